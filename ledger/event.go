@@ -1,0 +1,30 @@
+package ledger
+
+// EventName names the one event of a transaction.
+type EventName string
+
+// The events.
+const (
+	OrganizationRegistered EventName = "OrganizationRegistered"
+	UserRegistered         EventName = "UserRegistered"
+	UploadAuthorized       EventName = "UploadAuthorized"
+	RecordRegistered       EventName = "RecordRegistered"
+	RecordConfirmed        EventName = "RecordConfirmed"
+	RecordDisputed         EventName = "RecordDisputed"
+	AccessRequested        EventName = "AccessRequested"
+	AccessDenied           EventName = "AccessDenied"
+	AccessGranted          EventName = "AccessGranted"
+	RecordOpened           EventName = "RecordOpened"
+	OpenRefused            EventName = "OpenRefused"
+)
+
+// Event is the payload of every event: IDs and codes only.
+type Event struct {
+	Actor   UserID   `json:"actor"`
+	Patient UserID   `json:"patient,omitzero"`
+	Records []ID     `json:"records,omitempty"`
+	Version int      `json:"version,omitempty"`
+	Request ID       `json:"request,omitempty"`
+	Grant   ID       `json:"grant,omitempty"`
+	Outcome Decision `json:"outcome,omitzero"`
+}

@@ -1,0 +1,76 @@
+package ledger
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base32"
+	"encoding/hex"
+	"regexp"
+	"strings"
+
+	"github.com/pie-consortium/pie/ledger/fault"
+)
+
+// ID names a record, a request or a grant: 16 random bytes in lower-case base32,
+// 26 characters, chosen by the caller so that a repeat of a write is recognised.
+type ID string
+
+var idForm = regexp.MustCompile(`^[a-z2-7]{26}$`)
+
+// NewID draws an ID from the operating system.
+func NewID() ID {
+	var bytes [16]byte
+	rand.Read(bytes[:])
+	encoding := base32.StdEncoding.WithPadding(base32.NoPadding)
+	return ID(strings.ToLower(encoding.EncodeToString(bytes[:])))
+}
+
+// Validate refuses anything but 26 characters of lower-case base32.
+func (id ID) Validate() error {
+	if !idForm.MatchString(string(id)) {
+		return fault.New(fault.InvalidArgument, "an ID is 26 characters of a-z and 2-7")
+	}
+	return nil
+}
+
+// Digest is a SHA-256, written in hexadecimal.
+type Digest [sha256.Size]byte
+
+// DigestOf hashes data.
+func DigestOf(data []byte) Digest { return sha256.Sum256(data) }
+
+// String writes 64 hexadecimal characters.
+func (d Digest) String() string { return hex.EncodeToString(d[:]) }
+
+// MarshalText writes the form of [Digest.String].
+func (d Digest) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
+
+// UnmarshalText reads 64 hexadecimal characters.
+func (d *Digest) UnmarshalText(text []byte) error {
+	if len(text) != 2*sha256.Size {
+		return fault.New(fault.InvalidArgument, "a digest is 64 hexadecimal characters")
+	}
+	if _, err := hex.Decode(d[:], text); err != nil {
+		return fault.New(fault.InvalidArgument, "a digest is 64 hexadecimal characters")
+	}
+	return nil
+}
+
+// Salt is 16 random bytes that keep a private key or value from being guessed by
+// its public hash. It comes from the caller, in the transient map.
+type Salt []byte
+
+// NewSalt draws a salt from the operating system.
+func NewSalt() Salt {
+	salt := make(Salt, 16)
+	rand.Read(salt)
+	return salt
+}
+
+// Validate refuses any other length.
+func (s Salt) Validate() error {
+	if len(s) != 16 {
+		return fault.New(fault.InvalidArgument, "a salt is 16 random bytes")
+	}
+	return nil
+}

@@ -1,0 +1,55 @@
+package ledger
+
+import "time"
+
+// Organization is a member hospital, as its own administrator describes it.
+type Organization struct {
+	MSP      string    `json:"msp"`
+	Name     string    `json:"name"`
+	Gateways []string  `json:"gateways"` // base URLs
+	Proxy    UserID    `json:"proxy"`    // the gateway's identity, which stated the proxy key
+	Updated  time.Time `json:"updated"`
+}
+
+// KeyKind says what a stated key is for.
+type KeyKind string
+
+// The kinds: re-encryption target, key that signs fragments, key a record is
+// encrypted to, key that fragments are sealed to.
+const (
+	ReceivingKey KeyKind = "receiving"
+	VerifyingKey KeyKind = "verifying"
+	RecordKey    KeyKind = "record"
+	ProxyKey     KeyKind = "proxy"
+)
+
+// User is a registered user and the keys they stated.
+type User struct {
+	Identity   Identity           `json:"identity"`
+	Keys       map[KeyKind]string `json:"keys"` // key statements, JWS
+	Registered time.Time          `json:"registered"`
+}
+
+// Profile is a professional's card, private to the members and erasable.
+type Profile struct {
+	Salt Salt   `json:"salt"`
+	Card string `json:"card"` // JWS of the hospital's administrator
+}
+
+// Validate refuses oversized cards.
+func (p Profile) Validate() error {
+	return firstError(p.Salt.Validate(), statementSize(p.Card))
+}
+
+// Private data collections of all members.
+const (
+	Summaries    = "summaries"
+	KeyFragments = "keyfragments"
+)
+
+// Keys of transient maps.
+const (
+	TransientFragments = "fragments" // []SealedFragment
+	TransientSummary   = "summary"   // Summary
+	TransientProfile   = "profile"   // Profile
+)

@@ -1,0 +1,87 @@
+package ledger
+
+import (
+	"slices"
+	"time"
+
+	"github.com/pie-consortium/pie/ledger/fault"
+)
+
+// Policy is what a patient allows for one record: who may discover it and ask for it.
+// Opening always needs a grant besides. A list that is empty allows nobody, but for
+// Organizations, where empty means every member of the consortium.
+type Policy struct {
+	Level         Level     `json:"level,omitempty"`         // raises the class's level, never lowers it
+	Roles         []Role    `json:"roles"`                   // who may discover and request
+	Purposes      []Purpose `json:"purposes"`                // for what
+	Organizations []string  `json:"organizations,omitempty"` // of which MSPs
+	NotAfter      time.Time `json:"notAfter,omitzero"`       // until when; zero: no end
+	Replicas      int       `json:"replicas"`                // hospitals that keep the ciphertext
+}
+
+// maxReplicas bounds what a policy can ask the consortium to keep.
+const maxReplicas = 16
+
+// Validate refuses unknown words and a replica count outside 1 to 16.
+func (p Policy) Validate() error {
+	if p.Level != "" {
+		if err := p.Level.Validate(); err != nil {
+			return err
+		}
+	}
+	if p.Replicas < 1 || p.Replicas > maxReplicas {
+		return fault.New(fault.InvalidArgument, "policy replicas must be 1 to %d", maxReplicas)
+	}
+	if len(p.Organizations) > maxOrganizations {
+		return fault.New(fault.InvalidArgument, "policy names more than %d organizations", maxOrganizations)
+	}
+	for _, msp := range p.Organizations {
+		if !mspForm.MatchString(msp) {
+			return fault.New(fault.InvalidArgument, "policy organizations must be MSP names")
+		}
+	}
+	return firstError(eachValid(p.Roles), eachValid(p.Purposes))
+}
+
+// AllowsOrganization reports whether users of the MSP may discover and request.
+func (p Policy) AllowsOrganization(msp string) bool {
+	return len(p.Organizations) == 0 || slices.Contains(p.Organizations, msp)
+}
+
+// Decision is what a rule of the ledger said, and which rule it was.
+type Decision struct {
+	Allowed bool       `json:"allowed"`
+	Code    fault.Code `json:"code,omitempty"` // why not; empty when allowed
+	Rule    string     `json:"rule"`           // the rule that decided, such as "clearance"
+}
+
+// Err is nil for an allowed decision, else a fault that says which rule refused.
+func (d Decision) Err() error {
+	if d.Allowed {
+		return nil
+	}
+	return fault.New(d.Code, "refused by the rule %q", d.Rule)
+}
+
+type validator interface{ Validate() error }
+
+func eachValid[T validator](values []T) error {
+	if len(values) > maxListed {
+		return fault.New(fault.InvalidArgument, "a list has more than %d entries", maxListed)
+	}
+	for _, value := range values {
+		if err := value.Validate(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func firstError(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

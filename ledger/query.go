@@ -1,0 +1,218 @@
+package ledger
+
+import (
+	"regexp"
+	"time"
+
+	"github.com/pie-consortium/pie/ledger/fault"
+)
+
+// Reader is on whose behalf a gateway reads, as the token says that it verified.
+// Only a certificate of role gateway may name one; anybody else reads as themselves.
+type Reader struct {
+	Reader *Identity `json:"reader,omitempty"`
+}
+
+// Page asks for a part of a list.
+type Page struct {
+	Limit    int    `json:"limit,omitempty"`    // rows; 0 means [DefaultPage]
+	Bookmark string `json:"bookmark,omitempty"` // of the page before
+}
+
+// Validate refuses limits outside 0 to [MaxPage] and oversized bookmarks.
+func (p Page) Validate() error {
+	if p.Limit < 0 || p.Limit > MaxPage {
+		return fault.New(fault.InvalidArgument, "limit must be 1 to %d", MaxPage)
+	}
+	if len(p.Bookmark) > 1<<10 {
+		return fault.New(fault.InvalidArgument, "bookmark is not one of ours")
+	}
+	return nil
+}
+
+// List is one page of rows and where the next begins; an empty bookmark ends the list.
+// A page may be short, even empty, before the end.
+type List[T any] struct {
+	Rows     []T    `json:"rows"`
+	Bookmark string `json:"bookmark,omitempty"`
+}
+
+// ReadOrganizations lists the members. Result: List[Organization].
+type ReadOrganizations struct{}
+
+// Validate has nothing to refuse.
+func (ReadOrganizations) Validate() error { return nil }
+
+// ReadUser reads somebody's registration. Result: [UserView].
+type ReadUser struct {
+	User UserID `json:"user"`
+}
+
+// Validate checks the name.
+func (q ReadUser) Validate() error { return q.User.Validate() }
+
+// UserView is a registered user with their professional card, when they have one.
+type UserView struct {
+	User
+	Card string `json:"card,omitempty"`
+}
+
+// ReadRecord reads a record version; version 0 is the newest. Result: [RecordView].
+type ReadRecord struct {
+	Reader
+	Record  ID  `json:"record"`
+	Version int `json:"version,omitempty"`
+}
+
+// Validate checks the parts.
+func (q ReadRecord) Validate() error {
+	if q.Version < 0 {
+		return fault.New(fault.InvalidArgument, "versions begin at 1; 0 is the newest")
+	}
+	return q.Record.Validate()
+}
+
+// RecordView is a record with what it is about and under which key it is encrypted.
+type RecordView struct {
+	Record
+	Summary   *Summary `json:"summary,omitempty"` // absent when purged or not yet here
+	RecordKey string   `json:"recordKey"`         // key statement, JWS
+}
+
+// SearchRecords finds records that the reader may discover; at least one of patient,
+// hospital, class and code is needed. Result: List[RecordView].
+type SearchRecords struct {
+	Reader
+	Page
+	Patient  UserID    `json:"patient,omitzero"`
+	Hospital string    `json:"hospital,omitempty"` // MSP of the author
+	Class    Class     `json:"class,omitempty"`
+	Code     string    `json:"code,omitempty"` // "system|code"
+	Sex      string    `json:"sex,omitempty"`
+	AgeBand  string    `json:"ageBand,omitempty"`
+	From     time.Time `json:"from,omitzero"` // registered at or after
+	To       time.Time `json:"to,omitzero"`   // registered before
+}
+
+// Validate refuses a search by nothing.
+func (q SearchRecords) Validate() error {
+	if q.Patient == (UserID{}) && q.Hospital == "" && q.Class == "" && q.Code == "" {
+		return fault.New(fault.InvalidArgument, "search by patient, hospital, class or code")
+	}
+	if q.Class != "" {
+		if err := q.Class.Validate(); err != nil {
+			return err
+		}
+	}
+	if len(q.Code) > maxText || len(q.Hospital) > maxText || len(q.Sex) > maxText || len(q.AgeBand) > maxText {
+		return fault.New(fault.InvalidArgument, "a search term is longer than %d bytes", maxText)
+	}
+	return q.Page.Validate()
+}
+
+// ListUploads lists the slots addressed to the reader, or the reader's own as a
+// patient. Result: List[Upload].
+type ListUploads struct {
+	Reader
+	Page
+}
+
+// Validate checks the page.
+func (q ListUploads) Validate() error { return q.Page.Validate() }
+
+// ListRequests lists a patient's requests to answer, or the requests that the
+// reader made. Result: List[AccessRequest].
+type ListRequests struct {
+	Reader
+	Page
+	State RequestState `json:"state,omitempty"`
+}
+
+// Validate checks page and state.
+func (q ListRequests) Validate() error {
+	switch q.State {
+	case "", Pending, Granted, Denied:
+		return q.Page.Validate()
+	}
+	return fault.New(fault.InvalidArgument, "state must be pending, granted or denied")
+}
+
+// ReadRequest reads one request, for its patient or requester. Result: [AccessRequest].
+type ReadRequest struct {
+	Reader
+	RecordVersion
+	Request ID `json:"request"`
+}
+
+// Validate checks the parts.
+func (q ReadRequest) Validate() error {
+	return firstError(q.RecordVersion.Validate(), q.Request.Validate())
+}
+
+// ListGrants lists the grants that the reader holds. Result: List[Grant].
+type ListGrants struct {
+	Reader
+	Page
+}
+
+// Validate checks the page.
+func (q ListGrants) Validate() error { return q.Page.Validate() }
+
+// ListAccesses is a record's audit trail, for its patient and privacy officers.
+// Result: List[Access].
+type ListAccesses struct {
+	Reader
+	Page
+	Record ID `json:"record"`
+}
+
+// Validate checks the parts.
+func (q ListAccesses) Validate() error { return firstError(q.Record.Validate(), q.Page.Validate()) }
+
+// ReadHistory lists what a record version was, newest first. Result: List[HistoryEntry].
+type ReadHistory struct {
+	Reader
+	RecordVersion
+}
+
+// HistoryEntry is a record version as one transaction left it.
+type HistoryEntry struct {
+	Transaction string    `json:"transaction"`
+	Time        time.Time `json:"time"`
+	Record      Record    `json:"record"`
+}
+
+// ReadRelease gives a gateway the fragment sealed to it, for one open.
+// Result: [Release].
+type ReadRelease struct {
+	Record ID     `json:"record"`
+	Open   string `json:"open"` // transaction ID
+}
+
+var transactionForm = regexp.MustCompile(`^[0-9a-f]{64}$`)
+
+// Validate checks the parts.
+func (q ReadRelease) Validate() error {
+	if !transactionForm.MatchString(q.Open) {
+		return fault.New(fault.InvalidArgument, "open must be a transaction ID, 64 hexadecimal characters")
+	}
+	return q.Record.Validate()
+}
+
+// ReadContent asks which live record versions refer to a CID and whether the reader
+// may fetch it: patient, author and holders of an active grant may.
+// Result: [ContentView].
+type ReadContent struct {
+	Reader
+	CID string `json:"cid"`
+}
+
+// Validate checks the form of the CID.
+func (q ReadContent) Validate() error { return ValidateCID(q.CID) }
+
+// ContentView says what a CID is to the ledger.
+type ContentView struct {
+	Records []RecordVersion `json:"records"` // that the reader may fetch by this CID
+	Size    int64           `json:"size"`
+	SHA256  Digest          `json:"sha256"`
+}

@@ -1,0 +1,101 @@
+package ledger
+
+import (
+	"slices"
+	"time"
+
+	"github.com/pie-consortium/pie/ledger/fault"
+)
+
+// RecordState is where a record version stands.
+type RecordState string
+
+// registered → confirmed | disputed; any of them → superseded | erased.
+const (
+	Registered RecordState = "registered"
+	Confirmed  RecordState = "confirmed"
+	Disputed   RecordState = "disputed"
+	Superseded RecordState = "superseded"
+	ErasedRow  RecordState = "erased"
+)
+
+// Becomes refuses illegal transitions. A state may become itself: a repeat is no error.
+func (s RecordState) Becomes(next RecordState) error {
+	legal := map[RecordState][]RecordState{
+		Registered: {Registered, Confirmed, Disputed, Superseded, ErasedRow},
+		Confirmed:  {Confirmed, Superseded, ErasedRow},
+		Disputed:   {Disputed, Superseded, ErasedRow},
+		Superseded: {Superseded, ErasedRow},
+		ErasedRow:  {ErasedRow},
+	}
+	if slices.Contains(legal[s], next) {
+		return nil
+	}
+	return fault.New(fault.StateConflict, "a record that is %s cannot become %s", s, next)
+}
+
+// Record is one registered version of an EMR, as all members see it.
+type Record struct {
+	Record     ID          `json:"record"`
+	Version    int         `json:"version"`
+	State      RecordState `json:"state"`
+	Patient    UserID      `json:"patient"`
+	Author     UserID      `json:"author"`
+	Registered time.Time   `json:"registered"`
+	CID        string      `json:"cid"`        // of the ciphertext, CIDv1
+	SHA256     Digest      `json:"sha256"`     // of the ciphertext
+	Size       int64       `json:"size"`       // of the ciphertext, in bytes
+	Capsule    []byte      `json:"capsule"`    // Umbral, 98 bytes
+	Commitment Digest      `json:"commitment"` // SHA-256 of 32 random bytes ‖ EMR
+	Level      Level       `json:"level"`
+	Policy     Policy      `json:"policy"`
+	Reason     string      `json:"reason,omitempty"` // of a dispute
+}
+
+// Summary is what a record is about. It is private to the member hospitals and
+// erasable; the salt keeps its public hash from being guessed.
+type Summary struct {
+	Salt      Salt     `json:"salt"`
+	Class     Class    `json:"class"`
+	MediaType string   `json:"mediaType"`
+	Codes     []string `json:"codes,omitempty"`   // "system|code", such as "http://snomed.info/sct|38341003"
+	Sex       string   `json:"sex,omitempty"`     // HL7 administrative gender
+	AgeBand   string   `json:"ageBand,omitempty"` // such as "40-49"
+}
+
+// Validate refuses an unknown class, oversized texts and lists.
+func (s Summary) Validate() error {
+	for _, text := range append(slices.Clone(s.Codes), s.MediaType, s.Sex, s.AgeBand) {
+		if len(text) > maxText {
+			return fault.New(fault.InvalidArgument, "a summary text is longer than %d bytes", maxText)
+		}
+	}
+	for _, code := range s.Codes {
+		if code == "" {
+			return fault.New(fault.InvalidArgument, "a summary code is empty")
+		}
+	}
+	if len(s.Codes) > maxListed {
+		return fault.New(fault.InvalidArgument, "a summary has more than %d codes", maxListed)
+	}
+	if s.MediaType == "" {
+		return fault.New(fault.InvalidArgument, "summary mediaType is missing")
+	}
+	if s.Sex != "" && !slices.Contains([]string{"female", "male", "other", "unknown"}, s.Sex) {
+		return fault.New(fault.InvalidArgument, "summary sex must be female, male, other or unknown")
+	}
+	return firstError(s.Salt.Validate(), s.Class.Validate())
+}
+
+// Upload is a patient's authorisation for one record: under which key it is
+// encrypted, by whom, and what may become of it.
+type Upload struct {
+	Record     ID        `json:"record"`
+	Patient    UserID    `json:"patient"`
+	Author     Subject   `json:"author"`
+	Policy     Policy    `json:"policy"`
+	RecordKey  string    `json:"recordKey"` // key statement, JWS
+	Grant      ID        `json:"grant"`     // the author's own, active once the record is registered
+	Authorized time.Time `json:"authorized"`
+	Used       bool      `json:"used"` // a record has been registered
+}

@@ -1,0 +1,289 @@
+package ledger
+
+import (
+	"net/url"
+	"regexp"
+	"time"
+
+	"github.com/pie-consortium/pie/ledger/fault"
+)
+
+// Transaction names a function of the chaincode. Each takes exactly one argument,
+// the JSON of the type of the same name in this package.
+type Transaction string
+
+// The transactions that write.
+const (
+	TxRegisterOrganization Transaction = "RegisterOrganization"
+	TxRegisterUser         Transaction = "RegisterUser"
+	TxAuthorizeUpload      Transaction = "AuthorizeUpload"
+	TxRegisterRecord       Transaction = "RegisterRecord"
+	TxConfirmRecord        Transaction = "ConfirmRecord"
+	TxDisputeRecord        Transaction = "DisputeRecord"
+	TxRequestAccess        Transaction = "RequestAccess"
+	TxGrantAccess          Transaction = "GrantAccess"
+	TxDenyAccess           Transaction = "DenyAccess"
+	TxOpenRecord           Transaction = "OpenRecord"
+)
+
+// The transactions that read.
+const (
+	TxReadOrganizations Transaction = "ReadOrganizations"
+	TxReadUser          Transaction = "ReadUser"
+	TxReadRecord        Transaction = "ReadRecord"
+	TxSearchRecords     Transaction = "SearchRecords"
+	TxListUploads       Transaction = "ListUploads"
+	TxListRequests      Transaction = "ListRequests"
+	TxReadRequest       Transaction = "ReadRequest"
+	TxListGrants        Transaction = "ListGrants"
+	TxListAccesses      Transaction = "ListAccesses"
+	TxReadHistory       Transaction = "ReadHistory"
+	TxReadRelease       Transaction = "ReadRelease"
+	TxReadContent       Transaction = "ReadContent"
+)
+
+// RegisterOrganization describes the caller's own organisation. Result: [Organization].
+type RegisterOrganization struct {
+	Name     string   `json:"name"`
+	Gateways []string `json:"gateways"`
+	Proxy    string   `json:"proxy"` // pseudonym of the gateway
+}
+
+// Validate refuses gateways that are not https base URLs.
+func (a RegisterOrganization) Validate() error {
+	if a.Name == "" || len(a.Name) > maxText {
+		return fault.New(fault.InvalidArgument, "name must have 1 to %d bytes", maxText)
+	}
+	if len(a.Gateways) == 0 || len(a.Gateways) > maxListed {
+		return fault.New(fault.InvalidArgument, "an organization has 1 to %d gateways", maxListed)
+	}
+	for _, gateway := range a.Gateways {
+		u, err := url.Parse(gateway)
+		if err != nil || u.Scheme != "https" || u.Host == "" || u.Path != "" || len(gateway) > maxText {
+			return fault.New(fault.InvalidArgument, "a gateway must be an https URL without a path")
+		}
+	}
+	return UserID{MSP: "X", Pseudonym: a.Proxy}.Validate()
+}
+
+// RegisterUser publishes the caller's key statements; a professional's card goes
+// through the transient map as [TransientProfile]. Result: [User].
+type RegisterUser struct {
+	Keys []string `json:"keys"` // JWS
+}
+
+// Validate refuses an empty or oversized list.
+func (a RegisterUser) Validate() error {
+	if len(a.Keys) == 0 || len(a.Keys) > 4 {
+		return fault.New(fault.InvalidArgument, "1 to 4 key statements are needed")
+	}
+	for _, key := range a.Keys {
+		if err := statementSize(key); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func statementSize(jws string) error {
+	if jws == "" || len(jws) > maxStatement {
+		return fault.New(fault.InvalidArgument, "a statement has 1 to %d bytes", maxStatement)
+	}
+	return nil
+}
+
+// AuthorizeUpload authorises one record for each slot. The sealed fragments go
+// through the transient map as [TransientFragments]. Result: []Upload.
+type AuthorizeUpload struct {
+	Slots []Slot `json:"slots"`
+}
+
+// Slot is what a patient authorises for one record: its key, who writes it, what
+// may become of it, and the author's own grant.
+type Slot struct {
+	Record    ID        `json:"record"`
+	RecordKey string    `json:"recordKey"` // key statement, JWS
+	Author    Subject   `json:"author"`
+	Policy    Policy    `json:"policy"`
+	Grant     ID        `json:"grant"`
+	Expiry    time.Time `json:"expiry"` // of the author's grant
+	Fragments Fragments `json:"fragments"`
+}
+
+// Validate checks every slot and that no record stands in two.
+func (a AuthorizeUpload) Validate() error {
+	if len(a.Slots) == 0 || len(a.Slots) > maxSlots {
+		return fault.New(fault.InvalidArgument, "an upload has 1 to %d slots", maxSlots)
+	}
+	seen := map[ID]bool{}
+	for _, slot := range a.Slots {
+		if seen[slot.Record] || seen[slot.Grant] {
+			return fault.New(fault.InvalidArgument, "a record or grant stands in two slots")
+		}
+		seen[slot.Record], seen[slot.Grant] = true, true
+		if err := slot.Validate(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Validate checks the slot's parts.
+func (s Slot) Validate() error {
+	return firstError(s.Record.Validate(), s.Grant.Validate(), s.Author.Validate(), s.Policy.Validate(),
+		s.Fragments.Validate(), statementSize(s.RecordKey), present(s.Expiry, "expiry"))
+}
+
+func present(t time.Time, name string) error {
+	if t.IsZero() {
+		return fault.New(fault.InvalidArgument, "%s is missing", name)
+	}
+	return nil
+}
+
+// RegisterRecord puts a record into its slot. What it is about goes through the
+// transient map as [TransientSummary]. Result: [Record].
+type RegisterRecord struct {
+	Record     ID     `json:"record"`
+	CID        string `json:"cid"`
+	SHA256     Digest `json:"sha256"`
+	Size       int64  `json:"size"`
+	Capsule    []byte `json:"capsule"`
+	Commitment Digest `json:"commitment"`
+	Level      Level  `json:"level"`
+}
+
+// cidForm is a CIDv1 in base32 of a SHA-256: of a UnixFS file or a single raw block.
+var cidForm = regexp.MustCompile(`^baf[ky][a-z2-7]{55}$`)
+
+// ValidateCID refuses anything but a CIDv1 in base32 of a SHA-256.
+func ValidateCID(cid string) error {
+	if !cidForm.MatchString(cid) {
+		return fault.New(fault.InvalidArgument, "cid must be a CIDv1 in base32 of a SHA-256")
+	}
+	return nil
+}
+
+// Validate checks forms and sizes.
+func (a RegisterRecord) Validate() error {
+	if a.Size < 1 || a.Size > maxSize {
+		return fault.New(fault.InvalidArgument, "size must be 1 to %d bytes", int64(maxSize))
+	}
+	if len(a.Capsule) != capsuleSize {
+		return fault.New(fault.InvalidArgument, "a capsule has %d bytes", capsuleSize)
+	}
+	return firstError(a.Record.Validate(), ValidateCID(a.CID), a.Level.Validate())
+}
+
+// RecordVersion names one version of a record.
+type RecordVersion struct {
+	Record  ID  `json:"record"`
+	Version int `json:"version"`
+}
+
+// Validate refuses versions below 1.
+func (v RecordVersion) Validate() error {
+	if v.Version < 1 {
+		return fault.New(fault.InvalidArgument, "versions begin at 1")
+	}
+	return v.Record.Validate()
+}
+
+// ConfirmRecord says that the patient could read what was registered. Result: [Record].
+type ConfirmRecord struct{ RecordVersion }
+
+// DisputeRecord says that the patient could not, or does not recognise it. Result: [Record].
+type DisputeRecord struct {
+	RecordVersion
+	Reason DisputeReason `json:"reason"`
+}
+
+// DisputeReason says why a record is disputed, without saying anything medical.
+type DisputeReason string
+
+// The reasons.
+const (
+	Unreadable DisputeReason = "unreadable"
+	Altered    DisputeReason = "altered"
+	NotMine    DisputeReason = "not-mine"
+	Incorrect  DisputeReason = "incorrect"
+)
+
+// Validate refuses other reasons.
+func (a DisputeRecord) Validate() error {
+	switch a.Reason {
+	case Unreadable, Altered, NotMine, Incorrect:
+		return a.RecordVersion.Validate()
+	}
+	return fault.New(fault.InvalidArgument, "reason must be unreadable, altered, not-mine or incorrect")
+}
+
+// RequestAccess asks the patient for a record. A refusal by policy is committed as
+// a denied request. Result: [AccessRequest].
+type RequestAccess struct {
+	RecordVersion
+	Request ID      `json:"request"`
+	Purpose Purpose `json:"purpose"`
+}
+
+// Validate checks the parts.
+func (a RequestAccess) Validate() error {
+	return firstError(a.RecordVersion.Validate(), a.Request.Validate(), a.Purpose.Validate())
+}
+
+// GrantAccess answers a request with key fragments, which go through the transient
+// map as [TransientFragments]. It repeats what it grants, so that nobody can slip
+// another request under a patient's signature. Result: [Grant].
+type GrantAccess struct {
+	RecordVersion
+	Request   ID        `json:"request"`
+	Requester UserID    `json:"requester"`
+	Purpose   Purpose   `json:"purpose"`
+	Grant     ID        `json:"grant"`
+	Expiry    time.Time `json:"expiry"`
+	Fragments Fragments `json:"fragments"`
+}
+
+// Validate checks the parts.
+func (a GrantAccess) Validate() error {
+	return firstError(a.RecordVersion.Validate(), a.Request.Validate(), a.Requester.Validate(), a.Purpose.Validate(),
+		a.Grant.Validate(), a.Fragments.Validate(), present(a.Expiry, "expiry"))
+}
+
+// DenyAccess answers a request with no. Result: [AccessRequest].
+type DenyAccess struct {
+	RecordVersion
+	Request ID         `json:"request"`
+	Reason  DenyReason `json:"reason"`
+}
+
+// DenyReason says why a patient refused, without saying anything medical.
+type DenyReason string
+
+// The reasons.
+const (
+	Declined         DenyReason = "declined"
+	UnknownRequester DenyReason = "unknown-requester"
+	PurposeUnclear   DenyReason = "purpose-unclear"
+)
+
+// Validate refuses other reasons.
+func (a DenyAccess) Validate() error {
+	switch a.Reason {
+	case Declined, UnknownRequester, PurposeUnclear:
+		return firstError(a.RecordVersion.Validate(), a.Request.Validate())
+	}
+	return fault.New(fault.InvalidArgument, "reason must be declined, unknown-requester or purpose-unclear")
+}
+
+// OpenRecord records that the grantee is about to open a record; proxies answer to
+// nothing else. A refusal is committed too. Result: [Access].
+type OpenRecord struct {
+	RecordVersion
+	Grant ID `json:"grant"`
+}
+
+// Validate checks the parts.
+func (a OpenRecord) Validate() error {
+	return firstError(a.RecordVersion.Validate(), a.Grant.Validate())
+}

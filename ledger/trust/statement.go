@@ -1,0 +1,89 @@
+package trust
+
+import (
+	"crypto/x509"
+	"time"
+
+	"github.com/pie-consortium/pie/ledger"
+)
+
+// KeyStatement says "this key is mine, for this use": nobody encrypts to a key
+// because a gateway said so.
+type KeyStatement struct {
+	Kind    ledger.KeyKind `json:"kind"`
+	Key     []byte         `json:"key"` // 33 bytes compressed secp256k1; for a proxy, the text of an age recipient
+	User    ledger.UserID  `json:"user"`
+	Record  ledger.ID      `json:"record,omitempty"`  // of a record key
+	Version int            `json:"version,omitempty"` // of a record key
+	Issued  time.Time      `json:"issued"`
+}
+
+// SignKeyStatement states a key with its owner's identity key.
+func (s *Signer) SignKeyStatement(statement KeyStatement) (string, error) {
+	return s.sign(keyStatement, statement)
+}
+
+// VerifyKeyStatement returns what a member's user stated of the wanted kind; the
+// signer's certificate must have been valid when the statement was issued, and the
+// statement must name its signer as owner.
+func (b *Bundle) VerifyKeyStatement(jws string, kind ledger.KeyKind, owner ledger.UserID) (KeyStatement, error) {
+	var statement KeyStatement
+	identity, _, err := b.openVouched(keyStatement, jws, &statement, func() time.Time { return statement.Issued })
+	if err != nil {
+		return KeyStatement{}, err
+	}
+	if err := statement.check(kind, owner, identity.User); err != nil {
+		return KeyStatement{}, err
+	}
+	if (kind == ledger.ProxyKey) != (identity.Role == ledger.Gateway) {
+		return KeyStatement{}, invalid(keyStatement, "a gateway states proxy keys, and nobody else does")
+	}
+	return statement, nil
+}
+
+// ReadKeyStatement verifies a statement by the certificate that its owner also signed
+// the transaction with; the ledger's MSPs have vouched for that one already.
+func ReadKeyStatement(jws string, owner ledger.UserID, certificate *x509.Certificate) (KeyStatement, error) {
+	var statement KeyStatement
+	signer, err := open(keyStatement, jws, &statement)
+	if err != nil {
+		return KeyStatement{}, err
+	}
+	if !signer.Equal(certificate) {
+		return KeyStatement{}, invalid(keyStatement, "it was signed with another certificate than the transaction")
+	}
+	return statement, statement.check(statement.Kind, owner, owner)
+}
+
+// PeekKeyStatement reads a statement that the ledger has verified already. Only the
+// ledger's own word vouches for it.
+func PeekKeyStatement(jws string) (KeyStatement, error) {
+	var statement KeyStatement
+	_, err := open(keyStatement, jws, &statement)
+	return statement, err
+}
+
+func (k KeyStatement) check(kind ledger.KeyKind, owner, signer ledger.UserID) error {
+	if k.User != owner || signer != owner {
+		return invalid(keyStatement, "it does not belong to "+owner.String())
+	}
+	if k.Kind != kind {
+		return invalid(keyStatement, "it states a "+string(k.Kind)+" key, not a "+string(kind)+" key")
+	}
+	switch k.Kind {
+	case ledger.ReceivingKey, ledger.VerifyingKey, ledger.RecordKey:
+		if len(k.Key) != 33 || k.Key[0] != 2 && k.Key[0] != 3 {
+			return invalid(keyStatement, "the key is not a compressed point of 33 bytes")
+		}
+	case ledger.ProxyKey:
+		if len(k.Key) == 0 || len(k.Key) > 4<<10 {
+			return invalid(keyStatement, "the key is not an age recipient")
+		}
+	default:
+		return invalid(keyStatement, "it states a key of an unknown kind")
+	}
+	if named := k.Record != "" && k.Version > 0; named != (k.Kind == ledger.RecordKey) {
+		return invalid(keyStatement, "record and version belong to record keys, and to those alone")
+	}
+	return nil
+}

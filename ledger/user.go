@@ -1,0 +1,115 @@
+package ledger
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/pie-consortium/pie/ledger/fault"
+)
+
+// UserID names a user by the MSP that vouches for them and the pseudonym their
+// certificate carries. Both are compared wherever ownership matters: another
+// hospital's CA cannot mint the name.
+type UserID struct {
+	MSP       string
+	Pseudonym string
+}
+
+var (
+	mspForm       = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9.-]{0,63}$`)
+	pseudonymForm = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{0,63}$`)
+)
+
+// ParseUserID reads the form "HospitalA/7f3k…".
+func ParseUserID(text string) (UserID, error) {
+	msp, pseudonym, _ := strings.Cut(text, "/")
+	id := UserID{MSP: msp, Pseudonym: pseudonym}
+	return id, id.Validate()
+}
+
+// Validate refuses anything that is not an MSP and a pseudonym.
+func (u UserID) Validate() error {
+	if !mspForm.MatchString(u.MSP) || !pseudonymForm.MatchString(u.Pseudonym) {
+		return fault.New(fault.InvalidArgument, "user must be an MSP and a pseudonym, such as HospitalA/7f3k2a")
+	}
+	return nil
+}
+
+// String writes "HospitalA/7f3k…".
+func (u UserID) String() string { return u.MSP + "/" + u.Pseudonym }
+
+// MarshalText writes the form of [UserID.String]; the zero value is empty.
+func (u UserID) MarshalText() ([]byte, error) {
+	if u == (UserID{}) {
+		return nil, nil
+	}
+	return []byte(u.String()), nil
+}
+
+// UnmarshalText reads the form of [ParseUserID]; empty text is the zero value.
+func (u *UserID) UnmarshalText(text []byte) error {
+	if len(text) == 0 {
+		*u = UserID{}
+		return nil
+	}
+	id, err := ParseUserID(string(text))
+	if err != nil {
+		return err
+	}
+	*u = id
+	return nil
+}
+
+// Identity is what a certificate of a member MSP says about its holder.
+type Identity struct {
+	User       UserID `json:"user"`
+	Role       Role   `json:"role"`
+	Clearance  Level  `json:"clearance,omitempty"`
+	Department string `json:"department,omitempty"`
+}
+
+// Subject is whom a grant or an upload slot is addressed to: a person.
+// The kind is part of the written form ("person:HospitalA/7f3k…") so that care teams
+// and desks can join without a change to what stands on the ledger.
+type Subject struct {
+	Kind SubjectKind
+	User UserID
+}
+
+// SubjectKind says what a [Subject] is.
+type SubjectKind string
+
+// Person is a subject of exactly one user.
+const Person SubjectKind = "person"
+
+// PersonSubject addresses one user.
+func PersonSubject(user UserID) Subject { return Subject{Kind: Person, User: user} }
+
+// Includes reports whether the user may act as the subject.
+func (s Subject) Includes(user UserID) bool { return s.Kind == Person && s.User == user }
+
+// Validate refuses unknown kinds and malformed users.
+func (s Subject) Validate() error {
+	if s.Kind != Person {
+		return fault.New(fault.InvalidArgument, "subject must be of the form person:HospitalA/7f3k2a")
+	}
+	return s.User.Validate()
+}
+
+// String writes "person:HospitalA/7f3k…".
+func (s Subject) String() string { return fmt.Sprintf("%s:%s", s.Kind, s.User) }
+
+// MarshalText writes the form of [Subject.String].
+func (s Subject) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// UnmarshalText reads the form of [Subject.String].
+func (s *Subject) UnmarshalText(text []byte) error {
+	kind, name, _ := strings.Cut(string(text), ":")
+	user, err := ParseUserID(name)
+	if err != nil {
+		return err
+	}
+	*s = Subject{Kind: SubjectKind(kind), User: user}
+	return s.Validate()
+}
