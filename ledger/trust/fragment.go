@@ -1,0 +1,70 @@
+package trust
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+
+	"filippo.io/age"
+
+	"github.com/pie-consortium/pie/ledger"
+)
+
+// KeyFragEnvelope is what is sealed to a proxy: one key fragment and the only use it
+// is for. A proxy refuses a fragment whose context is not that of the open.
+type KeyFragEnvelope struct {
+	Channel string         `json:"channel"`
+	Record  ledger.ID      `json:"record"`
+	Version int            `json:"version"`
+	Grant   ledger.ID      `json:"grant"`
+	Grantee ledger.Subject `json:"grantee"`
+	Proxy   string         `json:"proxy"`   // MSP
+	KeyFrag []byte         `json:"keyFrag"` // MessagePack, 310 bytes
+}
+
+// maxEnvelope bounds what is read out of a sealed fragment, in bytes.
+const maxEnvelope = 4 << 10
+
+// SealKeyFrag seals an envelope to a proxy's age recipient (a post-quantum hybrid one).
+func SealKeyFrag(envelope KeyFragEnvelope, recipient string) ([]byte, error) {
+	to, err := age.ParseHybridRecipient(recipient)
+	if err != nil {
+		return nil, fmt.Errorf("proxy key of %s: %w", envelope.Proxy, err)
+	}
+	text, err := json.Marshal(envelope)
+	if err != nil {
+		return nil, err
+	}
+	var sealed bytes.Buffer
+	writer, err := age.Encrypt(&sealed, to)
+	if err != nil {
+		return nil, fmt.Errorf("seal fragment for %s: %w", envelope.Proxy, err)
+	}
+	if _, err := writer.Write(text); err != nil {
+		return nil, err
+	}
+	if err := writer.Close(); err != nil {
+		return nil, err
+	}
+	return sealed.Bytes(), nil
+}
+
+// OpenKeyFrag opens what [SealKeyFrag] sealed. Its errors say nothing of the content.
+func OpenKeyFrag(sealed []byte, identity age.Identity) (KeyFragEnvelope, error) {
+	reader, err := age.Decrypt(bytes.NewReader(sealed), identity)
+	if err != nil {
+		return KeyFragEnvelope{}, fmt.Errorf("sealed fragment: it was not sealed to this proxy's key")
+	}
+	text, err := io.ReadAll(io.LimitReader(reader, maxEnvelope+1))
+	if err != nil || len(text) > maxEnvelope {
+		return KeyFragEnvelope{}, fmt.Errorf("sealed fragment: it is damaged or too large")
+	}
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.DisallowUnknownFields()
+	var envelope KeyFragEnvelope
+	if err := decoder.Decode(&envelope); err != nil {
+		return KeyFragEnvelope{}, fmt.Errorf("sealed fragment: its content is malformed")
+	}
+	return envelope, nil
+}
