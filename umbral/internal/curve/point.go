@@ -34,10 +34,20 @@ func NewPoint(p *secp256k1.Point) (*Point, error) {
 	if p.IsIdentity() != 0 {
 		return nil, ErrIdentity
 	}
+	return onWire(p), nil
+}
+
+// MultiplyG returns s·G in constant time. The scalar s must not be zero.
+func MultiplyG(s *secp256k1.Scalar) *Point {
+	return onWire(secp256k1.NewIdentityPoint().ScalarBaseMult(s))
+}
+
+// onWire compresses p, which must not be the point at infinity.
+func onWire(p *secp256k1.Point) *Point {
 	out := new(Point)
 	out.point.Set(p)
 	copy(out.wire[:], p.CompressedBytes())
-	return out, nil
+	return out
 }
 
 // ParsePoint decodes exactly PointSize bytes. It returns ErrPoint for another
