@@ -5,6 +5,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/hyperledger/fabric-chaincode-go/v2/shim"
 
@@ -15,7 +16,7 @@ func main() {
 	server := &shim.ChaincodeServer{
 		CCID:     os.Getenv("CHAINCODE_ID"),
 		Address:  os.Getenv("CHAINCODE_SERVER_ADDRESS"),
-		CC:       contract.Contract{},
+		CC:       contract.Contract{Clock: time.Now},
 		TLSProps: shim.TLSProperties{Disabled: true},
 	}
 	if err := server.Start(); err != nil {

@@ -97,8 +97,8 @@ func Threshold(n int) int { return n/2 + 1 }
 
 // Validate refuses a threshold other than ⌊n/2⌋+1 of 1 to 5 distinct proxies.
 func (f Fragments) Validate() error {
-	if len(f.Proxies) < 1 || len(f.Proxies) > maxProxies {
-		return fault.New(fault.InvalidArgument, "a grant needs 1 to %d proxies", maxProxies)
+	if len(f.Proxies) < 1 || len(f.Proxies) > MaxProxies {
+		return fault.New(fault.InvalidArgument, "a grant needs 1 to %d proxies", MaxProxies)
 	}
 	if f.Threshold != Threshold(len(f.Proxies)) {
 		return fault.New(fault.InvalidArgument, "the threshold of %d proxies is %d", len(f.Proxies), Threshold(len(f.Proxies)))

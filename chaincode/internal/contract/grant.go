@@ -1,0 +1,187 @@
+package contract
+
+import (
+	"github.com/pie-consortium/pie/chaincode/internal/state"
+	"github.com/pie-consortium/pie/ledger"
+	"github.com/pie-consortium/pie/ledger/fault"
+	"github.com/pie-consortium/pie/ledger/trust"
+)
+
+// grantAccess answers a pending request with key fragments. Everything the patient
+// signed must be what the request says: a lying inbox achieves nothing.
+func grantAccess(ctx *state.Context, a ledger.GrantAccess) (ledger.Grant, error) {
+	request, err := ownRequest(ctx, a.RecordVersion, a.Request)
+	if err != nil {
+		return ledger.Grant{}, err
+	}
+	if request.Requester.User != a.Requester || request.Purpose != a.Purpose {
+		return ledger.Grant{}, fault.New(fault.InvalidArgument, "request %s is of another requester or purpose", a.Request)
+	}
+	grant := ledger.Grant{
+		Grant: a.Grant, Record: a.Record, Version: a.Version, Patient: ctx.Caller.User,
+		Grantee: ledger.PersonSubject(a.Requester), Purpose: a.Purpose, State: ledger.Active,
+		Request: a.Request, Granted: ctx.Now, Expiry: a.Expiry.UTC(), Fragments: a.Fragments,
+	}
+	old, found, err := state.Grants.Find(ctx, grantKey(grant)...)
+	if err != nil {
+		return grant, err
+	}
+	if found {
+		grant.Granted = old.Granted
+		if state.Same(old, grant) {
+			return old, nil
+		}
+		return grant, fault.New(fault.AlreadyExists, "grant %s exists with other content", a.Grant)
+	}
+	return grant, answerWithGrant(ctx, request, grant)
+}
+
+func answerWithGrant(ctx *state.Context, request ledger.AccessRequest, grant ledger.Grant) error {
+	if request.State != ledger.Pending {
+		return fault.New(fault.StateConflict, "request %s is %s already", request.Request, request.State)
+	}
+	record, err := state.Records.Get(ctx, recordKey(grant.Record, grant.Version)...)
+	if err != nil {
+		return err
+	}
+	if record.State == ledger.Superseded || record.State == ledger.ErasedRow {
+		return fault.New(fault.StateConflict, "version %d of record %s is %s", grant.Version, grant.Record, record.State)
+	}
+	if end := record.Policy.NotAfter; !end.IsZero() && grant.Expiry.After(end) {
+		return fault.New(fault.InvalidArgument, "the grant would outlive the record's policy, which ends %s", end)
+	}
+	fragments, err := transientFragments(ctx)
+	if err != nil {
+		return err
+	}
+	if len(fragments) != len(grant.Fragments.Proxies) {
+		return fault.New(fault.FragmentInvalid, "the transient map holds fragments of another grant")
+	}
+	if err := issueGrant(ctx, grant, fragments); err != nil {
+		return err
+	}
+	request.State, request.Grant = ledger.Granted, grant.Grant
+	if err := state.Requests.Update(ctx, request, requestKey(request)...); err != nil {
+		return err
+	}
+	return ctx.Emit(ledger.AccessGranted, ledger.Event{
+		Patient: grant.Patient, Records: []ledger.ID{grant.Record}, Version: grant.Version,
+		Request: request.Request, Grant: grant.Grant,
+	})
+}
+
+// issueGrant stores a new grant and its sealed fragments, which must be those that the
+// grant commits to, for the proxies that must hold them, under the grantee's stated key.
+func issueGrant(ctx *state.Context, grant ledger.Grant, fragments []ledger.SealedFragment) error {
+	if !grant.Expiry.After(ctx.Now) {
+		return fault.New(fault.InvalidArgument, "the grant's expiry lies in the past")
+	}
+	if err := requireProxies(ctx, grant.Fragments); err != nil {
+		return err
+	}
+	if err := requireReceivingKey(ctx, grant); err != nil {
+		return err
+	}
+	for _, proxy := range grant.Fragments.Proxies {
+		if err := storeFragment(ctx, grant, proxy, fragments); err != nil {
+			return err
+		}
+	}
+	if err := state.Grants.Insert(ctx, grant, grantKey(grant)...); err != nil {
+		return err
+	}
+	user := grant.Grantee.User
+	return state.ByHolder.Add(ctx, user.MSP, user.Pseudonym, string(grant.Record), state.VersionPart(grant.Version), string(grant.Grant))
+}
+
+func requireReceivingKey(ctx *state.Context, grant ledger.Grant) error {
+	jws, err := requireKey(ctx, grant.Grantee.User, ledger.ReceivingKey)
+	if err != nil {
+		return err
+	}
+	statement, err := trust.PeekKeyStatement(jws)
+	if err != nil {
+		return err
+	}
+	if ledger.DigestOf(statement.Key) != grant.Fragments.ReceivingKey {
+		return fault.New(fault.FragmentInvalid, "the fragments are not for the receiving key that %s registered", grant.Grantee.User)
+	}
+	return nil
+}
+
+func storeFragment(ctx *state.Context, grant ledger.Grant, proxy ledger.FragmentDigest, fragments []ledger.SealedFragment) error {
+	for _, fragment := range fragments {
+		if fragment.Grant != grant.Grant || fragment.Proxy != proxy.Proxy {
+			continue
+		}
+		if ledger.DigestOf(fragment.Sealed) != proxy.SHA256 {
+			return fault.New(fault.FragmentInvalid, "the sealed fragment for %s is not the one the grant commits to", proxy.Proxy)
+		}
+		return state.FragmentRows.Put(ctx, fragment, fragment.Salt, string(grant.Grant), proxy.Proxy)
+	}
+	return fault.New(fault.FragmentInvalid, "the sealed fragment for %s is missing", proxy.Proxy)
+}
+
+func transientFragments(ctx *state.Context) ([]ledger.SealedFragment, error) {
+	var fragments []ledger.SealedFragment
+	found, err := ctx.Transient(ledger.TransientFragments, &fragments)
+	if err != nil {
+		return nil, err
+	}
+	if !found {
+		return nil, fault.New(fault.InvalidArgument, "the transient entry %q is missing", ledger.TransientFragments)
+	}
+	for _, fragment := range fragments {
+		if err := fragment.Validate(); err != nil {
+			return nil, err
+		}
+	}
+	return fragments, nil
+}
+
+// requireNoOther refuses fragments that belong to none of the uploads, or twice to one.
+func requireNoOther(fragments []ledger.SealedFragment, uploads []ledger.Upload) error {
+	grants := map[ledger.ID]bool{}
+	for _, upload := range uploads {
+		grants[upload.Grant] = true
+	}
+	type place struct {
+		grant ledger.ID
+		proxy string
+	}
+	seen := map[place]bool{}
+	for _, fragment := range fragments {
+		at := place{fragment.Grant, fragment.Proxy}
+		if !grants[fragment.Grant] || seen[at] {
+			return fault.New(fault.FragmentInvalid, "the transient map holds fragments of another grant")
+		}
+		seen[at] = true
+	}
+	return nil
+}
+
+// listGrants lists the grants that the reader holds.
+func listGrants(ctx *state.Context, q ledger.ListGrants) (ledger.List[ledger.Grant], error) {
+	list := ledger.List[ledger.Grant]{Rows: []ledger.Grant{}}
+	reader, err := ctx.Reader(q.Reader)
+	if err != nil {
+		return list, err
+	}
+	keys, err := state.ByHolder.Page(ctx, q.Page, reader.User.MSP, reader.User.Pseudonym)
+	if err != nil {
+		return list, err
+	}
+	for _, parts := range keys.Rows {
+		grant, err := state.Grants.Get(ctx, parts...)
+		if err != nil {
+			return list, err
+		}
+		list.Rows = append(list.Rows, grant)
+	}
+	list.Bookmark = keys.Bookmark
+	return list, nil
+}
+
+func grantKey(grant ledger.Grant) []string {
+	return []string{string(grant.Record), state.VersionPart(grant.Version), string(grant.Grant)}
+}

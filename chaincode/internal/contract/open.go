@@ -1,0 +1,129 @@
+package contract
+
+import (
+	"time"
+
+	"github.com/pie-consortium/pie/chaincode/internal/policy"
+	"github.com/pie-consortium/pie/chaincode/internal/state"
+	"github.com/pie-consortium/pie/ledger"
+	"github.com/pie-consortium/pie/ledger/fault"
+	"github.com/pie-consortium/pie/ledger/trust"
+)
+
+// openRecord writes the audit entry, before any key material moves; a refused opening
+// is written too. It reads the grant's row, so a revocation in the same block wins.
+func openRecord(ctx *state.Context, a ledger.OpenRecord) (ledger.Access, error) {
+	access := ledger.Access{
+		Open: ctx.TxID, Record: a.Record, Version: a.Version, Grant: a.Grant, User: ctx.Caller,
+		Certificate: trust.CertificateDigest(ctx.Certificate), Time: ctx.Now,
+	}
+	record, err := state.Records.Get(ctx, recordKey(a.Record, a.Version)...)
+	if err != nil {
+		return access, err
+	}
+	grant, found, err := state.Grants.Find(ctx, string(a.Record), state.VersionPart(a.Version), string(a.Grant))
+	if err != nil {
+		return access, err
+	}
+	access.Purpose = grant.Purpose
+	access.Decision = ledger.Decision{Code: fault.PermissionDenied, Rule: "grant"}
+	if found {
+		access.Decision = policy.Decide(policy.Question{
+			Action: policy.Open, Identity: ctx.Caller, Record: record, Grant: grant, Now: ctx.Now,
+		})
+	}
+	if err := state.Accesses.Insert(ctx, access, string(a.Record), ctx.TxID); err != nil {
+		return access, err
+	}
+	event := ledger.RecordOpened
+	if !access.Decision.Allowed {
+		event = ledger.OpenRefused
+	}
+	return access, ctx.Emit(event, ledger.Event{
+		Patient: record.Patient, Records: []ledger.ID{a.Record}, Version: a.Version,
+		Grant: a.Grant, Outcome: access.Decision,
+	})
+}
+
+// maxOpenAge bounds how long after an open proxies serve it: a lagging proxy's view of
+// a revocation is never staler than this.
+const maxOpenAge = 2 * time.Minute
+
+// readRelease gives a gateway the fragment sealed to its own organisation, for an
+// allowed open that is fresh, under a grant that still holds.
+func readRelease(ctx *state.Context, q ledger.ReadRelease) (ledger.Release, error) {
+	if err := ctx.RequireRole(ledger.Gateway); err != nil {
+		return ledger.Release{}, err
+	}
+	access, err := state.Accesses.Get(ctx, string(q.Record), q.Open)
+	if err != nil {
+		return ledger.Release{}, err
+	}
+	if err := access.Decision.Err(); err != nil {
+		return ledger.Release{}, err
+	}
+	if ctx.Now.Sub(access.Time).Abs() > maxOpenAge {
+		return ledger.Release{}, fault.New(fault.StateConflict, "open %s is older than %s; open the record again", q.Open, maxOpenAge)
+	}
+	record, err := state.Records.Get(ctx, recordKey(access.Record, access.Version)...)
+	if err != nil {
+		return ledger.Release{}, err
+	}
+	grant, err := state.Grants.Get(ctx, string(access.Record), state.VersionPart(access.Version), string(access.Grant))
+	if err != nil {
+		return ledger.Release{}, err
+	}
+	question := policy.Question{Action: policy.Open, Identity: access.User, Record: record, Grant: grant, Now: ctx.Now}
+	if err := policy.Decide(question).Err(); err != nil {
+		return ledger.Release{}, err
+	}
+	return releaseFragment(ctx, ledger.Release{Access: access, Grant: grant, Record: record})
+}
+
+func releaseFragment(ctx *state.Context, release ledger.Release) (ledger.Release, error) {
+	msp := ctx.Caller.User.MSP
+	commitment, named := release.Grant.Fragments.Proxy(msp)
+	if !named {
+		return ledger.Release{}, fault.New(fault.PermissionDenied, "%s is no proxy of grant %s", msp, release.Grant.Grant)
+	}
+	fragment, found, err := state.FragmentRows.First(ctx, string(release.Grant.Grant), msp)
+	if err != nil {
+		return ledger.Release{}, err
+	}
+	if !found {
+		return ledger.Release{}, fault.New(fault.ContentUnavailable, "the fragment for %s has not reached this peer yet; try again", msp)
+	}
+	if ledger.DigestOf(fragment.Sealed) != commitment.SHA256 {
+		return ledger.Release{}, fault.New(fault.FragmentInvalid, "the fragment for %s is not the one the grant commits to", msp)
+	}
+	release.Sealed = fragment.Sealed
+	upload, err := state.Uploads.Get(ctx, string(release.Record.Record))
+	if err != nil {
+		return ledger.Release{}, err
+	}
+	release.RecordKey = upload.RecordKey
+	if release.VerifyingKey, err = requireKey(ctx, release.Grant.Patient, ledger.VerifyingKey); err != nil {
+		return ledger.Release{}, err
+	}
+	release.ReceivingKey, err = requireKey(ctx, release.Grant.Grantee.User, ledger.ReceivingKey)
+	return release, err
+}
+
+// listAccesses is a record's audit trail, for its patient, its author, and the privacy
+// officers of their hospitals.
+func listAccesses(ctx *state.Context, q ledger.ListAccesses) (ledger.List[ledger.Access], error) {
+	reader, err := ctx.Reader(q.Reader)
+	if err != nil {
+		return ledger.List[ledger.Access]{}, err
+	}
+	record, err := state.Records.Get(ctx, recordKey(q.Record, firstVersion)...)
+	if err != nil {
+		return ledger.List[ledger.Access]{}, err
+	}
+	officer := reader.Role == ledger.PrivacyOfficer &&
+		(reader.User.MSP == record.Patient.MSP || reader.User.MSP == record.Author.MSP)
+	if reader.User != record.Patient && reader.User != record.Author && !officer {
+		return ledger.List[ledger.Access]{}, fault.New(fault.PermissionDenied, "the audit trail of record %s is for its patient, its author and privacy officers", q.Record)
+	}
+	return state.Accesses.Page(ctx, q.Page, string(q.Record))
+}

@@ -1,0 +1,58 @@
+package contract
+
+import (
+	"slices"
+
+	"github.com/pie-consortium/pie/chaincode/internal/state"
+	"github.com/pie-consortium/pie/ledger"
+	"github.com/pie-consortium/pie/ledger/fault"
+)
+
+// registerOrganization writes the caller's own organisation, and no other: its name in
+// the key is the MSP of the certificate.
+func registerOrganization(ctx *state.Context, a ledger.RegisterOrganization) (ledger.Organization, error) {
+	msp := ctx.Caller.User.MSP
+	row := ledger.Organization{
+		MSP: msp, Name: a.Name, Gateways: a.Gateways,
+		Proxy: ledger.UserID{MSP: msp, Pseudonym: a.Proxy}, Updated: ctx.Now,
+	}
+	if err := ctx.RequireRole(ledger.OrgAdmin); err != nil {
+		return row, err
+	}
+	_, found, err := state.Organizations.Find(ctx, msp)
+	if err != nil {
+		return row, err
+	}
+	write := state.Organizations.Insert
+	if found {
+		write = state.Organizations.Update
+	}
+	if err := write(ctx, row, msp); err != nil {
+		return row, err
+	}
+	return row, ctx.Emit(ledger.OrganizationRegistered, ledger.Event{})
+}
+
+func readOrganizations(ctx *state.Context, _ ledger.ReadOrganizations) (ledger.List[ledger.Organization], error) {
+	rows, err := state.Organizations.All(ctx)
+	return ledger.List[ledger.Organization]{Rows: rows}, err
+}
+
+// requireProxies refuses fragments for anybody but the members that must hold them:
+// all of them, or five when there are more.
+func requireProxies(ctx *state.Context, fragments ledger.Fragments) error {
+	members, err := state.Organizations.All(ctx)
+	if err != nil {
+		return err
+	}
+	if want := min(len(members), ledger.MaxProxies); len(fragments.Proxies) != want {
+		return fault.New(fault.InvalidArgument, "a grant needs fragments for %d proxies", want)
+	}
+	for _, proxy := range fragments.Proxies {
+		member := func(o ledger.Organization) bool { return o.MSP == proxy.Proxy }
+		if !slices.ContainsFunc(members, member) {
+			return fault.New(fault.InvalidArgument, "%s is no member of the consortium", proxy.Proxy)
+		}
+	}
+	return nil
+}

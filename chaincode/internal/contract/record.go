@@ -1,0 +1,241 @@
+package contract
+
+import (
+	"github.com/pie-consortium/pie/chaincode/internal/policy"
+	"github.com/pie-consortium/pie/chaincode/internal/state"
+	"github.com/pie-consortium/pie/ledger"
+	"github.com/pie-consortium/pie/ledger/fault"
+)
+
+// registerRecord puts a record into the slot that its patient authorised, as the author
+// the slot is addressed to, and activates the author's grant.
+func registerRecord(ctx *state.Context, a ledger.RegisterRecord) (ledger.Record, error) {
+	if err := ctx.RequireRole(ledger.Physician, ledger.Emergency, ledger.Researcher, ledger.Patient); err != nil {
+		return ledger.Record{}, err
+	}
+	upload, err := state.Uploads.Get(ctx, string(a.Record))
+	if err != nil {
+		return ledger.Record{}, err
+	}
+	if !upload.Author.Includes(ctx.Caller.User) {
+		return ledger.Record{}, fault.New(fault.PermissionDenied, "record %s is authorised for another author", a.Record)
+	}
+	summary, err := transientSummary(ctx)
+	if err != nil {
+		return ledger.Record{}, err
+	}
+	record := ledger.Record{
+		Record: a.Record, Version: firstVersion, State: ledger.Registered,
+		Patient: upload.Patient, Author: ctx.Caller.User, Registered: ctx.Now,
+		CID: a.CID, SHA256: a.SHA256, Size: a.Size, Capsule: a.Capsule, Commitment: a.Commitment,
+		Level: a.Level, Policy: upload.Policy,
+	}
+	if level := requiredLevel(summary.Class, upload.Policy); a.Level != level {
+		return record, fault.New(fault.InvalidArgument, "the level of a record of class and policy such as these is %s", level)
+	}
+	if upload.Used {
+		return repeatedRegistration(ctx, record, summary)
+	}
+	if err := storeRecord(ctx, record, summary); err != nil {
+		return record, err
+	}
+	if err := activateGrant(ctx, upload); err != nil {
+		return record, err
+	}
+	return record, ctx.Emit(ledger.RecordRegistered, recordEvent(record))
+}
+
+// requiredLevel is the class's level, or the policy's when that is higher.
+func requiredLevel(class ledger.Class, policy ledger.Policy) ledger.Level {
+	if policy.Level.AtLeast(class.Level()) {
+		return policy.Level
+	}
+	return class.Level()
+}
+
+// repeatedRegistration accepts the same registration again, without changing anything.
+func repeatedRegistration(ctx *state.Context, record ledger.Record, summary ledger.Summary) (ledger.Record, error) {
+	key := recordKey(record.Record, record.Version)
+	old, err := state.Records.Get(ctx, key...)
+	if err != nil {
+		return record, err
+	}
+	record.State, record.Registered, record.Reason = old.State, old.Registered, old.Reason
+	sameSummary, err := state.SummaryRows.Holds(ctx, summary, summary.Salt, key...)
+	if err != nil {
+		return record, err
+	}
+	if sameSummary && state.Same(old, record) {
+		return old, nil
+	}
+	return record, fault.New(fault.AlreadyExists, "record %s is registered with other content", record.Record)
+}
+
+func storeRecord(ctx *state.Context, record ledger.Record, summary ledger.Summary) error {
+	key := recordKey(record.Record, record.Version)
+	if err := state.Records.Insert(ctx, record, key...); err != nil {
+		return err
+	}
+	time := state.TimePart(record.Registered)
+	if err := state.ByPatient.Add(ctx, append([]string{record.Patient.MSP, record.Patient.Pseudonym, time}, key...)...); err != nil {
+		return err
+	}
+	if err := state.ByHospital.Add(ctx, append([]string{record.Author.MSP, time}, key...)...); err != nil {
+		return err
+	}
+	if err := state.ByContent.Add(ctx, append([]string{record.CID}, key...)...); err != nil {
+		return err
+	}
+	return storeSummary(ctx, record, summary)
+}
+
+func storeSummary(ctx *state.Context, record ledger.Record, summary ledger.Summary) error {
+	key := recordKey(record.Record, record.Version)
+	if err := state.SummaryRows.Put(ctx, summary, summary.Salt, key...); err != nil {
+		return err
+	}
+	time := state.TimePart(record.Registered)
+	if err := state.ByClass.Put(ctx, summary.Salt, summary.Salt, append([]string{string(summary.Class), time}, key...)...); err != nil {
+		return err
+	}
+	for _, code := range summary.Codes {
+		if err := state.ByCode.Put(ctx, summary.Salt, summary.Salt, append([]string{code, time}, key...)...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func activateGrant(ctx *state.Context, upload ledger.Upload) error {
+	grant, err := state.Grants.Get(ctx, string(upload.Record), state.VersionPart(firstVersion), string(upload.Grant))
+	if err != nil {
+		return err
+	}
+	if err := grant.State.Becomes(ledger.Active); err != nil {
+		return err
+	}
+	grant.State = ledger.Active
+	if err := state.Grants.Update(ctx, grant, grantKey(grant)...); err != nil {
+		return err
+	}
+	upload.Used = true
+	return state.Uploads.Update(ctx, upload, string(upload.Record))
+}
+
+func transientSummary(ctx *state.Context) (ledger.Summary, error) {
+	var summary ledger.Summary
+	found, err := ctx.Transient(ledger.TransientSummary, &summary)
+	if err != nil {
+		return summary, err
+	}
+	if !found {
+		return summary, fault.New(fault.InvalidArgument, "the transient entry %q is missing", ledger.TransientSummary)
+	}
+	return summary, summary.Validate()
+}
+
+// confirmRecord says that the patient could read what the author registered.
+func confirmRecord(ctx *state.Context, a ledger.ConfirmRecord) (ledger.Record, error) {
+	return changeOwnRecord(ctx, a.RecordVersion, ledger.RecordConfirmed, func(record *ledger.Record) error {
+		err := record.State.Becomes(ledger.Confirmed)
+		record.State = ledger.Confirmed
+		return err
+	})
+}
+
+// disputeRecord says that the patient could not read it or does not recognise it.
+func disputeRecord(ctx *state.Context, a ledger.DisputeRecord) (ledger.Record, error) {
+	return changeOwnRecord(ctx, a.RecordVersion, ledger.RecordDisputed, func(record *ledger.Record) error {
+		err := record.State.Becomes(ledger.Disputed)
+		record.State, record.Reason = ledger.Disputed, string(a.Reason)
+		return err
+	})
+}
+
+// changeOwnRecord changes the caller's own record; a change to what it is already is a
+// repeat, which succeeds and writes nothing.
+func changeOwnRecord(ctx *state.Context, v ledger.RecordVersion, event ledger.EventName, change func(*ledger.Record) error) (ledger.Record, error) {
+	record, err := state.Records.Get(ctx, recordKey(v.Record, v.Version)...)
+	if err != nil {
+		return record, err
+	}
+	if record.Patient != ctx.Caller.User {
+		return record, fault.New(fault.PermissionDenied, "record %s belongs to another patient", v.Record)
+	}
+	old := record
+	if err := change(&record); err != nil {
+		return record, err
+	}
+	if state.Same(old, record) {
+		return record, nil
+	}
+	if err := state.Records.Update(ctx, record, recordKey(v.Record, v.Version)...); err != nil {
+		return record, err
+	}
+	return record, ctx.Emit(event, recordEvent(record))
+}
+
+// readRecord shows a record version to those who may discover it.
+func readRecord(ctx *state.Context, q ledger.ReadRecord) (ledger.RecordView, error) {
+	reader, err := ctx.Reader(q.Reader)
+	if err != nil {
+		return ledger.RecordView{}, err
+	}
+	if q.Version == 0 {
+		versions, err := state.Records.All(ctx, string(q.Record))
+		if err != nil {
+			return ledger.RecordView{}, err
+		}
+		for _, version := range versions {
+			q.Version = max(q.Version, version.Version)
+		}
+	}
+	record, err := state.Records.Get(ctx, recordKey(q.Record, q.Version)...)
+	if err != nil {
+		return ledger.RecordView{}, err
+	}
+	question := policy.Question{Action: policy.Discover, Identity: reader, Record: record, Now: ctx.Now}
+	if err := policy.Decide(question).Err(); err != nil {
+		return ledger.RecordView{}, err
+	}
+	return viewRecord(ctx, record)
+}
+
+// viewRecord adds to a record what it is about and its key statement.
+func viewRecord(ctx *state.Context, record ledger.Record) (ledger.RecordView, error) {
+	view := ledger.RecordView{Record: record}
+	upload, err := state.Uploads.Get(ctx, string(record.Record))
+	if err != nil {
+		return view, err
+	}
+	view.RecordKey = upload.RecordKey
+	summary, found, err := state.SummaryRows.First(ctx, recordKey(record.Record, record.Version)...)
+	if found {
+		view.Summary = &summary
+	}
+	return view, err
+}
+
+// readHistory shows what a record version was to those who may discover it.
+func readHistory(ctx *state.Context, q ledger.ReadHistory) (ledger.List[ledger.HistoryEntry], error) {
+	list := ledger.List[ledger.HistoryEntry]{Rows: []ledger.HistoryEntry{}}
+	if _, err := readRecord(ctx, ledger.ReadRecord{Reader: q.Reader, Record: q.Record, Version: q.Version}); err != nil {
+		return list, err
+	}
+	versions, err := state.Records.History(ctx, recordKey(q.Record, q.Version)...)
+	if err != nil {
+		return list, err
+	}
+	for _, v := range versions {
+		list.Rows = append(list.Rows, ledger.HistoryEntry{Transaction: v.TxID, Time: v.Time, Record: v.Row})
+	}
+	return list, nil
+}
+
+func recordKey(record ledger.ID, version int) []string {
+	return []string{string(record), state.VersionPart(version)}
+}
+
+func recordEvent(record ledger.Record) ledger.Event {
+	return ledger.Event{Patient: record.Patient, Records: []ledger.ID{record.Record}, Version: record.Version}
+}

@@ -1,0 +1,147 @@
+package contract
+
+import (
+	"github.com/pie-consortium/pie/chaincode/internal/policy"
+	"github.com/pie-consortium/pie/chaincode/internal/state"
+	"github.com/pie-consortium/pie/ledger"
+	"github.com/pie-consortium/pie/ledger/fault"
+)
+
+// requestAccess decides by the record's policy, and commits the decision either way:
+// a pending request goes to the patient's inbox, a refused one stays as evidence.
+func requestAccess(ctx *state.Context, a ledger.RequestAccess) (ledger.AccessRequest, error) {
+	if err := ctx.RequireRole(ledger.Physician, ledger.Emergency, ledger.Researcher, ledger.Insurer, ledger.Patient); err != nil {
+		return ledger.AccessRequest{}, err
+	}
+	record, err := state.Records.Get(ctx, recordKey(a.Record, a.Version)...)
+	if err != nil {
+		return ledger.AccessRequest{}, err
+	}
+	if _, err := requireKey(ctx, ctx.Caller.User, ledger.ReceivingKey); err != nil {
+		return ledger.AccessRequest{}, err
+	}
+	request := ledger.AccessRequest{
+		Request: a.Request, Record: a.Record, Version: a.Version, Patient: record.Patient,
+		Requester: ctx.Caller, Purpose: a.Purpose, State: ledger.Pending, Requested: ctx.Now,
+	}
+	old, found, err := state.Requests.Find(ctx, requestKey(request)...)
+	if err != nil {
+		return request, err
+	}
+	if found {
+		if old.Requester.User == ctx.Caller.User && old.Purpose == a.Purpose {
+			return old, nil
+		}
+		return request, fault.New(fault.AlreadyExists, "request %s exists with other content", a.Request)
+	}
+	request.Decision = policy.Decide(policy.Question{
+		Action: policy.Request, Identity: ctx.Caller, Record: record, Purpose: a.Purpose, Now: ctx.Now,
+	})
+	event := ledger.AccessRequested
+	if !request.Decision.Allowed {
+		request.State, event = ledger.Denied, ledger.AccessDenied
+	}
+	if err := storeRequest(ctx, request); err != nil {
+		return request, err
+	}
+	return request, ctx.Emit(event, requestEvent(request))
+}
+
+func storeRequest(ctx *state.Context, request ledger.AccessRequest) error {
+	key := requestKey(request)
+	if err := state.Requests.Insert(ctx, request, key...); err != nil {
+		return err
+	}
+	time := state.TimePart(request.Requested)
+	patient, requester := request.Patient, request.Requester.User
+	if err := state.ByInbox.Add(ctx, append([]string{patient.MSP, patient.Pseudonym, time}, key...)...); err != nil {
+		return err
+	}
+	return state.ByOutbox.Add(ctx, append([]string{requester.MSP, requester.Pseudonym, time}, key...)...)
+}
+
+// denyAccess answers a pending request with no.
+func denyAccess(ctx *state.Context, a ledger.DenyAccess) (ledger.AccessRequest, error) {
+	request, err := ownRequest(ctx, a.RecordVersion, a.Request)
+	if err != nil {
+		return request, err
+	}
+	if request.State == ledger.Denied && request.Reason == string(a.Reason) {
+		return request, nil
+	}
+	if request.State != ledger.Pending {
+		return request, fault.New(fault.StateConflict, "request %s is %s already", a.Request, request.State)
+	}
+	request.State, request.Reason = ledger.Denied, string(a.Reason)
+	if err := state.Requests.Update(ctx, request, requestKey(request)...); err != nil {
+		return request, err
+	}
+	return request, ctx.Emit(ledger.AccessDenied, requestEvent(request))
+}
+
+// ownRequest reads a request that the caller, as the patient, may answer.
+func ownRequest(ctx *state.Context, v ledger.RecordVersion, id ledger.ID) (ledger.AccessRequest, error) {
+	request, err := state.Requests.Get(ctx, append(recordKey(v.Record, v.Version), string(id))...)
+	if err != nil {
+		return request, err
+	}
+	if request.Patient != ctx.Caller.User {
+		return request, fault.New(fault.PermissionDenied, "request %s is for another patient's record", id)
+	}
+	return request, nil
+}
+
+// readRequest shows a request to its patient and its requester.
+func readRequest(ctx *state.Context, q ledger.ReadRequest) (ledger.AccessRequest, error) {
+	reader, err := ctx.Reader(q.Reader)
+	if err != nil {
+		return ledger.AccessRequest{}, err
+	}
+	request, err := state.Requests.Get(ctx, append(recordKey(q.Record, q.Version), string(q.Request))...)
+	if err != nil {
+		return request, err
+	}
+	if reader.User != request.Patient && reader.User != request.Requester.User {
+		return ledger.AccessRequest{}, fault.New(fault.PermissionDenied, "request %s is between others", q.Request)
+	}
+	return request, nil
+}
+
+// listRequests lists a patient's inbox, anybody else's own requests.
+func listRequests(ctx *state.Context, q ledger.ListRequests) (ledger.List[ledger.AccessRequest], error) {
+	list := ledger.List[ledger.AccessRequest]{Rows: []ledger.AccessRequest{}}
+	reader, err := ctx.Reader(q.Reader)
+	if err != nil {
+		return list, err
+	}
+	index := state.ByOutbox
+	if reader.Role == ledger.Patient {
+		index = state.ByInbox
+	}
+	keys, err := index.Page(ctx, q.Page, reader.User.MSP, reader.User.Pseudonym)
+	if err != nil {
+		return list, err
+	}
+	for _, parts := range keys.Rows {
+		request, err := state.Requests.Get(ctx, parts[1:]...)
+		if err != nil {
+			return list, err
+		}
+		if q.State == "" || q.State == request.State {
+			list.Rows = append(list.Rows, request)
+		}
+	}
+	list.Bookmark = keys.Bookmark
+	return list, nil
+}
+
+func requestKey(request ledger.AccessRequest) []string {
+	return append(recordKey(request.Record, request.Version), string(request.Request))
+}
+
+func requestEvent(request ledger.AccessRequest) ledger.Event {
+	return ledger.Event{
+		Patient: request.Patient, Records: []ledger.ID{request.Record}, Version: request.Version,
+		Request: request.Request, Outcome: request.Decision,
+	}
+}

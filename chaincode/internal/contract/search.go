@@ -1,0 +1,89 @@
+package contract
+
+import (
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/pie-consortium/pie/chaincode/internal/policy"
+	"github.com/pie-consortium/pie/chaincode/internal/state"
+	"github.com/pie-consortium/pie/ledger"
+)
+
+// searchRecords goes along the narrowest index that the search names and keeps what
+// matches the rest and what the reader may discover. Each page looks at as many keys
+// as it has rows to give, so that no search costs a peer more than its page.
+func searchRecords(ctx *state.Context, q ledger.SearchRecords) (ledger.List[ledger.RecordView], error) {
+	list := ledger.List[ledger.RecordView]{Rows: []ledger.RecordView{}}
+	reader, err := ctx.Reader(q.Reader)
+	if err != nil {
+		return list, err
+	}
+	keys, err := candidates(ctx, q)
+	if err != nil {
+		return list, err
+	}
+	for _, parts := range keys.Rows {
+		version, err := strconv.Atoi(parts[2])
+		if err != nil {
+			return list, err
+		}
+		view, matches, err := match(ctx, q, reader, ledger.RecordVersion{Record: ledger.ID(parts[1]), Version: version})
+		if err != nil {
+			return list, err
+		}
+		if matches {
+			list.Rows = append(list.Rows, view)
+		}
+	}
+	list.Bookmark = keys.Bookmark
+	return list, nil
+}
+
+// candidates pages through keys that end in time, record, version.
+func candidates(ctx *state.Context, q ledger.SearchRecords) (ledger.List[[]string], error) {
+	switch {
+	case q.Code != "":
+		return state.ByCode.Page(ctx, q.Page, q.Code)
+	case q.Patient != ledger.UserID{}:
+		return state.ByPatient.Page(ctx, q.Page, q.Patient.MSP, q.Patient.Pseudonym)
+	case q.Class != "":
+		return state.ByClass.Page(ctx, q.Page, string(q.Class))
+	default:
+		return state.ByHospital.Page(ctx, q.Page, q.Hospital)
+	}
+}
+
+func match(ctx *state.Context, q ledger.SearchRecords, reader ledger.Identity, v ledger.RecordVersion) (ledger.RecordView, bool, error) {
+	record, err := state.Records.Get(ctx, recordKey(v.Record, v.Version)...)
+	if err != nil {
+		return ledger.RecordView{}, false, err
+	}
+	question := policy.Question{Action: policy.Discover, Identity: reader, Record: record, Now: ctx.Now}
+	if !policy.Decide(question).Allowed || !matchesPublic(q, record) {
+		return ledger.RecordView{}, false, nil
+	}
+	view, err := viewRecord(ctx, record)
+	return view, err == nil && matchesPrivate(q, view.Summary), err
+}
+
+func matchesPublic(q ledger.SearchRecords, record ledger.Record) bool {
+	return (q.Patient == ledger.UserID{} || q.Patient == record.Patient) &&
+		(q.Hospital == "" || q.Hospital == record.Author.MSP) &&
+		within(record.Registered, q.From, q.To)
+}
+
+func within(t, from, to time.Time) bool {
+	return !t.Before(from) && (to.IsZero() || t.Before(to))
+}
+
+func matchesPrivate(q ledger.SearchRecords, summary *ledger.Summary) bool {
+	if q.Class == "" && q.Code == "" && q.Sex == "" && q.AgeBand == "" {
+		return true
+	}
+	return summary != nil &&
+		(q.Class == "" || q.Class == summary.Class) &&
+		(q.Code == "" || slices.Contains(summary.Codes, q.Code)) &&
+		(q.Sex == "" || q.Sex == summary.Sex) &&
+		(q.AgeBand == "" || q.AgeBand == summary.AgeBand)
+}

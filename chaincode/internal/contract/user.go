@@ -1,0 +1,94 @@
+package contract
+
+import (
+	"slices"
+
+	"github.com/pie-consortium/pie/chaincode/internal/state"
+	"github.com/pie-consortium/pie/ledger"
+	"github.com/pie-consortium/pie/ledger/fault"
+	"github.com/pie-consortium/pie/ledger/trust"
+)
+
+// registerUser publishes the caller's key statements. Role and clearance come from the
+// certificate, never from arguments.
+func registerUser(ctx *state.Context, a ledger.RegisterUser) (ledger.User, error) {
+	row := ledger.User{Identity: ctx.Caller, Keys: map[ledger.KeyKind]string{}, Registered: ctx.Now}
+	for _, jws := range a.Keys {
+		statement, err := trust.ReadKeyStatement(jws, ctx.Caller.User, ctx.Certificate)
+		if err != nil {
+			return row, err
+		}
+		if !slices.Contains(keysOf(ctx.Caller.Role), statement.Kind) {
+			return row, fault.New(fault.PermissionDenied, "a %s does not register a %s key", ctx.Caller.Role, statement.Kind)
+		}
+		if row.Keys[statement.Kind] != "" {
+			return row, fault.New(fault.InvalidArgument, "two statements are of the kind %s", statement.Kind)
+		}
+		row.Keys[statement.Kind] = jws
+	}
+	var profile ledger.Profile
+	hasCard, err := ctx.Transient(ledger.TransientProfile, &profile)
+	if err != nil {
+		return row, err
+	}
+	if hasCard {
+		if err := profile.Validate(); err != nil {
+			return row, err
+		}
+	}
+	return storeUser(ctx, row, profile)
+}
+
+// storeUser inserts; a repeat of the same registration changes nothing and succeeds.
+func storeUser(ctx *state.Context, row ledger.User, profile ledger.Profile) (ledger.User, error) {
+	user := row.Identity.User
+	old, found, err := state.Users.Find(ctx, user.MSP, user.Pseudonym)
+	if err != nil {
+		return row, err
+	}
+	if found {
+		if state.Same(old.Keys, row.Keys) {
+			return old, nil
+		}
+		return row, fault.New(fault.AlreadyExists, "user %s is registered with other keys", user)
+	}
+	if err := state.Users.Insert(ctx, row, user.MSP, user.Pseudonym); err != nil {
+		return row, err
+	}
+	if profile.Card != "" {
+		if err := state.Profiles.Put(ctx, profile, profile.Salt, user.MSP, user.Pseudonym); err != nil {
+			return row, err
+		}
+	}
+	return row, ctx.Emit(ledger.UserRegistered, ledger.Event{})
+}
+
+// keysOf says which kinds of keys a role has use for.
+func keysOf(role ledger.Role) []ledger.KeyKind {
+	if role == ledger.Gateway {
+		return []ledger.KeyKind{ledger.ProxyKey}
+	}
+	return []ledger.KeyKind{ledger.ReceivingKey, ledger.VerifyingKey}
+}
+
+func readUser(ctx *state.Context, q ledger.ReadUser) (ledger.UserView, error) {
+	user, err := state.Users.Get(ctx, q.User.MSP, q.User.Pseudonym)
+	if err != nil {
+		return ledger.UserView{}, err
+	}
+	profile, _, err := state.Profiles.First(ctx, q.User.MSP, q.User.Pseudonym)
+	return ledger.UserView{User: user, Card: profile.Card}, err
+}
+
+// requireKey returns the statement of a registered user's key.
+func requireKey(ctx *state.Context, user ledger.UserID, kind ledger.KeyKind) (string, error) {
+	row, err := state.Users.Get(ctx, user.MSP, user.Pseudonym)
+	if err != nil {
+		return "", err
+	}
+	jws := row.Keys[kind]
+	if jws == "" {
+		return "", fault.New(fault.NotFound, "user %s has registered no %s key", user, kind)
+	}
+	return jws, nil
+}

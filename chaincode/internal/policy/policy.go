@@ -1,0 +1,122 @@
+// Package policy is the access decision: who may discover, request and open a record
+// version, and by which rule. It is pure: the same question has the same answer at
+// every peer, and in a dry run.
+package policy
+
+import (
+	"slices"
+	"time"
+
+	"github.com/pie-consortium/pie/ledger"
+	"github.com/pie-consortium/pie/ledger/fault"
+)
+
+// Action is what somebody wants to do with a record version.
+type Action string
+
+// The actions. Discovering shows that a record exists and what it is about;
+// requesting asks the patient; opening needs a grant.
+const (
+	Discover Action = "discover"
+	Request  Action = "request"
+	Open     Action = "open"
+)
+
+// Question is everything a decision depends on.
+type Question struct {
+	Action   Action
+	Identity ledger.Identity
+	Record   ledger.Record
+	Purpose  ledger.Purpose // of a request
+	Grant    ledger.Grant   // of an opening
+	Now      time.Time      // of the transaction
+}
+
+// rule refuses with its code when broken reports true.
+type rule struct {
+	name   string
+	code   fault.Code
+	broken func(Question) bool
+}
+
+// The rules in the order in which they are asked; the first that is broken decides.
+var (
+	notErased     = rule{"erased", fault.Erased, func(q Question) bool { return q.Record.State == ledger.ErasedRow }}
+	notSuperseded = rule{"superseded", fault.StateConflict, func(q Question) bool { return q.Record.State == ledger.Superseded }}
+	notDisputed   = rule{"disputed", fault.StateConflict, func(q Question) bool { return q.Record.State == ledger.Disputed }}
+
+	roleListed = rule{"role", fault.PermissionDenied, func(q Question) bool {
+		return !slices.Contains(q.Record.Policy.Roles, q.Identity.Role)
+	}}
+	insurersAsk = rule{"insurer", fault.PermissionDenied, func(q Question) bool { return q.Identity.Role == ledger.Insurer }}
+	memberOf    = rule{"organization", fault.PermissionDenied, func(q Question) bool {
+		return !q.Record.Policy.AllowsOrganization(q.Identity.User.MSP)
+	}}
+	cleared = rule{"clearance", fault.PolicyDenied, func(q Question) bool {
+		return !q.Identity.Clearance.AtLeast(q.Record.Level)
+	}}
+	purposeListed = rule{"purpose", fault.PurposeNotPermitted, func(q Question) bool {
+		return !slices.Contains(q.Record.Policy.Purposes, q.Purpose)
+	}}
+	purposeOfRole = rule{"purpose-of-role", fault.PurposeNotPermitted, func(q Question) bool {
+		return !slices.Contains(purposesOf(q.Identity.Role), q.Purpose)
+	}}
+	inTime = rule{"policy-end", fault.ConsentExpired, func(q Question) bool {
+		return !q.Record.Policy.NotAfter.IsZero() && !q.Now.Before(q.Record.Policy.NotAfter)
+	}}
+
+	grantee    = rule{"grantee", fault.PermissionDenied, func(q Question) bool { return !q.Grant.Grantee.Includes(q.Identity.User) }}
+	notRevoked = rule{"grant-revoked", fault.ConsentRevoked, func(q Question) bool { return q.Grant.State == ledger.Revoked }}
+	active     = rule{"grant-not-active", fault.StateConflict, func(q Question) bool { return q.Grant.State != ledger.Active }}
+	unexpired  = rule{"grant-end", fault.ConsentExpired, func(q Question) bool { return !q.Now.Before(q.Grant.Expiry) }}
+)
+
+var rules = map[Action][]rule{
+	Discover: {notErased, insurersAsk, roleListed, memberOf, cleared, inTime},
+	Request:  {notErased, notSuperseded, notDisputed, roleListed, memberOf, cleared, purposeListed, purposeOfRole, inTime},
+	Open:     {notErased, notSuperseded, notDisputed, grantee, notRevoked, active, unexpired, cleared, inTime},
+}
+
+// Decide answers the question. An allowed decision names the rule that allowed.
+func Decide(q Question) ledger.Decision {
+	if q.Action == Discover && involved(q) {
+		return ledger.Decision{Allowed: true, Rule: "involved"}
+	}
+	list, known := rules[q.Action]
+	if !known {
+		return ledger.Decision{Code: fault.PolicyDenied, Rule: "action"}
+	}
+	for _, r := range list {
+		if r.broken(q) {
+			return ledger.Decision{Code: r.code, Rule: r.name}
+		}
+	}
+	if q.Action == Open {
+		return ledger.Decision{Allowed: true, Rule: "grant"}
+	}
+	return ledger.Decision{Allowed: true, Rule: "policy"}
+}
+
+// involved are the patient, the author, and the members' gateways, whose peers hold
+// the metadata anyway and who keep the replicas.
+func involved(q Question) bool {
+	user := q.Identity.User
+	return user == q.Record.Patient || user == q.Record.Author || q.Identity.Role == ledger.Gateway
+}
+
+// purposesOf says what a role can use records for: a researcher does not treat.
+func purposesOf(role ledger.Role) []ledger.Purpose {
+	switch role {
+	case ledger.Physician:
+		return []ledger.Purpose{ledger.Treatment, ledger.EmergencyTreatment, ledger.ClinicalTrial, ledger.Research}
+	case ledger.Emergency:
+		return []ledger.Purpose{ledger.Treatment, ledger.EmergencyTreatment, ledger.EmergencyRoom}
+	case ledger.Researcher:
+		return []ledger.Purpose{ledger.Research, ledger.ClinicalTrial, ledger.PublicHealth}
+	case ledger.Insurer:
+		return []ledger.Purpose{ledger.Payment}
+	case ledger.Patient:
+		return []ledger.Purpose{ledger.PatientRequested}
+	}
+	return nil
+}

@@ -1,0 +1,129 @@
+// Package state is what transactions stand on: who calls and when, typed rows under
+// composite keys, index rows, and private rows whose keys and values carry a salt.
+package state
+
+import (
+	"bytes"
+	"crypto/x509"
+	"encoding/json"
+	"time"
+
+	"github.com/hyperledger/fabric-chaincode-go/v2/pkg/cid"
+	"github.com/hyperledger/fabric-chaincode-go/v2/shim"
+
+	"github.com/pie-consortium/pie/ledger"
+	"github.com/pie-consortium/pie/ledger/fault"
+	"github.com/pie-consortium/pie/ledger/trust"
+)
+
+// MaxClockSkew is how far a transaction's timestamp, which its signer chooses, may be
+// from the clock of an endorsing peer's chaincode.
+const MaxClockSkew = 2 * time.Minute
+
+// Context is one transaction: its caller, its time, its view of the ledger.
+type Context struct {
+	Caller      ledger.Identity
+	Certificate *x509.Certificate // the caller's
+	Now         time.Time         // the transaction's, in UTC
+	TxID        string
+
+	stub shim.ChaincodeStubInterface
+}
+
+// NewContext reads caller and time, and refuses a time too far from the clock, which
+// decides nothing else: write sets stay the same at every peer.
+func NewContext(stub shim.ChaincodeStubInterface, clock func() time.Time) (*Context, error) {
+	client, err := cid.New(stub)
+	if err != nil {
+		return nil, fault.New(fault.Unauthenticated, "the transaction's creator has no X.509 identity")
+	}
+	msp, err := client.GetMSPID()
+	if err != nil {
+		return nil, fault.New(fault.Unauthenticated, "the transaction's creator has no MSP")
+	}
+	certificate, err := client.GetX509Certificate()
+	if err != nil || certificate == nil {
+		return nil, fault.New(fault.Unauthenticated, "the transaction's creator has no certificate")
+	}
+	caller, err := trust.IdentityOf(msp, certificate)
+	if err != nil {
+		return nil, err
+	}
+	timestamp, err := stub.GetTxTimestamp()
+	if err != nil {
+		return nil, fault.New(fault.InvalidArgument, "the transaction has no timestamp")
+	}
+	now := timestamp.AsTime().UTC()
+	if skew := clock().Sub(now).Abs(); skew > MaxClockSkew {
+		return nil, fault.New(fault.InvalidArgument,
+			"the transaction's timestamp is more than %s off this peer's clock; check the device's clock", MaxClockSkew)
+	}
+	return &Context{Caller: caller, Certificate: certificate, Now: now, TxID: stub.GetTxID(), stub: stub}, nil
+}
+
+// RequireRole refuses callers of any other role.
+func (c *Context) RequireRole(roles ...ledger.Role) error {
+	for _, role := range roles {
+		if c.Caller.Role == role {
+			return nil
+		}
+	}
+	return fault.New(fault.PermissionDenied, "a %s cannot do this; it takes one of %v", c.Caller.Role, roles)
+}
+
+// Reader is whose eyes a query reads with: the caller's own, or, when a gateway
+// calls, those of the user whose token it verified.
+func (c *Context) Reader(reader ledger.Reader) (ledger.Identity, error) {
+	if reader.Reader == nil {
+		return c.Caller, nil
+	}
+	if c.Caller.Role != ledger.Gateway {
+		return ledger.Identity{}, fault.New(fault.PermissionDenied, "only a gateway reads on behalf of somebody")
+	}
+	return *reader.Reader, nil
+}
+
+// Emit sets the transaction's one event.
+func (c *Context) Emit(name ledger.EventName, event ledger.Event) error {
+	event.Actor = c.Caller.User
+	payload, err := json.Marshal(event)
+	if err != nil {
+		return err
+	}
+	return c.stub.SetEvent(string(name), payload)
+}
+
+// Transient decodes one entry of the transient map strictly. It reports false when
+// the entry is absent. The values never appear in an error.
+func (c *Context) Transient(key string, into any) (bool, error) {
+	entries, err := c.stub.GetTransient()
+	if err != nil {
+		return false, fault.New(fault.InvalidArgument, "the transaction's transient map cannot be read")
+	}
+	for name := range entries {
+		if name != key {
+			return false, fault.New(fault.InvalidArgument, "the transient map has an entry that this transaction does not take")
+		}
+	}
+	text, present := entries[key]
+	if !present {
+		return false, nil
+	}
+	if err := Decode(text, into); err != nil {
+		return false, fault.New(fault.InvalidArgument, "the transient entry %q is malformed", key)
+	}
+	return true, nil
+}
+
+// Decode reads exactly one JSON value without unknown fields.
+func Decode(text []byte, into any) error {
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(into); err != nil {
+		return err
+	}
+	if decoder.More() {
+		return fault.New(fault.InvalidArgument, "there is text behind the JSON value")
+	}
+	return nil
+}

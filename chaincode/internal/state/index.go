@@ -1,0 +1,51 @@
+package state
+
+import "github.com/pie-consortium/pie/ledger"
+
+// Index holds rows that are keys only. Adding reads nothing, so that writers of the
+// same index never conflict.
+type Index string
+
+// The indexes and the parts of their keys.
+const (
+	ByPatient  = Index("patient")  // msp, pseudonym, time, record, version
+	ByHospital = Index("hospital") // msp of the author, time, record, version
+	ByContent  = Index("content")  // cid, record, version
+	BySlot     = Index("slot")     // author or patient: msp, pseudonym, time, record
+	ByInbox    = Index("inbox")    // patient: msp, pseudonym, time, record, version, request
+	ByOutbox   = Index("outbox")   // requester: msp, pseudonym, time, record, version, request
+	ByHolder   = Index("holder")   // grantee: msp, pseudonym, record, version, grant
+)
+
+// Add writes one key.
+func (i Index) Add(ctx *Context, parts ...string) error {
+	key, err := Table[struct{}](i).key(ctx, parts)
+	if err != nil {
+		return err
+	}
+	return ctx.stub.PutState(key, []byte{0})
+}
+
+// Page returns the remaining parts of the keys that begin with the given parts.
+// It works in queries only.
+func (i Index) Page(ctx *Context, page ledger.Page, parts ...string) (ledger.List[[]string], error) {
+	list := ledger.List[[]string]{}
+	iterator, meta, err := ctx.stub.GetStateByPartialCompositeKeyWithPagination(string(i), parts, limit(page), page.Bookmark)
+	if err != nil {
+		return list, badBookmark()
+	}
+	defer iterator.Close()
+	for iterator.HasNext() {
+		entry, err := iterator.Next()
+		if err != nil {
+			return list, err
+		}
+		_, all, err := ctx.stub.SplitCompositeKey(entry.Key)
+		if err != nil {
+			return list, err
+		}
+		list.Rows = append(list.Rows, all[len(parts):])
+	}
+	list.Bookmark = meta.GetBookmark()
+	return list, nil
+}

@@ -1,0 +1,187 @@
+package state
+
+import (
+	"encoding/json"
+	"strconv"
+	"time"
+
+	"github.com/pie-consortium/pie/ledger"
+	"github.com/pie-consortium/pie/ledger/fault"
+)
+
+// Table holds rows of one type under composite keys that begin with its name.
+type Table[T any] string
+
+// The tables and the parts of their keys.
+const (
+	Organizations = Table[ledger.Organization]("org")      // msp
+	Users         = Table[ledger.User]("user")             // msp, pseudonym
+	Uploads       = Table[ledger.Upload]("upload")         // record
+	Records       = Table[ledger.Record]("record")         // record, version
+	Requests      = Table[ledger.AccessRequest]("request") // record, version, request
+	Grants        = Table[ledger.Grant]("grant")           // record, version, grant
+	Accesses      = Table[ledger.Access]("access")         // record, transaction
+)
+
+// Find returns the row, or false when there is none.
+func (t Table[T]) Find(ctx *Context, parts ...string) (row T, found bool, err error) {
+	key, err := t.key(ctx, parts)
+	if err != nil {
+		return row, false, err
+	}
+	text, err := ctx.stub.GetState(key)
+	if err != nil || text == nil {
+		return row, false, err
+	}
+	return row, true, json.Unmarshal(text, &row)
+}
+
+// Get returns the row, or a fault that names what is missing.
+func (t Table[T]) Get(ctx *Context, parts ...string) (T, error) {
+	row, found, err := t.Find(ctx, parts...)
+	if err == nil && !found {
+		err = fault.New(fault.NotFound, "there is no %s %v", t, parts)
+	}
+	return row, err
+}
+
+// Insert writes a new row; an existing key is a fault.
+func (t Table[T]) Insert(ctx *Context, row T, parts ...string) error {
+	_, found, err := t.Find(ctx, parts...)
+	if err != nil {
+		return err
+	}
+	if found {
+		return fault.New(fault.AlreadyExists, "%s %v exists with other content", t, parts)
+	}
+	return t.put(ctx, row, parts)
+}
+
+// Update writes an existing row; a missing key is a fault.
+func (t Table[T]) Update(ctx *Context, row T, parts ...string) error {
+	if _, err := t.Get(ctx, parts...); err != nil {
+		return err
+	}
+	return t.put(ctx, row, parts)
+}
+
+func (t Table[T]) put(ctx *Context, row T, parts []string) error {
+	key, err := t.key(ctx, parts)
+	if err != nil {
+		return err
+	}
+	text, err := json.Marshal(row)
+	if err != nil {
+		return err
+	}
+	return ctx.stub.PutState(key, text)
+}
+
+// All returns every row whose key begins with the parts. In a transaction that
+// writes, an insert among them by somebody else is a conflict: use it for small,
+// quiet ranges only.
+func (t Table[T]) All(ctx *Context, parts ...string) ([]T, error) {
+	iterator, err := ctx.stub.GetStateByPartialCompositeKey(string(t), parts)
+	if err != nil {
+		return nil, err
+	}
+	defer iterator.Close()
+	var rows []T
+	for iterator.HasNext() {
+		entry, err := iterator.Next()
+		if err != nil {
+			return nil, err
+		}
+		var row T
+		if err := json.Unmarshal(entry.Value, &row); err != nil {
+			return nil, err
+		}
+		rows = append(rows, row)
+	}
+	return rows, nil
+}
+
+// Page returns one page of the rows whose key begins with the parts. It works in
+// queries only.
+func (t Table[T]) Page(ctx *Context, page ledger.Page, parts ...string) (ledger.List[T], error) {
+	list := ledger.List[T]{Rows: []T{}}
+	iterator, meta, err := ctx.stub.GetStateByPartialCompositeKeyWithPagination(string(t), parts, limit(page), page.Bookmark)
+	if err != nil {
+		return list, badBookmark()
+	}
+	defer iterator.Close()
+	for iterator.HasNext() {
+		entry, err := iterator.Next()
+		if err != nil {
+			return list, err
+		}
+		var row T
+		if err := json.Unmarshal(entry.Value, &row); err != nil {
+			return list, err
+		}
+		list.Rows = append(list.Rows, row)
+	}
+	list.Bookmark = meta.GetBookmark()
+	return list, nil
+}
+
+// Version is one state of a row in the past.
+type Version[T any] struct {
+	TxID string
+	Time time.Time
+	Row  T
+}
+
+// History returns what a row was, newest first.
+func (t Table[T]) History(ctx *Context, parts ...string) ([]Version[T], error) {
+	key, err := t.key(ctx, parts)
+	if err != nil {
+		return nil, err
+	}
+	iterator, err := ctx.stub.GetHistoryForKey(key)
+	if err != nil {
+		return nil, err
+	}
+	defer iterator.Close()
+	var versions []Version[T]
+	for iterator.HasNext() {
+		entry, err := iterator.Next()
+		if err != nil {
+			return nil, err
+		}
+		version := Version[T]{TxID: entry.TxId, Time: entry.Timestamp.AsTime().UTC()}
+		if err := json.Unmarshal(entry.Value, &version.Row); err != nil {
+			return nil, err
+		}
+		versions = append(versions, version)
+	}
+	return versions, nil
+}
+
+func (t Table[T]) key(ctx *Context, parts []string) (string, error) {
+	key, err := ctx.stub.CreateCompositeKey(string(t), parts)
+	if err != nil {
+		return "", fault.New(fault.InvalidArgument, "a name in the arguments is no valid UTF-8")
+	}
+	return key, nil
+}
+
+func limit(page ledger.Page) int32 {
+	if page.Limit == 0 {
+		return ledger.DefaultPage
+	}
+	return int32(page.Limit)
+}
+
+// VersionPart is a record version as a part of a key.
+func VersionPart(version int) string { return strconv.Itoa(version) }
+
+// TimePart is a time as a part of a key: keys sort as the times do.
+func TimePart(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000000000Z") }
+
+// Same reports whether two rows are written alike: how a repeat is told from a conflict.
+func Same[T any](a, b T) bool {
+	left, errLeft := json.Marshal(a)
+	right, errRight := json.Marshal(b)
+	return errLeft == nil && errRight == nil && string(left) == string(right)
+}
