@@ -66,13 +66,14 @@ func newCapsuleFrag(random io.Reader, capsule *Capsule, k *KeyFrag) (*CapsuleFra
 	if err != nil {
 		return nil, err
 	}
+	key := k.key()
 	c := &CapsuleFrag{id: k.id, precursor: k.precursor, commitment: k.commitment, forReceiver: k.forReceiver}
 	for _, m := range []struct {
 		to     **curve.Point
 		factor *secp256k1.Scalar
 		point  *curve.Point
 	}{
-		{&c.e1, k.key, capsule.e}, {&c.v1, k.key, capsule.v},
+		{&c.e1, key, capsule.e}, {&c.v1, key, capsule.v},
 		{&c.e2, nonce, capsule.e}, {&c.v2, nonce, capsule.v},
 	} {
 		p := secp256k1.NewIdentityPoint().ScalarMult(m.factor, m.point.Group())
@@ -83,7 +84,7 @@ func newCapsuleFrag(random io.Reader, capsule *Capsule, k *KeyFrag) (*CapsuleFra
 	if c.u2, err = curve.NewPoint(curve.MultiplyU(nonce)); err != nil {
 		return nil, err
 	}
-	c.z = secp256k1.NewScalar().Multiply(k.key, c.challenge(capsule))
+	c.z = secp256k1.NewScalar().Multiply(key, c.challenge(capsule))
 	c.z.Add(c.z, nonce)
 	return c, nil
 }

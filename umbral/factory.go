@@ -1,6 +1,7 @@
 package umbral
 
 import (
+	"bytes"
 	"fmt"
 
 	"github.com/pie-consortium/pie/umbral/internal/curve"
@@ -26,7 +27,7 @@ const (
 // key learns nothing about the others.
 type SecretKeyFactory struct {
 	redacted
-	seed *[FactorySeedSize]byte
+	seed hidden[[]byte]
 }
 
 // NewSecretKeyFactory returns the factory of a seed of FactorySeedSize random
@@ -35,25 +36,24 @@ func NewSecretKeyFactory(seed []byte) (*SecretKeyFactory, error) {
 	if len(seed) != FactorySeedSize {
 		return nil, fmt.Errorf("new secret key factory: %w: seed has %d bytes instead of %d", ErrLength, len(seed), FactorySeedSize)
 	}
-	own := [FactorySeedSize]byte(seed)
-	return &SecretKeyFactory{seed: &own}, nil
+	return &SecretKeyFactory{seed: hide(bytes.Clone(seed))}, nil
 }
 
 // SecretKey derives the key named label. The same label gives the same key.
 func (f *SecretKeyFactory) SecretKey(label []byte) *SecretKey {
 	const uniform = 64
 	info := append([]byte(tagKeyDerivation), label...)
-	return newSecretKey(curve.Hash(string(info), deriveKey(f.seed[:], info, uniform)))
+	return newSecretKey(curve.Hash(string(info), deriveKey(f.seed(), info, uniform)))
 }
 
 // Secret derives FactorySecretSize secret bytes named label, for keys of other
 // schemes.
 func (f *SecretKeyFactory) Secret(label []byte) []byte {
-	return deriveKey(f.seed[:], append([]byte(tagSecretDerivation), label...), FactorySecretSize)
+	return deriveKey(f.seed(), append([]byte(tagSecretDerivation), label...), FactorySecretSize)
 }
 
 // Factory derives the factory named label, with keys independent of this one's.
 func (f *SecretKeyFactory) Factory(label []byte) *SecretKeyFactory {
-	seed := deriveKey(f.seed[:], append([]byte(tagFactoryDerivation), label...), FactorySeedSize)
-	return &SecretKeyFactory{seed: (*[FactorySeedSize]byte)(seed)}
+	seed := deriveKey(f.seed(), append([]byte(tagFactoryDerivation), label...), FactorySeedSize)
+	return &SecretKeyFactory{seed: hide(seed)}
 }

@@ -76,7 +76,7 @@ func newDealer(random io.Reader, params KeyFragParams) (*dealer, error) {
 	}
 	x := exchange{precursor: oneTime.public.point, receiving: params.ReceivingPK.point, shared: shared}
 	constant := secp256k1.NewScalar().Invert(x.key())
-	polynomial := []*secp256k1.Scalar{constant.Multiply(constant, params.DelegatingSK.scalar)}
+	polynomial := []*secp256k1.Scalar{constant.Multiply(constant, params.DelegatingSK.scalar())}
 	for len(polynomial) < params.Threshold {
 		coefficient, err := curve.RandomScalar(random)
 		if err != nil {
@@ -97,9 +97,10 @@ func (d *dealer) deal(random io.Reader) (*VerifiedKeyFrag, error) {
 	if err := curve.ReadRandom(random, kfrag.id[:]); err != nil {
 		return nil, err
 	}
-	kfrag.key = evaluate(d.polynomial, d.exchange.argument(kfrag.id))
+	key := evaluate(d.polynomial, d.exchange.argument(kfrag.id))
+	kfrag.key = hide(key)
 	var err error
-	if kfrag.commitment, err = curve.NewPoint(curve.MultiplyU(kfrag.key)); err != nil {
+	if kfrag.commitment, err = curve.NewPoint(curve.MultiplyU(key)); err != nil {
 		return nil, err
 	}
 	forReceiver := kfrag.statement(d.params.DelegatingSK.public, d.params.ReceivingPK)
@@ -135,7 +136,7 @@ func evaluate(polynomial []*secp256k1.Scalar, x *secp256k1.Scalar) *secp256k1.Sc
 type KeyFrag struct {
 	redacted
 	id                                fragmentID
-	key                               *secp256k1.Scalar
+	key                               hidden[*secp256k1.Scalar]
 	precursor                         *curve.Point
 	commitment                        *curve.Point
 	forProxy, forReceiver             *Signature
@@ -152,7 +153,7 @@ func ParseKeyFragMsgpack(b []byte) (*KeyFrag, error) {
 	d.array(1)
 	u := d.point("u")
 	copy(k.id[:], d.bytes(len(k.id)))
-	k.key = d.scalar("key")
+	k.key = hide(d.scalar("key"))
 	k.precursor = d.point("precursor")
 	d.array(5)
 	k.commitment = d.point("commitment")
@@ -178,7 +179,7 @@ func (k *KeyFrag) Verify(verifyingPK, delegatingPK, receivingPK *PublicKey) (*Ve
 		return nil, fmt.Errorf("verify key fragment: %w: it covers delegating key: %t, receiving key: %t",
 			ErrKeysCovered, k.coversDelegating, k.coversReceiving)
 	}
-	if curve.MultiplyU(k.key).Equal(k.commitment.Group()) != 1 {
+	if curve.MultiplyU(k.key()).Equal(k.commitment.Group()) != 1 {
 		return nil, fmt.Errorf("verify key fragment: %w", ErrCommitment)
 	}
 	if !k.forProxy.Verify(verifyingPK, k.statement(delegatingPK, receivingPK).bytes()) {
@@ -198,7 +199,7 @@ func (k *KeyFrag) MarshalMsgpack() []byte {
 	e.array(1)
 	e.points(curve.U)
 	e.bytes(k.id[:])
-	e.bytes(k.key.Bytes())
+	e.bytes(k.key().Bytes())
 	e.points(k.precursor)
 	e.array(5)
 	e.points(k.commitment)

@@ -19,7 +19,7 @@ const (
 // SecretKey is the secret half of a delegating or receiving key pair, a scalar.
 type SecretKey struct {
 	redacted
-	scalar *secp256k1.Scalar
+	scalar hidden[*secp256k1.Scalar]
 	public *PublicKey
 }
 
@@ -44,13 +44,13 @@ func ParseSecretKey(b []byte) (*SecretKey, error) {
 }
 
 func newSecretKey(s *secp256k1.Scalar) *SecretKey {
-	return &SecretKey{scalar: s, public: &PublicKey{curve.MultiplyG(s)}}
+	return &SecretKey{scalar: hide(s), public: &PublicKey{curve.MultiplyG(s)}}
 }
 
 // Bytes returns the secret itself. The caller keeps it out of logs and writes it
 // only to sealed or permission-checked files.
 func (sk *SecretKey) Bytes() []byte {
-	return sk.scalar.Bytes()
+	return sk.scalar().Bytes()
 }
 
 // PublicKey returns the public half.
@@ -60,12 +60,12 @@ func (sk *SecretKey) PublicKey() *PublicKey {
 
 // Equal reports in constant time whether both are the same key.
 func (sk *SecretKey) Equal(other *SecretKey) bool {
-	return sk.scalar.Equal(other.scalar) == 1
+	return sk.scalar().Equal(other.scalar()) == 1
 }
 
 // multiply returns sk·p, or ErrIdentity when p is the point at infinity.
 func (sk *SecretKey) multiply(p *secp256k1.Point) (*curve.Point, error) {
-	return curve.NewPoint(secp256k1.NewIdentityPoint().ScalarMult(sk.scalar, p))
+	return curve.NewPoint(secp256k1.NewIdentityPoint().ScalarMult(sk.scalar(), p))
 }
 
 // PublicKey is the public half of a delegating, receiving or signing key pair. It

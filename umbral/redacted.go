@@ -9,10 +9,8 @@ import (
 // placeholder is what a secret looks like wherever it is printed.
 const placeholder = "(redacted)"
 
-// redacted is embedded in types that hold secrets and keeps these out of all
-// output of fmt and slog. Types that embed it keep their secrets behind pointers,
-// because fmt cannot call methods on the unexported fields of a caller's struct
-// and prints pointers there as addresses.
+// redacted is embedded in types that hold secrets and keeps these out of the
+// output of fmt and slog.
 type redacted struct{}
 
 // Format implements fmt.Formatter by writing a placeholder for every verb.
@@ -23,4 +21,13 @@ func (redacted) Format(w fmt.State, _ rune) {
 // LogValue implements slog.LogValuer by returning a placeholder.
 func (redacted) LogValue() slog.Value {
 	return slog.StringValue(placeholder)
+}
+
+// hidden holds a secret where reflection cannot read it. Methods are not enough:
+// in an unexported field of a caller's struct fmt does not call them, and for a
+// verb that does not fit, such as %s, it follows pointers.
+type hidden[T any] func() T
+
+func hide[T any](secret T) hidden[T] {
+	return func() T { return secret }
 }

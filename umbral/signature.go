@@ -83,7 +83,7 @@ func (s *Signer) Sign(random io.Reader, message []byte) (*Signature, error) {
 		return nil, fmt.Errorf("sign: %w", err)
 	}
 	z := digest(message)
-	nonces := newNonceSource(s.key.scalar, z, additional[:])
+	nonces := newNonceSource(s.key.scalar(), z, additional[:])
 	for {
 		if sig, ok := s.signWith(nonces.next(), z); ok {
 			return sig, nil
@@ -100,7 +100,7 @@ func (s *Signer) signWith(k, z *secp256k1.Scalar) (*Signature, bool) {
 	}
 	sig := &Signature{s: secp256k1.NewScalar()}
 	sig.r, _ = secp256k1.NewScalarFromBytes((*[curve.ScalarSize]byte)(x))
-	sig.s.Multiply(sig.r, s.key.scalar)
+	sig.s.Multiply(sig.r, s.key.scalar())
 	sig.s.Add(sig.s, z)
 	sig.s.Multiply(sig.s, secp256k1.NewScalar().Invert(k))
 	sig.s.ConditionalNegate(sig.s, sig.s.IsGreaterThanHalfN())
