@@ -1,0 +1,47 @@
+package consortium
+
+import (
+	"encoding/json"
+	"os"
+
+	"github.com/pie-consortium/pie/ledger/trust"
+	"github.com/pie-consortium/pie/network/internal/settings"
+)
+
+// Bundle is what devices believe without asking: channel, roots and gateways of the
+// hospitals. It is made from the public folders.
+func (n *Network) Bundle() (trust.Bundle, error) {
+	bundle := trust.Bundle{Channel: n.Consortium.Channel}
+	for _, organization := range n.Consortium.Hospitals() {
+		root, err := os.ReadFile(n.Root(organization.MSP))
+		if err != nil {
+			return trust.Bundle{}, err
+		}
+		tlsRoot, err := os.ReadFile(n.TLSRoot(organization.MSP))
+		if err != nil {
+			return trust.Bundle{}, err
+		}
+		member := trust.Organization{
+			MSP: organization.MSP, Name: organization.Name,
+			Roots: []string{string(root)}, TLSRoots: []string{string(tlsRoot)},
+		}
+		for _, gateway := range n.Table.Of(settings.Gateway, organization.MSP) {
+			member.Gateways = append(member.Gateways, gateway.GatewayURL())
+		}
+		bundle.Organizations = append(bundle.Organizations, member)
+	}
+	return bundle, nil
+}
+
+// writeBundle puts the bundle where the gateways read it.
+func (n *Network) writeBundle() error {
+	bundle, err := n.Bundle()
+	if err != nil {
+		return err
+	}
+	text, err := json.MarshalIndent(bundle, "", "  ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(n.Table.Bundle(), text, 0o644)
+}

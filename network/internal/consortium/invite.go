@@ -1,0 +1,147 @@
+package consortium
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/rand"
+	"encoding/base32"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/pie-consortium/pie/ledger"
+	"github.com/pie-consortium/pie/ledger/trust"
+	"github.com/pie-consortium/pie/network/internal/identity"
+	"github.com/pie-consortium/pie/network/internal/registrar"
+	"github.com/pie-consortium/pie/network/internal/settings"
+)
+
+// pseudonymBytes is how much chance is in a pseudonym: 16 characters of base32.
+const pseudonymBytes = 10
+
+// gatewayPseudonym is the name of a gateway inside its organisation.
+const gatewayPseudonym = "gateway"
+
+// departmentForm is what a department may be called: it stands in a certificate.
+var departmentForm = regexp.MustCompile(`^[\pL\pN][\pL\pN .&-]{0,63}$`)
+
+// Guest is somebody to invite.
+type Guest struct {
+	// MSP is the hospital that invites and vouches.
+	MSP  string
+	Role ledger.Role
+	// Clearance is the highest level the user may read; patients need none.
+	Clearance ledger.Level
+	// Department and Name stand on a professional's card. A patient's name is
+	// nobody's business.
+	Department, Name string
+}
+
+// Validate reports everything that is wrong with the guest.
+func (g Guest) Validate() error {
+	var violations []error
+	if err := g.Role.Validate(); err != nil {
+		violations = append(violations, err)
+	}
+	if g.Role == ledger.OrgAdmin || g.Role == ledger.Gateway {
+		violations = append(violations, fmt.Errorf("role %s: its identity is made with the network, nobody is invited as one", g.Role))
+	}
+	if g.Clearance != "" {
+		if err := g.Clearance.Validate(); err != nil {
+			violations = append(violations, fmt.Errorf("clearance: %w", err))
+		}
+	}
+	if g.Department != "" && !departmentForm.MatchString(g.Department) {
+		violations = append(violations, errors.New("department: up to 64 letters, digits, spaces, dots, dashes, ampersands"))
+	}
+	if g.Role == ledger.Patient && (g.Clearance != "" || g.Department != "" || g.Name != "") {
+		violations = append(violations, errors.New("role patient: a patient has no clearance, department or name here; the pseudonym is all that the consortium knows"))
+	}
+	if g.Role != ledger.Patient && g.Name == "" {
+		violations = append(violations, errors.New("name: patients are shown a professional's name, so it is needed"))
+	}
+	return errors.Join(violations...)
+}
+
+// Invite registers the guest under a new random pseudonym at the hospital's CA. The
+// invitation holds a secret that works once: hand it over in person.
+func (n *Network) Invite(ctx context.Context, guest Guest) (trust.Invitation, error) {
+	if err := guest.Validate(); err != nil {
+		return trust.Invitation{}, err
+	}
+	cas := n.Table.Of(settings.CA, guest.MSP)
+	if len(cas) == 0 {
+		return trust.Invitation{}, fmt.Errorf("no hospital has the MSP %q", guest.MSP)
+	}
+	bundle, err := n.Bundle()
+	if err != nil {
+		return trust.Invitation{}, err
+	}
+	user := ledger.UserID{MSP: guest.MSP, Pseudonym: newPseudonym()}
+	secret, err := n.register(ctx, cas[0], user.Pseudonym, guest)
+	if err != nil {
+		return trust.Invitation{}, err
+	}
+	invitation := trust.Invitation{MSP: user.MSP, Pseudonym: user.Pseudonym, Secret: secret, Bundle: bundle}
+	for _, gateway := range n.Table.Of(settings.Gateway, guest.MSP) {
+		invitation.Gateway = gateway.GatewayURL()
+	}
+	if guest.Role != ledger.Patient {
+		invitation.Card, err = n.card(user, guest)
+	}
+	return invitation, err
+}
+
+func (n *Network) register(ctx context.Context, ca settings.Node, pseudonym string, guest Guest) (string, error) {
+	account, err := trust.ReadSecretFile(filepath.Join(ca.Dir, settings.RegistrarSecret))
+	if err != nil {
+		return "", fmt.Errorf("registrar's secret: %w", err)
+	}
+	configuration, err := n.memberTLS(ca.MSP)
+	if err != nil {
+		return "", err
+	}
+	attributes := map[string]string{trust.RoleAttribute: string(guest.Role)}
+	if guest.Clearance != "" {
+		attributes[trust.ClearanceAttribute] = string(guest.Clearance)
+	}
+	if guest.Department != "" {
+		attributes[trust.DepartmentAttribute] = guest.Department
+	}
+	server := registrar.CA{URL: ca.CAURL(), TLS: configuration, Name: settings.Registrar, Secret: string(account)}
+	return server.Register(ctx, pseudonym, attributes)
+}
+
+// card signs, as the hospital's administrator, who the professional is.
+func (n *Network) card(user ledger.UserID, guest Guest) (string, error) {
+	dir := filepath.Join(n.Table.Organization(user.MSP), "admin")
+	certificate, err := identity.ReadCertificate(filepath.Join(dir, "signcerts", "cert.pem"))
+	if err != nil {
+		return "", err
+	}
+	key, err := identity.ReadKey(filepath.Join(dir, "keystore", "key.pem"))
+	if err != nil {
+		return "", err
+	}
+	private, ok := key.(*ecdsa.PrivateKey)
+	if !ok {
+		return "", fmt.Errorf("the administrator's key of %s is no ECDSA key", user.MSP)
+	}
+	signer, err := trust.NewSigner(certificate, private)
+	if err != nil {
+		return "", err
+	}
+	return signer.SignCard(trust.Card{
+		User: user, Role: guest.Role, Name: guest.Name, Department: guest.Department, Issued: time.Now().UTC(),
+	})
+}
+
+// newPseudonym draws a name that says nothing about its bearer.
+func newPseudonym() string {
+	bytes := make([]byte, pseudonymBytes)
+	rand.Read(bytes)
+	return strings.ToLower(base32.StdEncoding.EncodeToString(bytes))
+}

@@ -1,0 +1,152 @@
+// Package consortium brings a whole network up on one data directory: keys, first
+// block, processes, channel, chaincode. Every step looks first whether it was done.
+package consortium
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"reflect"
+
+	"github.com/goccy/go-yaml"
+
+	"github.com/pie-consortium/pie/network/internal/lifecycle"
+	"github.com/pie-consortium/pie/network/internal/manifest"
+	"github.com/pie-consortium/pie/network/internal/process"
+	"github.com/pie-consortium/pie/network/internal/settings"
+	"github.com/pie-consortium/pie/network/internal/toolchain"
+)
+
+// descriptionName is the file of a data directory that says what network is in it.
+const descriptionName = "network.yaml"
+
+// Description is what a data directory keeps of the network in it.
+type Description struct {
+	// Subnet is the loopback network, 127.x.y.0/24.
+	Subnet netip.Prefix `yaml:"subnet"`
+	// Consortium is the topology the network was made with.
+	Consortium manifest.Consortium `yaml:"consortium"`
+}
+
+// ErrEmpty says that a data directory holds no network.
+var ErrEmpty = errors.New("there is no network here")
+
+// Read reads which network data holds; [ErrEmpty] when none.
+func Read(data string) (Description, error) {
+	text, err := os.ReadFile(filepath.Join(data, descriptionName))
+	if errors.Is(err, fs.ErrNotExist) {
+		return Description{}, fmt.Errorf("%w (%s): start one with `pie-network up`", ErrEmpty, data)
+	}
+	if err != nil {
+		return Description{}, err
+	}
+	var description Description
+	if err := yaml.UnmarshalWithOptions(text, &description, yaml.Strict()); err != nil {
+		return Description{}, fmt.Errorf("%s: %w", filepath.Join(data, descriptionName), err)
+	}
+	return description, nil
+}
+
+// Create notes in data which network is to be there. Data that hold another one are
+// left as they are, and an error.
+func Create(data string, description Description) error {
+	if _, err := description.Consortium.Loopback(description.Subnet); err != nil {
+		return err
+	}
+	old, err := Read(data)
+	if err == nil {
+		if !reflect.DeepEqual(old, description) {
+			return fmt.Errorf("%s holds a network of another topology or subnet: name another folder with --data, or delete that network with `pie-network down --purge`", data)
+		}
+		return nil
+	}
+	if !errors.Is(err, ErrEmpty) {
+		return err
+	}
+	text, err := yaml.Marshal(description)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(data, 0o700); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(data, descriptionName), text, 0o600)
+}
+
+// Network is the network in one data directory.
+type Network struct {
+	Description
+	Table *settings.Table
+
+	data  string
+	tools string
+	pack  lifecycle.Package
+	nodes *process.Supervisor
+}
+
+// Open describes the network in data, an absolute path, run by the supervisor.
+func Open(data string, nodes *process.Supervisor) (*Network, error) {
+	description, err := Read(data)
+	if err != nil {
+		return nil, err
+	}
+	addresses, err := description.Consortium.Loopback(description.Subnet)
+	if err != nil {
+		return nil, err
+	}
+	pack, err := lifecycle.NewPackage(description.Consortium.Chaincode)
+	if err != nil {
+		return nil, fmt.Errorf("package the chaincode: %w", err)
+	}
+	return &Network{
+		Description: description,
+		Table:       settings.New(description.Consortium, addresses, data, pack.ID),
+		data:        data,
+		pack:        pack,
+		nodes:       nodes,
+	}, nil
+}
+
+// Build makes sure that every program of the network is there. The product's own are
+// built anew, from the checkout around the working directory.
+func (n *Network) Build(ctx context.Context, progress func(string)) error {
+	source, err := toolchain.Source(ctx)
+	if err != nil {
+		return err
+	}
+	if n.tools, err = toolchain.Tools(ctx, source, progress); err != nil {
+		return err
+	}
+	products := []string{"pie-chaincode"}
+	if len(n.Table.Of(settings.Gateway, "")) > 0 {
+		products = append(products, "pie-gateway")
+	}
+	progress("building the chaincode and the gateway")
+	return toolchain.Products(ctx, source, n.binaries(), products...)
+}
+
+// binaries is the folder of the product's own programs.
+func (n *Network) binaries() string { return filepath.Join(n.data, "bin") }
+
+// block is the file of the channel's first block.
+func (n *Network) block() string { return filepath.Join(n.data, "channel", "genesis.block") }
+
+// program is the path of a program of the network, by its name.
+func (n *Network) program(name string) string {
+	if own := filepath.Join(n.binaries(), name); exists(own) {
+		return own
+	}
+	return filepath.Join(n.tools, name)
+}
+
+// Log is the file that a node writes its log to.
+func (n *Network) Log(node string) string { return filepath.Join(n.data, "logs", node+".log") }
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}

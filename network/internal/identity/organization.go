@@ -1,0 +1,156 @@
+package identity
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+
+	"github.com/pie-consortium/pie/ledger/trust"
+)
+
+// Unit is the organisational unit that Fabric reads an identity's kind from.
+type Unit string
+
+// The kinds of identity that Fabric tells apart.
+const (
+	Client  Unit = "client"
+	Peer    Unit = "peer"
+	Admin   Unit = "admin"
+	Orderer Unit = "orderer"
+)
+
+// Organization is one member's folder of keys.
+type Organization struct {
+	// Dir is the folder.
+	Dir string
+	// MSP is the name that the organisation's identities carry.
+	MSP string
+
+	identities Authority
+	tls        Authority
+}
+
+// Open reads the organisation's authorities in dir, and makes those that are missing.
+func Open(dir, msp string) (Organization, error) {
+	identities, err := openAuthority(filepath.Join(dir, "ca"), "ca."+msp, msp)
+	if err != nil {
+		return Organization{}, fmt.Errorf("authority of %s: %w", msp, err)
+	}
+	tls, err := openAuthority(filepath.Join(dir, "tlsca"), "tlsca."+msp, msp)
+	if err != nil {
+		return Organization{}, fmt.Errorf("TLS authority of %s: %w", msp, err)
+	}
+	organization := Organization{dir, msp, identities, tls}
+	return organization, organization.writeMSP(filepath.Join(dir, "public", "msp"))
+}
+
+// Subject is what an identity certificate says of its holder.
+type Subject struct {
+	// Name is the common name, the user's name inside the organisation.
+	Name string
+	// Unit is the kind of identity.
+	Unit Unit
+	// Attributes are those the chaincode reads, such as pie.role; may be nil.
+	Attributes map[string]string
+}
+
+// Identity makes sure that dir is an MSP folder with a key and a certificate for
+// subject, and returns the certificate's path.
+func (o Organization) Identity(dir string, subject Subject) (string, error) {
+	path := filepath.Join(dir, "signcerts", "cert.pem")
+	if exists(path) {
+		return path, nil
+	}
+	if err := o.writeMSP(dir); err != nil {
+		return "", err
+	}
+	template := &x509.Certificate{
+		Subject: pkix.Name{
+			CommonName:         subject.Name,
+			Organization:       []string{o.MSP},
+			OrganizationalUnit: []string{string(subject.Unit)},
+		},
+		KeyUsage: x509.KeyUsageDigitalSignature,
+	}
+	if subject.Attributes != nil {
+		value, err := json.Marshal(map[string]any{"attrs": subject.Attributes})
+		if err != nil {
+			return "", err
+		}
+		template.ExtraExtensions = []pkix.Extension{{Id: trust.AttributesOID, Value: value}}
+	}
+	return path, o.identities.enrol(template, path, filepath.Join(dir, "keystore", "key.pem"))
+}
+
+// TLS makes sure that dir holds a TLS certificate (cert.pem, key.pem) for host at
+// address, valid for a server and a client, and the root it hangs from (ca.pem).
+func (o Organization) TLS(dir, host string, address netip.Addr) error {
+	certificate := filepath.Join(dir, "cert.pem")
+	if exists(certificate) {
+		return nil
+	}
+	if err := writeCertificate(filepath.Join(dir, "ca.pem"), o.tls.Certificate); err != nil {
+		return err
+	}
+	template := &x509.Certificate{
+		Subject:     pkix.Name{CommonName: host, Organization: []string{o.MSP}},
+		DNSNames:    []string{host},
+		KeyUsage:    x509.KeyUsageDigitalSignature,
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
+	}
+	if address.IsValid() {
+		template.IPAddresses = []net.IP{address.AsSlice()}
+	}
+	return o.tls.enrol(template, certificate, filepath.Join(dir, "key.pem"))
+}
+
+// enrol makes a key pair and has it certified.
+func (a Authority) enrol(template *x509.Certificate, certificatePath, keyPath string) error {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return fmt.Errorf("generate a key: %w", err)
+	}
+	certificate, err := a.issue(template, key.Public())
+	if err != nil {
+		return err
+	}
+	if err := writeKey(keyPath, key); err != nil {
+		return err
+	}
+	return writeCertificate(certificatePath, certificate)
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return !errors.Is(err, fs.ErrNotExist)
+}
+
+// nodeUnits tells Fabric to read an identity's kind from its organisational unit.
+const nodeUnits = `NodeOUs:
+  Enable: true
+  ClientOUIdentifier: {Certificate: cacerts/ca.pem, OrganizationalUnitIdentifier: client}
+  PeerOUIdentifier: {Certificate: cacerts/ca.pem, OrganizationalUnitIdentifier: peer}
+  AdminOUIdentifier: {Certificate: cacerts/ca.pem, OrganizationalUnitIdentifier: admin}
+  OrdererOUIdentifier: {Certificate: cacerts/ca.pem, OrganizationalUnitIdentifier: orderer}
+`
+
+// writeMSP writes what anybody may know of the organisation: the roots.
+func (o Organization) writeMSP(dir string) error {
+	if err := writeCertificate(filepath.Join(dir, "cacerts", "ca.pem"), o.identities.Certificate); err != nil {
+		return err
+	}
+	if err := writeCertificate(filepath.Join(dir, "tlscacerts", "tlsca.pem"), o.tls.Certificate); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, "config.yaml"), []byte(nodeUnits), 0o644)
+}

@@ -1,0 +1,148 @@
+// Package registrar registers users at a hospital's Fabric CA, through the CA's own
+// REST interface.
+package registrar
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/base64"
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+)
+
+// maxAnswer bounds, in bytes, what is read of a CA's answer.
+const maxAnswer = 1 << 20
+
+// CA is a Fabric CA and the account that may register users at it.
+type CA struct {
+	// URL is the CA's base URL.
+	URL string
+	// TLS verifies the CA.
+	TLS *tls.Config
+	// Name and Secret are the account's.
+	Name, Secret string
+}
+
+// Register makes pseudonym known to the CA as a client whose certificates will carry
+// the attributes, and returns the secret with which it enrols, once.
+func (c CA) Register(ctx context.Context, pseudonym string, attributes map[string]string) (secret string, err error) {
+	certificate, key, err := c.enrol(ctx)
+	if err != nil {
+		return "", fmt.Errorf("sign in to the CA %s: %w", c.URL, err)
+	}
+	type attribute struct {
+		Name  string `json:"name"`
+		Value string `json:"value"`
+		ECert bool   `json:"ecert"`
+	}
+	list := []attribute{}
+	for name, value := range attributes {
+		list = append(list, attribute{name, value, true})
+	}
+	body, err := json.Marshal(map[string]any{"id": pseudonym, "type": "client", "max_enrollments": 1, "affiliation": "", "attrs": list})
+	if err != nil {
+		return "", err
+	}
+	const path = "/api/v1/register"
+	token, err := sign(key, certificate, path, body)
+	if err != nil {
+		return "", err
+	}
+	var answer struct{ Secret string }
+	err = c.post(ctx, path, body, func(r *http.Request) { r.Header.Set("Authorization", token) }, &answer)
+	if err != nil {
+		return "", fmt.Errorf("register a user at the CA %s: %w", c.URL, err)
+	}
+	return answer.Secret, nil
+}
+
+// enrol gets the account a certificate for a key that is forgotten afterwards.
+func (c CA) enrol(ctx context.Context) ([]byte, *ecdsa.PrivateKey, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, nil, err
+	}
+	request, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{Subject: pkix.Name{CommonName: c.Name}}, key)
+	if err != nil {
+		return nil, nil, err
+	}
+	body, err := json.Marshal(map[string]string{
+		"certificate_request": string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: request})),
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	var answer struct{ Cert []byte }
+	err = c.post(ctx, "/api/v1/enroll", body, func(r *http.Request) { r.SetBasicAuth(c.Name, c.Secret) }, &answer)
+	return answer.Cert, key, err
+}
+
+// sign makes the token that a Fabric CA takes: the certificate, and a signature over
+// method, path, body and certificate.
+func sign(key *ecdsa.PrivateKey, certificate []byte, path string, body []byte) (string, error) {
+	encode := base64.StdEncoding.EncodeToString
+	payload := strings.Join([]string{http.MethodPost, encode([]byte(path)), encode(body), encode(certificate)}, ".")
+	digest := sha256.Sum256([]byte(payload))
+	signature, err := ecdsa.SignASN1(rand.Reader, key, digest[:])
+	if err != nil {
+		return "", fmt.Errorf("sign a request to the CA: %w", err)
+	}
+	return encode(certificate) + "." + encode(signature), nil
+}
+
+// post sends body and decodes the result out of the CA's envelope.
+func (c CA) post(ctx context.Context, path string, body []byte, authorize func(*http.Request), result any) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.URL+path, bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	request.Header.Set("Content-Type", "application/json")
+	authorize(request)
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: c.TLS, DisableKeepAlives: true}}
+	response, err := client.Do(request)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
+	if err != nil {
+		return err
+	}
+	return decode(text, result)
+}
+
+// decode reads an answer of the CA.
+func decode(text []byte, result any) error {
+	var envelope struct {
+		Success bool
+		Result  json.RawMessage
+		Errors  []struct {
+			Code    int
+			Message string
+		}
+	}
+	if err := json.Unmarshal(text, &envelope); err != nil {
+		return fmt.Errorf("the answer is no JSON: %w", err)
+	}
+	if !envelope.Success {
+		if len(envelope.Errors) == 0 {
+			return fmt.Errorf("refused without a reason")
+		}
+		return fmt.Errorf("refused: %s (code %d)", envelope.Errors[0].Message, envelope.Errors[0].Code)
+	}
+	if err := json.Unmarshal(envelope.Result, result); err != nil {
+		return fmt.Errorf("the answer has an unexpected form: %w", err)
+	}
+	return nil
+}

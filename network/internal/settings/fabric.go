@@ -1,0 +1,128 @@
+package settings
+
+import (
+	"fmt"
+	"strconv"
+)
+
+// logFormat is Fabric's own without colours: logs are files here.
+const logFormat = "%{time:2006-01-02 15:04:05.000 MST} [%{module}] %{shortfunc} -> %{level:.4s} %{message}"
+
+func (t *Table) orderer(n *Node) {
+	n.Ports = []int{ordererPort, ordererAdminPort, operationsPort}
+	n.Command = []string{"orderer"}
+	n.Health = "http://" + n.at(operationsPort) + "/healthz"
+	n.Environment = map[string]string{
+		"FABRIC_CFG_PATH":                           n.Dir,
+		"FABRIC_LOGGING_FORMAT":                     logFormat,
+		"ORDERER_GENERAL_LISTENADDRESS":             n.Address.String(),
+		"ORDERER_GENERAL_LISTENPORT":                strconv.Itoa(ordererPort),
+		"ORDERER_GENERAL_LOCALMSPID":                n.MSP,
+		"ORDERER_GENERAL_LOCALMSPDIR":               n.file("msp"),
+		"ORDERER_GENERAL_TLS_ENABLED":               "true",
+		"ORDERER_GENERAL_TLS_CERTIFICATE":           n.file("tls", "cert.pem"),
+		"ORDERER_GENERAL_TLS_PRIVATEKEY":            n.file("tls", "key.pem"),
+		"ORDERER_GENERAL_TLS_ROOTCAS":               "[" + n.file("tls", "ca.pem") + "]",
+		"ORDERER_GENERAL_CLUSTER_CLIENTCERTIFICATE": n.file("tls", "cert.pem"),
+		"ORDERER_GENERAL_CLUSTER_CLIENTPRIVATEKEY":  n.file("tls", "key.pem"),
+		"ORDERER_GENERAL_BOOTSTRAPMETHOD":           "none",
+		"ORDERER_CHANNELPARTICIPATION_ENABLED":      "true",
+		"ORDERER_ADMIN_LISTENADDRESS":               n.at(ordererAdminPort),
+		"ORDERER_ADMIN_TLS_ENABLED":                 "true",
+		"ORDERER_ADMIN_TLS_CERTIFICATE":             n.file("tls", "cert.pem"),
+		"ORDERER_ADMIN_TLS_PRIVATEKEY":              n.file("tls", "key.pem"),
+		"ORDERER_ADMIN_TLS_CLIENTAUTHREQUIRED":      "true",
+		"ORDERER_ADMIN_TLS_CLIENTROOTCAS":           "[" + n.file("tls", "ca.pem") + "]",
+		"ORDERER_FILELEDGER_LOCATION":               n.file("state", "ledger"),
+		"ORDERER_CONSENSUS_WALDIR":                  n.file("state", "wal"),
+		"ORDERER_CONSENSUS_SNAPDIR":                 n.file("state", "snapshots"),
+		"ORDERER_OPERATIONS_LISTENADDRESS":          n.at(operationsPort),
+		"ORDERER_METRICS_PROVIDER":                  "prometheus",
+	}
+}
+
+// OrdererAdmin is the URL at which an ordering node's administrator joins channels.
+func (n Node) OrdererAdmin() string { return "https://" + n.at(ordererAdminPort) }
+
+func (t *Table) peer(n *Node) {
+	organization, _ := t.consortium.Organization(n.MSP)
+	bootstrap := n.Name
+	for _, other := range organization.Peers {
+		if other != n.Name {
+			bootstrap = other
+			break
+		}
+	}
+	n.Ports = []int{peerPort, peerServicePort, operationsPort}
+	n.Command = []string{"peer", "node", "start"}
+	n.Health = "http://" + n.at(operationsPort) + "/healthz"
+	n.Environment = map[string]string{
+		"FABRIC_CFG_PATH":                   n.Dir,
+		"FABRIC_LOGGING_FORMAT":             logFormat,
+		"CORE_PEER_ID":                      n.Name,
+		"CORE_PEER_NETWORKID":               t.consortium.Channel,
+		"CORE_PEER_ADDRESS":                 n.at(peerPort),
+		"CORE_PEER_LISTENADDRESS":           n.at(peerPort),
+		"CORE_PEER_CHAINCODELISTENADDRESS":  n.at(peerServicePort),
+		"CORE_PEER_LOCALMSPID":              n.MSP,
+		"CORE_PEER_MSPCONFIGPATH":           n.file("msp"),
+		"CORE_PEER_FILESYSTEMPATH":          n.file("state"),
+		"CORE_LEDGER_SNAPSHOTS_ROOTDIR":     n.file("state", "snapshots"),
+		"CORE_PEER_TLS_ENABLED":             "true",
+		"CORE_PEER_TLS_CERT_FILE":           n.file("tls", "cert.pem"),
+		"CORE_PEER_TLS_KEY_FILE":            n.file("tls", "key.pem"),
+		"CORE_PEER_TLS_ROOTCERT_FILE":       n.file("tls", "ca.pem"),
+		"CORE_OPERATIONS_LISTENADDRESS":     n.at(operationsPort),
+		"CORE_METRICS_PROVIDER":             "prometheus",
+		"CORE_PEER_GOSSIP_BOOTSTRAP":        t.endpoint(bootstrap, peerPort),
+		"CORE_PEER_GOSSIP_ENDPOINT":         n.at(peerPort),
+		"CORE_PEER_GOSSIP_EXTERNALENDPOINT": n.at(peerPort),
+		// The defaults make the first endorsement by a majority wait half a minute.
+		"CORE_PEER_GOSSIP_RECONNECTINTERVAL":              "1s",
+		"CORE_PEER_GOSSIP_PUBLISHSTATEINFOINTERVAL":       "1s",
+		"CORE_PEER_GOSSIP_REQUESTSTATEINFOINTERVAL":       "1s",
+		"CORE_PEER_GOSSIP_ALIVETIMEINTERVAL":              "1s",
+		"CORE_PEER_GOSSIP_ALIVEEXPIRATIONTIMEOUT":         "10s",
+		"CORE_PEER_GOSSIP_PVTDATA_RECONCILESLEEPINTERVAL": "2s",
+		// Read by the builder, which fills it into the chaincode package.
+		"CHAINCODE_AS_A_SERVICE_BUILDER_CONFIG": fmt.Sprintf(`{"address":%q}`, t.endpoint(organization.Chaincode, chaincodePort)),
+	}
+}
+
+func (t *Table) chaincode(n *Node) {
+	n.Ports = []int{chaincodePort}
+	n.Command = []string{"pie-chaincode"}
+	n.Health = "tcp://" + n.at(chaincodePort)
+	n.Environment = map[string]string{"CHAINCODE_ID": t.packageID, "CHAINCODE_SERVER_ADDRESS": n.at(chaincodePort)}
+}
+
+// RegistrarSecret is the file, in the node's folder, with the secret of the
+// account that registers users at a CA.
+const RegistrarSecret = "registrar.secret"
+
+// Registrar is the name of that account.
+const Registrar = "registrar"
+
+func (t *Table) ca(n *Node) {
+	n.Ports = []int{caPort, operationsPort}
+	n.Command = []string{"fabric-ca-server", "start", "--home", n.Dir}
+	n.Health = "http://" + n.at(operationsPort) + "/healthz"
+	authority := t.Organization(n.MSP) + "/ca"
+	n.Configuration = map[string]any{"fabric-ca-server-config.yaml": map[string]any{
+		"address": n.Address.String(),
+		"port":    caPort,
+		"tls":     map[string]any{"enabled": true, "certfile": n.file("tls", "cert.pem"), "keyfile": n.file("tls", "key.pem")},
+		"ca":      map[string]any{"name": n.Name, "certfile": authority + "/cert.pem", "keyfile": authority + "/key.pem"},
+		"db":      map[string]any{"type": "sqlite3", "datasource": n.file("state", "ca.db")},
+		// A new user's certificate lasts a year; nobody may ask for a CA's.
+		"signing":    map[string]any{"default": map[string]any{"usage": []string{"digital signature"}, "expiry": "8760h"}},
+		"bccsp":      map[string]any{"default": "SW", "sw": map[string]any{"hash": "SHA2", "security": 256, "filekeystore": map[string]any{"keystore": n.file("state", "keystore")}}},
+		"cfg":        map[string]any{"identities": map[string]any{"passwordattempts": 10}},
+		"operations": map[string]any{"listenaddress": n.at(operationsPort)},
+		"metrics":    map[string]any{"provider": "prometheus"},
+		"registry": map[string]any{"maxenrollments": -1, "identities": []any{map[string]any{
+			"name": Registrar, "pass": secretOf(n.file(RegistrarSecret)), "type": "client", "affiliation": "",
+			"attrs": map[string]any{"hf.Registrar.Roles": "client", "hf.Registrar.Attributes": "pie.*", "hf.Revoker": true, "hf.GenCRL": true},
+		}}},
+	}}
+}

@@ -1,0 +1,240 @@
+// Package networktest gives the tests of a package a running network: real nodes, on
+// a loopback network of its own, gone when the tests end, however they end.
+//
+// Start it in TestMain, once for a package:
+//
+//	func TestMain(m *testing.M) { os.Exit(run(m)) }
+//
+//	func run(m *testing.M) int {
+//		var err error
+//		if network, err = networktest.Start(); err != nil {
+//			fmt.Fprintln(os.Stderr, err)
+//			return 1
+//		}
+//		defer network.Close()
+//		return m.Run()
+//	}
+package networktest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/pie-consortium/pie/ledger/trust"
+	"github.com/pie-consortium/pie/network/internal/consortium"
+	"github.com/pie-consortium/pie/network/internal/manifest"
+	"github.com/pie-consortium/pie/network/internal/process"
+	"github.com/pie-consortium/pie/network/internal/settings"
+	"github.com/pie-consortium/pie/network/internal/toolchain"
+)
+
+// bringUpTimeout bounds a start; it leaves room for the first build of the tools.
+const bringUpTimeout = 15 * time.Minute
+
+// nodeTimeout bounds the start of one node.
+const nodeTimeout = time.Minute
+
+// Guest is somebody to invite.
+type Guest = consortium.Guest
+
+// Node is the state of one process.
+type Node = process.Status
+
+// Network is a running network.
+type Network struct {
+	// Channel and Chaincode are their names.
+	Channel, Chaincode string
+	// BundleFile is the trust bundle, as JSON.
+	BundleFile string
+	// Organizations are the hospitals.
+	Organizations []Organization
+
+	network *consortium.Network
+	nodes   *process.Supervisor
+	subnet  *subnet
+	data    string
+}
+
+// Organization is where to reach a hospital's nodes, and where its keys are.
+type Organization struct {
+	MSP, Name string
+	// PeerAddress is host and port of the first peer, Peers the names of all.
+	PeerAddress string
+	Peers       []string
+	// TLSRoot is the file of the root that all its servers' certificates hang from,
+	// Root that of its identities.
+	TLSRoot, Root string
+	// Admin is the hospital's administrator, GatewayIdentity its gateway's identity.
+	Admin, GatewayIdentity Identity
+	// CAURL is the Fabric CA's base URL.
+	CAURL string
+	// IPFSAPI is the base URL of the Kubo node's RPC interface, GatewayURL that of the
+	// gateway, GatewayOperations that of its health and metrics; empty without gateways.
+	IPFSAPI, GatewayURL, GatewayOperations string
+	// GatewayConfig is the gateway's configuration file; empty without gateways.
+	GatewayConfig string
+	// Names of the nodes, for [Network.Kill] and its like; empty where there is none.
+	Orderer, CA, Chaincode, IPFS, Gateway string
+}
+
+// Identity is the files of a certificate and its key.
+type Identity struct{ Certificate, Key string }
+
+// Option changes what Start starts.
+type Option func(*manifest.Consortium)
+
+// WithoutGateways leaves gateways and IPFS nodes out.
+func WithoutGateways() Option {
+	return func(c *manifest.Consortium) {
+		for i := range c.Organizations {
+			c.Organizations[i].Gateway, c.Organizations[i].IPFS = "", ""
+		}
+	}
+}
+
+// Start brings the default consortium up and waits until it works. Close the network
+// when the tests are done. The error quotes the log of the node that failed.
+func Start(options ...Option) (*Network, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), bringUpTimeout)
+	defer cancel()
+	source, err := toolchain.Source(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return start(ctx, filepath.Join(source, "network", "consortium.yaml"), options)
+}
+
+// StartPaper does the same for the topology of the paper, with two peers a hospital.
+func StartPaper(options ...Option) (*Network, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), bringUpTimeout)
+	defer cancel()
+	source, err := toolchain.Source(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return start(ctx, filepath.Join(source, "network", "paper.yaml"), options)
+}
+
+func start(ctx context.Context, topology string, options []Option) (*Network, error) {
+	members, err := manifest.Load(topology)
+	if err != nil {
+		return nil, err
+	}
+	for _, option := range options {
+		option(&members)
+	}
+	subnet, err := reserve()
+	if err != nil {
+		return nil, err
+	}
+	data, err := os.MkdirTemp("", "pie-network-")
+	if err != nil {
+		return nil, errors.Join(err, subnet.Close())
+	}
+	n := &Network{data: data, subnet: subnet, nodes: process.NewSupervisor(nil)}
+	if err := n.up(ctx, members); err != nil {
+		n.Close()
+		return nil, fmt.Errorf("start a network for tests: %w", err)
+	}
+	return n, nil
+}
+
+func (n *Network) up(ctx context.Context, members manifest.Consortium) (err error) {
+	if err := consortium.Create(n.data, consortium.Description{Subnet: n.subnet.prefix, Consortium: members}); err != nil {
+		return err
+	}
+	if n.network, err = consortium.Open(n.data, n.nodes); err != nil {
+		return err
+	}
+	progress := func(line string) { fmt.Fprintln(os.Stderr, "networktest:", line) }
+	if err := n.network.Build(ctx, progress); err != nil {
+		return err
+	}
+	if err := n.network.Up(ctx, progress); err != nil {
+		return err
+	}
+	n.describe()
+	return nil
+}
+
+func (n *Network) describe() {
+	table := n.network.Table
+	n.Channel, n.Chaincode = n.network.Consortium.Channel, n.network.Consortium.Chaincode
+	n.BundleFile = table.Bundle()
+	for _, member := range n.network.Consortium.Hospitals() {
+		organization := Organization{
+			MSP: member.MSP, Name: member.Name,
+			PeerAddress: table.Of(settings.Peer, member.MSP)[0].Endpoint(), Peers: member.Peers,
+			TLSRoot: n.network.TLSRoot(member.MSP), Root: n.network.Root(member.MSP),
+			Admin:   identityIn(filepath.Join(table.Organization(member.MSP), "admin")),
+			CAURL:   table.Of(settings.CA, member.MSP)[0].CAURL(),
+			Orderer: member.Orderer, CA: member.CA, Chaincode: member.Chaincode, IPFS: member.IPFS, Gateway: member.Gateway,
+		}
+		for _, node := range table.Of(settings.IPFS, member.MSP) {
+			organization.IPFSAPI = node.IPFSAPI()
+		}
+		for _, node := range table.Of(settings.Gateway, member.MSP) {
+			organization.GatewayURL, organization.GatewayOperations = node.GatewayURL(), node.Operations()
+			organization.GatewayIdentity = identityIn(filepath.Join(node.Dir, "msp"))
+			organization.GatewayConfig = filepath.Join(node.Dir, settings.GatewayConfigurationName)
+		}
+		n.Organizations = append(n.Organizations, organization)
+	}
+}
+
+func identityIn(msp string) Identity {
+	return Identity{filepath.Join(msp, "signcerts", "cert.pem"), filepath.Join(msp, "keystore", "key.pem")}
+}
+
+// Close stops every node and deletes the data.
+func (n *Network) Close() error {
+	n.nodes.Close(context.Background())
+	return errors.Join(os.RemoveAll(n.data), n.subnet.Close())
+}
+
+// Organization is the hospital with this MSP.
+func (n *Network) Organization(msp string) (Organization, error) {
+	for _, organization := range n.Organizations {
+		if organization.MSP == msp {
+			return organization, nil
+		}
+	}
+	return Organization{}, fmt.Errorf("no hospital has the MSP %q", msp)
+}
+
+// Bundle is the trust bundle that users get.
+func (n *Network) Bundle() (trust.Bundle, error) { return n.network.Bundle() }
+
+// Invite registers a user at a hospital's CA, as `pie-network invite` does.
+func (n *Network) Invite(ctx context.Context, guest Guest) (trust.Invitation, error) {
+	return n.network.Invite(ctx, guest)
+}
+
+// Nodes is the state of every process.
+func (n *Network) Nodes() []Node { return n.nodes.Status() }
+
+// Kill ends a node's process at once, as a crash does.
+func (n *Network) Kill(node string) error { return n.nodes.Kill(node) }
+
+// Stop ends a node's process in order.
+func (n *Network) Stop(node string) error { return n.nodes.Stop(context.Background(), node) }
+
+// Start starts a node that was stopped or killed, and waits until it is ready.
+func (n *Network) Start(node string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), nodeTimeout)
+	defer cancel()
+	return n.network.Start(ctx, node)
+}
+
+// Pause freezes a node's process: its connections stay, nothing answers.
+func (n *Network) Pause(node string) error { return n.nodes.Pause(node) }
+
+// Resume lets a paused node go on.
+func (n *Network) Resume(node string) error { return n.nodes.Resume(node) }
+
+// Log is the file that a node writes its log to.
+func (n *Network) Log(node string) string { return n.network.Log(node) }
