@@ -74,7 +74,9 @@ func (c Configuration) application() fields {
 
 // orderer sets SmartBFT for people who wait: batches close after 50 ms, and a lost
 // leader is replaced in seconds. Forward comes before complain before auto-remove,
-// resend before view change, or the nodes refuse the configuration.
+// resend before view change, or the nodes refuse the configuration. Nodes do not
+// synchronise as they start: they would all wait five seconds for each other, and one
+// that fell behind hears so from the leader anyway.
 func (c Configuration) orderer() fields {
 	policies := metaPolicies()
 	policies["BlockValidation"] = meta("ANY Writers")
@@ -99,7 +101,7 @@ func (c Configuration) orderer() fields {
 			"RequestForwardTimeout": "1s", "RequestComplainTimeout": "2s", "RequestAutoRemoveTimeout": "3m",
 			"ViewChangeResendInterval": "1s", "ViewChangeTimeout": "5s",
 			"LeaderHeartbeatTimeout": "6s", "LeaderHeartbeatCount": 10, "CollectTimeout": "300ms",
-			"IncomingMessageBufferSize": 200, "RequestPoolSize": 100000, "SyncOnStart": true, "SpeedUpViewChange": false,
+			"IncomingMessageBufferSize": 200, "RequestPoolSize": 100000, "SyncOnStart": false, "SpeedUpViewChange": false,
 			"LeaderRotation": 1, "DecisionsPerLeader": 0,
 		},
 	}

@@ -24,9 +24,7 @@ func (n *Network) Bundle() (trust.Bundle, error) {
 		member := trust.Organization{
 			MSP: organization.MSP, Name: organization.Name,
 			Roots: []string{string(root)}, TLSRoots: []string{string(tlsRoot)},
-		}
-		for _, gateway := range n.Table.Of(settings.Gateway, organization.MSP) {
-			member.Gateways = append(member.Gateways, gateway.GatewayURL())
+			Gateways: n.gateways(organization.MSP),
 		}
 		bundle.Organizations = append(bundle.Organizations, member)
 	}
@@ -44,4 +42,13 @@ func (n *Network) writeBundle() error {
 		return err
 	}
 	return os.WriteFile(n.Table.Bundle(), text, 0o644)
+}
+
+// gateways are the base URLs of an organisation's gateways.
+func (n *Network) gateways(msp string) []string {
+	var urls []string
+	for _, gateway := range n.Table.Of(settings.Gateway, msp) {
+		urls = append(urls, gateway.GatewayURL())
+	}
+	return urls
 }

@@ -81,13 +81,13 @@ func (n *Network) Invite(ctx context.Context, guest Guest) (trust.Invitation, er
 		return trust.Invitation{}, err
 	}
 	user := ledger.UserID{MSP: guest.MSP, Pseudonym: newPseudonym()}
-	secret, err := n.register(ctx, cas[0], user.Pseudonym, guest)
+	secret, err := n.enlist(ctx, cas[0], user.Pseudonym, guest)
 	if err != nil {
 		return trust.Invitation{}, err
 	}
 	invitation := trust.Invitation{MSP: user.MSP, Pseudonym: user.Pseudonym, Secret: secret, Bundle: bundle}
-	for _, gateway := range n.Table.Of(settings.Gateway, guest.MSP) {
-		invitation.Gateway = gateway.GatewayURL()
+	if gateways := n.gateways(guest.MSP); len(gateways) > 0 {
+		invitation.Gateway = gateways[0]
 	}
 	if guest.Role != ledger.Patient {
 		invitation.Card, err = n.card(user, guest)
@@ -95,7 +95,7 @@ func (n *Network) Invite(ctx context.Context, guest Guest) (trust.Invitation, er
 	return invitation, err
 }
 
-func (n *Network) register(ctx context.Context, ca settings.Node, pseudonym string, guest Guest) (string, error) {
+func (n *Network) enlist(ctx context.Context, ca settings.Node, pseudonym string, guest Guest) (string, error) {
 	account, err := trust.ReadSecretFile(filepath.Join(ca.Dir, settings.RegistrarSecret))
 	if err != nil {
 		return "", fmt.Errorf("registrar's secret: %w", err)

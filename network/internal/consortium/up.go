@@ -12,9 +12,11 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/network/internal/channel"
 	"github.com/pie-consortium/pie/network/internal/ipfs"
 	"github.com/pie-consortium/pie/network/internal/lifecycle"
+	"github.com/pie-consortium/pie/network/internal/membership"
 	"github.com/pie-consortium/pie/network/internal/process"
 	"github.com/pie-consortium/pie/network/internal/settings"
 )
@@ -43,6 +45,7 @@ func (n *Network) Up(ctx context.Context, progress func(string)) error {
 		{"IPFS swarm", n.connectSwarm},
 		{"channel " + n.Consortium.Channel, n.join},
 		{"chaincode " + n.Consortium.Chaincode, n.commit},
+		{"organisations on the ledger", n.register},
 		{"gateways", n.startGateways},
 	}
 	for _, step := range steps {
@@ -214,6 +217,29 @@ func (n *Network) commit(ctx context.Context) error {
 	}
 	definition := lifecycle.Definition(n.Consortium.Channel, n.Consortium.Chaincode, n.pack, collections)
 	return retry(ctx, func() error { return lifecycle.Commit(ctx, hospitals, definition) })
+}
+
+// register has each hospital that has a gateway describe itself on the ledger.
+func (n *Network) register(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, agreeTimeout)
+	defer cancel()
+	hospitals, closeAll, err := n.hospitals()
+	if err != nil {
+		return err
+	}
+	defer closeAll()
+	registering, ctx := errgroup.WithContext(ctx)
+	for i, organization := range n.Consortium.Hospitals() {
+		if organization.Gateway == "" {
+			continue
+		}
+		target := membership.Ledger{Channel: n.Consortium.Channel, Chaincode: n.Consortium.Chaincode, Peer: hospitals[i].Peers[0]}
+		described := ledger.RegisterOrganization{Name: organization.Name, Gateways: n.gateways(organization.MSP), Proxy: gatewayPseudonym}
+		registering.Go(func() error {
+			return retry(ctx, func() error { return target.Register(ctx, hospitals[i].Admin, described) })
+		})
+	}
+	return registering.Wait()
 }
 
 // retry tries again until ctx ends: nodes that just started take a moment to find
