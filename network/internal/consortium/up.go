@@ -103,7 +103,10 @@ func (n *Network) startAll(ctx context.Context, wanted func(settings.Kind) bool)
 		if !wanted(node.Kind) {
 			continue
 		}
-		waiting.Go(func() error { return n.Start(ctx, node.Name) })
+		if err := n.nodes.Start(n.spec(node)); err != nil {
+			return err
+		}
+		waiting.Go(func() error { return n.wait(ctx, node) })
 	}
 	return waiting.Wait()
 }
@@ -117,7 +120,18 @@ func (n *Network) Start(ctx context.Context, name string) error {
 	if err := n.nodes.Start(n.spec(node)); err != nil {
 		return err
 	}
-	return n.nodes.Wait(ctx, name, func(ctx context.Context) error { return process.Probe(ctx, node.Health) })
+	return n.wait(ctx, node)
+}
+
+func (n *Network) wait(ctx context.Context, node settings.Node) error {
+	return n.nodes.Wait(ctx, node.Name, func(ctx context.Context) error {
+		for _, health := range node.Health {
+			if err := process.Probe(ctx, health); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 func (n *Network) spec(node settings.Node) process.Spec {

@@ -11,7 +11,8 @@ const logFormat = "%{time:2006-01-02 15:04:05.000 MST} [%{module}] %{shortfunc} 
 func (t *Table) orderer(n *Node) {
 	n.Ports = []int{ordererPort, ordererAdminPort, operationsPort}
 	n.Command = []string{"orderer"}
-	n.Health = "http://" + n.at(operationsPort) + "/healthz"
+	// Fabric is healthy a moment before it listens.
+	n.Health = []string{"http://" + n.at(operationsPort) + "/healthz", "tcp://" + n.Endpoint()}
 	n.Environment = map[string]string{
 		"FABRIC_CFG_PATH":                           n.Dir,
 		"FABRIC_LOGGING_FORMAT":                     logFormat,
@@ -55,7 +56,8 @@ func (t *Table) peer(n *Node) {
 	}
 	n.Ports = []int{peerPort, peerServicePort, operationsPort}
 	n.Command = []string{"peer", "node", "start"}
-	n.Health = "http://" + n.at(operationsPort) + "/healthz"
+	// Fabric is healthy a moment before it listens.
+	n.Health = []string{"http://" + n.at(operationsPort) + "/healthz", "tcp://" + n.Endpoint()}
 	n.Environment = map[string]string{
 		"FABRIC_CFG_PATH":                   n.Dir,
 		"FABRIC_LOGGING_FORMAT":             logFormat,
@@ -92,7 +94,7 @@ func (t *Table) peer(n *Node) {
 func (t *Table) chaincode(n *Node) {
 	n.Ports = []int{chaincodePort}
 	n.Command = []string{"pie-chaincode"}
-	n.Health = "tcp://" + n.at(chaincodePort)
+	n.Health = []string{"tcp://" + n.Endpoint()}
 	n.Environment = map[string]string{"CHAINCODE_ID": t.packageID, "CHAINCODE_SERVER_ADDRESS": n.at(chaincodePort)}
 }
 
@@ -106,7 +108,8 @@ const Registrar = "registrar"
 func (t *Table) ca(n *Node) {
 	n.Ports = []int{caPort, operationsPort}
 	n.Command = []string{"fabric-ca-server", "start", "--home", n.Dir}
-	n.Health = "http://" + n.at(operationsPort) + "/healthz"
+	// Fabric is healthy a moment before it listens.
+	n.Health = []string{"http://" + n.at(operationsPort) + "/healthz", "tcp://" + n.Endpoint()}
 	authority := t.Organization(n.MSP) + "/ca"
 	n.Configuration = map[string]any{"fabric-ca-server-config.yaml": map[string]any{
 		"address": n.Address.String(),

@@ -58,9 +58,9 @@ type Node struct {
 	Command []string
 	// Environment is all that the process gets beside PATH and HOME.
 	Environment map[string]string
-	// Health answers when the node is ready: a URL of scheme http (GET), post
+	// Health all answer when the node is ready: URLs of scheme http (GET), post
 	// (POST over HTTP) or tcp (accepts a connection).
-	Health string
+	Health []string
 	// Configuration are the files to write into Dir before a start, by name.
 	Configuration map[string]any
 }

@@ -12,7 +12,7 @@ const swarmKeyName = "swarm.key"
 func (t *Table) ipfs(n *Node) {
 	n.Ports = []int{ipfsAPIPort, ipfsSwarmPort}
 	n.Command = []string{"ipfs", "daemon"}
-	n.Health = "post://" + n.at(ipfsAPIPort) + "/api/v0/id"
+	n.Health = []string{"post://" + n.Endpoint() + "/api/v0/id"}
 	n.Environment = map[string]string{
 		"IPFS_PATH":         n.Repository(),
 		"IPFS_TELEMETRY":    "off",
@@ -72,7 +72,7 @@ func (t *Table) gateway(n *Node) {
 	authority := t.Organization(n.MSP) + "/tlsca/cert.pem"
 	n.Ports = []int{gatewayPort, operationsPort}
 	n.Command = []string{"pie-gateway", "--config", n.file(GatewayConfigurationName)}
-	n.Health = "http://" + n.at(operationsPort) + "/readyz"
+	n.Health = []string{n.Operations() + "/readyz"}
 	n.Configuration = map[string]any{GatewayConfigurationName: map[string]any{
 		"msp":        n.MSP,
 		"url":        n.GatewayURL(),

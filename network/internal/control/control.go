@@ -1,0 +1,103 @@
+// Package control connects the commands that people type with the process that owns
+// the nodes in the background, over a socket in the data directory.
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+
+	"github.com/pie-consortium/pie/network/internal/process"
+)
+
+// socketName is the supervisor's socket, recordName what it last knew of the nodes.
+const (
+	socketName = "supervisor.sock"
+	recordName = "supervisor.json"
+)
+
+// Record is what the supervisor writes down at every change, so that its own death
+// leaves a trace.
+type Record struct {
+	PID   int              `json:"pid"`
+	Nodes []process.Status `json:"nodes"`
+}
+
+// ErrNotRunning says that no supervisor owns the network in a data directory.
+var ErrNotRunning = errors.New("the network is down")
+
+// WriteRecord replaces the record in data. An error is not worth stopping for: the
+// record only serves those who come after the supervisor's death.
+func WriteRecord(data string, nodes []process.Status) error {
+	text, err := json.MarshalIndent(Record{os.Getpid(), nodes}, "", "  ")
+	if err != nil {
+		return err
+	}
+	temporary := filepath.Join(data, recordName+".new")
+	if err := os.WriteFile(temporary, text, 0o600); err != nil {
+		return err
+	}
+	return os.Rename(temporary, filepath.Join(data, recordName))
+}
+
+// ReadRecord reads what the last supervisor of data knew when it wrote last.
+func ReadRecord(data string) (Record, error) {
+	text, err := os.ReadFile(filepath.Join(data, recordName))
+	if err != nil {
+		return Record{}, err
+	}
+	var record Record
+	if err := json.Unmarshal(text, &record); err != nil {
+		return Record{}, fmt.Errorf("%s: %w", filepath.Join(data, recordName), err)
+	}
+	return record, nil
+}
+
+// listen opens the supervisor's socket in data.
+func listen(data string) (net.Listener, error) {
+	directory, err := os.Open(data)
+	if err != nil {
+		return nil, err
+	}
+	defer directory.Close()
+	path := socketPath(directory)
+	if connection, err := net.Dial("unix", path); err == nil {
+		connection.Close()
+		return nil, fmt.Errorf("another supervisor runs in %s", data)
+	}
+	// What lies there now is of a supervisor that was killed.
+	if err := os.RemoveAll(path); err != nil {
+		return nil, err
+	}
+	listener, err := net.Listen("unix", path)
+	if err != nil {
+		return nil, fmt.Errorf("open the supervisor's socket in %s: %w", data, err)
+	}
+	// Its path ends with this function; the supervisor removes the file by its real one.
+	listener.(*net.UnixListener).SetUnlinkOnClose(false)
+	return listener, os.Chmod(path, 0o600)
+}
+
+// dial connects to the supervisor in data; [ErrNotRunning] when there is none.
+func dial(ctx context.Context, data string) (net.Conn, error) {
+	directory, err := os.Open(data)
+	if err != nil {
+		return nil, fmt.Errorf("%w (%v)", ErrNotRunning, err)
+	}
+	defer directory.Close()
+	connection, err := new(net.Dialer).DialContext(ctx, "unix", socketPath(directory))
+	if err != nil {
+		return nil, fmt.Errorf("%w (nobody answers in %s)", ErrNotRunning, data)
+	}
+	return connection, nil
+}
+
+// socketPath goes through an open directory: the path of a socket may have 107 bytes
+// only, and data directories are longer.
+func socketPath(directory *os.File) string {
+	return fmt.Sprintf("/proc/self/fd/%d/%s", directory.Fd(), socketName)
+}
