@@ -1,0 +1,112 @@
+// Package auth turns the assertions that devices sign into short-lived tokens, and
+// tokens back into identities. A token is good at the gateway that issued it only.
+package auth
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"github.com/pie-consortium/pie/ledger"
+	"github.com/pie-consortium/pie/ledger/fault"
+	"github.com/pie-consortium/pie/ledger/trust"
+)
+
+// Lifetime of a token.
+const Lifetime = 5 * time.Minute
+
+// tokenType is the JWS header "typ" of a token (RFC 9068): it keeps an assertion or
+// another object that the identity key signed from passing for one.
+const tokenType = "at+jwt"
+
+// Authority issues and checks the tokens of one gateway.
+type Authority struct {
+	url    string
+	bundle *trust.Bundle
+	signer *trust.Signer
+	now    func() time.Time
+	seen   *replays
+}
+
+// New makes the authority of the gateway that clients know by the URL; now is its clock.
+func New(url string, bundle *trust.Bundle, signer *trust.Signer, now func() time.Time) *Authority {
+	return &Authority{url: url, bundle: bundle, signer: signer, now: now, seen: newReplays(maxReplays)}
+}
+
+// claims of a token. Role, clearance and department are those of the certificate that
+// signed the assertion.
+type claims struct {
+	Issuer   string          `json:"iss"`
+	Audience string          `json:"aud"`
+	Expires  int64           `json:"exp"` // seconds
+	IssuedAt int64           `json:"iat"` // seconds
+	Identity ledger.Identity `json:"identity"`
+}
+
+// Issue exchanges an assertion (RFC 7523) for a token. An assertion is taken once.
+func (a *Authority) Issue(assertion string) (string, error) {
+	now := a.now()
+	identity, claimed, err := a.bundle.VerifyAssertion(assertion, a.url, now)
+	if err != nil {
+		return "", err
+	}
+	forgotten := time.Unix(claimed.Expires, 0).Add(trust.ClockSkew)
+	if err := a.seen.remember(identity.User.String()+" "+claimed.ID, forgotten, now); err != nil {
+		return "", err
+	}
+	return a.sign(claims{
+		Issuer: a.url, Audience: a.url, Identity: identity,
+		IssuedAt: now.Unix(), Expires: now.Add(Lifetime).Unix(),
+	})
+}
+
+func (a *Authority) sign(c claims) (string, error) {
+	text, err := json.Marshal(c)
+	if err != nil {
+		return "", err
+	}
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: a.signer.Key},
+		(&jose.SignerOptions{}).WithType(tokenType))
+	if err != nil {
+		return "", fmt.Errorf("sign token: %w", err)
+	}
+	object, err := signer.Sign(text)
+	if err != nil {
+		return "", fmt.Errorf("sign token: %w", err)
+	}
+	return object.CompactSerialize()
+}
+
+// Verify tells whose token it is.
+func (a *Authority) Verify(token string) (ledger.Identity, error) {
+	c, err := a.open(token)
+	switch {
+	case err != nil || c.Issuer != a.url || c.Audience != a.url:
+		return ledger.Identity{}, fault.New(fault.Unauthenticated, "this is no token of this gateway; get one from /oauth2/token")
+	case !a.now().Before(time.Unix(c.Expires, 0)):
+		return ledger.Identity{}, fault.New(fault.Unauthenticated, "the token has expired; get a new one from /oauth2/token")
+	}
+	return c.Identity, nil
+}
+
+func (a *Authority) open(token string) (claims, error) {
+	var c claims
+	object, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.ES256})
+	if err != nil {
+		return c, err
+	}
+	if object.Signatures[0].Protected.ExtraHeaders[jose.HeaderType] != tokenType {
+		return c, errors.New("another type")
+	}
+	text, err := object.Verify(&a.signer.Key.PublicKey)
+	if err != nil {
+		return c, err
+	}
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.DisallowUnknownFields()
+	return c, decoder.Decode(&c)
+}

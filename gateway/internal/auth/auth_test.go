@@ -1,0 +1,158 @@
+package auth
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pie-consortium/pie/gateway/internal/testpki"
+	"github.com/pie-consortium/pie/ledger"
+	"github.com/pie-consortium/pie/ledger/fault"
+	"github.com/pie-consortium/pie/ledger/trust"
+)
+
+const url = "https://gateway.example:8443"
+
+type clock struct{ time.Time }
+
+func (c *clock) now() time.Time { return c.Time }
+
+func setup(t *testing.T) (*Authority, *testpki.Hospital, *clock) {
+	t.Helper()
+	hospital := testpki.New(t, "HospitalA")
+	c := &clock{time.Now()}
+	return New(url, hospital.Bundle(), hospital.Issue("gateway", ledger.Gateway, ""), c.now), hospital, c
+}
+
+func refused(t *testing.T, err error, code fault.Code) {
+	t.Helper()
+	if !errors.Is(err, fault.New(code, "")) {
+		t.Errorf("got %v, want %s", err, code)
+	}
+}
+
+func TestTokenCarriesTheCertificatesIdentity(t *testing.T) {
+	authority, hospital, c := setup(t)
+	user := ledger.UserID{MSP: "HospitalA", Pseudonym: "7f3k"}
+	assertion, err := hospital.Issue("7f3k", ledger.Physician, ledger.Private).SignAssertion(user, url, c.now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, err := authority.Issue(assertion)
+	if err != nil {
+		t.Fatal(err)
+	}
+	identity, err := authority.Verify(token)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := (ledger.Identity{User: user, Role: ledger.Physician, Clearance: ledger.Private}); identity != want {
+		t.Errorf("got %+v, want %+v", identity, want)
+	}
+}
+
+func TestAssertionIsRefused(t *testing.T) {
+	authority, hospital, c := setup(t)
+	user := ledger.UserID{MSP: "HospitalA", Pseudonym: "7f3k"}
+	device := hospital.Issue("7f3k", ledger.Patient, "")
+	sign := func(s *trust.Signer, user ledger.UserID, audience string, at time.Time) string {
+		text, err := s.SignAssertion(user, audience, at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return text
+	}
+	used := sign(device, user, url, c.now())
+	if _, err := authority.Issue(used); err != nil {
+		t.Fatal(err)
+	}
+	outsider := testpki.New(t, "HospitalA").Issue("7f3k", ledger.Patient, "")
+	for name, assertion := range map[string]string{
+		"used before":           used,
+		"for another gateway":   sign(device, user, "https://other.example", c.now()),
+		"in another's name":     sign(device, ledger.UserID{MSP: "HospitalA", Pseudonym: "other"}, url, c.now()),
+		"too old":               sign(device, user, url, c.now().Add(-5*time.Minute)),
+		"from the future":       sign(device, user, url, c.now().Add(5*time.Minute)),
+		"of no member's CA":     sign(outsider, user, url, c.now()),
+		"no assertion":          "nonsense",
+		"a token in its place":  tokenOf(t, authority, device, user),
+		"with another contents": tampered(sign(device, user, url, c.now())),
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := authority.Issue(assertion)
+			refused(t, err, fault.Unauthenticated)
+		})
+	}
+}
+
+func tokenOf(t *testing.T, authority *Authority, device *trust.Signer, user ledger.UserID) string {
+	t.Helper()
+	assertion, err := device.SignAssertion(user, authority.url, authority.now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, err := authority.Issue(assertion)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return token
+}
+
+func tampered(jws string) string {
+	parts := strings.Split(jws, ".")
+	parts[1] = parts[1][:10] + "A" + parts[1][11:]
+	return strings.Join(parts, ".")
+}
+
+func TestTokenIsRefused(t *testing.T) {
+	authority, hospital, c := setup(t)
+	user := ledger.UserID{MSP: "HospitalA", Pseudonym: "7f3k"}
+	device := hospital.Issue("7f3k", ledger.Patient, "")
+	token := tokenOf(t, authority, device, user)
+	assertion, err := device.SignAssertion(user, url, c.now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	gatewaysOwn, err := authority.signer.SignAssertion(ledger.UserID{MSP: "HospitalA", Pseudonym: "gateway"}, url, c.now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	elsewhere := New("https://other.example", hospital.Bundle(), authority.signer, c.now)
+	for name, text := range map[string]string{
+		"empty":                              "",
+		"an assertion":                       assertion,
+		"an assertion of the gateway itself": gatewaysOwn,
+		"altered":                            tampered(token),
+		"of another gateway":                 tokenOf(t, elsewhere, device, user),
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := authority.Verify(text)
+			refused(t, err, fault.Unauthenticated)
+		})
+	}
+	c.Time = c.Add(Lifetime)
+	_, err = authority.Verify(token)
+	refused(t, err, fault.Unauthenticated)
+}
+
+func TestReplaysAreBounded(t *testing.T) {
+	seen := newReplays(3)
+	now := time.Now()
+	for i := range 3 {
+		if err := seen.remember(fmt.Sprint(i), now.Add(time.Minute), now); err != nil {
+			t.Fatal(err)
+		}
+	}
+	refused(t, seen.remember("3", now.Add(time.Minute), now), fault.RateLimited)
+	refused(t, seen.remember("0", now.Add(time.Minute), now), fault.Unauthenticated)
+
+	later := now.Add(time.Minute)
+	if err := seen.remember("3", later.Add(time.Minute), later); err != nil {
+		t.Errorf("expired entries make no room: %v", err)
+	}
+	if len(seen.until) != 1 {
+		t.Errorf("%d entries are kept, want 1", len(seen.until))
+	}
+}
