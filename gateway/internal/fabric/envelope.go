@@ -1,0 +1,62 @@
+package fabric
+
+import (
+	"github.com/hyperledger/fabric-protos-go-apiv2/common"
+	"github.com/hyperledger/fabric-protos-go-apiv2/peer"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/pie-consortium/pie/ledger/fault"
+)
+
+// Transaction is what the bytes that a device signs second say.
+type Transaction struct {
+	Bytes   []byte // as signed: Envelope.Payload
+	ID      string
+	Channel string
+	Result  []byte // what the chaincode returned, JSON
+}
+
+// ParseTransaction reads the payload of an envelope.
+func ParseTransaction(bytes []byte) (Transaction, error) {
+	transaction := Transaction{Bytes: bytes}
+	var payload common.Payload
+	if err := proto.Unmarshal(bytes, &payload); err != nil {
+		return transaction, noTransaction()
+	}
+	var header common.ChannelHeader
+	if err := proto.Unmarshal(payload.GetHeader().GetChannelHeader(), &header); err != nil {
+		return transaction, noTransaction()
+	}
+	if header.GetType() != int32(common.HeaderType_ENDORSER_TRANSACTION) {
+		return transaction, noTransaction()
+	}
+	transaction.ID, transaction.Channel = header.GetTxId(), header.GetChannelId()
+	var err error
+	transaction.Result, err = resultOf(payload.GetData())
+	return transaction, err
+}
+
+// resultOf unpacks the answer that the endorsers signed.
+func resultOf(data []byte) ([]byte, error) {
+	var actions peer.Transaction
+	if err := proto.Unmarshal(data, &actions); err != nil || len(actions.GetActions()) != 1 {
+		return nil, noTransaction()
+	}
+	var action peer.ChaincodeActionPayload
+	if err := proto.Unmarshal(actions.GetActions()[0].GetPayload(), &action); err != nil {
+		return nil, noTransaction()
+	}
+	var response peer.ProposalResponsePayload
+	if err := proto.Unmarshal(action.GetAction().GetProposalResponsePayload(), &response); err != nil {
+		return nil, noTransaction()
+	}
+	var outcome peer.ChaincodeAction
+	if err := proto.Unmarshal(response.GetExtension(), &outcome); err != nil || outcome.GetResponse() == nil {
+		return nil, noTransaction()
+	}
+	return outcome.GetResponse().GetPayload(), nil
+}
+
+func noTransaction() error {
+	return fault.New(fault.InvalidArgument, "transaction: these are not the bytes that the endorsement answered")
+}
