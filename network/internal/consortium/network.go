@@ -83,7 +83,6 @@ type Network struct {
 	Table *settings.Table
 
 	data  string
-	tools string
 	pack  lifecycle.Package
 	nodes *process.Supervisor
 }
@@ -118,7 +117,11 @@ func (n *Network) Build(ctx context.Context, progress func(string)) error {
 	if err != nil {
 		return err
 	}
-	if n.tools, err = toolchain.Tools(ctx, source, progress); err != nil {
+	tools, err := toolchain.Tools(ctx, source, progress)
+	if err != nil {
+		return err
+	}
+	if err := relink(tools, n.tools()); err != nil {
 		return err
 	}
 	products := []string{"pie-chaincode"}
@@ -128,6 +131,18 @@ func (n *Network) Build(ctx context.Context, progress func(string)) error {
 	progress("building the chaincode and the gateway")
 	return toolchain.Products(ctx, source, n.binaries(), products...)
 }
+
+// relink makes link a symbolic link to target.
+func relink(target, link string) error {
+	if err := os.Remove(link); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return os.Symlink(target, link)
+}
+
+// tools leads to the programs of others, so that whoever runs the network later
+// needs no toolchain.
+func (n *Network) tools() string { return filepath.Join(n.data, "tools") }
 
 // binaries is the folder of the product's own programs.
 func (n *Network) binaries() string { return filepath.Join(n.data, "bin") }
@@ -140,7 +155,7 @@ func (n *Network) program(name string) string {
 	if own := filepath.Join(n.binaries(), name); exists(own) {
 		return own
 	}
-	return filepath.Join(n.tools, name)
+	return filepath.Join(n.tools(), name)
 }
 
 // Log is the file that a node writes its log to.

@@ -124,14 +124,7 @@ func (n *Network) Start(ctx context.Context, name string) error {
 }
 
 func (n *Network) wait(ctx context.Context, node settings.Node) error {
-	return n.nodes.Wait(ctx, node.Name, func(ctx context.Context) error {
-		for _, health := range node.Health {
-			if err := process.Probe(ctx, health); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	return n.nodes.Wait(ctx, node.Name, node.Ready)
 }
 
 func (n *Network) spec(node settings.Node) process.Spec {

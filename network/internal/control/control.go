@@ -10,15 +10,22 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"syscall"
+	"time"
 
 	"github.com/pie-consortium/pie/network/internal/process"
 )
 
-// socketName is the supervisor's socket, recordName what it last knew of the nodes.
+// socketName is the supervisor's socket, recordName what it last knew of the nodes,
+// lockName what it holds as long as it lives.
 const (
 	socketName = "supervisor.sock"
 	recordName = "supervisor.json"
+	lockName   = "supervisor.lock"
 )
+
+// pollInterval is how often to look whether a supervisor is gone.
+const pollInterval = 50 * time.Millisecond
 
 // Record is what the supervisor writes down at every change, so that its own death
 // leaves a trace.
@@ -30,8 +37,7 @@ type Record struct {
 // ErrNotRunning says that no supervisor owns the network in a data directory.
 var ErrNotRunning = errors.New("the network is down")
 
-// WriteRecord replaces the record in data. An error is not worth stopping for: the
-// record only serves those who come after the supervisor's death.
+// WriteRecord replaces the record in data.
 func WriteRecord(data string, nodes []process.Status) error {
 	text, err := json.MarshalIndent(Record{os.Getpid(), nodes}, "", "  ")
 	if err != nil {
@@ -57,27 +63,54 @@ func ReadRecord(data string) (Record, error) {
 	return record, nil
 }
 
-// listen opens the supervisor's socket in data.
+// lock makes this process the one supervisor of data. The kernel frees the lock when
+// the process ends, however it ends.
+func lock(data string) (*os.File, error) {
+	file, err := os.OpenFile(filepath.Join(data, lockName), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		file.Close()
+		return nil, fmt.Errorf("another supervisor runs in %s", data)
+	}
+	return file, nil
+}
+
+// AwaitGone waits until no supervisor runs in data, or ctx ends.
+func AwaitGone(ctx context.Context, data string) error {
+	ticker := time.NewTicker(pollInterval)
+	defer ticker.Stop()
+	for {
+		file, err := lock(data)
+		if err == nil {
+			return file.Close()
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%w; its log is %s", err, LogPath(data))
+		case <-ticker.C:
+		}
+	}
+}
+
+// listen opens the supervisor's socket in data; the caller holds the lock, so that
+// what lies there is of a supervisor that was killed.
 func listen(data string) (net.Listener, error) {
+	if err := os.RemoveAll(filepath.Join(data, socketName)); err != nil {
+		return nil, err
+	}
 	directory, err := os.Open(data)
 	if err != nil {
 		return nil, err
 	}
 	defer directory.Close()
 	path := socketPath(directory)
-	if connection, err := net.Dial("unix", path); err == nil {
-		connection.Close()
-		return nil, fmt.Errorf("another supervisor runs in %s", data)
-	}
-	// What lies there now is of a supervisor that was killed.
-	if err := os.RemoveAll(path); err != nil {
-		return nil, err
-	}
 	listener, err := net.Listen("unix", path)
 	if err != nil {
 		return nil, fmt.Errorf("open the supervisor's socket in %s: %w", data, err)
 	}
-	// Its path ends with this function; the supervisor removes the file by its real one.
+	// That path ends with this function; the file is removed by its real one.
 	listener.(*net.UnixListener).SetUnlinkOnClose(false)
 	return listener, os.Chmod(path, 0o600)
 }

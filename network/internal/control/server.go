@@ -22,6 +22,8 @@ type Owner struct {
 	Up func(ctx context.Context, progress func(string)) error
 	// Status lists the nodes.
 	Status func() []process.Status
+	// Close stops every node. It is called last.
+	Close func()
 }
 
 // event is one line of the answer to up: progress, and in the end the outcome.
@@ -31,8 +33,14 @@ type event struct {
 	Error    string `json:"error,omitempty"`
 }
 
-// Serve answers commands in data until ctx ends or one says down.
+// Serve answers commands in data until ctx ends or one says down; then it closes the
+// owner. Until that is done nobody else can serve in data.
 func Serve(ctx context.Context, data string, owner Owner) error {
+	held, err := lock(data)
+	if err != nil {
+		return err
+	}
+	defer held.Close()
 	listener, err := listen(data)
 	if err != nil {
 		return err
@@ -58,6 +66,7 @@ func Serve(ctx context.Context, data string, owner Owner) error {
 	err = server.Serve(listener)
 	down()
 	closing.Wait()
+	owner.Close()
 	if errors.Is(err, http.ErrServerClosed) {
 		return nil
 	}

@@ -35,7 +35,6 @@ var suites = []struct{ dir, says string }{
 var products = map[string]string{
 	"pie-chaincode": "./chaincode",
 	"pie-gateway":   "./gateway",
-	"pie":           "./client/cmd/pie",
 }
 
 // Source finds the checkout of the product around the working directory.

@@ -1,4 +1,4 @@
-package process
+package settings
 
 import (
 	"context"
@@ -13,9 +13,17 @@ import (
 // probeTimeout bounds one look at a node's health.
 const probeTimeout = 2 * time.Second
 
-// Probe looks once whether a node is ready. The scheme of health says how: http
-// (GET), post (POST over HTTP), tcp (accepts a connection).
-func Probe(ctx context.Context, health string) error {
+// Ready looks once whether the node is ready; the error says why it is not.
+func (n Node) Ready(ctx context.Context) error {
+	for _, health := range n.Health {
+		if err := probe(ctx, health); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func probe(ctx context.Context, health string) error {
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
 	scheme, rest, _ := strings.Cut(health, "://")
