@@ -7,9 +7,9 @@ import (
 	"github.com/pie-consortium/pie/ledger/fault"
 )
 
-// Reader is on whose behalf a gateway reads, as the token says that it verified.
+// OnBehalf names on whose behalf a gateway reads, as the token says that it verified.
 // Only a certificate of role gateway may name one; anybody else reads as themselves.
-type Reader struct {
+type OnBehalf struct {
 	Reader *Identity `json:"reader,omitempty"`
 }
 
@@ -59,7 +59,7 @@ type UserView struct {
 
 // ReadRecord reads a record version; version 0 is the newest. Result: [RecordView].
 type ReadRecord struct {
-	Reader
+	OnBehalf
 	Record  ID  `json:"record"`
 	Version int `json:"version,omitempty"`
 }
@@ -82,7 +82,7 @@ type RecordView struct {
 // SearchRecords finds records that the reader may discover; at least one of patient,
 // hospital, class and code is needed. Result: List[RecordView].
 type SearchRecords struct {
-	Reader
+	OnBehalf
 	Page
 	Patient  UserID    `json:"patient,omitzero"`
 	Hospital string    `json:"hospital,omitempty"` // MSP of the author
@@ -113,7 +113,7 @@ func (q SearchRecords) Validate() error {
 // ListUploads lists the slots addressed to the reader, or the reader's own as a
 // patient. Result: List[Upload].
 type ListUploads struct {
-	Reader
+	OnBehalf
 	Page
 }
 
@@ -123,7 +123,7 @@ func (q ListUploads) Validate() error { return q.Page.Validate() }
 // ListRequests lists a patient's requests to answer, or the requests that the
 // reader made. Result: List[AccessRequest].
 type ListRequests struct {
-	Reader
+	OnBehalf
 	Page
 	State RequestState `json:"state,omitempty"`
 }
@@ -139,7 +139,7 @@ func (q ListRequests) Validate() error {
 
 // ReadRequest reads one request, for its patient or requester. Result: [AccessRequest].
 type ReadRequest struct {
-	Reader
+	OnBehalf
 	RecordVersion
 	Request ID `json:"request"`
 }
@@ -151,7 +151,7 @@ func (q ReadRequest) Validate() error {
 
 // ListGrants lists the grants that the reader holds. Result: List[Grant].
 type ListGrants struct {
-	Reader
+	OnBehalf
 	Page
 }
 
@@ -161,7 +161,7 @@ func (q ListGrants) Validate() error { return q.Page.Validate() }
 // ListAccesses is a record's audit trail, for its patient and privacy officers.
 // Result: List[Access].
 type ListAccesses struct {
-	Reader
+	OnBehalf
 	Page
 	Record ID `json:"record"`
 }
@@ -171,7 +171,7 @@ func (q ListAccesses) Validate() error { return firstError(q.Record.Validate(), 
 
 // ReadHistory lists what a record version was, newest first. Result: List[HistoryEntry].
 type ReadHistory struct {
-	Reader
+	OnBehalf
 	RecordVersion
 }
 
@@ -203,7 +203,7 @@ func (q ReadRelease) Validate() error {
 // may fetch it: patient, author and holders of an active grant may.
 // Result: [ContentView].
 type ReadContent struct {
-	Reader
+	OnBehalf
 	CID string `json:"cid"`
 }
 

@@ -13,7 +13,7 @@ import (
 // the holder of a grant that opens a record which refers to it.
 func readContent(ctx *state.Context, q ledger.ReadContent) (ledger.ContentView, error) {
 	view := ledger.ContentView{Records: []ledger.RecordVersion{}}
-	reader, err := ctx.Reader(q.Reader)
+	reader, err := ctx.Reader(q.OnBehalf)
 	if err != nil {
 		return view, err
 	}

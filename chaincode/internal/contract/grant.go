@@ -163,7 +163,7 @@ func requireNoOther(fragments []ledger.SealedFragment, uploads []ledger.Upload) 
 // listGrants lists the grants that the reader holds.
 func listGrants(ctx *state.Context, q ledger.ListGrants) (ledger.List[ledger.Grant], error) {
 	list := ledger.List[ledger.Grant]{Rows: []ledger.Grant{}}
-	reader, err := ctx.Reader(q.Reader)
+	reader, err := ctx.Reader(q.OnBehalf)
 	if err != nil {
 		return list, err
 	}

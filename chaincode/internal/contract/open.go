@@ -112,7 +112,7 @@ func releaseFragment(ctx *state.Context, release ledger.Release) (ledger.Release
 // listAccesses is a record's audit trail, for its patient, its author, and the privacy
 // officers of their hospitals.
 func listAccesses(ctx *state.Context, q ledger.ListAccesses) (ledger.List[ledger.Access], error) {
-	reader, err := ctx.Reader(q.Reader)
+	reader, err := ctx.Reader(q.OnBehalf)
 	if err != nil {
 		return ledger.List[ledger.Access]{}, err
 	}

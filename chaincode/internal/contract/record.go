@@ -177,7 +177,7 @@ func changeOwnRecord(ctx *state.Context, v ledger.RecordVersion, event ledger.Ev
 
 // readRecord shows a record version to those who may discover it.
 func readRecord(ctx *state.Context, q ledger.ReadRecord) (ledger.RecordView, error) {
-	reader, err := ctx.Reader(q.Reader)
+	reader, err := ctx.Reader(q.OnBehalf)
 	if err != nil {
 		return ledger.RecordView{}, err
 	}
@@ -219,7 +219,7 @@ func viewRecord(ctx *state.Context, record ledger.Record) (ledger.RecordView, er
 // readHistory shows what a record version was to those who may discover it.
 func readHistory(ctx *state.Context, q ledger.ReadHistory) (ledger.List[ledger.HistoryEntry], error) {
 	list := ledger.List[ledger.HistoryEntry]{Rows: []ledger.HistoryEntry{}}
-	if _, err := readRecord(ctx, ledger.ReadRecord{Reader: q.Reader, Record: q.Record, Version: q.Version}); err != nil {
+	if _, err := readRecord(ctx, ledger.ReadRecord{OnBehalf: q.OnBehalf, Record: q.Record, Version: q.Version}); err != nil {
 		return list, err
 	}
 	versions, err := state.Records.History(ctx, recordKey(q.Record, q.Version)...)

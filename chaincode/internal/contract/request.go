@@ -93,7 +93,7 @@ func ownRequest(ctx *state.Context, v ledger.RecordVersion, id ledger.ID) (ledge
 
 // readRequest shows a request to its patient and its requester.
 func readRequest(ctx *state.Context, q ledger.ReadRequest) (ledger.AccessRequest, error) {
-	reader, err := ctx.Reader(q.Reader)
+	reader, err := ctx.Reader(q.OnBehalf)
 	if err != nil {
 		return ledger.AccessRequest{}, err
 	}
@@ -110,7 +110,7 @@ func readRequest(ctx *state.Context, q ledger.ReadRequest) (ledger.AccessRequest
 // listRequests lists a patient's inbox, anybody else's own requests.
 func listRequests(ctx *state.Context, q ledger.ListRequests) (ledger.List[ledger.AccessRequest], error) {
 	list := ledger.List[ledger.AccessRequest]{Rows: []ledger.AccessRequest{}}
-	reader, err := ctx.Reader(q.Reader)
+	reader, err := ctx.Reader(q.OnBehalf)
 	if err != nil {
 		return list, err
 	}

@@ -15,7 +15,7 @@ import (
 // as it has rows to give, so that no search costs a peer more than its page.
 func searchRecords(ctx *state.Context, q ledger.SearchRecords) (ledger.List[ledger.RecordView], error) {
 	list := ledger.List[ledger.RecordView]{Rows: []ledger.RecordView{}}
-	reader, err := ctx.Reader(q.Reader)
+	reader, err := ctx.Reader(q.OnBehalf)
 	if err != nil {
 		return list, err
 	}

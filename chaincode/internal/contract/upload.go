@@ -96,7 +96,7 @@ func indexSlot(ctx *state.Context, upload ledger.Upload) error {
 // listUploads lists the slots that the reader authorised or that are addressed to them.
 func listUploads(ctx *state.Context, q ledger.ListUploads) (ledger.List[ledger.Upload], error) {
 	list := ledger.List[ledger.Upload]{Rows: []ledger.Upload{}}
-	reader, err := ctx.Reader(q.Reader)
+	reader, err := ctx.Reader(q.OnBehalf)
 	if err != nil {
 		return list, err
 	}

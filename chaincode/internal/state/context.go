@@ -73,14 +73,14 @@ func (c *Context) RequireRole(roles ...ledger.Role) error {
 
 // Reader is whose eyes a query reads with: the caller's own, or, when a gateway
 // calls, those of the user whose token it verified.
-func (c *Context) Reader(reader ledger.Reader) (ledger.Identity, error) {
-	if reader.Reader == nil {
+func (c *Context) Reader(behalf ledger.OnBehalf) (ledger.Identity, error) {
+	if behalf.Reader == nil {
 		return c.Caller, nil
 	}
 	if c.Caller.Role != ledger.Gateway {
 		return ledger.Identity{}, fault.New(fault.PermissionDenied, "only a gateway reads on behalf of somebody")
 	}
-	return *reader.Reader, nil
+	return *behalf.Reader, nil
 }
 
 // Emit sets the transaction's one event.

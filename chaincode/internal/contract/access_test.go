@@ -1,0 +1,300 @@
+package contract
+
+import (
+	"testing"
+	"time"
+
+	"github.com/pie-consortium/pie/ledger"
+	"github.com/pie-consortium/pie/ledger/fault"
+)
+
+func TestRequestIsDecidedAndCommitted(t *testing.T) {
+	c := newConsortium(t)
+	u := c.register(ledger.Imaging)
+	for _, test := range []struct {
+		name    string
+		by      *person
+		purpose ledger.Purpose
+		code    fault.Code
+		rule    string
+	}{
+		{"allowed", c.colleague, ledger.Treatment, "", "policy"},
+		{"clearance low on level private", c.researcher, ledger.Research, fault.PolicyDenied, "clearance"},
+		{"wrong role", c.insurer, ledger.Payment, fault.PermissionDenied, "role"},
+		{"wrong purpose", c.colleague, ledger.ClinicalTrial, fault.PurposeNotPermitted, "purpose"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			request := c.request(u, test.by, test.purpose)
+			if request.Decision.Code != test.code || request.Decision.Rule != test.rule {
+				t.Errorf("decision %+v", request.Decision)
+			}
+			if (request.State == ledger.Pending) != (test.code == "") {
+				t.Errorf("state %s", request.State)
+			}
+			want := ledger.AccessRequested
+			if test.code != "" {
+				want = ledger.AccessDenied
+			}
+			c.emitted(want)
+			stored := must[ledger.AccessRequest](c.world, c.patient, ledger.TxReadRequest, ledger.ReadRequest{RecordVersion: u.version(), Request: request.Request})
+			if stored.Decision != request.Decision {
+				t.Error("the decision is not on the ledger")
+			}
+		})
+	}
+}
+
+func TestRequestAccessRefuses(t *testing.T) {
+	c := newConsortium(t)
+	u := c.register(ledger.Imaging)
+	a := ledger.RequestAccess{RecordVersion: u.version(), Request: ledger.NewID(), Purpose: ledger.Treatment}
+	c.refused(fault.PermissionDenied, c.officer, ledger.TxRequestAccess, a)
+	c.refused(fault.NotFound, c.stranger, ledger.TxRequestAccess, a)
+	elsewhere := a
+	elsewhere.Version = 2
+	c.refused(fault.NotFound, c.colleague, ledger.TxRequestAccess, elsewhere)
+	aimless := a
+	aimless.Purpose = "FUN"
+	c.refused(fault.InvalidArgument, c.colleague, ledger.TxRequestAccess, aimless)
+
+	must[ledger.AccessRequest](c.world, c.colleague, ledger.TxRequestAccess, a)
+	must[ledger.AccessRequest](c.world, c.colleague, ledger.TxRequestAccess, a) // a repeat succeeds
+	c.refused(fault.AlreadyExists, c.author, ledger.TxRequestAccess, a)
+	a.Purpose = ledger.Research
+	c.refused(fault.AlreadyExists, c.colleague, ledger.TxRequestAccess, a)
+}
+
+func TestRequestsAreForPatientAndRequester(t *testing.T) {
+	c := newConsortium(t)
+	u := c.register(ledger.Imaging)
+	pending, refused := c.request(u, c.colleague, ledger.Treatment), c.request(u, c.insurer, ledger.Payment)
+	count := func(by *person, filter ledger.RequestState) int {
+		t.Helper()
+		return len(must[ledger.List[ledger.AccessRequest]](c.world, by, ledger.TxListRequests, ledger.ListRequests{State: filter}).Rows)
+	}
+	if count(c.patient, "") != 2 || count(c.patient, ledger.Pending) != 1 || count(c.colleague, "") != 1 || count(c.neighbour, "") != 0 {
+		t.Error("the lists do not show each their own")
+	}
+	q := ledger.ReadRequest{RecordVersion: u.version(), Request: pending.Request}
+	must[ledger.AccessRequest](c.world, c.colleague, ledger.TxReadRequest, q)
+	c.refused(fault.PermissionDenied, c.author, ledger.TxReadRequest, q)
+	c.refused(fault.PermissionDenied, c.impostor, ledger.TxReadRequest, q)
+	q.Request = ledger.NewID()
+	c.refused(fault.NotFound, c.colleague, ledger.TxReadRequest, q)
+	q.Request = "x"
+	c.refused(fault.InvalidArgument, c.colleague, ledger.TxReadRequest, q)
+	c.refused(fault.InvalidArgument, c.colleague, ledger.TxListRequests, ledger.ListRequests{State: "lost"})
+	c.refused(fault.PermissionDenied, c.colleague, ledger.TxListRequests, ledger.ListRequests{OnBehalf: ledger.OnBehalf{Reader: &ledger.Identity{}}})
+	_ = refused
+}
+
+func TestPatientGrants(t *testing.T) {
+	c := newConsortium(t)
+	u := c.register(ledger.Imaging)
+	request := c.request(u, c.colleague, ledger.Treatment)
+	a, sealed := c.grantFor(request, c.colleague)
+	grant := must[ledger.Grant](c.world, c.patient, ledger.TxGrantAccess, a, ledger.TransientFragments, sealed)
+	c.emitted(ledger.AccessGranted)
+	if grant.State != ledger.Active || !grant.Grantee.Includes(c.colleague.user) {
+		t.Errorf("grant %+v", grant)
+	}
+	must[ledger.Grant](c.world, c.patient, ledger.TxGrantAccess, a, ledger.TransientFragments, sealed) // a repeat succeeds
+	changed := a
+	changed.Expiry = a.Expiry.Add(time.Hour)
+	c.refused(fault.AlreadyExists, c.patient, ledger.TxGrantAccess, changed, ledger.TransientFragments, sealed)
+
+	second, secondSealed := c.grantFor(request, c.colleague)
+	c.refused(fault.StateConflict, c.patient, ledger.TxGrantAccess, second, ledger.TransientFragments, secondSealed)
+	c.refused(fault.StateConflict, c.patient, ledger.TxDenyAccess, ledger.DenyAccess{RecordVersion: u.version(), Request: request.Request, Reason: ledger.Declined})
+}
+
+func TestGrantAccessRefuses(t *testing.T) {
+	c := newConsortium(t)
+	u, other := c.register(ledger.Imaging), c.register(ledger.Imaging)
+	request := c.request(u, c.colleague, ledger.Treatment)
+	for name, test := range map[string]struct {
+		code   fault.Code
+		by     *person
+		change func(*ledger.GrantAccess, *[]ledger.SealedFragment)
+	}{
+		"another patient":                   {fault.PermissionDenied, c.neighbour, func(*ledger.GrantAccess, *[]ledger.SealedFragment) {}},
+		"the same name of another hospital": {fault.PermissionDenied, c.impostor, func(*ledger.GrantAccess, *[]ledger.SealedFragment) {}},
+		"the requester":                     {fault.PermissionDenied, c.colleague, func(*ledger.GrantAccess, *[]ledger.SealedFragment) {}},
+		"another request":                   {fault.NotFound, c.patient, func(a *ledger.GrantAccess, _ *[]ledger.SealedFragment) { a.Request = ledger.NewID() }},
+		"another record":                    {fault.NotFound, c.patient, func(a *ledger.GrantAccess, _ *[]ledger.SealedFragment) { a.Record = other.slot().Record }},
+		"another version":                   {fault.NotFound, c.patient, func(a *ledger.GrantAccess, _ *[]ledger.SealedFragment) { a.Version = 2 }},
+		"another requester":                 {fault.InvalidArgument, c.patient, func(a *ledger.GrantAccess, _ *[]ledger.SealedFragment) { a.Requester = c.author.user }},
+		"another purpose":                   {fault.InvalidArgument, c.patient, func(a *ledger.GrantAccess, _ *[]ledger.SealedFragment) { a.Purpose = ledger.Research }},
+		"another key": {fault.FragmentInvalid, c.patient, func(a *ledger.GrantAccess, _ *[]ledger.SealedFragment) {
+			a.Fragments.ReceivingKey = ledger.DigestOf(c.author.point)
+		}},
+		"an expiry in the past":       {fault.InvalidArgument, c.patient, func(a *ledger.GrantAccess, _ *[]ledger.SealedFragment) { a.Expiry = c.clock.Add(-time.Second) }},
+		"a fragment missing":          {fault.FragmentInvalid, c.patient, func(_ *ledger.GrantAccess, s *[]ledger.SealedFragment) { *s = (*s)[:2] }},
+		"a fragment altered":          {fault.FragmentInvalid, c.patient, func(_ *ledger.GrantAccess, s *[]ledger.SealedFragment) { (*s)[0].Sealed = []byte("x") }},
+		"a fragment of another grant": {fault.FragmentInvalid, c.patient, func(_ *ledger.GrantAccess, s *[]ledger.SealedFragment) { (*s)[0].Grant = ledger.NewID() }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c.t = t
+			a, sealed := c.grantFor(request, c.colleague)
+			test.change(&a, &sealed)
+			c.refused(test.code, test.by, ledger.TxGrantAccess, a, ledger.TransientFragments, sealed)
+		})
+	}
+	c.t = t
+	a, _ := c.grantFor(request, c.colleague)
+	c.refused(fault.InvalidArgument, c.patient, ledger.TxGrantAccess, a)
+	denied, sealed := c.grantFor(c.request(u, c.insurer, ledger.Payment), c.insurer)
+	c.refused(fault.StateConflict, c.patient, ledger.TxGrantAccess, denied, ledger.TransientFragments, sealed)
+}
+
+func TestGrantEndsWithThePolicy(t *testing.T) {
+	c := newConsortium(t)
+	u := c.newUpload(ledger.Imaging)
+	u.slot().Policy.NotAfter = c.clock.Add(30 * time.Minute)
+	c.authorize(u)
+	must[ledger.Record](c.world, c.author, ledger.TxRegisterRecord, registrationOf(u, ledger.Private), ledger.TransientSummary, u.summary)
+	a, sealed := c.grantFor(c.request(u, c.colleague, ledger.Treatment), c.colleague)
+	c.refused(fault.InvalidArgument, c.patient, ledger.TxGrantAccess, a, ledger.TransientFragments, sealed)
+}
+
+func TestPatientDenies(t *testing.T) {
+	c := newConsortium(t)
+	u := c.register(ledger.Imaging)
+	request := c.request(u, c.colleague, ledger.Treatment)
+	a := ledger.DenyAccess{RecordVersion: u.version(), Request: request.Request, Reason: ledger.Declined}
+	c.refused(fault.PermissionDenied, c.colleague, ledger.TxDenyAccess, a)
+	must[ledger.AccessRequest](c.world, c.patient, ledger.TxDenyAccess, a)
+	c.emitted(ledger.AccessDenied)
+	must[ledger.AccessRequest](c.world, c.patient, ledger.TxDenyAccess, a) // a repeat succeeds
+	a.Reason = ledger.UnknownRequester
+	c.refused(fault.StateConflict, c.patient, ledger.TxDenyAccess, a)
+	a.Reason = "none of your business"
+	c.refused(fault.InvalidArgument, c.patient, ledger.TxDenyAccess, a)
+	a.Reason, a.Request = ledger.Declined, ledger.NewID()
+	c.refused(fault.NotFound, c.patient, ledger.TxDenyAccess, a)
+}
+
+func TestOpeningIsDecidedAndCommitted(t *testing.T) {
+	c := newConsortium(t)
+	u := c.register(ledger.Imaging)
+	grant := c.grant(u, c.colleague)
+	demoted := newRole(t, "HospitalB/colleague", ledger.Physician, ledger.Low)
+	unknown := grant
+	unknown.Grant = ledger.NewID()
+	check := func(name string, g ledger.Grant, by *person, code fault.Code, rule string) {
+		t.Helper()
+		access := c.open(g, by)
+		if access.Decision.Code != code || access.Decision.Rule != rule || access.Decision.Allowed != (code == "") {
+			t.Errorf("%s: %+v", name, access.Decision)
+		}
+		event := ledger.RecordOpened
+		if code != "" {
+			event = ledger.OpenRefused
+		}
+		c.emitted(event)
+	}
+	check("granted", grant, c.colleague, "", "grant")
+	check("somebody else's grant", grant, c.author, fault.PermissionDenied, "grantee")
+	check("a namesake of another hospital", grant, newRole(t, "HospitalC/colleague", ledger.Physician, ledger.Private), fault.PermissionDenied, "grantee")
+	check("no grant", unknown, c.colleague, fault.PermissionDenied, "grant")
+	check("clearance since lowered", grant, demoted, fault.PolicyDenied, "clearance")
+	c.clock = grant.Expiry
+	check("expired", grant, c.colleague, fault.ConsentExpired, "grant-end")
+
+	trail := must[ledger.List[ledger.Access]](c.world, c.patient, ledger.TxListAccesses, ledger.ListAccesses{Record: grant.Record})
+	if len(trail.Rows) != 6 {
+		t.Errorf("the trail has %d entries, want 6", len(trail.Rows))
+	}
+	nowhere := ledger.OpenRecord{RecordVersion: ledger.RecordVersion{Record: grant.Record, Version: 2}, Grant: grant.Grant}
+	c.refused(fault.NotFound, c.colleague, ledger.TxOpenRecord, nowhere)
+	nowhere.Version = -1
+	c.refused(fault.InvalidArgument, c.colleague, ledger.TxOpenRecord, nowhere)
+	s := c.proposal(c.colleague, ledger.TxOpenRecord, []string{`{"record":"` + string(grant.Record) + `","version":1,"grant":"` + string(grant.Grant) + `"}`})
+	s.id = trail.Rows[0].Open
+	if _, err := c.send(s); fault.CodeOf(err) != fault.AlreadyExists {
+		t.Errorf("an open with a transaction ID that is taken: %v", err)
+	}
+}
+
+func TestTrailIsForThoseConcerned(t *testing.T) {
+	c := newConsortium(t)
+	q := ledger.ListAccesses{Record: c.register(ledger.Imaging).slot().Record}
+	for _, by := range []*person{c.patient, c.author, c.officer} {
+		must[ledger.List[ledger.Access]](c.world, by, ledger.TxListAccesses, q)
+	}
+	abroad := newRole(t, "HospitalC/officer", ledger.PrivacyOfficer, ledger.Private)
+	for _, by := range []*person{c.colleague, c.neighbour, c.impostor, abroad} {
+		c.refused(fault.PermissionDenied, by, ledger.TxListAccesses, q)
+	}
+	c.refused(fault.InvalidArgument, c.patient, ledger.TxListAccesses, ledger.ListAccesses{Record: "x"})
+	c.refused(fault.NotFound, c.patient, ledger.TxListAccesses, ledger.ListAccesses{Record: ledger.NewID()})
+}
+
+func TestReleaseIsForTheProxyOfAFreshOpen(t *testing.T) {
+	c := newConsortium(t)
+	u := c.register(ledger.Imaging)
+	grant := c.grant(u, c.colleague)
+	open := c.open(grant, c.colleague)
+	q := ledger.ReadRelease{Record: grant.Record, Open: open.Open}
+	for _, gateway := range []*person{c.gatewayA, c.gatewayB} {
+		release := must[ledger.Release](c.world, gateway, ledger.TxReadRelease, q)
+		if string(release.Sealed) != "sealed for "+gateway.user.MSP+" "+string(grant.Grant) {
+			t.Errorf("%s was given %q", gateway.user, release.Sealed)
+		}
+		if release.Access.User.User != c.colleague.user || release.RecordKey == "" || release.VerifyingKey == "" || release.ReceivingKey == "" {
+			t.Errorf("release %+v", release)
+		}
+	}
+	c.refused(fault.PermissionDenied, c.colleague, ledger.TxReadRelease, q)
+	c.refused(fault.PermissionDenied, newRole(t, "HospitalZ/gateway", ledger.Gateway, ""), ledger.TxReadRelease, q)
+	c.refused(fault.InvalidArgument, c.gatewayA, ledger.TxReadRelease, ledger.ReadRelease{Record: grant.Record, Open: "x"})
+	c.refused(fault.NotFound, c.gatewayA, ledger.TxReadRelease, ledger.ReadRelease{Record: ledger.NewID(), Open: open.Open})
+
+	denied := c.open(grant, c.author)
+	c.refused(fault.PermissionDenied, c.gatewayA, ledger.TxReadRelease, ledger.ReadRelease{Record: grant.Record, Open: denied.Open})
+	c.clock = open.Time.Add(maxOpenAge + time.Second)
+	c.refused(fault.StateConflict, c.gatewayA, ledger.TxReadRelease, q)
+	c.clock = grant.Expiry.Add(-time.Second)
+	late := ledger.ReadRelease{Record: grant.Record, Open: c.open(grant, c.colleague).Open}
+	c.clock = grant.Expiry
+	c.refused(fault.ConsentExpired, c.gatewayA, ledger.TxReadRelease, late)
+}
+
+func TestReleaseNeedsTheFragmentThatWasGranted(t *testing.T) {
+	c := newConsortium(t)
+	u := c.register(ledger.Imaging)
+	grant := c.grant(u, c.colleague)
+	q := ledger.ReadRelease{Record: grant.Record, Open: c.open(grant, c.colleague).Open}
+	rows := c.private[ledger.KeyFragments]
+	for key := range rows {
+		rows[key] = []byte(`{"sealed":"eHh4"}`)
+	}
+	c.refused(fault.FragmentInvalid, c.gatewayA, ledger.TxReadRelease, q)
+	clear(rows)
+	c.refused(fault.ContentUnavailable, c.gatewayA, ledger.TxReadRelease, q)
+}
+
+func TestContentIsForThoseWhoMayOpen(t *testing.T) {
+	c := newConsortium(t)
+	u := c.register(ledger.Imaging)
+	grant := c.grant(u, c.colleague)
+	q := ledger.ReadContent{CID: registrationOf(u, "").CID}
+	for _, by := range []*person{c.patient, c.author, c.colleague} {
+		view := must[ledger.ContentView](c.world, by, ledger.TxReadContent, q)
+		if len(view.Records) != 1 || view.Size != 1234 {
+			t.Errorf("view %+v", view)
+		}
+	}
+	behalf := q
+	behalf.Reader = &ledger.Identity{User: c.colleague.user, Role: ledger.Physician, Clearance: ledger.Private}
+	must[ledger.ContentView](c.world, c.gatewayB, ledger.TxReadContent, behalf)
+	c.refused(fault.PermissionDenied, c.insurer, ledger.TxReadContent, behalf)
+	for _, by := range []*person{c.neighbour, c.impostor, c.researcher, c.insurer} {
+		c.refused(fault.PermissionDenied, by, ledger.TxReadContent, q)
+	}
+	c.clock = grant.Expiry
+	c.refused(fault.PermissionDenied, c.colleague, ledger.TxReadContent, q)
+	c.refused(fault.InvalidArgument, c.patient, ledger.TxReadContent, ledger.ReadContent{CID: "../x"})
+	q.CID = "bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy"
+	c.refused(fault.NotFound, c.patient, ledger.TxReadContent, q)
+}

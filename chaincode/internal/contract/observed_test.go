@@ -1,0 +1,138 @@
+package contract
+
+import (
+	"maps"
+	"os"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/pie-consortium/pie/ledger"
+)
+
+// observed is what every transaction was seen to do in all tests of this package.
+var observed = observations{seen: map[ledger.Transaction]map[string]map[string]bool{}}
+
+type observations struct {
+	lock sync.Mutex
+	seen map[ledger.Transaction]map[string]map[string]bool // transaction → reads, writes … → names
+}
+
+func (o *observations) note(tx ledger.Transaction, what, name string) {
+	o.lock.Lock()
+	defer o.lock.Unlock()
+	if o.seen[tx] == nil {
+		o.seen[tx] = map[string]map[string]bool{}
+	}
+	if o.seen[tx][what] == nil {
+		o.seen[tx][what] = map[string]bool{}
+	}
+	o.seen[tx][what][name] = true
+}
+
+// TestMain compares what was observed with docs/contract.md once all tests have run:
+// the table tells no less and no more than what the transactions do.
+func TestMain(m *testing.M) {
+	code := m.Run()
+	complete := !slices.ContainsFunc(os.Args, func(argument string) bool {
+		return strings.HasPrefix(argument, "-test.run=") || strings.HasPrefix(argument, "-test.fuzz=") || strings.HasPrefix(argument, "-test.skip=")
+	})
+	if code == 0 && complete && !documented(os.Stderr.WriteString) {
+		code = 1
+	}
+	os.Exit(code)
+}
+
+func documented(complain func(string) (int, error)) bool {
+	text, err := os.ReadFile("../../../docs/contract.md")
+	if err != nil {
+		complain(err.Error() + "\n")
+		return false
+	}
+	agrees := true
+	table := parseContract(string(text))
+	for tx := range transactions {
+		for _, name := range fieldsOf(arguments[tx]) {
+			observed.note(tx, "arguments", name)
+		}
+		for _, what := range []string{"arguments", "transient", "reads", "writes", "event", "refusals"} {
+			said, seen := table[tx][what], slices.Sorted(maps.Keys(observed.seen[tx][what]))
+			if !slices.Equal(said, seen) {
+				complain("docs/contract.md: " + string(tx) + " " + what + "\n  says " + strings.Join(said, " ") + "\n  does " + strings.Join(seen, " ") + "\n")
+				agrees = false
+			}
+		}
+	}
+	for tx := range table {
+		if _, exists := transactions[tx]; !exists {
+			complain("docs/contract.md describes " + string(tx) + ", which does not exist\n")
+			agrees = false
+		}
+	}
+	return agrees
+}
+
+var (
+	heading = regexp.MustCompile("^### `(\\w+)`$")
+	line    = regexp.MustCompile(`^- (\w+): (.*)$`)
+	word    = regexp.MustCompile("`([^`]+)`")
+)
+
+// parseContract reads the sections of docs/contract.md: transaction → line → sorted words.
+func parseContract(text string) map[ledger.Transaction]map[string][]string {
+	table := map[ledger.Transaction]map[string][]string{}
+	var current map[string][]string
+	for row := range strings.Lines(text) {
+		row = strings.TrimSpace(row)
+		if match := heading.FindStringSubmatch(row); match != nil {
+			current = map[string][]string{}
+			table[ledger.Transaction(match[1])] = current
+		} else if match := line.FindStringSubmatch(row); match != nil && current != nil {
+			for _, found := range word.FindAllStringSubmatch(match[2], -1) {
+				current[match[1]] = append(current[match[1]], found[1])
+			}
+			slices.Sort(current[match[1]])
+		}
+	}
+	return table
+}
+
+// arguments is the type of every transaction's argument, which has its name.
+var arguments = map[ledger.Transaction]any{
+	ledger.TxRegisterOrganization: ledger.RegisterOrganization{},
+	ledger.TxRegisterUser:         ledger.RegisterUser{},
+	ledger.TxAuthorizeUpload:      ledger.AuthorizeUpload{},
+	ledger.TxRegisterRecord:       ledger.RegisterRecord{},
+	ledger.TxConfirmRecord:        ledger.ConfirmRecord{},
+	ledger.TxDisputeRecord:        ledger.DisputeRecord{},
+	ledger.TxRequestAccess:        ledger.RequestAccess{},
+	ledger.TxGrantAccess:          ledger.GrantAccess{},
+	ledger.TxDenyAccess:           ledger.DenyAccess{},
+	ledger.TxOpenRecord:           ledger.OpenRecord{},
+	ledger.TxReadOrganizations:    ledger.ReadOrganizations{},
+	ledger.TxReadUser:             ledger.ReadUser{},
+	ledger.TxReadRecord:           ledger.ReadRecord{},
+	ledger.TxSearchRecords:        ledger.SearchRecords{},
+	ledger.TxReadHistory:          ledger.ReadHistory{},
+	ledger.TxReadContent:          ledger.ReadContent{},
+	ledger.TxListUploads:          ledger.ListUploads{},
+	ledger.TxListRequests:         ledger.ListRequests{},
+	ledger.TxReadRequest:          ledger.ReadRequest{},
+	ledger.TxListGrants:           ledger.ListGrants{},
+	ledger.TxListAccesses:         ledger.ListAccesses{},
+	ledger.TxReadRelease:          ledger.ReadRelease{},
+}
+
+// fieldsOf lists the JSON names of a struct's fields, those of embedded structs included.
+func fieldsOf(value any) []string {
+	var names []string
+	for _, field := range reflect.VisibleFields(reflect.TypeOf(value)) {
+		if name, _, _ := strings.Cut(field.Tag.Get("json"), ","); name != "" {
+			names = append(names, name)
+		}
+	}
+	return names
+}

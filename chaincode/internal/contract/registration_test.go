@@ -1,0 +1,105 @@
+package contract
+
+import (
+	"testing"
+
+	"github.com/pie-consortium/pie/ledger"
+	"github.com/pie-consortium/pie/ledger/fault"
+	"github.com/pie-consortium/pie/ledger/trust"
+)
+
+func TestOrganizationIsWrittenByItsOwnAdministrator(t *testing.T) {
+	c := newConsortium(t)
+	row := must[ledger.Organization](c.world, c.adminB, ledger.TxRegisterOrganization, organization("Renamed"))
+	c.emitted(ledger.OrganizationRegistered)
+	if row.MSP != "HospitalB" || row.Name != "Renamed" || row.Proxy.String() != "HospitalB/gateway" {
+		t.Errorf("row %+v", row)
+	}
+	c.refused(fault.PermissionDenied, c.gatewayB, ledger.TxRegisterOrganization, organization("Hospital B"))
+	for _, a := range []ledger.RegisterOrganization{
+		{Name: "", Gateways: []string{"https://g:1"}, Proxy: "gateway"},
+		{Name: "B", Proxy: "gateway"},
+		{Name: "B", Gateways: []string{"http://g:1"}, Proxy: "gateway"},
+		{Name: "B", Gateways: []string{"https://g:1/../x"}, Proxy: "gateway"},
+		{Name: "B", Gateways: []string{"https://g:1"}, Proxy: "../x"},
+	} {
+		c.refused(fault.InvalidArgument, c.adminB, ledger.TxRegisterOrganization, a)
+	}
+	list := must[ledger.List[ledger.Organization]](c.world, c.patient, ledger.TxReadOrganizations, ledger.ReadOrganizations{})
+	if len(list.Rows) != 3 {
+		t.Errorf("%d organizations", len(list.Rows))
+	}
+	c.refused(fault.InvalidArgument, c.patient, ledger.TxReadOrganizations, `{"all":true}`)
+}
+
+func TestUserRegistersKeysOnce(t *testing.T) {
+	c := newConsortium(t)
+	argument := registration(c.stranger)
+	card := ledger.Profile{Salt: ledger.NewSalt(), Card: "card"}
+	user := must[ledger.User](c.world, c.stranger, ledger.TxRegisterUser, argument, ledger.TransientProfile, card)
+	c.emitted(ledger.UserRegistered)
+	if user.Identity.Role != ledger.Physician || user.Identity.Clearance != ledger.Private || user.Identity.Department != "cardiology" {
+		t.Errorf("identity %+v does not come from the certificate", user.Identity)
+	}
+	must[ledger.User](c.world, c.stranger, ledger.TxRegisterUser, argument, ledger.TransientProfile, card)
+	c.refused(fault.AlreadyExists, c.stranger, ledger.TxRegisterUser, registration(c.stranger))
+
+	view := must[ledger.UserView](c.world, c.patient, ledger.TxReadUser, ledger.ReadUser{User: c.stranger.user})
+	if view.Card != "card" || view.Keys[ledger.ReceivingKey] != argument.Keys[0] {
+		t.Errorf("view %+v", view)
+	}
+	c.refused(fault.NotFound, c.patient, ledger.TxReadUser, ledger.ReadUser{User: ledger.UserID{MSP: "HospitalA", Pseudonym: "nobody"}})
+	c.refused(fault.InvalidArgument, c.patient, ledger.TxReadUser, `{"user":"HospitalA/../x"}`)
+}
+
+func TestUserRegistrationRefuses(t *testing.T) {
+	c := newConsortium(t)
+	p := c.stranger
+	receiving := trust.KeyStatement{Kind: ledger.ReceivingKey}
+	short := trust.KeyStatement{Kind: ledger.ReceivingKey, Key: []byte{2, 3}}
+	ofRecord := trust.KeyStatement{Kind: ledger.RecordKey, Record: ledger.NewID(), Version: 1}
+	unnamed := trust.KeyStatement{Kind: ledger.RecordKey}
+	strayRecord := trust.KeyStatement{Kind: ledger.VerifyingKey, Record: ledger.NewID(), Version: 1}
+	unknown := trust.KeyStatement{Kind: "golden"}
+	emptyProxy := trust.KeyStatement{Kind: ledger.ProxyKey, Key: []byte{}}
+	for name, keys := range map[string][]string{
+		"none":                  {},
+		"too many":              {"a", "b", "c", "d", "e"},
+		"no JWS":                {"not a JWS"},
+		"empty":                 {""},
+		"oversized":             {string(make([]byte, 10<<10))},
+		"twice the same kind":   {p.statement(receiving), p.statement(receiving)},
+		"somebody else's":       {c.colleague.statement(receiving)},
+		"a point too short":     {p.statement(short)},
+		"record key unnamed":    {p.statement(unnamed)},
+		"a record on another":   {p.statement(strayRecord)},
+		"an unknown kind":       {p.statement(unknown)},
+		"an empty proxy key":    {p.statement(emptyProxy)},
+		"a card of a physician": {card(t, p)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c.t = t
+			c.refused(fault.InvalidArgument, p, ledger.TxRegisterUser, ledger.RegisterUser{Keys: keys})
+		})
+	}
+	c.t = t
+	c.refused(fault.PermissionDenied, p, ledger.TxRegisterUser, ledger.RegisterUser{Keys: []string{p.statement(ofRecord)}})
+	c.refused(fault.PermissionDenied, c.gatewayA, ledger.TxRegisterUser, registration(c.gatewayA))
+	proxy := trust.KeyStatement{Kind: ledger.ProxyKey, Key: []byte("age1pq1…")}
+	c.refused(fault.PermissionDenied, p, ledger.TxRegisterUser, ledger.RegisterUser{Keys: []string{p.statement(proxy)}})
+	must[ledger.User](c.world, c.gatewayA, ledger.TxRegisterUser, ledger.RegisterUser{Keys: []string{c.gatewayA.statement(proxy)}})
+
+	c.refused(fault.InvalidArgument, p, ledger.TxRegisterUser, registration(p), ledger.TransientProfile, ledger.Profile{Salt: []byte("short"), Card: "x"})
+	c.refused(fault.InvalidArgument, p, ledger.TxRegisterUser, registration(p), "other", "x")
+	c.refused(fault.InvalidArgument, p, ledger.TxRegisterUser, registration(p), ledger.TransientProfile, "no object")
+}
+
+// card is an object of another kind, rightly signed.
+func card(t *testing.T, p *person) string {
+	t.Helper()
+	jws, err := p.signer.SignCard(trust.Card{User: p.user})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return jws
+}
