@@ -1,0 +1,163 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/pie-consortium/pie/client/internal/home"
+	"github.com/pie-consortium/pie/client/proposal"
+	"github.com/pie-consortium/pie/ledger"
+	"github.com/pie-consortium/pie/ledger/fault"
+	"github.com/pie-consortium/pie/ledger/trust"
+)
+
+// Files of a home, beside the keys.
+const (
+	invitationFile   = "invitation.json" // without its secret
+	certificateFile  = "certificate.pem"
+	registrationFile = "registration.json"
+)
+
+// Client acts for one enrolled user.
+type Client struct {
+	// Progress is called, when set, with each step of a longer operation, in words.
+	Progress func(step string)
+
+	home     *home.Home
+	identity ledger.Identity
+	creator  proposal.Creator
+	keys     keyring
+	bundle   *trust.Bundle
+	card     string     // JWS, empty for patients
+	gateways []*gateway // of every member, the user's own hospital's first
+}
+
+// Open returns the client of the user enrolled in the directory. The passphrase is
+// asked for only when the keys are under one.
+func Open(dir string, passphrase func() (string, error)) (*Client, error) {
+	store, err := home.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	keys, err := store.ReadKeys(passphrase)
+	if err != nil {
+		return nil, fmt.Errorf("keys: %w", err)
+	}
+	return open(store, keys)
+}
+
+func open(store *home.Home, keys home.Keys) (*Client, error) {
+	var invitation trust.Invitation
+	if err := store.ReadJSON(invitationFile, &invitation); err != nil {
+		return nil, err
+	}
+	text, err := store.Read(certificateFile)
+	if err != nil {
+		return nil, fmt.Errorf("no certificate yet; finish enrolling: pie enroll --invitation FILE: %w", err)
+	}
+	certificate, err := trust.ParseCertificate(text)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", certificateFile, err)
+	}
+	signer, err := trust.NewSigner(certificate, keys.Identity)
+	if err != nil {
+		return nil, err
+	}
+	c := &Client{home: store, bundle: &invitation.Bundle, card: invitation.Card}
+	c.creator = proposal.Creator{MSP: invitation.MSP, Signer: signer}
+	if c.identity, err = c.bundle.Identify(certificate, time.Now()); err != nil {
+		return nil, err
+	}
+	if c.keys, err = newKeyring(keys.Seed); err != nil {
+		return nil, err
+	}
+	return c, c.connect(invitation.Gateway, new(net.Dialer).DialContext)
+}
+
+// connect prepares the gateways of all members, the user's own first. Nothing is
+// dialled yet.
+func (c *Client) connect(own string, dial dialer) error {
+	c.gateways = nil
+	for _, organization := range c.bundle.Organizations {
+		for _, url := range organization.Gateways {
+			g, err := newGateway(organization, url, dial)
+			if err != nil {
+				return err
+			}
+			g.signer, g.user = c.creator.Signer, c.identity.User
+			if url == own {
+				c.gateways = append([]*gateway{g}, c.gateways...)
+			} else {
+				c.gateways = append(c.gateways, g)
+			}
+		}
+	}
+	if len(c.gateways) == 0 || c.gateways[0].url != own {
+		return fmt.Errorf("invitation: the trust bundle does not name the gateway %s", own)
+	}
+	return nil
+}
+
+// Identity is who the user is, as their certificate says.
+func (c *Client) Identity() ledger.Identity { return c.identity }
+
+// Card is the user's professional card; false when they have none.
+func (c *Client) Card() (trust.Card, bool, error) {
+	if c.card == "" {
+		return trust.Card{}, false, nil
+	}
+	card, err := c.bundle.VerifyCard(c.card, c.identity.User)
+	return card, true, err
+}
+
+// Gateway is the URL of the user's own hospital's gateway.
+func (c *Client) Gateway() string { return c.gateways[0].url }
+
+func (c *Client) step(format string, arguments ...any) {
+	if c.Progress != nil {
+		c.Progress(fmt.Sprintf(format, arguments...))
+	}
+}
+
+// request is one call to a gateway.
+type request func(ctx context.Context, g *gateway) (*http.Response, error)
+
+// ask asks the own gateway, or the next when that does not answer, and says who
+// answered. The timeout is for each of them.
+func ask[T any](ctx context.Context, c *Client, timeout time.Duration, do request) (T, *gateway, error) {
+	var first error
+	for _, g := range c.gateways {
+		answer, err := askOne[T](ctx, g, timeout, do)
+		if err == nil || !tryAnother(err) {
+			return answer, g, err
+		}
+		if first == nil {
+			first = err
+		}
+	}
+	var none T
+	return none, nil, first
+}
+
+func askOne[T any](ctx context.Context, g *gateway, timeout time.Duration, do request) (T, error) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	return call[T](ctx, g, func(ctx context.Context) (*http.Response, error) { return do(ctx, g) })
+}
+
+// tryAnother reports whether an error is about the gateway rather than about the wish.
+func tryAnother(err error) bool {
+	var silence *silenceError
+	if errors.As(err, &silence) {
+		return true
+	}
+	switch fault.CodeOf(err) {
+	case fault.OrderingUnavailable, fault.ContentUnavailable, fault.EndorsementFailed, fault.Internal:
+		return !errors.Is(err, context.Canceled)
+	}
+	return false
+}

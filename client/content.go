@@ -1,0 +1,157 @@
+package client
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+
+	"filippo.io/age"
+
+	"github.com/pie-consortium/pie/gateway/api"
+	"github.com/pie-consortium/pie/ledger"
+	"github.com/pie-consortium/pie/ledger/fault"
+	"github.com/pie-consortium/pie/umbral/agefile"
+)
+
+// errNotAuthors says that content with the registered SHA-256 is not what its author
+// committed to: the author lied, not who delivered it.
+var errNotAuthors = errors.New("the content does not open as its author registered it")
+
+// save downloads and decrypts a record version into path. Nothing stands at path
+// before everything has been verified.
+func (c *Client) save(ctx context.Context, record ledger.Record, identity age.Identity, path string) (int64, error) {
+	file, err := os.CreateTemp(filepath.Dir(path), ".opening-*") // mode 0600
+	if err != nil {
+		return 0, err
+	}
+	defer os.Remove(file.Name())
+	size, err := c.fetch(ctx, record, identity, func() (io.Writer, error) {
+		_, err := file.Seek(0, io.SeekStart)
+		return file, errors.Join(err, file.Truncate(0))
+	})
+	if err := errors.Join(err, file.Sync(), file.Close()); err != nil {
+		return 0, err
+	}
+	return size, os.Rename(file.Name(), path)
+}
+
+// fetch downloads and decrypts from the own gateway, or from the next when that has
+// nothing. Each attempt writes to a target of its own, which holds unverified bytes
+// until fetch returns without an error.
+func (c *Client) fetch(ctx context.Context, record ledger.Record, identity age.Identity, target func() (io.Writer, error)) (int64, error) {
+	var first error
+	for _, g := range c.gateways {
+		c.step("downloading and decrypting from %s", g.msp)
+		w, err := target()
+		if err != nil {
+			return 0, err
+		}
+		size, err := download(ctx, g, record, identity, w)
+		if err == nil || !tryAnother(err) {
+			return size, err
+		}
+		if first == nil {
+			first = err
+		}
+	}
+	return 0, first
+}
+
+// download takes the content from one gateway and says who is at fault when it is not
+// what the ledger holds.
+func download(ctx context.Context, g *gateway, record ledger.Record, identity age.Identity, w io.Writer) (int64, error) {
+	response, err := g.api.ReadContent(ctx, record.CID, &api.ReadContentParams{})
+	if err != nil {
+		return 0, g.silent(ctx, err)
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return 0, g.problem(response)
+	}
+	wire := &watched{r: io.LimitReader(response.Body, record.Size+1)}
+	hash := sha256.New()
+	stream := bufio.NewReader(io.TeeReader(wire, hash))
+	size, errOpen := unseal(stream, record, identity, w)
+	if _, err := io.Copy(io.Discard, stream); err != nil || wire.err != nil {
+		return 0, g.silent(ctx, errors.Join(err, wire.err))
+	}
+	if ledger.Digest(hash.Sum(nil)) != record.SHA256 {
+		return 0, liar(g.name(), "the content it delivered for record %s is not the registered one", record.Record)
+	}
+	return size, errOpen
+}
+
+// unseal decrypts the stream to w and checks it against what the author registered.
+func unseal(stream *bufio.Reader, record ledger.Record, identity age.Identity, w io.Writer) (int64, error) {
+	header, err := stream.Peek(agefile.HeaderSize)
+	if err != nil {
+		return 0, fmt.Errorf("%w: %v", errNotAuthors, err)
+	}
+	capsule, err := agefile.ReadCapsule(bytes.NewReader(header))
+	if err != nil || !bytes.Equal(capsule.Bytes(), record.Capsule) {
+		return 0, fmt.Errorf("%w: its capsule is another", errNotAuthors)
+	}
+	payload, err := age.Decrypt(stream, identity)
+	if err != nil {
+		return 0, fmt.Errorf("%w: %v", errNotAuthors, err)
+	}
+	commitment := sha256.New()
+	committed := io.TeeReader(payload, commitment)
+	if _, err := io.CopyN(io.Discard, committed, blindSize); err != nil {
+		return 0, fmt.Errorf("%w: %v", errNotAuthors, err)
+	}
+	local := &watchedWriter{w: w}
+	size, err := io.Copy(local, committed)
+	if local.err != nil {
+		return 0, local.err
+	}
+	if err != nil {
+		return 0, fmt.Errorf("%w: %v", errNotAuthors, err)
+	}
+	if ledger.Digest(commitment.Sum(nil)) != record.Commitment {
+		return 0, fmt.Errorf("%w: it is not what the commitment says", errNotAuthors)
+	}
+	return size, nil
+}
+
+// watched remembers how reading from the network failed, whatever the layers above
+// make of it.
+type watched struct {
+	r   io.Reader
+	err error
+}
+
+func (w *watched) Read(p []byte) (int, error) {
+	n, err := w.r.Read(p)
+	if err != nil && err != io.EOF {
+		w.err = err
+	}
+	return n, err
+}
+
+// watchedWriter does the same for the local disk.
+type watchedWriter struct {
+	w   io.Writer
+	err error
+}
+
+func (w *watchedWriter) Write(p []byte) (int, error) {
+	n, err := w.w.Write(p)
+	w.err = err
+	return n, err
+}
+
+// authorLied turns errNotAuthors into the blame it stands for.
+func authorLied(record ledger.Record, err error) error {
+	if errors.Is(err, errNotAuthors) {
+		return &LiarError{Code: fault.Altered, Who: "the author " + record.Author.String(), What: err.Error()}
+	}
+	return err
+}

@@ -1,0 +1,173 @@
+package client
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/pie-consortium/pie/client/internal/home"
+	"github.com/pie-consortium/pie/gateway/api"
+	"github.com/pie-consortium/pie/ledger"
+	"github.com/pie-consortium/pie/ledger/fault"
+	"github.com/pie-consortium/pie/ledger/trust"
+)
+
+// registration is what the user registers, kept so that a repeat is identical.
+type registration struct {
+	Arguments ledger.RegisterUser `json:"arguments"`
+	Profile   *ledger.Profile     `json:"profile,omitempty"` // nil without a card
+}
+
+// Enroll makes a home in the directory for the invited user: keys made here, a
+// certificate from the hospital's CA, a registration on the ledger. The keys come
+// under the passphrase unless that is empty. Interrupted, it finishes when called again.
+func Enroll(ctx context.Context, dir string, invitation *trust.Invitation, passphrase string) (*Client, error) {
+	store, err := home.Create(dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := adopt(store, invitation); err != nil {
+		return nil, err
+	}
+	keys, err := ownKeys(store, passphrase)
+	if err != nil {
+		return nil, err
+	}
+	if !store.Has(certificateFile) {
+		if err := certify(ctx, store, keys, invitation); err != nil {
+			return nil, err
+		}
+	}
+	c, err := open(store, keys)
+	if err != nil {
+		return nil, err
+	}
+	return c, c.register(ctx)
+}
+
+// adopt keeps the invitation without its secret. A home with a certificate belongs to
+// its user and takes no other.
+func adopt(store *home.Home, invitation *trust.Invitation) error {
+	var old trust.Invitation
+	if store.Has(certificateFile) {
+		if err := store.ReadJSON(invitationFile, &old); err != nil {
+			return err
+		}
+		if old.MSP != invitation.MSP || old.Pseudonym != invitation.Pseudonym {
+			return fault.New(fault.AlreadyExists, "this home belongs to %s/%s; choose another with --home", old.MSP, old.Pseudonym)
+		}
+		return nil
+	}
+	kept := *invitation
+	kept.Secret = ""
+	return store.WriteJSON(invitationFile, kept)
+}
+
+// ownKeys makes keys the first time.
+func ownKeys(store *home.Home, passphrase string) (home.Keys, error) {
+	if store.HasKeys() {
+		return store.ReadKeys(func() (string, error) { return passphrase, nil })
+	}
+	keys, err := home.NewKeys()
+	if err != nil {
+		return home.Keys{}, err
+	}
+	return keys, store.WriteKeys(keys, passphrase)
+}
+
+// certify gets the certificate: the private key stays here, the request for it goes
+// out with the secret of the invitation.
+func certify(ctx context.Context, store *home.Home, keys home.Keys, invitation *trust.Invitation) error {
+	organization, ok := invitation.Bundle.Organization(invitation.MSP)
+	if !ok {
+		return fmt.Errorf("invitation: its trust bundle does not know %s", invitation.MSP)
+	}
+	g, err := newGateway(organization, invitation.Gateway, new(net.Dialer).DialContext)
+	if err != nil {
+		return err
+	}
+	template := x509.CertificateRequest{Subject: pkix.Name{CommonName: invitation.Pseudonym}}
+	der, err := x509.CreateCertificateRequest(rand.Reader, &template, keys.Identity)
+	if err != nil {
+		return err
+	}
+	csr := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: der})
+	answer, err := askOne[api.Enrollment](ctx, g, writeTimeout, func(ctx context.Context, g *gateway) (*http.Response, error) {
+		return g.open.Enroll(ctx, api.EnrollmentRequest{
+			Csr: string(csr), Pseudonym: invitation.Pseudonym, Secret: invitation.Secret,
+		})
+	})
+	if err != nil {
+		return fmt.Errorf("certificate for %s/%s: %w", invitation.MSP, invitation.Pseudonym, err)
+	}
+	if err := checkCertificate(answer.Certificate, keys, invitation); err != nil {
+		return liar(g.name(), "the certificate it gave: %v", err)
+	}
+	return store.Write(certificateFile, []byte(answer.Certificate))
+}
+
+// checkCertificate wants the user's own key and name, vouched for by their hospital.
+func checkCertificate(text string, keys home.Keys, invitation *trust.Invitation) error {
+	certificate, err := trust.ParseCertificate([]byte(text))
+	if err != nil {
+		return err
+	}
+	if _, err := trust.NewSigner(certificate, keys.Identity); err != nil {
+		return err
+	}
+	identity, err := invitation.Bundle.Identify(certificate, time.Now())
+	if err != nil {
+		return err
+	}
+	if want := (ledger.UserID{MSP: invitation.MSP, Pseudonym: invitation.Pseudonym}); identity.User != want {
+		return fmt.Errorf("it is for %s, not for %s", identity.User, want)
+	}
+	return nil
+}
+
+// register publishes the user's keys, with the card for those who have one.
+func (c *Client) register(ctx context.Context) error {
+	statement, err := c.registration()
+	if err != nil {
+		return err
+	}
+	var private transient
+	if statement.Profile != nil {
+		private = transient{ledger.TransientProfile: statement.Profile}
+	}
+	c.step("registering %s", c.identity.User)
+	user, _, err := submit[ledger.User](ctx, c, ledger.TxRegisterUser, statement.Arguments, private)
+	if err != nil {
+		return fmt.Errorf("register %s: %w", c.identity.User, err)
+	}
+	if user.Identity != c.identity {
+		return fault.New(fault.Internal, "the ledger registered %s as somebody else", c.identity.User)
+	}
+	return nil
+}
+
+// registration is the kept one, or a new one that is kept before it is used: a
+// signature made anew would make another registration of the same keys.
+func (c *Client) registration() (registration, error) {
+	var kept registration
+	if c.home.Has(registrationFile) {
+		return kept, c.home.ReadJSON(registrationFile, &kept)
+	}
+	keys, err := c.keys.statements(c.creator.Signer, c.identity.User)
+	if err != nil {
+		return kept, err
+	}
+	kept.Arguments.Keys = keys
+	if _, has, err := c.Card(); err != nil {
+		return kept, fmt.Errorf("the invitation's professional card: %w", err)
+	} else if has {
+		kept.Profile = &ledger.Profile{Salt: ledger.NewSalt(), Card: c.card}
+	}
+	return kept, c.home.WriteJSON(registrationFile, kept)
+}

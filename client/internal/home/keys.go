@@ -1,0 +1,149 @@
+package home
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/json"
+	"fmt"
+	"io"
+
+	"filippo.io/age"
+
+	"github.com/pie-consortium/pie/umbral"
+)
+
+// Files with the keys: in clear, or as an age file under a passphrase.
+const (
+	clearKeys  = "keys.json"
+	sealedKeys = "keys.json.age"
+)
+
+// maxKeys bounds what is read out of a sealed file, in bytes.
+const maxKeys = 4 << 10
+
+// Keys is all that is secret on a device. Whoever has it is the user.
+type Keys struct {
+	Identity *ecdsa.PrivateKey // P-256
+	Seed     []byte            // 32 bytes; every Umbral key derives from it
+}
+
+// storedKeys is the form of Keys on disk.
+type storedKeys struct {
+	Identity []byte `json:"identity"` // PKCS #8
+	Seed     []byte `json:"seed"`
+}
+
+// NewKeys draws keys from the operating system.
+func NewKeys() (Keys, error) {
+	identity, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return Keys{}, err
+	}
+	seed := make([]byte, umbral.FactorySeedSize)
+	rand.Read(seed)
+	return Keys{Identity: identity, Seed: seed}, nil
+}
+
+// HasKeys reports whether keys have been made here.
+func (h *Home) HasKeys() bool { return h.Has(clearKeys) || h.Has(sealedKeys) }
+
+// WriteKeys keeps the keys, under the passphrase unless that is empty.
+func (h *Home) WriteKeys(keys Keys, passphrase string) error {
+	identity, err := x509.MarshalPKCS8PrivateKey(keys.Identity)
+	if err != nil {
+		return err
+	}
+	stored := storedKeys{Identity: identity, Seed: keys.Seed}
+	if passphrase == "" {
+		return h.WriteJSON(clearKeys, stored)
+	}
+	text, err := json.Marshal(stored)
+	if err != nil {
+		return err
+	}
+	sealed, err := seal(text, passphrase)
+	if err != nil {
+		return fmt.Errorf("seal keys: %w", err)
+	}
+	return h.Write(sealedKeys, sealed)
+}
+
+func seal(text []byte, passphrase string) ([]byte, error) {
+	recipient, err := age.NewScryptRecipient(passphrase)
+	if err != nil {
+		return nil, err
+	}
+	var sealed bytes.Buffer
+	writer, err := age.Encrypt(&sealed, recipient)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := writer.Write(text); err != nil {
+		return nil, err
+	}
+	if err := writer.Close(); err != nil {
+		return nil, err
+	}
+	return sealed.Bytes(), nil
+}
+
+// ReadKeys returns the keys. The passphrase is asked for only when they are under one.
+func (h *Home) ReadKeys(passphrase func() (string, error)) (Keys, error) {
+	if !h.Has(sealedKeys) {
+		text, err := h.Read(clearKeys)
+		if err != nil {
+			return Keys{}, err
+		}
+		return parseKeys(text)
+	}
+	sealed, err := h.Read(sealedKeys)
+	if err != nil {
+		return Keys{}, err
+	}
+	secret, err := passphrase()
+	if err != nil {
+		return Keys{}, err
+	}
+	text, err := unseal(sealed, secret)
+	if err != nil {
+		return Keys{}, err
+	}
+	return parseKeys(text)
+}
+
+func unseal(sealed []byte, passphrase string) ([]byte, error) {
+	identity, err := age.NewScryptIdentity(passphrase)
+	if err != nil {
+		return nil, fmt.Errorf("passphrase: %w", err)
+	}
+	reader, err := age.Decrypt(bytes.NewReader(sealed), identity)
+	if err != nil {
+		return nil, fmt.Errorf("the passphrase does not open the keys")
+	}
+	text, err := io.ReadAll(io.LimitReader(reader, maxKeys))
+	if err != nil {
+		return nil, fmt.Errorf("the file of keys is damaged: %w", err)
+	}
+	return text, nil
+}
+
+func parseKeys(text []byte) (Keys, error) {
+	var stored storedKeys
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&stored); err != nil {
+		return Keys{}, fmt.Errorf("the file of keys is damaged")
+	}
+	key, err := x509.ParsePKCS8PrivateKey(stored.Identity)
+	if err != nil {
+		return Keys{}, fmt.Errorf("the file of keys is damaged: no identity key")
+	}
+	identity, ok := key.(*ecdsa.PrivateKey)
+	if !ok || identity.Curve != elliptic.P256() || len(stored.Seed) != umbral.FactorySeedSize {
+		return Keys{}, fmt.Errorf("the file of keys is damaged: keys of other kinds")
+	}
+	return Keys{Identity: identity, Seed: stored.Seed}, nil
+}

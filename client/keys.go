@@ -1,0 +1,48 @@
+package client
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/pie-consortium/pie/ledger"
+	"github.com/pie-consortium/pie/ledger/trust"
+	"github.com/pie-consortium/pie/umbral"
+)
+
+// keyring derives every Umbral key of the user from the seed.
+type keyring struct {
+	factory *umbral.SecretKeyFactory
+}
+
+func newKeyring(seed []byte) (keyring, error) {
+	factory, err := umbral.NewSecretKeyFactory(seed)
+	return keyring{factory}, err
+}
+
+// receiving is the key that others' records are re-encrypted to.
+func (k keyring) receiving() *umbral.SecretKey { return k.factory.SecretKey([]byte("receiving")) }
+
+// signer signs key fragments; its public half is the verifying key.
+func (k keyring) signer() *umbral.Signer {
+	return umbral.NewSigner(k.factory.SecretKey([]byte("verifying")))
+}
+
+// record is the dedicated key of one record version: a grant of it reaches that
+// record and nothing else.
+func (k keyring) record(id ledger.ID, version int) *umbral.SecretKey {
+	return k.factory.SecretKey(fmt.Appendf(nil, "record/%s/%d", id, version))
+}
+
+// statements are the keys that the ledger must know of the user.
+func (k keyring) statements(signer *trust.Signer, user ledger.UserID) ([]string, error) {
+	receiving, err := signer.SignKeyStatement(trust.KeyStatement{
+		Kind: ledger.ReceivingKey, Key: k.receiving().PublicKey().Bytes(), User: user, Issued: time.Now().UTC(),
+	})
+	if err != nil {
+		return nil, err
+	}
+	verifying, err := signer.SignKeyStatement(trust.KeyStatement{
+		Kind: ledger.VerifyingKey, Key: k.signer().VerifyingKey().Bytes(), User: user, Issued: time.Now().UTC(),
+	})
+	return []string{receiving, verifying}, err
+}

@@ -1,0 +1,137 @@
+package proposal
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"crypto/x509"
+	"errors"
+	"fmt"
+
+	"github.com/hyperledger/fabric-protos-go-apiv2/common"
+	"github.com/hyperledger/fabric-protos-go-apiv2/msp"
+	"github.com/hyperledger/fabric-protos-go-apiv2/peer"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/pie-consortium/pie/ledger/trust"
+)
+
+// CheckEnvelope decodes the payload of the envelope that a gateway wants signed for
+// this proposal, and returns the chaincode's result only if the payload carries this
+// very proposal and a majority of the bundle's members endorsed that result. Nothing
+// of the result is the gateway's own word then. Errors wrap [ErrForged].
+func (p *Proposal) CheckEnvelope(text []byte, bundle *trust.Bundle) ([]byte, error) {
+	var payload common.Payload
+	if err := decode(text, &payload); err != nil {
+		return nil, err
+	}
+	if !proto.Equal(payload.Header, p.header) {
+		return nil, forged("the envelope's header is not the proposal's")
+	}
+	var transaction peer.Transaction
+	if err := decode(payload.Data, &transaction); err != nil {
+		return nil, err
+	}
+	if len(transaction.Actions) != 1 || !bytes.Equal(transaction.Actions[0].Header, p.header.SignatureHeader) {
+		return nil, forged("the envelope does not hold exactly this proposal's action")
+	}
+	var action peer.ChaincodeActionPayload
+	if err := decode(transaction.Actions[0].Payload, &action); err != nil {
+		return nil, err
+	}
+	result, err := p.checkAction(&action)
+	if err != nil {
+		return nil, err
+	}
+	return result, checkEndorsements(action.Action, bundle)
+}
+
+// checkAction ties what was endorsed to the proposal and returns the result.
+func (p *Proposal) checkAction(action *peer.ChaincodeActionPayload) ([]byte, error) {
+	// Transient data stays out of envelopes: what blocks hold is public for ever.
+	visible, err := marshal(&peer.ChaincodeProposalPayload{Input: p.payload.Input})
+	if err != nil {
+		return nil, err
+	}
+	if !bytes.Equal(action.ChaincodeProposalPayload, visible) {
+		return nil, forged("the envelope's call is not the proposal's")
+	}
+	var response peer.ProposalResponsePayload
+	var outcome peer.ChaincodeAction
+	if err := errors.Join(decode(action.Action.GetProposalResponsePayload(), &response),
+		decode(response.Extension, &outcome)); err != nil {
+		return nil, err
+	}
+	hash := sha256.New()
+	hash.Write(p.header.ChannelHeader)
+	hash.Write(p.header.SignatureHeader)
+	hash.Write(visible)
+	switch {
+	case !bytes.Equal(response.ProposalHash, hash.Sum(nil)):
+		return nil, forged("the endorsed proposal hash is another")
+	case outcome.ChaincodeId.GetName() != Chaincode:
+		return nil, forged("another chaincode was endorsed")
+	case outcome.Response.GetStatus() != 200:
+		return nil, forged("what was endorsed is a failure")
+	}
+	return outcome.Response.Payload, nil
+}
+
+// checkEndorsements wants valid signatures of peers of more than half the members.
+func checkEndorsements(action *peer.ChaincodeEndorsedAction, bundle *trust.Bundle) error {
+	endorsers, members := map[string]bool{}, 0
+	for _, organization := range bundle.Organizations {
+		if len(organization.Gateways) > 0 {
+			members++
+		}
+	}
+	for _, endorsement := range action.GetEndorsements() {
+		name, err := endorser(endorsement, action.ProposalResponsePayload, bundle)
+		if err != nil {
+			return err
+		}
+		endorsers[name] = true
+	}
+	if 2*len(endorsers) <= members {
+		return forged(fmt.Sprintf("%d of %d members endorsed it, which is no majority", len(endorsers), members))
+	}
+	return nil
+}
+
+// endorser returns the member whose peer made the endorsement.
+func endorser(endorsement *peer.Endorsement, response []byte, bundle *trust.Bundle) (string, error) {
+	var identity msp.SerializedIdentity
+	if err := decode(endorsement.Endorser, &identity); err != nil {
+		return "", err
+	}
+	organization, ok := bundle.Organization(identity.Mspid)
+	if !ok || len(organization.Gateways) == 0 {
+		return "", forged(fmt.Sprintf("%.64q endorsed it, who is no member", identity.Mspid))
+	}
+	certificate, err := trust.ParseCertificate(identity.IdBytes)
+	if err != nil {
+		return "", forged("an endorser's certificate does not parse")
+	}
+	roots := x509.NewCertPool()
+	for _, root := range organization.Roots {
+		roots.AppendCertsFromPEM([]byte(root))
+	}
+	options := x509.VerifyOptions{Roots: roots, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}}
+	if _, err := certificate.Verify(options); err != nil || !isPeer(certificate) {
+		return "", forged("no peer of " + organization.MSP + " made its endorsement")
+	}
+	signed := append(append([]byte{}, response...), endorsement.Endorser...)
+	if certificate.CheckSignature(x509.ECDSAWithSHA256, signed, endorsement.Signature) != nil {
+		return "", forged("the endorsement of " + organization.MSP + " does not verify")
+	}
+	return organization.MSP, nil
+}
+
+// isPeer keeps other certificates of a member, a user's among them, from endorsing.
+func isPeer(certificate *x509.Certificate) bool {
+	for _, unit := range certificate.Subject.OrganizationalUnit {
+		if unit == "peer" {
+			return true
+		}
+	}
+	return false
+}

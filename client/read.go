@@ -1,0 +1,109 @@
+package client
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/pie-consortium/pie/gateway/api"
+	"github.com/pie-consortium/pie/ledger"
+)
+
+// Organizations lists the member hospitals, as the own gateway tells.
+func (c *Client) Organizations(ctx context.Context) ([]ledger.Organization, error) {
+	rows, _, err := c.organizations(ctx)
+	return rows, err
+}
+
+func (c *Client) organizations(ctx context.Context) ([]ledger.Organization, *gateway, error) {
+	return list[ledger.Organization](ctx, c, func(ctx context.Context, g *gateway, _ ledger.Page) (*http.Response, error) {
+		return g.api.ListOrganizations(ctx)
+	})
+}
+
+// Search finds records that the user may discover, oldest first. The query's page
+// bounds how many keys the gateway looks at in one step, not the answer.
+func (c *Client) Search(ctx context.Context, q ledger.SearchRecords) ([]ledger.RecordView, error) {
+	if err := q.Validate(); err != nil {
+		return nil, err
+	}
+	rows, _, err := list[ledger.RecordView](ctx, c, func(ctx context.Context, g *gateway, page ledger.Page) (*http.Response, error) {
+		return g.api.SearchRecords(ctx, &api.SearchRecordsParams{
+			Patient: optional(q.Patient), Hospital: optional(q.Hospital), Class: optional(q.Class),
+			Code: optional(q.Code), Sex: optional(q.Sex), AgeBand: optional(q.AgeBand),
+			From: optional(q.From), To: optional(q.To), Limit: &page.Limit, Bookmark: optional(page.Bookmark),
+		})
+	})
+	return rows, err
+}
+
+// Uploads lists the slots addressed to the user, a patient's own.
+func (c *Client) Uploads(ctx context.Context) ([]ledger.Upload, error) {
+	rows, _, err := c.uploads(ctx)
+	return rows, err
+}
+
+func (c *Client) uploads(ctx context.Context) ([]ledger.Upload, *gateway, error) {
+	return list[ledger.Upload](ctx, c, func(ctx context.Context, g *gateway, page ledger.Page) (*http.Response, error) {
+		return g.api.ListUploads(ctx, &api.ListUploadsParams{Limit: &page.Limit, Bookmark: optional(page.Bookmark)})
+	})
+}
+
+// Grants lists the grants that the user holds, those that have ended too.
+func (c *Client) Grants(ctx context.Context) ([]ledger.Grant, error) {
+	rows, _, err := list[ledger.Grant](ctx, c, func(ctx context.Context, g *gateway, page ledger.Page) (*http.Response, error) {
+		return g.api.ListGrants(ctx, &api.ListGrantsParams{Limit: &page.Limit, Bookmark: optional(page.Bookmark)})
+	})
+	return rows, err
+}
+
+// Accesses is a record's audit trail: who opened it or tried to, when, what for, and
+// what the ledger decided. For its patient, its author and privacy officers.
+func (c *Client) Accesses(ctx context.Context, record ledger.ID) ([]ledger.Access, error) {
+	if err := record.Validate(); err != nil {
+		return nil, err
+	}
+	rows, _, err := list[ledger.Access](ctx, c, func(ctx context.Context, g *gateway, page ledger.Page) (*http.Response, error) {
+		return g.api.ListAccesses(ctx, record, &api.ListAccessesParams{Limit: &page.Limit, Bookmark: optional(page.Bookmark)})
+	})
+	return rows, err
+}
+
+// History lists what a record version was, newest first.
+func (c *Client) History(ctx context.Context, v ledger.RecordVersion) ([]ledger.HistoryEntry, error) {
+	if err := v.Validate(); err != nil {
+		return nil, err
+	}
+	rows, _, err := list[ledger.HistoryEntry](ctx, c, func(ctx context.Context, g *gateway, _ ledger.Page) (*http.Response, error) {
+		return g.api.ReadHistory(ctx, v.Record, v.Version)
+	})
+	return rows, err
+}
+
+// list reads all pages from one gateway, the first that answers.
+func list[T any](ctx context.Context, c *Client, do func(context.Context, *gateway, ledger.Page) (*http.Response, error)) ([]T, *gateway, error) {
+	page := ledger.Page{Limit: ledger.MaxPage}
+	part, from, err := ask[ledger.List[T]](ctx, c, readTimeout, func(ctx context.Context, g *gateway) (*http.Response, error) {
+		return do(ctx, g, page)
+	})
+	rows := part.Rows
+	for err == nil && part.Bookmark != "" {
+		if part.Bookmark == page.Bookmark {
+			return nil, from, liar(from.name(), "its list goes in a circle")
+		}
+		page.Bookmark = part.Bookmark
+		part, err = askOne[ledger.List[T]](ctx, from, readTimeout, func(ctx context.Context, g *gateway) (*http.Response, error) {
+			return do(ctx, g, page)
+		})
+		rows = append(rows, part.Rows...)
+	}
+	return rows, from, err
+}
+
+// optional leaves a parameter out when it says nothing.
+func optional[T comparable](value T) *T {
+	var zero T
+	if value == zero {
+		return nil
+	}
+	return &value
+}

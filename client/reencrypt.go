@@ -1,0 +1,227 @@
+package client
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/pie-consortium/pie/gateway/api"
+	"github.com/pie-consortium/pie/ledger"
+	"github.com/pie-consortium/pie/ledger/fault"
+	"github.com/pie-consortium/pie/ledger/trust"
+	"github.com/pie-consortium/pie/umbral"
+)
+
+// lagPatience bounds how long a proxy's peer may take to see an open that others have
+// committed.
+const lagPatience = 10 * time.Second
+
+// opening is one access, allowed by the ledger, for proxies to serve.
+type opening struct {
+	agreed
+	grant       ledger.Grant
+	transaction string
+}
+
+// parties are the keys that a capsule fragment must be signed for.
+type parties struct {
+	capsule                          *umbral.Capsule
+	verifying, delegating, receiving *umbral.PublicKey
+}
+
+// served is what came of asking one proxy.
+type served struct {
+	proxy string
+	cfrag *umbral.VerifiedCapsuleFrag
+	err   error
+}
+
+// reencrypt asks as many proxies as the grant's threshold, at the same time, and
+// another one for each that fails. It blames those that lied, and when too few are
+// left, names all that failed.
+func (c *Client) reencrypt(ctx context.Context, o opening) ([]*umbral.VerifiedCapsuleFrag, []*LiarError, error) {
+	p, err := c.parties(ctx, o)
+	if err != nil {
+		return nil, nil, err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	waiting := c.ownFirst(o.grant.Fragments.Proxies)
+	answers := make(chan served, len(waiting))
+	askNext := func() {
+		proxy := waiting[0]
+		waiting = waiting[1:]
+		go func() {
+			cfrag, err := c.reencryptAt(ctx, proxy, o, p)
+			answers <- served{proxy, cfrag, err}
+		}()
+	}
+	var cfrags []*umbral.VerifiedCapsuleFrag
+	var failed []served
+	for running := 0; len(cfrags) < o.grant.Fragments.Threshold; running-- {
+		for len(waiting) > 0 && running+len(cfrags) < o.grant.Fragments.Threshold {
+			askNext()
+			running++
+		}
+		if running == 0 {
+			return nil, liars(failed), tooFew(o.grant.Fragments, failed)
+		}
+		c.step("waiting for the proxies' capsule fragments")
+		if answer := <-answers; answer.err != nil {
+			failed = append(failed, answer)
+		} else {
+			cfrags = append(cfrags, answer.cfrag)
+		}
+	}
+	return cfrags, liars(failed), nil
+}
+
+// parties verifies every key that the fragments depend on.
+func (c *Client) parties(ctx context.Context, o opening) (parties, error) {
+	if err := o.grant.Fragments.Validate(); err != nil {
+		return parties{}, liar(c.gateways[0].name(), "the grant %s that it shows cannot be one of the ledger's: %v", o.grant.Grant, err)
+	}
+	patient, err := c.person(ctx, o.Patient)
+	if err != nil {
+		return parties{}, err
+	}
+	verifying, err := patient.key(ledger.VerifyingKey)
+	if err != nil {
+		return parties{}, err
+	}
+	receiving := c.keys.receiving().PublicKey()
+	if ledger.DigestOf(receiving.Bytes()) != o.grant.Fragments.ReceivingKey {
+		return parties{}, fault.New(fault.FragmentInvalid, "grant %s is for another receiving key than this device's", o.grant.Grant)
+	}
+	capsule, err := umbral.ParseCapsule(o.Capsule)
+	if err != nil {
+		return parties{}, &LiarError{Code: fault.Altered, Who: "the author " + o.Author.String(), What: "the registered capsule is none"}
+	}
+	return parties{capsule: capsule, verifying: verifying, delegating: o.key, receiving: receiving}, nil
+}
+
+// ownFirst orders proxies: the nearest is asked first.
+func (c *Client) ownFirst(proxies []ledger.FragmentDigest) []string {
+	var names []string
+	for _, proxy := range proxies {
+		names = append(names, proxy.Proxy)
+	}
+	slices.SortStableFunc(names, func(a, b string) int {
+		own := c.identity.User.MSP
+		return boolOrder(b == own) - boolOrder(a == own)
+	})
+	return names
+}
+
+func boolOrder(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// reencryptAt gets one proxy's fragment through any of its organization's gateways and
+// verifies all that it says.
+func (c *Client) reencryptAt(ctx context.Context, proxy string, o opening, p parties) (*umbral.VerifiedCapsuleFrag, error) {
+	err := error(fault.New(fault.ThresholdNotMet, "the trust bundle names no gateway of %s", proxy))
+	for _, g := range c.gateways {
+		if g.msp != proxy {
+			continue
+		}
+		var jws string
+		if jws, err = c.askProxy(ctx, g, o); err == nil {
+			return c.checkFragment(g, jws, o, p)
+		}
+		if !tryAnother(err) {
+			break
+		}
+	}
+	return nil, err
+}
+
+// askProxy repeats its request while the proxy's peer has not seen the open yet.
+func (c *Client) askProxy(ctx context.Context, g *gateway, o opening) (string, error) {
+	deadline := time.Now().Add(lagPatience)
+	for {
+		answer, err := askOne[api.Reencryption](ctx, g, readTimeout, func(ctx context.Context, g *gateway) (*http.Response, error) {
+			jws, err := c.creator.Signer.SignReencryptionRequest(trust.ReencryptionRequest{
+				Open: o.transaction, Record: o.grant.Record, Proxy: g.msp, Issued: time.Now().UTC(),
+			})
+			if err != nil {
+				return nil, err
+			}
+			return g.open.Reencrypt(ctx, api.ReencryptionRequest{Request: jws})
+		})
+		code := fault.CodeOf(err)
+		lags := err != nil && (code == fault.NotFound || code == fault.ContentUnavailable)
+		if !lags || time.Now().After(deadline) {
+			return answer.Reencryption, err
+		}
+		select {
+		case <-time.After(backoff):
+		case <-ctx.Done():
+			return "", ctx.Err()
+		}
+	}
+}
+
+// checkFragment verifies a proxy's signed answer: it is about this access, what it says
+// about the record is what the hospitals agree on, and the fragment proves itself.
+func (c *Client) checkFragment(g *gateway, jws string, o opening, p parties) (*umbral.VerifiedCapsuleFrag, error) {
+	answer, err := c.bundle.VerifyReencryption(jws, g.msp)
+	if err != nil {
+		return nil, liar(g.name(), "its answer is not signed by the proxy of %s: %v", g.msp, err)
+	}
+	if answer.Open != o.transaction || answer.Record != o.grant.Record || answer.Version != o.grant.Version || answer.Grant != o.grant.Grant {
+		return nil, liar(g.name(), "the proxy's answer is about another access")
+	}
+	if !bytes.Equal(answer.Capsule, o.Capsule) || answer.SHA256 != o.SHA256 || answer.Commitment != o.Commitment {
+		return nil, liar(g.name(), "what the proxy says of record %s differs from what the hospitals agree on", o.grant.Record)
+	}
+	cfrag, err := umbral.ParseCapsuleFrag(answer.CapsuleFrag)
+	if err == nil {
+		var verified *umbral.VerifiedCapsuleFrag
+		if verified, err = cfrag.Verify(p.capsule, p.verifying, p.delegating, p.receiving); err == nil {
+			return verified, nil
+		}
+	}
+	return nil, &LiarError{Code: fault.FragmentInvalid, Who: g.name(), What: "its capsule fragment does not verify: " + err.Error()}
+}
+
+// liars picks the proxies that lied out of those that failed.
+func liars(failed []served) []*LiarError {
+	var blame []*LiarError
+	for _, answer := range failed {
+		var lie *LiarError
+		if errors.As(answer.err, &lie) {
+			blame = append(blame, lie)
+		}
+	}
+	return blame
+}
+
+// tooFew names every proxy that failed and why. A refusal that all who answered agree
+// on is the proxies' own answer and stays what it is.
+func tooFew(fragments ledger.Fragments, failed []served) error {
+	var missing []string
+	refusals := map[fault.Code]int{}
+	for _, answer := range failed {
+		missing = append(missing, answer.proxy+" ("+answer.err.Error()+")")
+		if !tryAnother(answer.err) {
+			refusals[fault.CodeOf(answer.err)]++
+		}
+	}
+	needed := len(fragments.Proxies) - fragments.Threshold + 1
+	for _, answer := range failed {
+		if code := fault.CodeOf(answer.err); refusals[code] >= needed {
+			return answer.err
+		}
+	}
+	slices.Sort(missing)
+	return fault.New(fault.ThresholdNotMet, "%d of %d proxies are needed; missing: %s",
+		fragments.Threshold, len(fragments.Proxies), strings.Join(missing, "; "))
+}

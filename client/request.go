@@ -1,0 +1,125 @@
+package client
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/pie-consortium/pie/gateway/api"
+	"github.com/pie-consortium/pie/ledger"
+	"github.com/pie-consortium/pie/ledger/fault"
+	"github.com/pie-consortium/pie/ledger/trust"
+)
+
+// Request asks the patient for a record version, the newest for version 0. A refusal
+// by the ledger is committed, and returned as the fault of its code beside the request.
+func (c *Client) Request(ctx context.Context, v ledger.RecordVersion, purpose ledger.Purpose) (ledger.AccessRequest, error) {
+	if v.Version == 0 {
+		v.Version = c.newest(ctx, v.Record)
+	}
+	arguments := ledger.RequestAccess{RecordVersion: v, Request: ledger.NewID(), Purpose: purpose}
+	if err := arguments.Validate(); err != nil {
+		return ledger.AccessRequest{}, err
+	}
+	c.step("requesting record %s", v.Record)
+	asked, _, err := submit[ledger.AccessRequest](ctx, c, ledger.TxRequestAccess, arguments, nil)
+	if err != nil {
+		return asked, err
+	}
+	return asked, asked.Decision.Err()
+}
+
+// newest is the newest version that the user may know of. Who may not discover a record
+// can still ask for its first, and the ledger says on record what it thinks of that.
+func (c *Client) newest(ctx context.Context, record ledger.ID) int {
+	view, err := c.Record(ctx, record, 0)
+	if err != nil {
+		return firstVersion
+	}
+	return view.Version
+}
+
+// Requests lists a patient's requests to answer, anybody else's own. The state narrows
+// it unless it is empty.
+func (c *Client) Requests(ctx context.Context, state ledger.RequestState) ([]ledger.AccessRequest, error) {
+	rows, _, err := list[ledger.AccessRequest](ctx, c, func(ctx context.Context, g *gateway, page ledger.Page) (*http.Response, error) {
+		return g.api.ListRequests(ctx, &api.ListRequestsParams{
+			State: optional(state), Limit: &page.Limit, Bookmark: optional(page.Bookmark),
+		})
+	})
+	return rows, err
+}
+
+// CardOf returns a user's professional card, signed by an administrator of their own
+// hospital; false when they have none.
+func (c *Client) CardOf(ctx context.Context, user ledger.UserID) (trust.Card, bool, error) {
+	p, err := c.person(ctx, user)
+	if err != nil {
+		return trust.Card{}, false, err
+	}
+	return p.card()
+}
+
+// Grant answers a request with fragments for its requester, whose card and key are
+// verified first. A request that is granted already stays as it is.
+func (c *Client) Grant(ctx context.Context, id ledger.ID, expiry time.Time) (ledger.AccessRequest, error) {
+	asked, err := c.findRequest(ctx, id)
+	if err != nil || asked.State == ledger.Granted {
+		return asked, err
+	}
+	if _, _, err := c.CardOf(ctx, asked.Requester.User); err != nil {
+		return asked, err
+	}
+	arguments := ledger.GrantAccess{
+		RecordVersion: ledger.RecordVersion{Record: asked.Record, Version: asked.Version}, Request: id,
+		Requester: asked.Requester.User, Purpose: asked.Purpose, Grant: ledger.NewID(), Expiry: expiry.UTC(),
+	}
+	c.step("cutting the key for %s", asked.Requester.User)
+	fragments, sealed, err := c.fragments(ctx, share{arguments.RecordVersion, arguments.Grant, arguments.Requester})
+	if err != nil {
+		return asked, err
+	}
+	arguments.Fragments = fragments
+	if err := arguments.Validate(); err != nil {
+		return asked, err
+	}
+	grant, _, err := submit[ledger.Grant](ctx, c, ledger.TxGrantAccess, arguments, transient{ledger.TransientFragments: sealed})
+	if err != nil {
+		return asked, err
+	}
+	asked.State, asked.Grant = ledger.Granted, grant.Grant
+	return asked, nil
+}
+
+// Deny answers a request with no.
+func (c *Client) Deny(ctx context.Context, id ledger.ID, reason ledger.DenyReason) (ledger.AccessRequest, error) {
+	asked, err := c.findRequest(ctx, id)
+	if err != nil {
+		return asked, err
+	}
+	arguments := ledger.DenyAccess{
+		RecordVersion: ledger.RecordVersion{Record: asked.Record, Version: asked.Version}, Request: id, Reason: reason,
+	}
+	if err := arguments.Validate(); err != nil {
+		return asked, err
+	}
+	asked, _, err = submit[ledger.AccessRequest](ctx, c, ledger.TxDenyAccess, arguments, nil)
+	return asked, err
+}
+
+// findRequest looks for a request among those for this patient's records.
+func (c *Client) findRequest(ctx context.Context, id ledger.ID) (ledger.AccessRequest, error) {
+	if err := id.Validate(); err != nil {
+		return ledger.AccessRequest{}, err
+	}
+	requests, err := c.Requests(ctx, "")
+	if err != nil {
+		return ledger.AccessRequest{}, err
+	}
+	i := slices.IndexFunc(requests, func(r ledger.AccessRequest) bool { return r.Request == id })
+	if i < 0 || requests[i].Patient != c.identity.User {
+		return ledger.AccessRequest{}, fault.New(fault.NotFound, "there is no request %s for a record of yours; see: pie access list", id)
+	}
+	return requests[i], nil
+}

@@ -1,0 +1,91 @@
+package client
+
+import (
+	"bytes"
+	"crypto/rand"
+	"crypto/sha256"
+	"io"
+
+	"filippo.io/age"
+
+	"github.com/pie-consortium/pie/client/internal/cid"
+	"github.com/pie-consortium/pie/ledger"
+	"github.com/pie-consortium/pie/umbral"
+	"github.com/pie-consortium/pie/umbral/agefile"
+)
+
+// blindSize is how many random bytes stand before an EMR, so that its commitment hides
+// it even when it can be guessed.
+const blindSize = 32
+
+// sealed describes a ciphertext by what its maker saw go by.
+type sealed struct {
+	CID        string
+	SHA256     ledger.Digest // of the ciphertext
+	Size       int64         // of the ciphertext, bytes
+	Capsule    []byte
+	Commitment ledger.Digest // of 32 random bytes and the EMR
+	EMR        ledger.Digest // stays on this device
+}
+
+// seal encrypts an EMR to a record key while it streams to w, in constant memory.
+func seal(w io.Writer, emr io.Reader, key *umbral.PublicKey) (sealed, error) {
+	names, naming := io.Pipe()
+	named := make(chan error, 1)
+	var s sealed
+	go func() {
+		var err error
+		s.CID, err = cid.Of(names)
+		names.CloseWithError(err)
+		named <- err
+	}()
+	ciphertext, header := sha256.New(), &head{limit: agefile.HeaderSize}
+	err := encrypt(io.MultiWriter(w, naming, ciphertext, header), emr, key, &s)
+	naming.CloseWithError(err)
+	if errName := <-named; err == nil {
+		err = errName
+	}
+	if err != nil {
+		return sealed{}, err
+	}
+	s.SHA256, s.Size = ledger.Digest(ciphertext.Sum(nil)), header.seen
+	capsule, err := agefile.ReadCapsule(bytes.NewReader(header.kept))
+	if err != nil {
+		return sealed{}, err
+	}
+	s.Capsule = capsule.Bytes()
+	return s, nil
+}
+
+// encrypt writes the age file and fills in what is known of the payload.
+func encrypt(w io.Writer, emr io.Reader, key *umbral.PublicKey, s *sealed) error {
+	file, err := age.Encrypt(w, agefile.NewRecipient(key))
+	if err != nil {
+		return err
+	}
+	commitment, plain := sha256.New(), sha256.New()
+	payload := io.MultiWriter(file, commitment)
+	blind := make([]byte, blindSize)
+	rand.Read(blind)
+	if _, err := payload.Write(blind); err != nil {
+		return err
+	}
+	if _, err := io.Copy(io.MultiWriter(payload, plain), emr); err != nil {
+		return err
+	}
+	s.Commitment, s.EMR = ledger.Digest(commitment.Sum(nil)), ledger.Digest(plain.Sum(nil))
+	return file.Close()
+}
+
+// head keeps the first bytes written to it and counts all.
+type head struct {
+	limit int
+	kept  []byte
+	seen  int64
+}
+
+func (h *head) Write(p []byte) (int, error) {
+	h.seen += int64(len(p))
+	h.kept = append(h.kept, p[:min(len(p), h.limit-len(h.kept))]...)
+	return len(p), nil
+}

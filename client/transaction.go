@@ -1,0 +1,158 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"time"
+
+	"github.com/pie-consortium/pie/client/proposal"
+	"github.com/pie-consortium/pie/gateway/api"
+	"github.com/pie-consortium/pie/ledger"
+	"github.com/pie-consortium/pie/ledger/fault"
+)
+
+const (
+	attempts       = 5                      // fresh proposals before a conflict reaches the user
+	backoff        = 100 * time.Millisecond // before the second; doubles, with jitter
+	commitPatience = 30 * time.Second       // for a commit that nobody has seen yet
+	valid          = "VALID"
+)
+
+// transient is the private part of a transaction, by the names in package ledger.
+type transient map[string]any
+
+// submit signs a transaction on this device and returns its ID and the result that a
+// majority of the members endorsed, once it is committed. A conflict with somebody
+// else's transaction is met with a fresh proposal, five times at most.
+func submit[T any](ctx context.Context, c *Client, name ledger.Transaction, arguments any, private transient) (T, string, error) {
+	var result T
+	invocation, err := c.invocation(name, arguments, private)
+	if err != nil {
+		return result, "", err
+	}
+	for attempt := 0; ; attempt++ {
+		text, id, err := c.transact(ctx, invocation)
+		if err == nil {
+			if err := json.Unmarshal(text, &result); err != nil {
+				return result, id, fault.New(fault.Internal, "%s: the ledger's result is not what it promises", name)
+			}
+			return result, id, nil
+		}
+		if attempt+1 == attempts || !worthFresh(err) {
+			return result, id, err
+		}
+		pause := backoff << attempt
+		select {
+		case <-time.After(pause/2 + rand.N(pause)):
+		case <-ctx.Done():
+			return result, id, ctx.Err()
+		}
+	}
+}
+
+// worthFresh reports whether nothing was changed and a fresh proposal may succeed:
+// somebody else was faster, or a peer had not seen yet what the others had.
+func worthFresh(err error) bool {
+	code := fault.CodeOf(err)
+	var silence *silenceError
+	return code == fault.ConcurrentUpdate || code == fault.EndorsementFailed && !errors.As(err, &silence)
+}
+
+func (c *Client) invocation(name ledger.Transaction, arguments any, private transient) (proposal.Invocation, error) {
+	text, err := json.Marshal(arguments)
+	if err != nil {
+		return proposal.Invocation{}, err
+	}
+	invocation := proposal.Invocation{Channel: c.bundle.Channel, Transaction: name, Arguments: text}
+	for key, value := range private {
+		text, err := json.Marshal(value)
+		if err != nil {
+			return proposal.Invocation{}, err
+		}
+		if invocation.Transient == nil {
+			invocation.Transient = map[string][]byte{}
+		}
+		invocation.Transient[key] = text
+	}
+	return invocation, nil
+}
+
+// transact takes one proposal from here to its commit.
+func (c *Client) transact(ctx context.Context, invocation proposal.Invocation) ([]byte, string, error) {
+	p, err := proposal.New(c.creator, invocation, time.Now())
+	if err != nil {
+		return nil, "", err
+	}
+	signature, err := c.creator.Sign(p.Bytes)
+	if err != nil {
+		return nil, p.TransactionID, err
+	}
+	endorsed, g, err := ask[api.EndorsedTransaction](ctx, c, writeTimeout, func(ctx context.Context, g *gateway) (*http.Response, error) {
+		return g.api.EndorseTransaction(ctx, p.TransactionID, api.SignedProposal{Proposal: p.Bytes, Signature: signature})
+	})
+	if err != nil {
+		return nil, p.TransactionID, err
+	}
+	result, err := p.CheckEnvelope(endorsed.Transaction, c.bundle)
+	if errors.Is(err, proposal.ErrForged) {
+		return nil, p.TransactionID, liar(g.name(), "%v", err)
+	}
+	if err != nil {
+		return nil, p.TransactionID, err
+	}
+	if signature, err = c.creator.Sign(endorsed.Transaction); err != nil {
+		return nil, p.TransactionID, err
+	}
+	signed := api.SignedTransaction{Transaction: endorsed.Transaction, Signature: signature}
+	return result, p.TransactionID, c.commit(ctx, p.TransactionID, signed)
+}
+
+// commit has a signed transaction ordered. To hand the same one to a second gateway is
+// safe: a transaction ID is taken once.
+func (c *Client) commit(ctx context.Context, id string, signed api.SignedTransaction) error {
+	committed, _, err := ask[api.CommittedTransaction](ctx, c, writeTimeout, func(ctx context.Context, g *gateway) (*http.Response, error) {
+		return g.api.SubmitTransaction(ctx, id, signed)
+	})
+	var silence *silenceError
+	if fault.CodeOf(err) == fault.CommitUnknown || errors.As(err, &silence) {
+		return c.awaitCommit(ctx, id)
+	}
+	if err != nil {
+		return err
+	}
+	return outcome(id, committed.Code)
+}
+
+// awaitCommit asks what became of a transaction until somebody knows.
+func (c *Client) awaitCommit(ctx context.Context, id string) error {
+	ctx, cancel := context.WithTimeout(ctx, commitPatience)
+	defer cancel()
+	for {
+		status, _, err := ask[api.TransactionStatus](ctx, c, readTimeout, func(ctx context.Context, g *gateway) (*http.Response, error) {
+			return g.api.ReadTransaction(ctx, id)
+		})
+		if err == nil {
+			return outcome(id, status.Code)
+		}
+		select {
+		case <-time.After(backoff):
+		case <-ctx.Done():
+			return fault.New(fault.CommitUnknown, "whether transaction %s was committed is not known; look before repeating it", id)
+		}
+	}
+}
+
+// outcome is nil for a valid transaction, else why the ledger rejected it.
+func outcome(id, code string) error {
+	switch code {
+	case valid:
+		return nil
+	case "MVCC_READ_CONFLICT", "PHANTOM_READ_CONFLICT":
+		return fault.New(fault.ConcurrentUpdate, "transaction %s met another one", id)
+	}
+	return fault.New(fault.EndorsementFailed, "the ledger rejected transaction %s: %s", id, fmt.Sprintf("%.64q", code))
+}

@@ -1,0 +1,183 @@
+package client
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"slices"
+
+	"github.com/pie-consortium/pie/gateway/api"
+	"github.com/pie-consortium/pie/ledger"
+	"github.com/pie-consortium/pie/ledger/fault"
+	"github.com/pie-consortium/pie/umbral"
+)
+
+// NewRecord is an EMR to be uploaded into a slot that its patient authorised.
+type NewRecord struct {
+	Patient ledger.UserID // from the patient themselves, as at a desk
+	Record  ledger.ID
+	Summary ledger.Summary // the salt is added here
+	File    string         // path
+}
+
+// journal is a registration that was begun. It is kept before it is submitted, so that
+// a repeat after a crash registers the same and not another ciphertext.
+type journal struct {
+	EMR       ledger.Digest         `json:"emr"`
+	Arguments ledger.RegisterRecord `json:"arguments"`
+	Summary   ledger.Summary        `json:"summary"`
+}
+
+// Upload encrypts a file to the key that the patient stated for the record, puts the
+// ciphertext on IPFS and registers it. Repeated with the same file it has no further
+// effect.
+func (c *Client) Upload(ctx context.Context, n NewRecord) (ledger.Record, error) {
+	n.Summary.Salt = ledger.NewSalt()
+	if err := n.Summary.Validate(); err != nil {
+		return ledger.Record{}, err
+	}
+	if err := n.Record.Validate(); err != nil {
+		return ledger.Record{}, err
+	}
+	file, err := os.Open(n.File)
+	if err != nil {
+		return ledger.Record{}, err
+	}
+	defer file.Close()
+	entry, err := c.begun(n, file)
+	if err != nil {
+		return ledger.Record{}, err
+	}
+	if entry == nil {
+		if entry, err = c.begin(ctx, n, file); err != nil {
+			return ledger.Record{}, err
+		}
+	}
+	c.step("registering record %s", n.Record)
+	record, _, err := submit[ledger.Record](ctx, c, ledger.TxRegisterRecord, entry.Arguments,
+		transient{ledger.TransientSummary: entry.Summary})
+	return record, err
+}
+
+func journalName(record ledger.ID) string { return path.Join("uploads", string(record)+".json") }
+
+// begun returns the journal of an earlier attempt with the same file, nil without one.
+func (c *Client) begun(n NewRecord, file io.ReadSeeker) (*journal, error) {
+	if !c.home.Has(journalName(n.Record)) {
+		return nil, nil
+	}
+	var entry journal
+	if err := c.home.ReadJSON(journalName(n.Record), &entry); err != nil {
+		return nil, err
+	}
+	hash := sha256.New()
+	if _, err := io.Copy(hash, file); err != nil {
+		return nil, err
+	}
+	if ledger.Digest(hash.Sum(nil)) != entry.EMR {
+		return nil, fault.New(fault.AlreadyExists, "record %s was uploaded from another file; ask the patient for another slot", n.Record)
+	}
+	return &entry, nil
+}
+
+// begin uploads the ciphertext and writes the journal.
+func (c *Client) begin(ctx context.Context, n NewRecord, file io.ReadSeeker) (*journal, error) {
+	upload, from, err := c.findUpload(ctx, n.Record)
+	if err != nil {
+		return nil, err
+	}
+	if upload.Patient != n.Patient {
+		return nil, fault.New(fault.PermissionDenied, "record %s was authorised by %s, not by %s", n.Record, upload.Patient, n.Patient)
+	}
+	s, err := c.send(ctx, upload, from, file)
+	if err != nil {
+		return nil, err
+	}
+	level := n.Summary.Class.Level()
+	if upload.Policy.Level.AtLeast(level) {
+		level = upload.Policy.Level
+	}
+	entry := &journal{EMR: s.EMR, Summary: n.Summary, Arguments: ledger.RegisterRecord{
+		Record: n.Record, CID: s.CID, SHA256: s.SHA256, Size: s.Size, Capsule: s.Capsule,
+		Commitment: s.Commitment, Level: level,
+	}}
+	return entry, c.home.WriteJSON(journalName(n.Record), entry)
+}
+
+// send encrypts and uploads through the own gateway, or afresh through the next when
+// that does not answer.
+func (c *Client) send(ctx context.Context, upload ledger.Upload, from *gateway, file io.ReadSeeker) (sealed, error) {
+	version := ledger.RecordVersion{Record: upload.Record, Version: firstVersion}
+	key, err := c.recordKey(upload.RecordKey, upload.Patient, version, from.name())
+	if err != nil {
+		return sealed{}, err
+	}
+	var first error
+	for _, g := range c.gateways {
+		c.step("encrypting and uploading to %s", g.msp)
+		s, err := sendTo(ctx, g, file, key)
+		if err == nil || !tryAnother(err) {
+			return s, err
+		}
+		if first == nil {
+			first = err
+		}
+	}
+	return sealed{}, first
+}
+
+// sendTo encrypts while it uploads, so that no ciphertext is ever kept here.
+func sendTo(ctx context.Context, g *gateway, file io.ReadSeeker, key *umbral.PublicKey) (sealed, error) {
+	if _, err := file.Seek(0, io.SeekStart); err != nil {
+		return sealed{}, fmt.Errorf("the file must be a regular one: %w", err)
+	}
+	body, writer := io.Pipe()
+	var s sealed
+	done := make(chan error, 1)
+	go func() {
+		var err error
+		s, err = seal(writer, file, key)
+		writer.CloseWithError(err)
+		done <- err
+	}()
+	stored, err := put(ctx, g, body)
+	body.Close() // ends the sealing, should the gateway have answered before its end
+	errSeal := <-done
+	switch {
+	case err != nil:
+		return sealed{}, err
+	case errors.Is(errSeal, io.ErrClosedPipe):
+		return sealed{}, liar(g.name(), "it says that it stored what it did not read to the end")
+	case errSeal != nil:
+		return sealed{}, errSeal
+	case stored.Cid != s.CID || stored.Sha256 != s.SHA256 || stored.Size != s.Size:
+		return sealed{}, liar(g.name(), "it stored other content than was sent: %.80q, %d bytes", stored.Cid, stored.Size)
+	}
+	return s, nil
+}
+
+// put sends a ciphertext of unknown length.
+func put(ctx context.Context, g *gateway, body io.Reader) (api.Content, error) {
+	response, err := g.api.AddContentWithBody(ctx, "application/octet-stream", body)
+	if err != nil {
+		return api.Content{}, g.silent(ctx, err)
+	}
+	return decodeAnswer[api.Content](g, response)
+}
+
+// findUpload looks for a slot among those addressed to the user.
+func (c *Client) findUpload(ctx context.Context, record ledger.ID) (ledger.Upload, *gateway, error) {
+	uploads, from, err := c.uploads(ctx)
+	if err != nil {
+		return ledger.Upload{}, nil, err
+	}
+	i := slices.IndexFunc(uploads, func(u ledger.Upload) bool { return u.Record == record })
+	if i < 0 {
+		return ledger.Upload{}, nil, fault.New(fault.NotFound, "no patient has authorised record %s for you", record)
+	}
+	return uploads[i], from, nil
+}
