@@ -1,0 +1,205 @@
+package policy
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pie-consortium/pie/ledger"
+	"github.com/pie-consortium/pie/ledger/fault"
+)
+
+var (
+	now      = time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
+	patient  = ledger.UserID{MSP: "HospitalA", Pseudonym: "patient"}
+	author   = ledger.UserID{MSP: "HospitalA", Pseudonym: "author"}
+	somebody = "somebody"
+)
+
+// cell is one point of the matrix.
+type cell struct {
+	role      ledger.Role
+	clearance ledger.Level
+	msp       string
+	purpose   ledger.Purpose
+	level     ledger.Level
+	state     ledger.RecordState
+	ended     bool // the policy
+}
+
+// eachCell visits role × clearance × organisation × purpose × level × state × expiry.
+func eachCell(visit func(cell)) {
+	states := []ledger.RecordState{ledger.Registered, ledger.Confirmed, ledger.Disputed, ledger.Superseded, ledger.ErasedRow}
+	for _, role := range ledger.Roles() {
+		for _, clearance := range append(ledger.Levels(), "") {
+			for _, msp := range []string{"HospitalA", "HospitalB"} {
+				for _, purpose := range ledger.Purposes() {
+					for _, level := range ledger.Levels() {
+						for _, state := range states {
+							for _, ended := range []bool{false, true} {
+								visit(cell{role, clearance, msp, purpose, level, state, ended})
+							}
+						}
+					}
+				}
+			}
+		}
+	}
+}
+
+func (c cell) question(action Action) Question {
+	q := Question{
+		Action:   action,
+		Identity: ledger.Identity{User: ledger.UserID{MSP: c.msp, Pseudonym: somebody}, Role: c.role, Clearance: c.clearance},
+		Purpose:  c.purpose, Now: now,
+		Record: ledger.Record{
+			Patient: patient, Author: author, Level: c.level, State: c.state,
+			Policy: ledger.Policy{
+				Roles:         []ledger.Role{ledger.Physician, ledger.Researcher, ledger.Insurer},
+				Purposes:      []ledger.Purpose{ledger.Treatment, ledger.Research, ledger.Payment},
+				Organizations: []string{"HospitalA"},
+			},
+		},
+	}
+	if c.ended {
+		q.Record.Policy.NotAfter = now
+	}
+	return q
+}
+
+// broken lists the codes of all conditions that the cell fails, stated here again from
+// the documentation and not from the rules.
+func (c cell) broken(action Action) []fault.Code {
+	var codes []fault.Code
+	fails := func(condition bool, code fault.Code) {
+		if condition {
+			codes = append(codes, code)
+		}
+	}
+	ranks := map[ledger.Level]int{"": 0, ledger.Low: 1, ledger.Moderate: 2, ledger.Private: 3}
+	fails(c.state == ledger.ErasedRow, fault.Erased)
+	fails(ranks[c.clearance] < ranks[c.level], fault.PolicyDenied)
+	fails(c.ended, fault.ConsentExpired)
+	if action != Open {
+		listed := c.role == ledger.Physician || c.role == ledger.Researcher || c.role == ledger.Insurer
+		fails(!listed, fault.PermissionDenied)
+		fails(c.msp != "HospitalA", fault.PermissionDenied)
+	}
+	if action == Discover {
+		fails(c.role == ledger.Insurer, fault.PermissionDenied)
+	} else {
+		fails(c.state == ledger.Superseded || c.state == ledger.Disputed, fault.StateConflict)
+	}
+	if action == Request {
+		fits := map[ledger.Role][]ledger.Purpose{
+			ledger.Physician:  {ledger.Treatment, ledger.Research},
+			ledger.Researcher: {ledger.Research},
+			ledger.Insurer:    {ledger.Payment},
+		}
+		fails(!slices.Contains(fits[c.role], c.purpose), fault.PurposeNotPermitted)
+	}
+	return codes
+}
+
+func TestDecisionMatrix(t *testing.T) {
+	for _, action := range []Action{Discover, Request, Open} {
+		cells := 0
+		eachCell(func(c cell) {
+			cells++
+			q := c.question(action)
+			q.Grant = ledger.Grant{Grantee: ledger.PersonSubject(q.Identity.User), State: ledger.Active, Expiry: now.Add(time.Second)}
+			decision, broken := Decide(q), c.broken(action)
+			if action == Discover && c.role == ledger.Gateway {
+				broken = nil // a member's peer holds the metadata anyway
+			}
+			if decision.Allowed != (len(broken) == 0) {
+				t.Fatalf("%s %+v: %+v, want broken %v", action, c, decision, broken)
+			}
+			if !decision.Allowed && !slices.Contains(broken, decision.Code) {
+				t.Fatalf("%s %+v: refused with %s, which it does not break: %v", action, c, decision.Code, broken)
+			}
+			if decision.Rule == "" {
+				t.Fatalf("%s %+v: no rule is named", action, c)
+			}
+		})
+		t.Logf("%s: %d cells", action, cells)
+	}
+}
+
+func TestOpeningNeedsTheGrant(t *testing.T) {
+	holder := ledger.UserID{MSP: "HospitalB", Pseudonym: somebody}
+	for name, test := range map[string]struct {
+		change func(*ledger.Grant)
+		code   fault.Code
+	}{
+		"holds":               {func(*ledger.Grant) {}, ""},
+		"another's":           {func(g *ledger.Grant) { g.Grantee.User.Pseudonym = "other" }, fault.PermissionDenied},
+		"a namesake's":        {func(g *ledger.Grant) { g.Grantee.User.MSP = "HospitalA" }, fault.PermissionDenied},
+		"of an unknown kind":  {func(g *ledger.Grant) { g.Grantee.Kind = "team" }, fault.PermissionDenied},
+		"revoked":             {func(g *ledger.Grant) { g.State = ledger.Revoked }, fault.ConsentRevoked},
+		"not yet active":      {func(g *ledger.Grant) { g.State = ledger.Issued }, fault.StateConflict},
+		"expired this moment": {func(g *ledger.Grant) { g.Expiry = now }, fault.ConsentExpired},
+		"empty":               {func(g *ledger.Grant) { *g = ledger.Grant{} }, fault.PermissionDenied},
+	} {
+		q := cell{ledger.Physician, ledger.Private, "HospitalB", "", ledger.Private, ledger.Confirmed, false}.question(Open)
+		q.Grant = ledger.Grant{Grantee: ledger.PersonSubject(holder), State: ledger.Active, Expiry: now.Add(1)}
+		test.change(&q.Grant)
+		if got := Decide(q); got.Code != test.code || got.Allowed != (test.code == "") {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}
+
+func TestThoseInvolvedDiscoverAlways(t *testing.T) {
+	for _, user := range []ledger.UserID{patient, author} {
+		q := cell{ledger.Patient, "", user.MSP, "", ledger.Private, ledger.ErasedRow, true}.question(Discover)
+		q.Identity.User = user
+		if got := Decide(q); !got.Allowed {
+			t.Errorf("%s: %+v", user, got)
+		}
+		q.Identity.User.MSP = "HospitalB"
+		if got := Decide(q); got.Allowed {
+			t.Errorf("a namesake of %s: %+v", user, got)
+		}
+	}
+}
+
+func TestUnknownActionIsRefused(t *testing.T) {
+	if got := Decide(Question{Action: "erase"}); got.Allowed {
+		t.Errorf("%+v", got)
+	}
+}
+
+// TestRulesAreDocumented compares the rules, their order and codes with docs/contract.md.
+func TestRulesAreDocumented(t *testing.T) {
+	text, err := os.ReadFile("../../../docs/contract.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for action, list := range rules {
+		var names []string
+		for _, r := range list {
+			names = append(names, r.name)
+			if !documentsCode(string(text), r) {
+				t.Errorf("the code %s of rule %s is not documented", r.code, r.name)
+			}
+		}
+		if !strings.Contains(string(text), fmt.Sprintf("%s |\n", strings.Join(names, ", "))) {
+			t.Errorf("the rules of %s are not documented as %s", action, strings.Join(names, ", "))
+		}
+	}
+}
+
+func documentsCode(text string, r rule) bool {
+	for line := range strings.Lines(text) {
+		cells := strings.Split(line, "|")
+		if len(cells) == 4 && strings.TrimSpace(cells[2]) == "`"+string(r.code)+"`" &&
+			slices.Contains(strings.Split(strings.TrimSpace(cells[1]), ", "), r.name) {
+			return true
+		}
+	}
+	return false
+}
