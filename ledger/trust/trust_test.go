@@ -1,0 +1,333 @@
+package trust
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/json"
+	"encoding/pem"
+	"math/big"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"filippo.io/age"
+
+	"github.com/pie-consortium/pie/ledger"
+	"github.com/pie-consortium/pie/ledger/fault"
+)
+
+// hospital is a member with a CA of its own.
+type hospital struct {
+	t    *testing.T
+	msp  string
+	key  *ecdsa.PrivateKey
+	root *x509.Certificate
+}
+
+func newHospital(t *testing.T, msp string) *hospital {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := &hospital{t: t, msp: msp, key: key}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "ca." + msp}, IsCA: true, BasicConstraintsValid: true,
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), KeyUsage: x509.KeyUsageCertSign,
+	}
+	h.root = h.certify(template, template, &key.PublicKey)
+	return h
+}
+
+func (h *hospital) certify(template, parent *x509.Certificate, key *ecdsa.PublicKey) *x509.Certificate {
+	h.t.Helper()
+	der, err := x509.CreateCertificate(rand.Reader, template, parent, key, h.key)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	certificate, err := x509.ParseCertificate(der)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return certificate
+}
+
+// issue makes an identity whose certificate is valid for the last and the next half hour.
+func (h *hospital) issue(pseudonym string, role ledger.Role) *Signer {
+	h.t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	attributes, err := json.Marshal(map[string]any{"attrs": map[string]string{RoleAttribute: string(role), ClearanceAttribute: "private"}})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: pseudonym},
+		NotBefore: time.Now().Add(-30 * time.Minute), NotAfter: time.Now().Add(30 * time.Minute),
+		ExtraExtensions: []pkix.Extension{{Id: AttributesOID, Value: attributes}},
+	}
+	signer, err := NewSigner(h.certify(template, h.root, &key.PublicKey), key)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return signer
+}
+
+func bundleOf(hospitals ...*hospital) *Bundle {
+	b := &Bundle{Channel: "pie"}
+	for _, h := range hospitals {
+		root := string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: h.root.Raw}))
+		b.Organizations = append(b.Organizations, Organization{MSP: h.msp, Roots: []string{root}, TLSRoots: []string{root}})
+	}
+	return b
+}
+
+func point() []byte {
+	key := make([]byte, 33)
+	rand.Read(key)
+	key[0] = 3
+	return key
+}
+
+func TestKeyStatementIsItsOwners(t *testing.T) {
+	a, b := newHospital(t, "HospitalA"), newHospital(t, "HospitalB")
+	bundle := bundleOf(a, b)
+	owner := ledger.UserID{MSP: "HospitalA", Pseudonym: "patient"}
+	statement := KeyStatement{Kind: ledger.RecordKey, Key: point(), User: owner, Record: ledger.NewID(), Version: 1, Issued: time.Now()}
+	sign := func(s *Signer, change func(*KeyStatement)) string {
+		t.Helper()
+		copied := statement
+		change(&copied)
+		jws, err := s.SignKeyStatement(copied)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return jws
+	}
+	same := func(*KeyStatement) {}
+	patient := a.issue("patient", ledger.Patient)
+
+	got, err := bundle.VerifyKeyStatement(sign(patient, same), ledger.RecordKey, owner)
+	if err != nil || string(got.Key) != string(statement.Key) || got.Record != statement.Record {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	card, _ := patient.SignCard(Card{User: owner})
+	forged := sign(patient, same)
+	forged = forged[:len(forged)-10] + "AAAAAAAAAA"
+	for name, jws := range map[string]string{
+		"signed by a namesake of another hospital":  sign(b.issue("patient", ledger.Patient), same),
+		"signed by another patient":                 sign(a.issue("other", ledger.Patient), same),
+		"by a CA outside":                           sign(newHospital(t, "HospitalA").issue("patient", ledger.Patient), same),
+		"issued when the certificate was not valid": sign(patient, func(s *KeyStatement) { s.Issued = time.Now().Add(-45 * time.Minute) }),
+		"for another kind":                          sign(patient, func(s *KeyStatement) { s.Kind, s.Record, s.Version = ledger.ReceivingKey, "", 0 }),
+		"without a record":                          sign(patient, func(s *KeyStatement) { s.Record = "" }),
+		"with a short key":                          sign(patient, func(s *KeyStatement) { s.Key = s.Key[:32] }),
+		"naming another user":                       sign(patient, func(s *KeyStatement) { s.User.Pseudonym = "other" }),
+		"a card":                                    card,
+		"a forged signature":                        forged,
+		"nothing":                                   "",
+		"noise":                                     "a.b.c",
+	} {
+		if _, err := bundle.VerifyKeyStatement(jws, ledger.RecordKey, owner); err == nil {
+			t.Errorf("%s: believed", name)
+		}
+	}
+}
+
+func TestOnlyGatewaysStateProxyKeys(t *testing.T) {
+	a := newHospital(t, "HospitalA")
+	bundle := bundleOf(a)
+	for role, believed := range map[ledger.Role]bool{ledger.Gateway: true, ledger.Physician: false} {
+		owner := ledger.UserID{MSP: "HospitalA", Pseudonym: "gateway"}
+		jws, err := a.issue("gateway", role).SignKeyStatement(KeyStatement{Kind: ledger.ProxyKey, Key: []byte("age1pq1"), User: owner, Issued: time.Now()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := bundle.VerifyKeyStatement(jws, ledger.ProxyKey, owner); (err == nil) != believed {
+			t.Errorf("%s: %v", role, err)
+		}
+	}
+}
+
+func TestCardIsSignedByTheOwnHospital(t *testing.T) {
+	a, b := newHospital(t, "HospitalA"), newHospital(t, "HospitalB")
+	bundle := bundleOf(a, b)
+	user := ledger.UserID{MSP: "HospitalA", Pseudonym: "doctor"}
+	for name, test := range map[string]struct {
+		signer   *Signer
+		user     ledger.UserID
+		believed bool
+	}{
+		"own administrator":  {a.issue("admin", ledger.OrgAdmin), user, true},
+		"another hospital's": {b.issue("admin", ledger.OrgAdmin), user, false},
+		"the professional":   {a.issue("doctor", ledger.Physician), user, false},
+		"another's card":     {a.issue("admin", ledger.OrgAdmin), ledger.UserID{MSP: "HospitalA", Pseudonym: "other"}, false},
+	} {
+		jws, err := test.signer.SignCard(Card{User: test.user, Role: ledger.Physician, Name: "Dr. Ito", Issued: time.Now()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if card, err := bundle.VerifyCard(jws, user); (err == nil) != test.believed || test.believed && card.Name != "Dr. Ito" {
+			t.Errorf("%s: %+v, %v", name, card, err)
+		}
+	}
+}
+
+func TestAssertionIsForOneGatewayAndMoment(t *testing.T) {
+	a := newHospital(t, "HospitalA")
+	bundle := bundleOf(a)
+	signer := a.issue("patient", ledger.Patient)
+	user, now := ledger.UserID{MSP: "HospitalA", Pseudonym: "patient"}, time.Now()
+	for name, test := range map[string]struct {
+		user     ledger.UserID
+		audience string
+		at       time.Time
+		believed bool
+	}{
+		"fresh":                 {user, "https://g", now, true},
+		"for another gateway":   {user, "https://h", now, false},
+		"for another user":      {ledger.UserID{MSP: "HospitalA", Pseudonym: "other"}, "https://g", now, false},
+		"of a namesake":         {ledger.UserID{MSP: "HospitalB", Pseudonym: "patient"}, "https://g", now, false},
+		"within the clock skew": {user, "https://g", now.Add(-AssertionLifetime), true},
+		"too old":               {user, "https://g", now.Add(-AssertionLifetime - ClockSkew - 2*time.Second), false},
+		"from the future":       {user, "https://g", now.Add(ClockSkew + 2*time.Second), false},
+	} {
+		jwt, err := signer.SignAssertion(test.user, test.audience, test.at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		identity, _, err := bundle.VerifyAssertion(jwt, "https://g", now)
+		if (err == nil) != test.believed {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err != nil && fault.CodeOf(err) != fault.Unauthenticated {
+			t.Errorf("%s: code %s", name, fault.CodeOf(err))
+		}
+		if test.believed && (identity.Role != ledger.Patient || identity.User != user) {
+			t.Errorf("%s: %+v", name, identity)
+		}
+	}
+	long, err := signer.sign(tokenAssertion, Assertion{Issuer: user, Subject: user, Audience: "https://g", ID: "x", IssuedAt: now.Unix(), Expires: now.Add(time.Hour).Unix()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := bundle.VerifyAssertion(long, "https://g", now); err == nil {
+		t.Error("an assertion for an hour was believed")
+	}
+}
+
+func TestReencryptionIsTheProxysWord(t *testing.T) {
+	a, b := newHospital(t, "HospitalA"), newHospital(t, "HospitalB")
+	bundle := bundleOf(a, b)
+	answer := Reencryption{Open: "x", Record: ledger.NewID(), Version: 1, Proxy: "HospitalA"}
+	for name, test := range map[string]struct {
+		signer   *Signer
+		believed bool
+	}{
+		"its gateway":        {a.issue("gateway", ledger.Gateway), true},
+		"another's gateway":  {b.issue("gateway", ledger.Gateway), false},
+		"a physician of its": {a.issue("doctor", ledger.Physician), false},
+	} {
+		jws, err := test.signer.SignReencryption(answer)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := bundle.VerifyReencryption(jws, "HospitalA"); (err == nil) != test.believed {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	request, err := a.issue("doctor", ledger.Physician).SignReencryptionRequest(ReencryptionRequest{Proxy: "HospitalA"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, identity, certificate, err := bundle.VerifyReencryptionRequest(request, time.Now()); err != nil || identity.User.Pseudonym != "doctor" || certificate == nil {
+		t.Errorf("%+v, %v", identity, err)
+	}
+	if _, _, _, err := bundleOf(b).VerifyReencryptionRequest(request, time.Now()); err == nil {
+		t.Error("a request by somebody outside was believed")
+	}
+}
+
+func TestKeyFragIsSealedToItsProxy(t *testing.T) {
+	proxy, err := age.GenerateHybridIdentity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := age.GenerateHybridIdentity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	envelope := KeyFragEnvelope{Channel: "pie", Record: ledger.NewID(), Version: 1, Grant: ledger.NewID(), Proxy: "HospitalA",
+		Grantee: ledger.PersonSubject(ledger.UserID{MSP: "HospitalB", Pseudonym: "doctor"}), KeyFrag: []byte("fragment")}
+	sealed, err := SealKeyFrag(envelope, proxy.Recipient().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := OpenKeyFrag(sealed, proxy)
+	if err != nil || got.Grant != envelope.Grant || string(got.KeyFrag) != "fragment" {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	if _, err := OpenKeyFrag(sealed, other); err == nil {
+		t.Error("another proxy opened it")
+	}
+	sealed[len(sealed)-1] ^= 1
+	if _, err := OpenKeyFrag(sealed, proxy); err == nil {
+		t.Error("damage went unnoticed")
+	}
+	if _, err := SealKeyFrag(envelope, "age1notakey"); err == nil {
+		t.Error("sealed to no key")
+	}
+}
+
+func TestSecretFilesAreTheirOwners(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "invitation.json")
+	if err := os.WriteFile(path, []byte(`{"msp":"HospitalA"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if invitation, err := LoadInvitation(path); err != nil || invitation.MSP != "HospitalA" {
+		t.Fatalf("%+v, %v", invitation, err)
+	}
+	for _, mode := range []os.FileMode{0o640, 0o604, 0o666} {
+		if err := os.Chmod(path, mode); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := LoadInvitation(path); err == nil || !strings.Contains(err.Error(), "chmod 600") {
+			t.Errorf("mode %o: %v", mode, err)
+		}
+	}
+	if _, err := LoadInvitation(path + ".missing"); err == nil {
+		t.Error("a missing file was read")
+	}
+}
+
+func FuzzKeyStatement(f *testing.F) {
+	f.Add("a.b.c")
+	f.Add("eyJhbGciOiJFUzI1NiJ9.e30.")
+	f.Fuzz(func(t *testing.T, jws string) {
+		if _, err := PeekKeyStatement(jws); err == nil {
+			t.Errorf("%q was believed", jws)
+		}
+	})
+}
+
+func FuzzOpenKeyFrag(f *testing.F) {
+	proxy, err := age.GenerateHybridIdentity()
+	if err != nil {
+		f.Fatal(err)
+	}
+	sealed, err := SealKeyFrag(KeyFragEnvelope{Proxy: "HospitalA"}, proxy.Recipient().String())
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(sealed[:len(sealed)-1])
+	f.Fuzz(func(t *testing.T, sealed []byte) {
+		_, _ = OpenKeyFrag(sealed, proxy) // must not panic
+	})
+}
