@@ -1,0 +1,118 @@
+package ledger
+
+import (
+	"encoding/json"
+	"testing"
+)
+
+func TestLevelsFollowTheClass(t *testing.T) {
+	want := map[Class]Level{
+		MedicalInformation: Private, Admission: Private, Prescription: Private, Imaging: Private, EmergencySummary: Private,
+		MedicalDevice: Low, Medicine: Low, ClinicalObservation: Low, Omics: Low, Sensor: Moderate,
+	}
+	if len(want) != len(Classes()) {
+		t.Fatalf("%d classes, want %d", len(Classes()), len(want))
+	}
+	for class, level := range want {
+		if class.Level() != level || class.Validate() != nil {
+			t.Errorf("%s has level %q", class, class.Level())
+		}
+	}
+	if Class("gossip").Validate() == nil {
+		t.Error("an unknown class is valid")
+	}
+}
+
+func TestLevelsAreOrdered(t *testing.T) {
+	ordered := append([]Level{""}, Levels()...)
+	for i, higher := range ordered {
+		for j, lower := range ordered {
+			if higher.AtLeast(lower) != (i >= j) {
+				t.Errorf("%q at least %q: %v", higher, lower, higher.AtLeast(lower))
+			}
+		}
+	}
+}
+
+func TestTransitions(t *testing.T) {
+	records := []RecordState{Registered, Confirmed, Disputed, Superseded, ErasedRow}
+	legal := map[RecordState]string{Registered: "11111", Confirmed: "01011", Disputed: "00111", Superseded: "00011", ErasedRow: "00001"}
+	for _, from := range records {
+		for i, to := range records {
+			if (from.Becomes(to) == nil) != (legal[from][i] == '1') {
+				t.Errorf("record: %s → %s", from, to)
+			}
+		}
+	}
+	grants := []GrantState{Issued, Active, Revoked}
+	legalGrants := map[GrantState]string{Issued: "111", Active: "011", Revoked: "001"}
+	for _, from := range grants {
+		for i, to := range grants {
+			if (from.Becomes(to) == nil) != (legalGrants[from][i] == '1') {
+				t.Errorf("grant: %s → %s", from, to)
+			}
+		}
+	}
+	requests := []RequestState{Pending, Granted, Denied}
+	legalRequests := map[RequestState]string{Pending: "111", Granted: "010", Denied: "001"}
+	for _, from := range requests {
+		for i, to := range requests {
+			if (from.Becomes(to) == nil) != (legalRequests[from][i] == '1') {
+				t.Errorf("request: %s → %s", from, to)
+			}
+		}
+	}
+}
+
+func TestThresholdIsAMajority(t *testing.T) {
+	for n, want := range []int{1, 1, 2, 2, 3, 3} {
+		if Threshold(n) != want {
+			t.Errorf("threshold of %d is %d, want %d", n, Threshold(n), want)
+		}
+	}
+}
+
+func TestIDs(t *testing.T) {
+	seen := map[ID]bool{}
+	for range 100 {
+		id := NewID()
+		if id.Validate() != nil || seen[id] {
+			t.Fatalf("ID %q", id)
+		}
+		seen[id] = true
+	}
+	for _, bad := range []ID{"", "x", "../../../../../../etc/pass", "AAAAAAAAAAAAAAAAAAAAAAAAAA", ID(string(NewID()) + "a")} {
+		if bad.Validate() == nil {
+			t.Errorf("%q is valid", bad)
+		}
+	}
+}
+
+func TestNamesTravelAsText(t *testing.T) {
+	grant := Grant{Grantee: PersonSubject(UserID{MSP: "HospitalA", Pseudonym: "7f3k"}), Fragments: Fragments{ReceivingKey: DigestOf(nil)}}
+	text, err := json.Marshal(grant)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var back Grant
+	if err := json.Unmarshal(text, &back); err != nil || back.Grantee != grant.Grantee || back.Fragments.ReceivingKey != grant.Fragments.ReceivingKey {
+		t.Errorf("%s: %+v, %v", text, back, err)
+	}
+}
+
+func FuzzNames(f *testing.F) {
+	for _, seed := range []string{"HospitalA/7f3k", "person:HospitalA/7f3k", "team:HospitalA/x", "/", "a/b/c", "../x"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		if user, err := ParseUserID(text); err == nil && user.String() != text {
+			t.Errorf("user %q became %q", text, user)
+		}
+		var subject Subject
+		if err := subject.UnmarshalText([]byte(text)); err == nil && subject.String() != text {
+			t.Errorf("subject %q became %q", text, subject)
+		}
+		var digest Digest
+		_ = digest.UnmarshalText([]byte(text)) // must not panic
+	})
+}
