@@ -18,9 +18,9 @@ const (
 	Denied  RequestState = "denied"
 )
 
-// Becomes refuses illegal transitions. A state may become itself: a repeat is no error.
+// Becomes refuses illegal transitions: a request is answered once.
 func (s RequestState) Becomes(next RequestState) error {
-	if s == next || s == Pending && (next == Granted || next == Denied) {
+	if s == Pending && (next == Granted || next == Denied) {
 		return nil
 	}
 	return fault.New(fault.StateConflict, "a request that is %s cannot become %s", s, next)

@@ -54,7 +54,7 @@ func TestTransitions(t *testing.T) {
 		}
 	}
 	requests := []RequestState{Pending, Granted, Denied}
-	legalRequests := map[RequestState]string{Pending: "111", Granted: "010", Denied: "001"}
+	legalRequests := map[RequestState]string{Pending: "011", Granted: "000", Denied: "000"}
 	for _, from := range requests {
 		for i, to := range requests {
 			if (from.Becomes(to) == nil) != (legalRequests[from][i] == '1') {

@@ -37,8 +37,8 @@ func grantAccess(ctx *state.Context, a ledger.GrantAccess) (ledger.Grant, error)
 }
 
 func answerWithGrant(ctx *state.Context, request ledger.AccessRequest, grant ledger.Grant) error {
-	if request.State != ledger.Pending {
-		return fault.New(fault.StateConflict, "request %s is %s already", request.Request, request.State)
+	if err := request.State.Becomes(ledger.Granted); err != nil {
+		return err
 	}
 	record, err := state.Records.Get(ctx, recordKey(grant.Record, grant.Version)...)
 	if err != nil {

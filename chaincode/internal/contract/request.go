@@ -69,8 +69,8 @@ func denyAccess(ctx *state.Context, a ledger.DenyAccess) (ledger.AccessRequest, 
 	if request.State == ledger.Denied && request.Reason == string(a.Reason) {
 		return request, nil
 	}
-	if request.State != ledger.Pending {
-		return request, fault.New(fault.StateConflict, "request %s is %s already", a.Request, request.State)
+	if err := request.State.Becomes(ledger.Denied); err != nil {
+		return request, err
 	}
 	request.State, request.Reason = ledger.Denied, string(a.Reason)
 	if err := state.Requests.Update(ctx, request, requestKey(request)...); err != nil {
