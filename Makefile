@@ -1,0 +1,42 @@
+# `make` alone lists what it can do.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help build demo up down purge status test check bench fuzz
+
+help: ## list what make can do
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## build pie, pie-network, pie-gateway and pie-chaincode into bin/
+	@go build -o bin/pie ./client/cmd/pie
+	@go build -o bin/pie-network ./network
+	@go build -o bin/pie-gateway ./gateway
+	@go build -o bin/pie-chaincode ./chaincode
+
+demo: build ## start three hospitals and share encrypted records (FILES='a.json b.dcm' shares yours)
+	@scripts/demo $(FILES)
+
+up: build ## start the default network, or resume it
+	@bin/pie-network up
+
+down: build ## stop the network and keep its data
+	@bin/pie-network down
+
+purge: build ## stop the network and delete its data
+	@bin/pie-network down --purge
+
+status: build ## show every node of the network
+	@bin/pie-network status
+
+test: ## run every test; builds Fabric, Fabric CA and Kubo the first time
+	go test -p 2 -timeout 40m ./...
+
+check: ## format, vet and lint
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); exit 1; }
+	go vet ./...
+	go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0 run
+
+bench: ## run the benchmarks
+	go test -run '^$$' -bench . ./...
+
+fuzz: ## run every fuzz target for ten seconds
+	@scripts/fuzz
