@@ -20,9 +20,12 @@ func superviseCommand() *cobra.Command {
 func supervise(command *cobra.Command, data string, _ []string) error {
 	ctx := command.Context()
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
-	nodes := process.NewSupervisor(func(statuses []process.Status) {
-		note(ctx, log, statuses)
-		if err := control.WriteRecord(data, statuses); err != nil {
+	var nodes *process.Supervisor
+	nodes = process.NewSupervisor(func(changed process.Status) {
+		if changed.State == process.Died {
+			log.ErrorContext(ctx, "node died", "node", changed.Name, "exit", changed.Exit, "log", changed.Log)
+		}
+		if err := control.WriteRecord(data, nodes.Status()); err != nil {
 			log.WarnContext(ctx, "could not write the record of the nodes", "error", err)
 		}
 	})
@@ -42,13 +45,4 @@ func supervise(command *cobra.Command, data string, _ []string) error {
 			log.InfoContext(ctx, "supervisor ended")
 		},
 	})
-}
-
-// note logs the deaths among the nodes' states.
-func note(ctx context.Context, log *slog.Logger, statuses []process.Status) {
-	for _, status := range statuses {
-		if status.State == process.Died {
-			log.ErrorContext(ctx, "node died", "node", status.Name, "at", status.Since, "exit", status.Exit, "log", status.Log)
-		}
-	}
 }

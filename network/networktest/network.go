@@ -85,47 +85,33 @@ type Organization struct {
 type Identity struct{ Certificate, Key string }
 
 // Option changes what Start starts.
-type Option func(*manifest.Consortium)
+type Option func(*options)
 
-// WithoutGateways leaves gateways and IPFS nodes out.
-func WithoutGateways() Option {
-	return func(c *manifest.Consortium) {
-		for i := range c.Organizations {
-			c.Organizations[i].Gateway, c.Organizations[i].IPFS = "", ""
-		}
-	}
+type options struct {
+	topology string
+	gateways bool
 }
 
-// Start brings the default consortium up and waits until it works. Close the network
-// when the tests are done. The error quotes the log of the node that failed.
-func Start(options ...Option) (*Network, error) {
+// WithoutGateways leaves out gateways and IPFS nodes, and the hospitals' descriptions
+// on the ledger.
+func WithoutGateways() Option { return func(o *options) { o.gateways = false } }
+
+// Paper is the topology of the paper, with two peers a hospital.
+func Paper() Option { return func(o *options) { o.topology = "paper.yaml" } }
+
+// Start brings a consortium up, the default one unless an option says otherwise, and
+// waits until it works. Close the network when the tests are done. The error quotes
+// the log of the node that failed.
+func Start(choices ...Option) (*Network, error) {
+	chosen := options{topology: "consortium.yaml", gateways: true}
+	for _, choose := range choices {
+		choose(&chosen)
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), bringUpTimeout)
 	defer cancel()
-	source, err := toolchain.Source(ctx)
+	members, err := chosen.members(ctx)
 	if err != nil {
 		return nil, err
-	}
-	return start(ctx, filepath.Join(source, "network", "consortium.yaml"), options)
-}
-
-// StartPaper does the same for the topology of the paper, with two peers a hospital.
-func StartPaper(options ...Option) (*Network, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), bringUpTimeout)
-	defer cancel()
-	source, err := toolchain.Source(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return start(ctx, filepath.Join(source, "network", "paper.yaml"), options)
-}
-
-func start(ctx context.Context, topology string, options []Option) (*Network, error) {
-	members, err := manifest.Load(topology)
-	if err != nil {
-		return nil, err
-	}
-	for _, option := range options {
-		option(&members)
 	}
 	subnet, err := reserve()
 	if err != nil {
@@ -137,10 +123,26 @@ func start(ctx context.Context, topology string, options []Option) (*Network, er
 	}
 	n := &Network{data: data, subnet: subnet, nodes: process.NewSupervisor(nil)}
 	if err := n.up(ctx, members); err != nil {
-		n.Close()
-		return nil, fmt.Errorf("start a network for tests: %w", err)
+		// The logs stay where the error says they are.
+		n.nodes.Close(ctx)
+		return nil, errors.Join(fmt.Errorf("start a network for tests: %w", err), subnet.Close())
 	}
 	return n, nil
+}
+
+func (o options) members(ctx context.Context) (manifest.Consortium, error) {
+	source, err := toolchain.Source(ctx)
+	if err != nil {
+		return manifest.Consortium{}, err
+	}
+	members, err := manifest.Load(filepath.Join(source, "network", o.topology))
+	if err != nil || o.gateways {
+		return members, err
+	}
+	for i := range members.Organizations {
+		members.Organizations[i].Gateway, members.Organizations[i].IPFS = "", ""
+	}
+	return members, nil
 }
 
 func (n *Network) up(ctx context.Context, members manifest.Consortium) (err error) {

@@ -77,13 +77,16 @@ func (n *Network) checkPorts(ctx context.Context) error {
 			address := net.JoinHostPort(node.Address.String(), fmt.Sprint(port))
 			listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
 			if err != nil {
-				taken = append(taken, fmt.Errorf("%s needs %s: %w; `ss -ltnp 'sport = :%d'` shows which process has it: stop that one, or give the network another --subnet", node.Name, address, err, port))
+				taken = append(taken, fmt.Errorf("%s can not have %s: %w", node.Name, address, err))
 				continue
 			}
 			listener.Close()
 		}
 	}
-	return errors.Join(taken...)
+	if len(taken) == 0 {
+		return nil
+	}
+	return fmt.Errorf("nothing was started:\n%w\n`ss -ltnp` shows which processes have these ports: stop them, or give the network another --subnet", errors.Join(taken...))
 }
 
 func (n *Network) startBackends(ctx context.Context) error {

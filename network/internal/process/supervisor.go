@@ -54,8 +54,9 @@ type Status struct {
 
 // Supervisor owns child processes. When it ends, however it ends, they end.
 type Supervisor struct {
-	// Changed is called after every change of a status; may be nil.
-	Changed func([]Status)
+	// changed is told of every change; one call at a time.
+	changed   func(Status)
+	notifying sync.Mutex
 
 	mu       sync.Mutex
 	children map[string]*child
@@ -71,9 +72,10 @@ type child struct {
 	asked   bool
 }
 
-// NewSupervisor returns a supervisor; Close it.
-func NewSupervisor(changed func([]Status)) *Supervisor {
-	s := &Supervisor{Changed: changed, children: map[string]*child{}, forks: make(chan func())}
+// NewSupervisor returns a supervisor that calls changed, which may be nil, after every
+// change of a process's status, one call at a time. Close it.
+func NewSupervisor(changed func(Status)) *Supervisor {
+	s := &Supervisor{changed: changed, children: map[string]*child{}, forks: make(chan func())}
 	go s.fork()
 	return s
 }
@@ -110,8 +112,9 @@ func (s *Supervisor) Start(spec Spec) error {
 		s.order = append(s.order, spec.Name)
 	}
 	s.mu.Unlock()
+	started := c.status
 	go s.watch(c, command)
-	s.changed()
+	s.notify(started)
 	return nil
 }
 
@@ -147,19 +150,23 @@ func (s *Supervisor) watch(c *child, command *exec.Cmd) {
 	if err != nil {
 		c.status.Exit = err.Error()
 	}
+	ended := c.status
 	close(c.done)
 	s.mu.Unlock()
-	s.changed()
+	s.notify(ended)
 }
 
 func (c *child) alive() bool {
 	return c.status.State == Running || c.status.State == Paused
 }
 
-func (s *Supervisor) changed() {
-	if s.Changed != nil {
-		s.Changed(s.Status())
+func (s *Supervisor) notify(status Status) {
+	if s.changed == nil {
+		return
 	}
+	s.notifying.Lock()
+	defer s.notifying.Unlock()
+	s.changed(status)
 }
 
 // Status lists every process that was ever started, in the order of first starts.
@@ -210,8 +217,9 @@ func (s *Supervisor) signal(name string, signal syscall.Signal, state State) err
 	if c.alive() {
 		c.status.State = state
 	}
+	now := c.status
 	s.mu.Unlock()
-	s.changed()
+	s.notify(now)
 	return nil
 }
 

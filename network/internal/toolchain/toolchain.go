@@ -39,10 +39,8 @@ var products = map[string]string{
 
 // Source finds the checkout of the product around the working directory.
 func Source(ctx context.Context) (string, error) {
-	for _, tool := range []string{"go", "gcc"} {
-		if _, err := exec.LookPath(tool); err != nil {
-			return "", fmt.Errorf("%s is not installed, and the network is built from source: install it (README, section Requirements) and run this again", tool)
-		}
+	if err := require("go"); err != nil {
+		return "", err
 	}
 	command := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", module)
 	output, err := command.Output()
@@ -50,6 +48,14 @@ func Source(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("this folder is not inside a checkout of %s, which the network is built from: change into one", module)
 	}
 	return strings.TrimSpace(string(output)), nil
+}
+
+// require reports a program that is not installed.
+func require(program string) error {
+	if _, err := exec.LookPath(program); err != nil {
+		return fmt.Errorf("%s is not installed, and the network is built from source: install it (for example with your system's package manager) and run this again", program)
+	}
+	return nil
 }
 
 // Tools makes sure that the programs of others are built, and returns the folder
@@ -80,6 +86,10 @@ func Tools(ctx context.Context, source string, progress func(string)) (string, e
 
 // build fills dir, which comes into being complete or not at all.
 func build(ctx context.Context, source, dir string, progress func(string)) error {
+	// Fabric CA keeps its users in SQLite, which is C.
+	if err := require("gcc"); err != nil {
+		return err
+	}
 	unfinished := dir + ".unfinished"
 	if err := errors.Join(os.RemoveAll(unfinished), os.MkdirAll(unfinished, 0o755)); err != nil {
 		return err

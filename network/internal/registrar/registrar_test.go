@@ -1,0 +1,41 @@
+package registrar
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestDecode(t *testing.T) {
+	cases := map[string]struct{ text, want string }{
+		"good":           {`{"success":true,"result":{"secret":"s"}}`, ""},
+		"refused":        {`{"success":false,"errors":[{"code":20,"message":"Authentication failure"}]}`, "Authentication failure (code 20)"},
+		"without reason": {`{"success":false}`, "without a reason"},
+		"no json":        {`<html>`, "no JSON"},
+		"other form":     {`{"success":true,"result":[]}`, "unexpected form"},
+		"no result":      {`{"success":true}`, "unexpected form"},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			var result struct{ Secret string }
+			err := decode([]byte(c.text), &result)
+			if c.want == "" {
+				if err != nil || result.Secret != "s" {
+					t.Errorf("got %q, %v", result.Secret, err)
+				}
+				return
+			}
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got %v, want %q", err, c.want)
+			}
+		})
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	f.Add([]byte(`{"success":true,"result":{"secret":"s"}}`))
+	f.Add([]byte(`{"success":false,"errors":[{"code":20,"message":"m"}]}`))
+	f.Fuzz(func(_ *testing.T, text []byte) {
+		var result struct{ Secret string }
+		decode(text, &result)
+	})
+}
