@@ -9,9 +9,9 @@ import (
 // LiarError says that somebody's word did not survive its check. It is proof of a
 // lie or of a fault that amounts to one, never of mere absence.
 type LiarError struct {
-	Code fault.Code // [fault.Altered], or [fault.FragmentInvalid] for a proxy's fragment
-	Who  string     // gateway URL with its MSP, or the user
-	What string     // what was wrong, in words
+	Code fault.Code `json:"code"` // [fault.Altered], or [fault.FragmentInvalid] for a proxy's fragment
+	Who  string     `json:"who"`  // gateway URL with its MSP, or the user
+	What string     `json:"what"` // what was wrong, in words
 }
 
 // Error writes "code: who: what".

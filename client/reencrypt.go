@@ -106,22 +106,15 @@ func (c *Client) parties(ctx context.Context, o opening) (parties, error) {
 
 // ownFirst orders proxies: the nearest is asked first.
 func (c *Client) ownFirst(proxies []ledger.FragmentDigest) []string {
-	var names []string
+	var own, others []string
 	for _, proxy := range proxies {
-		names = append(names, proxy.Proxy)
+		if proxy.Proxy == c.identity.User.MSP {
+			own = append(own, proxy.Proxy)
+		} else {
+			others = append(others, proxy.Proxy)
+		}
 	}
-	slices.SortStableFunc(names, func(a, b string) int {
-		own := c.identity.User.MSP
-		return boolOrder(b == own) - boolOrder(a == own)
-	})
-	return names
-}
-
-func boolOrder(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
+	return append(own, others...)
 }
 
 // reencryptAt gets one proxy's fragment through any of its organization's gateways and

@@ -1,0 +1,149 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/pie-consortium/pie/client"
+	"github.com/pie-consortium/pie/ledger"
+)
+
+func (a *app) access() *cobra.Command {
+	group := &cobra.Command{
+		Use:     "access",
+		Short:   "Ask for records, and answer those who ask",
+		Example: "  pie access request 4v7…q2 --purpose TREAT\n  pie access list",
+	}
+	group.AddCommand(a.request(), a.requests(), a.grant(), a.deny())
+	onlySubcommands(group)
+	return group
+}
+
+func (a *app) request() *cobra.Command {
+	var purpose string
+	command := &cobra.Command{
+		Use:     "request RECORD --purpose PURPOSE",
+		Short:   "Ask the patient for a record",
+		Example: "  pie access request 4v7…q2 --purpose TREAT",
+		Args:    exactly("RECORD"),
+		RunE: func(command *cobra.Command, arguments []string) error {
+			c, err := a.open()
+			if err != nil {
+				return err
+			}
+			version := ledger.RecordVersion{Record: ledger.ID(arguments[0])}
+			asked, err := c.Request(command.Context(), version, ledger.Purpose(purpose))
+			if err != nil {
+				return err
+			}
+			return a.printRequest(asked)
+		},
+	}
+	command.Flags().StringVar(&purpose, "purpose", "", "purpose of use, such as TREAT, ETREAT or HRESCH")
+	require(command, "purpose")
+	return command
+}
+
+// asked is a request with the card of who asks.
+type asked struct {
+	ledger.AccessRequest
+	Name       string      `json:"name,omitempty"`
+	Department string      `json:"department,omitempty"`
+	CardRole   ledger.Role `json:"cardRole,omitempty"`
+}
+
+func (a *app) requests() *cobra.Command {
+	var state string
+	command := &cobra.Command{
+		Use:   "list",
+		Short: "List requests: for a patient's records, or those you made",
+		Long: `List requests: for a patient's records, or those you made.
+
+Name, department and role come from a card that the requester's own hospital signed.`,
+		Example: "  pie access list\n  pie access list --state pending",
+		Args:    exactly(),
+		RunE: func(command *cobra.Command, _ []string) error {
+			c, err := a.open()
+			if err != nil {
+				return err
+			}
+			requests, err := c.Requests(command.Context(), ledger.RequestState(state))
+			if err != nil {
+				return err
+			}
+			return a.printRequests(command.Context(), c, requests)
+		},
+	}
+	command.Flags().StringVar(&state, "state", "", "pending, granted or denied (default all)")
+	return command
+}
+
+func (a *app) printRequests(ctx context.Context, c *client.Client, requests []ledger.AccessRequest) error {
+	shown, people := []asked{}, newPeople(c)
+	rows := table{{"REQUEST", "RECORD", "PURPOSE", "STATE", "NAME", "ROLE", "DEPARTMENT", "USER", "REQUESTED"}}
+	for _, r := range requests {
+		card, err := people.card(ctx, r.Requester.User)
+		if err != nil {
+			return err
+		}
+		shown = append(shown, asked{r, card.Name, card.Department, card.Role})
+		rows = append(rows, []string{string(r.Request), string(r.Record), string(r.Purpose), string(r.State),
+			dash(card.Name), dash(card.Role), dash(card.Department), r.Requester.User.String(), date(r.Requested)})
+	}
+	return a.print(shown, rows)
+}
+
+func (a *app) grant() *cobra.Command {
+	var expires time.Duration
+	command := &cobra.Command{
+		Use:     "grant REQUEST",
+		Short:   "Let who asked open the record",
+		Example: "  pie access grant 6tq…m4 --expires 720h",
+		Args:    exactly("REQUEST"),
+		RunE: func(command *cobra.Command, arguments []string) error {
+			c, err := a.open()
+			if err != nil {
+				return err
+			}
+			granted, err := c.Grant(command.Context(), ledger.ID(arguments[0]), time.Now().Add(expires))
+			if err != nil {
+				return err
+			}
+			return a.printRequest(granted)
+		},
+	}
+	command.Flags().DurationVar(&expires, "expires", 30*24*time.Hour, "how long the record may be opened")
+	return command
+}
+
+func (a *app) deny() *cobra.Command {
+	var reason string
+	command := &cobra.Command{
+		Use:     "deny REQUEST",
+		Short:   "Refuse who asked",
+		Example: "  pie access deny 6tq…m4 --reason unknown-requester",
+		Args:    exactly("REQUEST"),
+		RunE: func(command *cobra.Command, arguments []string) error {
+			c, err := a.open()
+			if err != nil {
+				return err
+			}
+			denied, err := c.Deny(command.Context(), ledger.ID(arguments[0]), ledger.DenyReason(reason))
+			if err != nil {
+				return err
+			}
+			return a.printRequest(denied)
+		},
+	}
+	command.Flags().StringVar(&reason, "reason", string(ledger.Declined), "declined, unknown-requester or purpose-unclear")
+	return command
+}
+
+func (a *app) printRequest(r ledger.AccessRequest) error {
+	return a.print(r, table{
+		{"request", string(r.Request)}, {"record", string(r.Record)}, {"requester", r.Requester.User.String()},
+		{"purpose", string(r.Purpose)}, {"state", string(r.State)}, {"grant", dash(r.Grant)},
+	})
+}

@@ -1,0 +1,183 @@
+// Command pie shares medical records under the patient's control, from the user's own
+// device. See `pie --help`.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/pie-consortium/pie/client"
+	"github.com/pie-consortium/pie/ledger/fault"
+)
+
+// Exit codes, for scripts.
+const (
+	exitFailed      = 1
+	exitUsage       = 2
+	exitRefused     = 3 // by policy or permission
+	exitLied        = 4 // somebody's word did not survive its check
+	exitUnavailable = 5 // try again
+)
+
+func main() { os.Exit(run()) }
+
+// run is main for tests that call the command in a process of its own.
+func run() int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	a := &app{out: os.Stdout, err: os.Stderr}
+	command := a.root()
+	err := command.ExecuteContext(ctx)
+	a.progress.stop()
+	if err == nil {
+		return 0
+	}
+	fmt.Fprintln(os.Stderr, describe(err))
+	return exitCode(err)
+}
+
+// app is what the commands share.
+type app struct {
+	home           string
+	json           bool
+	passphraseFile string
+	out, err       io.Writer
+	progress       progress
+}
+
+func (a *app) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "pie",
+		Short: "Share encrypted medical records under the patient's control",
+		Long: `Share encrypted medical records under the patient's control.
+
+Keys are made and stay in the home directory. Exit codes: 0 done, 1 failed, 2 wrong
+usage, 3 refused by policy or permission, 4 somebody lied or altered something,
+5 unavailable, try again.`,
+		Example:       "  pie enroll --invitation invitation.json\n  pie whoami",
+		SilenceErrors: true, SilenceUsage: true,
+	}
+	flags := root.PersistentFlags()
+	flags.StringVar(&a.home, "home", defaultHome(), "directory of keys and certificate ($PIE_HOME)")
+	flags.BoolVar(&a.json, "json", false, "print JSON instead of tables")
+	flags.StringVar(&a.passphraseFile, "passphrase-file", "", "file with the passphrase of the keys (default: ask on the terminal)")
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.AddCommand(a.enroll(), a.whoami(), a.record(), a.access(), a.audit())
+	onlySubcommands(root)
+	return root
+}
+
+func defaultHome() string {
+	if dir := os.Getenv("PIE_HOME"); dir != "" {
+		return dir
+	}
+	dir, err := os.UserHomeDir()
+	if err != nil {
+		return ".pie"
+	}
+	return filepath.Join(dir, ".pie")
+}
+
+// open is the client of the home's user.
+func (a *app) open() (*client.Client, error) {
+	c, err := client.Open(a.home, a.passphrase)
+	if err != nil {
+		return nil, err
+	}
+	a.progress.to = a.err
+	c.Progress = a.progress.step
+	return c, nil
+}
+
+// usageError is a command that was called wrongly.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+// exactly wants these positional arguments, named as in the usage line.
+func exactly(names ...string) cobra.PositionalArgs {
+	return func(command *cobra.Command, arguments []string) error {
+		if len(arguments) == len(names) {
+			return nil
+		}
+		return usageError{fmt.Errorf("%s takes %s; see: %s --help", command.CommandPath(), wanted(names), command.CommandPath())}
+	}
+}
+
+// require marks flags that a command cannot do without.
+func require(command *cobra.Command, flags ...string) {
+	for _, flag := range flags {
+		command.MarkFlagRequired(flag)
+	}
+	command.PreRunE = func(command *cobra.Command, _ []string) error {
+		if err := command.ValidateRequiredFlags(); err != nil {
+			return usageError{fmt.Errorf("%w; see: %s --help", err, command.CommandPath())}
+		}
+		return nil
+	}
+}
+
+func wanted(names []string) string {
+	if len(names) == 0 {
+		return "no arguments"
+	}
+	return strings.Join(names, " and ")
+}
+
+// onlySubcommands makes a group refuse what is no subcommand of it.
+func onlySubcommands(group *cobra.Command) {
+	group.Args = cobra.ArbitraryArgs
+	group.RunE = func(command *cobra.Command, arguments []string) error {
+		if len(arguments) == 0 {
+			return command.Help()
+		}
+		return usageError{fmt.Errorf("%s has no command %q; see: %s --help", command.CommandPath(), arguments[0], command.CommandPath())}
+	}
+}
+
+// describe writes "code: detail".
+func describe(err error) string {
+	var usage usageError
+	var known *fault.Error
+	switch {
+	case errors.As(err, &usage):
+		return "usage: " + err.Error()
+	case errors.As(err, &known):
+		code := string(known.Code) + ": "
+		return code + strings.Replace(err.Error(), code, "", 1)
+	}
+	return "failed: " + err.Error()
+}
+
+func exitCode(err error) int {
+	var usage usageError
+	if errors.As(err, &usage) {
+		return exitUsage
+	}
+	var lie *client.LiarError
+	if errors.As(err, &lie) {
+		return exitLied
+	}
+	switch fault.CodeOf(err) {
+	case fault.InvalidArgument:
+		return exitUsage
+	case fault.Unauthenticated, fault.PermissionDenied, fault.PolicyDenied, fault.ConsentExpired,
+		fault.ConsentRevoked, fault.PurposeNotPermitted, fault.BreakGlassRefused:
+		return exitRefused
+	case fault.Altered, fault.FragmentInvalid:
+		return exitLied
+	case fault.ConcurrentUpdate, fault.EndorsementFailed, fault.ThresholdNotMet, fault.OrderingUnavailable,
+		fault.CommitUnknown, fault.ContentUnavailable, fault.RateLimited:
+		return exitUnavailable
+	}
+	return exitFailed
+}

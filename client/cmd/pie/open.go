@@ -1,0 +1,72 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/pie-consortium/pie/client"
+	"github.com/pie-consortium/pie/ledger"
+)
+
+func (a *app) openRecord() *cobra.Command {
+	var out string
+	command := &cobra.Command{
+		Use:   "open RECORD --out FILE",
+		Short: "Open a record: your own, or one that was granted to you",
+		Long: `Open a record: your own, or one that was granted to you.
+
+The access is written to the ledger first. The file appears once everything about it
+has been verified; --out - writes it to standard output then.`,
+		Example: "  pie record open 4v7…q2 --out bundle.json\n  pie record open 4v7…q2 --out - | jq .",
+		Args:    exactly("RECORD"),
+		RunE: func(command *cobra.Command, arguments []string) error {
+			c, err := a.open()
+			if err != nil {
+				return err
+			}
+			open := func(path string) (client.Opened, error) {
+				opened, err := c.Open(command.Context(), ledger.ID(arguments[0]), 0, path)
+				for _, lie := range opened.Blamed {
+					fmt.Fprintf(a.err, "warning: %v\n", lie)
+				}
+				return opened, err
+			}
+			if out == "-" {
+				return a.openToOutput(open)
+			}
+			opened, err := open(out)
+			if err != nil {
+				return err
+			}
+			return a.print(opened, table{{"record", arguments[0]}, {"file", out},
+				{"bytes", fmt.Sprint(opened.Size)}, {"access", dash(opened.Open)}})
+		},
+	}
+	command.Flags().StringVar(&out, "out", "", "file to write, - for standard output")
+	require(command, "out")
+	return command
+}
+
+// openToOutput keeps unverified bytes out of whatever reads the output.
+func (a *app) openToOutput(open func(path string) (client.Opened, error)) error {
+	dir, err := os.MkdirTemp("", "pie-open-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, "emr")
+	if _, err := open(path); err != nil {
+		return err
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	_, err = io.Copy(a.out, file)
+	return err
+}
