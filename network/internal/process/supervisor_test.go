@@ -71,7 +71,7 @@ func await(t *testing.T, what string, condition func() bool) {
 		if time.Now().After(end) {
 			t.Fatal("waited in vain: ", what)
 		}
-		time.Sleep(10 * time.Millisecond)
+		<-time.After(10 * time.Millisecond)
 	}
 }
 

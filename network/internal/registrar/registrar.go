@@ -12,11 +12,13 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/asn1"
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
 	"io"
+	"math/big"
 	"net/http"
 	"strings"
 )
@@ -94,11 +96,25 @@ func sign(key *ecdsa.PrivateKey, certificate []byte, path string, body []byte) (
 	encode := base64.StdEncoding.EncodeToString
 	payload := strings.Join([]string{http.MethodPost, encode([]byte(path)), encode(body), encode(certificate)}, ".")
 	digest := sha256.Sum256([]byte(payload))
-	signature, err := ecdsa.SignASN1(rand.Reader, key, digest[:])
+	signature, err := signLowS(key, digest[:])
 	if err != nil {
 		return "", fmt.Errorf("sign a request to the CA: %w", err)
 	}
 	return encode(certificate) + "." + encode(signature), nil
+}
+
+// signLowS signs with the smaller of the two values that S may have, the only one
+// that Fabric accepts.
+func signLowS(key *ecdsa.PrivateKey, digest []byte) ([]byte, error) {
+	r, s, err := ecdsa.Sign(rand.Reader, key, digest)
+	if err != nil {
+		return nil, err
+	}
+	order := key.Params().N
+	if s.Cmp(new(big.Int).Rsh(order, 1)) > 0 {
+		s.Sub(order, s)
+	}
+	return asn1.Marshal(struct{ R, S *big.Int }{r, s})
 }
 
 // post sends body and decodes the result out of the CA's envelope.

@@ -1,6 +1,12 @@
 package registrar
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/asn1"
+	"math/big"
 	"strings"
 	"testing"
 )
@@ -28,6 +34,29 @@ func TestDecode(t *testing.T) {
 				t.Errorf("got %v, want %q", err, c.want)
 			}
 		})
+	}
+}
+
+// Fabric refuses every other signature of a library that does not care.
+func TestSignaturesHaveLowS(t *testing.T) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	half := new(big.Int).Rsh(key.Params().N, 1)
+	for i := range 64 {
+		digest := sha256.Sum256([]byte{byte(i)})
+		signature, err := signLowS(key, digest[:])
+		if err != nil {
+			t.Fatal(err)
+		}
+		var parts struct{ R, S *big.Int }
+		if _, err := asn1.Unmarshal(signature, &parts); err != nil {
+			t.Fatal(err)
+		}
+		if parts.S.Cmp(half) > 0 || !ecdsa.VerifyASN1(&key.PublicKey, digest[:], signature) {
+			t.Fatalf("signature %x", signature)
+		}
 	}
 }
 
