@@ -4,39 +4,42 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"flag"
 	"fmt"
-	"net/http"
 	"os"
+	"os/signal"
+	"syscall"
 
-	"github.com/goccy/go-yaml"
+	"github.com/pie-consortium/pie/gateway/internal/config"
 )
 
 func main() {
-	if err := run(os.Args[1:]); err != nil {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Args[1:]); err != nil {
 		fmt.Fprintln(os.Stderr, "pie-gateway:", err)
 		os.Exit(1)
 	}
 }
 
-func run(args []string) error {
+func run(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("pie-gateway", flag.ContinueOnError)
-	path := flags.String("config", "", "the gateway's configuration `file`")
+	path := flags.String("config", "", "the gateway's configuration `file`, YAML")
 	if err := flags.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return nil
+		}
 		return err
 	}
-	text, err := os.ReadFile(*path)
+	c, err := config.Load(*path)
 	if err != nil {
 		return err
 	}
-	var config struct {
-		Operations string `yaml:"operations"`
-	}
-	if err := yaml.Unmarshal(text, &config); err != nil {
+	gateway, err := assemble(c)
+	if err != nil {
 		return err
 	}
-	healthy := func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) }
-	http.HandleFunc("/livez", healthy)
-	http.HandleFunc("/readyz", healthy)
-	return http.ListenAndServe(config.Operations, nil)
+	return gateway.serve(ctx)
 }

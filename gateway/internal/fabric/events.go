@@ -2,7 +2,6 @@ package fabric
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 
 	"github.com/hyperledger/fabric-gateway/pkg/client"
@@ -10,11 +9,11 @@ import (
 	"github.com/pie-consortium/pie/ledger"
 )
 
-// Event is one event of the ledger.
+// Event is one event of the ledger. The payload is the JSON of a [ledger.Event].
 type Event struct {
 	Name    ledger.EventName
 	Block   uint64
-	Payload ledger.Event
+	Payload []byte
 }
 
 // Checkpoint remembers, in a file, the last event that was processed.
@@ -35,7 +34,7 @@ func (c *Checkpoint) Close() error { return c.file.Close() }
 // Follow hands every event after the checkpoint to process, in order, and moves the
 // checkpoint once process has returned nil: an event is seen again after a crash, and
 // never missed. It returns when the stream ends or process fails.
-func (p *Peer) Follow(ctx context.Context, checkpoint *Checkpoint, process func(context.Context, Event) error) error {
+func (p *Peer) Follow(ctx context.Context, checkpoint *Checkpoint, process func(Event) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	network := p.gateway.GetNetwork(p.channel)
@@ -44,11 +43,7 @@ func (p *Peer) Follow(ctx context.Context, checkpoint *Checkpoint, process func(
 		return decodeError(err)
 	}
 	for event := range events {
-		decoded := Event{Name: ledger.EventName(event.EventName), Block: event.BlockNumber}
-		if err := json.Unmarshal(event.Payload, &decoded.Payload); err != nil {
-			return fmt.Errorf("event %s in block %d: %w", event.EventName, event.BlockNumber, err)
-		}
-		if err := process(ctx, decoded); err != nil {
+		if err := process(Event{ledger.EventName(event.EventName), event.BlockNumber, event.Payload}); err != nil {
 			return err
 		}
 		if err := checkpoint.file.CheckpointChaincodeEvent(event); err != nil {

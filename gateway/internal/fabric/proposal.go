@@ -1,6 +1,7 @@
 package fabric
 
 import (
+	"crypto/sha256"
 	"crypto/x509"
 	"encoding/hex"
 	"encoding/pem"
@@ -13,8 +14,6 @@ import (
 	"github.com/hyperledger/fabric-protos-go-apiv2/msp"
 	"github.com/hyperledger/fabric-protos-go-apiv2/peer"
 	"google.golang.org/protobuf/proto"
-
-	"crypto/sha256"
 
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/fault"
@@ -149,7 +148,7 @@ func (p *Proposal) readCall(payload []byte) error {
 
 // IsFor refuses a proposal that is not for the peer's channel and chaincode, or not of
 // the user's own making.
-func (p *Peer) IsFor(proposal Proposal, user ledger.UserID, bundle *trust.Bundle) error {
+func (p *Peer) IsFor(proposal Proposal, user ledger.UserID) error {
 	if proposal.Channel != p.channel || proposal.Chaincode != p.chaincode {
 		return fault.New(fault.InvalidArgument, "the proposal is not for chaincode %s on channel %s", p.chaincode, p.channel)
 	}

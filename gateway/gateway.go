@@ -1,0 +1,158 @@
+package main
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"github.com/pie-consortium/pie/gateway/internal/auth"
+	"github.com/pie-consortium/pie/gateway/internal/config"
+	"github.com/pie-consortium/pie/gateway/internal/enrollment"
+	"github.com/pie-consortium/pie/gateway/internal/fabric"
+	"github.com/pie-consortium/pie/gateway/internal/health"
+	"github.com/pie-consortium/pie/gateway/internal/ipfs"
+	"github.com/pie-consortium/pie/gateway/internal/proxy"
+	"github.com/pie-consortium/pie/gateway/internal/replica"
+	"github.com/pie-consortium/pie/gateway/internal/rest"
+	"github.com/pie-consortium/pie/gateway/internal/telemetry"
+	"github.com/pie-consortium/pie/ledger"
+	"github.com/pie-consortium/pie/ledger/trust"
+)
+
+// gateway is the assembled program.
+type gateway struct {
+	config   *config.Config
+	bundle   *trust.Bundle
+	signer   *trust.Signer
+	log      *slog.Logger
+	registry *prometheus.Registry
+
+	peer         *fabric.Peer
+	node         *ipfs.Node
+	registration *proxy.Registration
+	replicas     *replica.Keeper
+	api          http.Handler
+}
+
+// assemble makes everything and waits for nobody: neighbours may start later.
+func assemble(c *config.Config) (*gateway, error) {
+	g := &gateway{config: c, log: telemetry.NewLogger(os.Stderr, c.MSP), registry: prometheus.NewRegistry()}
+	g.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	if err := os.MkdirAll(c.Data, 0o700); err != nil {
+		return nil, fmt.Errorf("data folder: %w", err)
+	}
+	for _, step := range []func() error{g.loadTrust, g.connect, g.buildReplicas, g.buildAPI} {
+		if err := step(); err != nil {
+			return nil, err
+		}
+	}
+	return g, nil
+}
+
+func (g *gateway) loadTrust() error {
+	var err error
+	if g.bundle, err = trust.LoadBundle(g.config.Trust); err != nil {
+		return err
+	}
+	if g.signer, err = g.config.Identity.Signer(); err != nil {
+		return fmt.Errorf("gateway identity: %w", err)
+	}
+	identity, err := g.bundle.Identify(g.signer.Certificate, time.Now())
+	if err != nil {
+		return fmt.Errorf("gateway identity: %w", err)
+	}
+	if identity.Role != ledger.Gateway || identity.User.MSP != g.config.MSP {
+		return fmt.Errorf("gateway identity: the certificate is of %s, role %s; role gateway of %s is needed",
+			identity.User, identity.Role, g.config.MSP)
+	}
+	return nil
+}
+
+func (g *gateway) connect() error {
+	var err error
+	if g.peer, err = fabric.Connect(g.config, g.signer); err != nil {
+		return err
+	}
+	g.node, err = ipfs.New(g.config.IPFS.API)
+	return err
+}
+
+func (g *gateway) buildReplicas() error {
+	var members []string
+	for _, organization := range g.bundle.Organizations {
+		if len(organization.Gateways) > 0 { // others order transactions and keep nothing
+			members = append(members, organization.MSP)
+		}
+	}
+	var err error
+	g.replicas, err = replica.Open(replica.Options{
+		Folder: g.config.Data, MSP: g.config.MSP, Members: members, Peer: g.peer, Node: g.node, Log: g.log,
+	}, g.registry)
+	return err
+}
+
+func (g *gateway) buildAPI() error {
+	key, err := proxy.LoadKey(g.config.Data)
+	if err != nil {
+		return err
+	}
+	user := ledger.UserID{MSP: g.config.MSP, Pseudonym: g.signer.Certificate.Subject.CommonName}
+	g.registration = proxy.NewRegistration(g.peer, g.signer, user, key.Recipient().String(), g.log)
+	ca, err := enrollment.New(g.config.CA)
+	if err != nil {
+		return err
+	}
+	requests, err := telemetry.NewRequests(g.registry)
+	if err != nil {
+		return err
+	}
+	api := &rest.API{
+		Authority: auth.New(g.config.URL, g.bundle, g.signer, time.Now),
+		CA:        ca, Peer: g.peer, Node: g.node, Log: g.log, Requests: requests, Now: time.Now,
+		Proxy: &proxy.Proxy{
+			Channel: g.config.Channel, MSP: g.config.MSP, Bundle: g.bundle, Signer: g.signer, Key: key,
+			Release: g.release, Now: time.Now,
+		},
+	}
+	g.api, err = api.Handler()
+	return err
+}
+
+func (g *gateway) release(ctx context.Context, query ledger.ReadRelease) (ledger.Release, error) {
+	var release ledger.Release
+	if err := query.Validate(); err != nil {
+		return release, err
+	}
+	return release, g.peer.Evaluate(ctx, ledger.TxReadRelease, query, &release)
+}
+
+// checks are what /readyz asks.
+func (g *gateway) checks() health.Checks {
+	return health.Checks{
+		"peer":        g.askPeer,
+		"ipfs":        g.node.Ready,
+		"events":      g.replicas.Ready,
+		"proxyKey":    g.registration.Ready,
+		"certificate": func(context.Context) error { return unexpired(g.signer.Certificate, time.Now()) },
+	}
+}
+
+func (g *gateway) askPeer(ctx context.Context) error {
+	var list ledger.List[ledger.Organization]
+	return g.peer.Evaluate(ctx, ledger.TxReadOrganizations, ledger.ReadOrganizations{}, &list)
+}
+
+func unexpired(certificate *x509.Certificate, now time.Time) error {
+	if now.After(certificate.NotAfter) {
+		return errors.New("the gateway's certificate expired on " + certificate.NotAfter.UTC().Format(time.RFC3339))
+	}
+	return nil
+}

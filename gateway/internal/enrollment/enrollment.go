@@ -1,0 +1,125 @@
+// Package enrollment passes certificate requests on to the hospital's Fabric CA. The
+// key stays on the device; the secret is forwarded and forgotten.
+package enrollment
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/pie-consortium/pie/gateway/api"
+	"github.com/pie-consortium/pie/gateway/internal/config"
+	"github.com/pie-consortium/pie/ledger/fault"
+)
+
+const (
+	timeout   = 15 * time.Second
+	maxAnswer = 1 << 20 // bytes; a certificate with its chain has a few thousand
+)
+
+// CA is the hospital's Fabric CA.
+type CA struct {
+	url    string
+	client *http.Client
+}
+
+// New prepares a client of the CA; it does not wait for it.
+func New(c config.CA) (*CA, error) {
+	roots, err := config.Roots(c.TLSRoot)
+	if err != nil {
+		return nil, fmt.Errorf("enrolment: %w", err)
+	}
+	transport := &http.Transport{TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots}}
+	return &CA{url: c.URL, client: &http.Client{Transport: transport, Timeout: timeout}}, nil
+}
+
+// Enroll returns the certificate, PEM, that the CA issues for the request.
+func (c *CA) Enroll(ctx context.Context, request api.EnrollmentRequest) (string, error) {
+	if err := checkCSR(request.Csr, request.Pseudonym); err != nil {
+		return "", err
+	}
+	answer, status, err := c.ask(ctx, request)
+	if err != nil {
+		return "", fmt.Errorf("enrol at %s: %w", c.url, err)
+	}
+	if !answer.Success {
+		return "", answer.refusal(status)
+	}
+	return string(answer.Result.Cert), nil
+}
+
+// checkCSR refuses requests that the ledger would have no use for: another name, or a
+// key that is not P-256.
+func checkCSR(text, pseudonym string) error {
+	block, _ := pem.Decode([]byte(text))
+	if block == nil || block.Type != "CERTIFICATE REQUEST" {
+		return fault.New(fault.InvalidArgument, "csr is no PEM certificate request")
+	}
+	csr, err := x509.ParseCertificateRequest(block.Bytes)
+	if err != nil || csr.CheckSignature() != nil {
+		return fault.New(fault.InvalidArgument, "csr is malformed or not signed with its key")
+	}
+	key, ok := csr.PublicKey.(*ecdsa.PublicKey)
+	if !ok || key.Curve != elliptic.P256() {
+		return fault.New(fault.InvalidArgument, "csr must be for an ECDSA key on P-256")
+	}
+	if csr.Subject.CommonName != pseudonym {
+		return fault.New(fault.InvalidArgument, "the common name of csr must be the pseudonym")
+	}
+	return nil
+}
+
+// answer is what Fabric CA's REST interface answers to everything.
+type answer struct {
+	Success bool `json:"success"`
+	Result  struct {
+		Cert []byte `json:"Cert"` // PEM
+	} `json:"result"`
+	Errors []struct {
+		Code int `json:"code"`
+	} `json:"errors"`
+}
+
+func (c *CA) ask(ctx context.Context, request api.EnrollmentRequest) (answer, int, error) {
+	var said answer
+	body, err := json.Marshal(map[string]string{"certificate_request": request.Csr})
+	if err != nil {
+		return said, 0, err
+	}
+	post, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url+"/api/v1/enroll", bytes.NewReader(body))
+	if err != nil {
+		return said, 0, err
+	}
+	post.SetBasicAuth(request.Pseudonym, request.Secret)
+	response, err := c.client.Do(post)
+	if err != nil {
+		return said, 0, err
+	}
+	defer response.Body.Close()
+	if err := json.NewDecoder(io.LimitReader(response.Body, maxAnswer)).Decode(&said); err != nil {
+		return said, 0, fmt.Errorf("the CA answered %s without its usual JSON", response.Status)
+	}
+	return said, response.StatusCode, nil
+}
+
+// refusal tells a wrong secret from everything else. Fabric CA says no more than that
+// to those without one.
+func (a answer) refusal(status int) error {
+	if status == http.StatusUnauthorized {
+		return fault.New(fault.Unauthenticated, "the pseudonym or its secret is wrong, or the secret has been used")
+	}
+	var codes []int
+	for _, e := range a.Errors {
+		codes = append(codes, e.Code)
+	}
+	return fault.New(fault.PermissionDenied, "the CA refused the request: status %d, codes %v", status, codes)
+}

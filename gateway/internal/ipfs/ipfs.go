@@ -1,0 +1,159 @@
+// Package ipfs is the gateway's client of the hospital's own Kubo node. Bytes stream
+// both ways; nothing is held in memory. Every wait has an end: for a CID that nobody
+// has, Kubo itself would wait for ever.
+package ipfs
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/ipfs/boxo/files"
+	"github.com/ipfs/kubo/client/rpc"
+	"github.com/ipfs/kubo/core/coreiface/options"
+
+	"github.com/pie-consortium/pie/ledger"
+	"github.com/pie-consortium/pie/ledger/fault"
+)
+
+const (
+	// findTimeout bounds the wait for the first block of a CID.
+	findTimeout = 15 * time.Second
+	// stallTimeout bounds the wait for more bytes of a stream.
+	stallTimeout = 30 * time.Second
+	// pinTimeout bounds the pinning of content that is already here.
+	pinTimeout = 2 * time.Minute
+
+	// Chunker fixes, with CIDv1 and raw leaves, which CID a file has.
+	Chunker = "size-1048576"
+)
+
+// Node is the hospital's own Kubo node.
+type Node struct {
+	api     *rpc.HttpApi
+	offline bool
+}
+
+// New prepares a client of the RPC interface at the base URL; it does not wait for it.
+func New(url string) (*Node, error) {
+	api, err := rpc.NewURLApiWithClient(url, &http.Client{Transport: &http.Transport{}})
+	if err != nil {
+		return nil, fmt.Errorf("ipfs %s: %w", url, err)
+	}
+	return &Node{api: api}, nil
+}
+
+// Local is the node without the swarm: what it does not have is not there.
+func (n *Node) Local() *Node { return &Node{api: n.api, offline: true} }
+
+// Content is what was added.
+type Content struct {
+	CID    string
+	SHA256 ledger.Digest
+	Size   int64
+}
+
+// Add stores and pins everything that r has. An error of r is returned as it is.
+func (n *Node) Add(ctx context.Context, r io.Reader) (Content, error) {
+	measured := &meter{source: r, hash: sha256.New()}
+	path, err := n.api.Unixfs().Add(ctx, files.NewReaderFile(measured), options.Unixfs.Pin(true, ""),
+		options.Unixfs.CidVersion(1), options.Unixfs.RawLeaves(true), options.Unixfs.Chunker(Chunker))
+	if measured.failure != nil {
+		return Content{}, measured.failure
+	}
+	if err != nil {
+		return Content{}, unavailable(err, "the hospital's IPFS node did not store the content; try again")
+	}
+	return Content{CID: path.RootCid().String(), SHA256: ledger.Digest(measured.hash.Sum(nil)), Size: measured.size}, nil
+}
+
+// meter hashes and counts what passes, and keeps the error that ended it.
+type meter struct {
+	source  io.Reader
+	hash    hash.Hash
+	size    int64
+	failure error
+}
+
+func (m *meter) Read(b []byte) (int, error) {
+	n, err := m.source.Read(b)
+	m.hash.Write(b[:n])
+	m.size += int64(n)
+	if err != nil && !errors.Is(err, io.EOF) {
+		m.failure = err
+	}
+	return n, err
+}
+
+// Range is a part of a content; a Length of 0 means to the end.
+type Range struct{ Offset, Length int64 }
+
+// Open streams a part of a content. The caller closes it.
+func (n *Node) Open(ctx context.Context, cid string, part Range) (io.ReadCloser, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	watchdog := time.AfterFunc(findTimeout, cancel)
+	request := n.api.Request("cat", cid).Option("offset", part.Offset)
+	if part.Length > 0 {
+		request = request.Option("length", part.Length)
+	}
+	if n.offline {
+		request = request.Option("offline", true)
+	}
+	response, err := request.Send(ctx)
+	if err == nil && response.Error != nil {
+		err = response.Error
+	}
+	if err != nil {
+		watchdog.Stop()
+		cancel()
+		return nil, unavailable(err, "the content has not been found; try again")
+	}
+	return &stream{body: response.Output, watchdog: watchdog, cancel: cancel}, nil
+}
+
+// stream gives up when no byte comes for a while.
+type stream struct {
+	body     io.ReadCloser
+	watchdog *time.Timer
+	cancel   context.CancelFunc
+}
+
+func (s *stream) Read(b []byte) (int, error) {
+	s.watchdog.Reset(stallTimeout)
+	n, err := s.body.Read(b)
+	s.watchdog.Stop() // a slow reader on our side is no stall of the node
+	if err != nil && !errors.Is(err, io.EOF) {
+		err = unavailable(err, "the content broke off; try again")
+	}
+	return n, err
+}
+
+func (s *stream) Close() error {
+	s.watchdog.Stop()
+	s.cancel()
+	return s.body.Close()
+}
+
+// Pin keeps a content for good; it must be here already.
+func (n *Node) Pin(ctx context.Context, cid string) error {
+	ctx, cancel := context.WithTimeout(ctx, pinTimeout)
+	defer cancel()
+	if err := n.api.Request("pin/add", cid).Option("recursive", true).Exec(ctx, nil); err != nil {
+		return unavailable(err, "the hospital's IPFS node did not pin the content")
+	}
+	return nil
+}
+
+// Ready asks whether the node answers.
+func (n *Node) Ready(ctx context.Context) error {
+	return n.api.Request("version").Exec(ctx, nil)
+}
+
+func unavailable(err error, detail string) error {
+	return errors.Join(fault.New(fault.ContentUnavailable, "%s", detail), err)
+}

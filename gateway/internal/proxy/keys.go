@@ -1,0 +1,53 @@
+package proxy
+
+import (
+	"fmt"
+
+	"github.com/pie-consortium/pie/ledger"
+	"github.com/pie-consortium/pie/ledger/fault"
+	"github.com/pie-consortium/pie/ledger/trust"
+	"github.com/pie-consortium/pie/umbral"
+)
+
+// keys are the public keys that a fragment must verify with.
+type keys struct{ record, verifying, receiving *umbral.PublicKey }
+
+// readKeys takes the keys from their owners' statements: the ledger's word alone would
+// make whoever controls it a source of keys.
+func (p *Proxy) readKeys(release ledger.Release) (keys, error) {
+	record, err := p.Bundle.VerifyKeyStatement(release.RecordKey, ledger.RecordKey, release.Record.Patient)
+	if err != nil {
+		return keys{}, badStatement(err)
+	}
+	if record.Record != release.Record.Record || record.Version != release.Record.Version {
+		return keys{}, badStatement(fmt.Errorf("the record key is another record's"))
+	}
+	verifying, err := p.Bundle.VerifyKeyStatement(release.VerifyingKey, ledger.VerifyingKey, release.Record.Patient)
+	if err != nil {
+		return keys{}, badStatement(err)
+	}
+	receiving, err := p.Bundle.VerifyKeyStatement(release.ReceivingKey, ledger.ReceivingKey, release.Access.User.User)
+	if err != nil {
+		return keys{}, badStatement(err)
+	}
+	if ledger.DigestOf(receiving.Key) != release.Grant.Fragments.ReceivingKey {
+		return keys{}, badStatement(fmt.Errorf("the grant is for another receiving key"))
+	}
+	return parseKeys(record, verifying, receiving)
+}
+
+func parseKeys(record, verifying, receiving trust.KeyStatement) (keys, error) {
+	var parsed [3]*umbral.PublicKey
+	for i, statement := range []trust.KeyStatement{record, verifying, receiving} {
+		key, err := umbral.ParsePublicKey(statement.Key)
+		if err != nil {
+			return keys{}, badStatement(fmt.Errorf("the %s key of %s is no point of the curve", statement.Kind, statement.User))
+		}
+		parsed[i] = key
+	}
+	return keys{record: parsed[0], verifying: parsed[1], receiving: parsed[2]}, nil
+}
+
+func badStatement(err error) error {
+	return fault.New(fault.FragmentInvalid, "key statement: %s", err)
+}

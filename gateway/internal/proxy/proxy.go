@@ -1,0 +1,124 @@
+// Package proxy is the gateway's role in threshold proxy re-encryption: for one open,
+// asked for by the one who opened, it re-encrypts with its own fragment and forgets it.
+package proxy
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"filippo.io/age"
+
+	"github.com/pie-consortium/pie/ledger"
+	"github.com/pie-consortium/pie/ledger/fault"
+	"github.com/pie-consortium/pie/ledger/trust"
+	"github.com/pie-consortium/pie/umbral"
+)
+
+// maxRequestAge bounds how long a signed request may be shown.
+const maxRequestAge = 2 * time.Minute
+
+// Proxy is the proxy of one hospital. Release asks the hospital's own peer, which
+// answers only for an open that it holds valid and recent, under an active grant, with
+// the fragment that the grant commits to.
+type Proxy struct {
+	Channel string
+	MSP     string
+	Bundle  *trust.Bundle
+	Signer  *trust.Signer // the gateway's identity
+	Key     age.Identity  // that fragments are sealed to
+	Release func(context.Context, ledger.ReadRelease) (ledger.Release, error)
+	Now     func() time.Time
+}
+
+// Reencrypt answers a signed request with a signed capsule fragment.
+func (p *Proxy) Reencrypt(ctx context.Context, jws string) (string, error) {
+	request, err := p.authenticate(jws)
+	if err != nil {
+		return "", err
+	}
+	release, err := p.Release(ctx, ledger.ReadRelease{Record: request.Record, Open: request.Open})
+	if err != nil {
+		return "", err
+	}
+	if release.Access.User.User != request.caller.User || release.Access.Certificate != request.certificate {
+		return "", fault.New(fault.PermissionDenied, "the request must be signed with the key that opened the record")
+	}
+	fragment, err := p.reencrypt(release)
+	if err != nil {
+		return "", err
+	}
+	return p.Signer.SignReencryption(trust.Reencryption{
+		Open: request.Open, Record: release.Record.Record, Version: release.Record.Version,
+		Grant: release.Grant.Grant, Proxy: p.MSP, Capsule: release.Record.Capsule,
+		SHA256: release.Record.SHA256, Commitment: release.Record.Commitment, CapsuleFrag: fragment,
+	})
+}
+
+// request is a re-encryption request with who signed it.
+type request struct {
+	trust.ReencryptionRequest
+	caller      ledger.Identity
+	certificate ledger.Digest
+}
+
+func (p *Proxy) authenticate(jws string) (request, error) {
+	asked, caller, certificate, err := p.Bundle.VerifyReencryptionRequest(jws, p.Now())
+	if err != nil {
+		detail := err.Error()
+		if known := (*fault.Error)(nil); errors.As(err, &known) {
+			detail = known.Detail
+		}
+		return request{}, fault.New(fault.Unauthenticated, "%s", detail)
+	}
+	if asked.Proxy != p.MSP {
+		return request{}, fault.New(fault.InvalidArgument, "the request is for another proxy, this is %s", p.MSP)
+	}
+	if p.Now().Sub(asked.Issued).Abs() > maxRequestAge {
+		return request{}, fault.New(fault.Unauthenticated, "the request was not signed within the last %s; check this device's clock", maxRequestAge)
+	}
+	return request{asked, caller, trust.CertificateDigest(certificate)}, nil
+}
+
+// reencrypt opens, checks and uses the fragment, which lives no longer than this call.
+func (p *Proxy) reencrypt(release ledger.Release) ([]byte, error) {
+	envelope, err := trust.OpenKeyFrag(release.Sealed, p.Key)
+	if err != nil {
+		return nil, fault.New(fault.FragmentInvalid, "%s", err)
+	}
+	if err := p.checkUse(envelope, release); err != nil {
+		return nil, err
+	}
+	keys, err := p.readKeys(release)
+	if err != nil {
+		return nil, err
+	}
+	unverified, err := umbral.ParseKeyFragMsgpack(envelope.KeyFrag)
+	if err != nil {
+		return nil, fault.New(fault.FragmentInvalid, "the key fragment is malformed")
+	}
+	keyFrag, err := unverified.Verify(keys.verifying, keys.record, keys.receiving)
+	if err != nil {
+		return nil, fault.New(fault.FragmentInvalid, "the key fragment does not verify with the patient's, the record's and the grantee's keys")
+	}
+	capsule, err := umbral.ParseCapsule(release.Record.Capsule)
+	if err != nil {
+		return nil, fault.New(fault.FragmentInvalid, "the record's capsule is malformed")
+	}
+	capsuleFrag, err := umbral.Reencrypt(nil, capsule, keyFrag)
+	if err != nil {
+		return nil, fault.New(fault.FragmentInvalid, "the record's capsule does not verify")
+	}
+	return capsuleFrag.Bytes(), nil
+}
+
+// checkUse refuses a fragment that was sealed for any other use than this one.
+func (p *Proxy) checkUse(envelope trust.KeyFragEnvelope, release ledger.Release) error {
+	same := envelope.Channel == p.Channel && envelope.Proxy == p.MSP &&
+		envelope.Record == release.Record.Record && envelope.Version == release.Record.Version &&
+		envelope.Grant == release.Grant.Grant && envelope.Grantee == release.Grant.Grantee
+	if !same {
+		return fault.New(fault.FragmentInvalid, "the key fragment was sealed for another record, grant, grantee or proxy")
+	}
+	return nil
+}

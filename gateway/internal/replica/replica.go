@@ -1,0 +1,229 @@
+// Package replica keeps copies of ciphertext: it follows the ledger's events and pins
+// what this hospital is to keep, after checking size, hash and capsule.
+package replica
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/pie-consortium/pie/gateway/internal/content"
+	"github.com/pie-consortium/pie/gateway/internal/fabric"
+	"github.com/pie-consortium/pie/gateway/internal/ipfs"
+	"github.com/pie-consortium/pie/ledger"
+	"github.com/pie-consortium/pie/ledger/fault"
+)
+
+const (
+	// Pauses between attempts begin with the first and double up to the longest.
+	firstPause         = time.Second
+	longestFetchPause  = 5 * time.Minute
+	longestFollowPause = 10 * time.Second
+	// maxFetches bounds how many contents are fetched at once.
+	maxFetches = 4
+)
+
+// Keeper follows the events and keeps this hospital's replicas.
+type Keeper struct {
+	options    Options
+	checkpoint *fabric.Checkpoint
+	pending    pending
+	slots      chan struct{}
+	waiting    prometheus.Gauge
+	fetches    sync.WaitGroup
+
+	mutex   sync.Mutex
+	stopped error // why the event stream is down
+}
+
+// Options of a [Keeper].
+type Options struct {
+	Folder  string   // for checkpoint and pending replicas
+	MSP     string   // of this hospital
+	Members []string // MSPs of all hospitals
+	Peer    *fabric.Peer
+	Node    *ipfs.Node
+	Log     *slog.Logger
+}
+
+// Open prepares a keeper. It registers its metric with the registry.
+func Open(options Options, registry *prometheus.Registry) (*Keeper, error) {
+	checkpoint, err := fabric.OpenCheckpoint(filepath.Join(options.Folder, "events.checkpoint"))
+	if err != nil {
+		return nil, err
+	}
+	pending, err := openPending(filepath.Join(options.Folder, "replicas"))
+	if err != nil {
+		return nil, errors.Join(err, checkpoint.Close())
+	}
+	waiting := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "pie_gateway_replicas_pending", Help: "Record versions whose replica is still to be decided or fetched.",
+	})
+	return &Keeper{
+		options: options, checkpoint: checkpoint, pending: pending, slots: make(chan struct{}, maxFetches),
+		waiting: waiting, stopped: errors.New("the event stream has not begun"),
+	}, registry.Register(waiting)
+}
+
+// Ready is nil while the event stream is up.
+func (k *Keeper) Ready(context.Context) error {
+	k.mutex.Lock()
+	defer k.mutex.Unlock()
+	return k.stopped
+}
+
+func (k *Keeper) setStopped(err error) {
+	k.mutex.Lock()
+	defer k.mutex.Unlock()
+	k.stopped = err
+}
+
+// Run follows the events until the context ends, and takes up again what was pending.
+func (k *Keeper) Run(ctx context.Context) error {
+	defer k.checkpoint.Close()
+	defer k.fetches.Wait()
+	left, err := k.pending.list()
+	if err != nil {
+		return err
+	}
+	for _, version := range left {
+		k.begin(ctx, version)
+	}
+	for pause := firstPause; ; pause = min(2*pause, longestFollowPause) {
+		began := time.Now()
+		err := k.follow(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if time.Since(began) > longestFollowPause {
+			pause = firstPause
+		}
+		k.setStopped(fmt.Errorf("the event stream ended: %w", err))
+		k.options.Log.Warn("event stream ended; following it again", "error", err, "pause", pause)
+		if !wait(ctx, pause) {
+			return nil
+		}
+	}
+}
+
+func (k *Keeper) follow(ctx context.Context) error {
+	k.setStopped(nil)
+	if err := k.options.Peer.Follow(ctx, k.checkpoint, func(e fabric.Event) error { return k.process(ctx, e) }); err != nil {
+		return err
+	}
+	return errors.New("the peer closed it")
+}
+
+// process only notes the version, on disk: a content that is slow to come must not
+// hold up the events behind it.
+func (k *Keeper) process(ctx context.Context, event fabric.Event) error {
+	if event.Name != ledger.RecordRegistered {
+		return nil
+	}
+	var payload ledger.Event
+	if err := json.Unmarshal(event.Payload, &payload); err != nil {
+		k.options.Log.Error("event is malformed and passed over", "block", event.Block, "error", err)
+		return nil
+	}
+	for _, record := range payload.Records {
+		version := ledger.RecordVersion{Record: record, Version: payload.Version}
+		if err := version.Validate(); err != nil {
+			k.options.Log.Error("event is malformed and passed over", "block", event.Block, "error", err)
+			continue
+		}
+		added, err := k.pending.add(version)
+		if err != nil {
+			return err
+		}
+		if added {
+			k.begin(ctx, version)
+		}
+	}
+	return nil
+}
+
+// begin tries until the version is done or the context ends.
+func (k *Keeper) begin(ctx context.Context, version ledger.RecordVersion) {
+	k.waiting.Inc()
+	k.fetches.Go(func() {
+		defer k.waiting.Dec()
+		log := k.options.Log.With("record", version.Record, "version", version.Version)
+		if !k.pursue(ctx, version, log) {
+			return
+		}
+		if err := k.pending.remove(version); err != nil {
+			log.Error("pending replica is not forgotten", "error", err)
+		}
+	})
+}
+
+// pursue reports false when the context ended before the version was done.
+func (k *Keeper) pursue(ctx context.Context, version ledger.RecordVersion, log *slog.Logger) bool {
+	for pause := firstPause; ; pause = min(2*pause, longestFetchPause) {
+		err := k.attempt(ctx, version)
+		switch {
+		case err == nil:
+			return true
+		case permanent(err):
+			log.Error("no replica is kept", "error", err)
+			return true
+		case ctx.Err() != nil:
+			return false
+		}
+		log.Warn("replica is not here yet", "error", err, "pause", pause)
+		if !wait(ctx, pause) {
+			return false
+		}
+	}
+}
+
+// permanent errors are those that another attempt cannot change: the content is not
+// what was registered, or the record is gone.
+func permanent(err error) bool {
+	switch fault.CodeOf(err) {
+	case fault.Altered, fault.NotFound, fault.Erased:
+		return true
+	}
+	return false
+}
+
+func (k *Keeper) attempt(ctx context.Context, version ledger.RecordVersion) error {
+	select {
+	case k.slots <- struct{}{}:
+		defer func() { <-k.slots }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	var record ledger.RecordView
+	query := ledger.ReadRecord{Record: version.Record, Version: version.Version}
+	if err := k.options.Peer.Evaluate(ctx, ledger.TxReadRecord, query, &record); err != nil {
+		return err
+	}
+	live := record.State != ledger.Superseded && record.State != ledger.ErasedRow
+	if !live || !slices.Contains(keepers(record.Record, k.options.Members), k.options.MSP) {
+		return nil
+	}
+	claim := content.Claim{CID: record.CID, SHA256: record.SHA256, Size: record.Size, Capsule: record.Capsule}
+	if err := content.Verify(ctx, k.options.Node, claim); err != nil {
+		return err
+	}
+	return k.options.Node.Pin(ctx, record.CID)
+}
+
+// wait reports false when the context ended first.
+func wait(ctx context.Context, pause time.Duration) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(pause):
+		return true
+	}
+}

@@ -1,0 +1,58 @@
+// Package rest serves the gateway's OpenAPI document over HTTP. What every request must
+// pass (token, rate, size, content type, schema) stands in [gate]; handlers come after.
+package rest
+
+//go:generate go run github.com/oapi-codegen/oapi-codegen/v2/cmd/oapi-codegen@v2.8.0 --config server.yaml ../../api/openapi.yaml
+
+import (
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/pie-consortium/pie/gateway/internal/auth"
+	"github.com/pie-consortium/pie/gateway/internal/enrollment"
+	"github.com/pie-consortium/pie/gateway/internal/fabric"
+	"github.com/pie-consortium/pie/gateway/internal/ipfs"
+	"github.com/pie-consortium/pie/gateway/internal/proxy"
+	"github.com/pie-consortium/pie/gateway/internal/telemetry"
+)
+
+// API is everything that the handlers need.
+type API struct {
+	Authority *auth.Authority
+	CA        *enrollment.CA
+	Peer      *fabric.Peer
+	Node      *ipfs.Node
+	Proxy     *proxy.Proxy
+
+	Log      *slog.Logger
+	Requests *telemetry.Requests
+	Now      func() time.Time
+}
+
+var _ StrictServerInterface = (*API)(nil)
+
+// Handler serves the API.
+func (a *API) Handler() (http.Handler, error) { return a.engine() }
+
+func (a *API) engine() (*gin.Engine, error) {
+	gate, err := newGate(a.Authority, a.Now)
+	if err != nil {
+		return nil, fmt.Errorf("openapi document: %w", err)
+	}
+	gin.SetMode(gin.ReleaseMode)
+	engine := gin.New()
+	engine.ContextWithFallback = true
+	engine.HandleMethodNotAllowed = true
+	engine.RedirectTrailingSlash = false
+	engine.Use(a.observe, gate.pass)
+	RegisterHandlersWithOptions(engine, NewStrictHandlerWithOptions(a, nil, StrictGinServerOptions{
+		RequestErrorHandlerFunc:  refuse,
+		HandlerErrorFunc:         fail,
+		ResponseErrorHandlerFunc: fail,
+	}), GinServerOptions{ErrorHandler: func(c *gin.Context, err error, _ int) { refuse(c, err) }})
+	return engine, nil
+}

@@ -1,0 +1,49 @@
+package rest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/pie-consortium/pie/gateway/internal/problem"
+	"github.com/pie-consortium/pie/ledger"
+)
+
+// AddContent streams ciphertext to the hospital's IPFS node.
+func (a *API) AddContent(ctx context.Context, request AddContentRequestObject) (AddContentResponseObject, error) {
+	added, err := a.Node.Add(ctx, request.Body)
+	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
+		return nil, bodyTooLarge(tooLarge.Limit)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return AddContent200JSONResponse{Cid: added.CID, Sha256: added.SHA256, Size: added.Size}, nil
+}
+
+// ReadContent streams ciphertext, or one range of it, to those whom the ledger allows.
+func (a *API) ReadContent(ctx context.Context, request ReadContentRequestObject) (ReadContentResponseObject, error) {
+	view, err := read[ledger.ContentView](ctx, a, ledger.TxReadContent, ledger.ReadContent{OnBehalf: onBehalf(ctx), CID: request.Cid})
+	if err != nil {
+		return nil, err
+	}
+	part, partial, err := parseRange(optional(request.Params.Range), view.Size)
+	if err != nil {
+		return nil, problem.WithStatus(http.StatusRequestedRangeNotSatisfiable, err)
+	}
+	body, err := a.Node.Open(ctx, request.Cid, part)
+	if err != nil {
+		return nil, err
+	}
+	if partial {
+		span := fmt.Sprintf("bytes %d-%d/%d", part.Offset, part.Offset+part.Length-1, view.Size)
+		return ReadContent206ApplicationOctetStreamResponse{
+			Body: body, ContentLength: part.Length, Headers: ReadContent206ResponseHeaders{ContentRange: &span},
+		}, nil
+	}
+	unit := "bytes"
+	return ReadContent200ApplicationOctetStreamResponse{
+		Body: body, ContentLength: part.Length, Headers: ReadContent200ResponseHeaders{AcceptRanges: &unit},
+	}, nil
+}

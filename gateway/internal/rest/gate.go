@@ -1,0 +1,155 @@
+package rest
+
+import (
+	"context"
+	"errors"
+	"math"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/getkin/kin-openapi/routers"
+	"github.com/getkin/kin-openapi/routers/gorillamux"
+	"github.com/gin-gonic/gin"
+
+	"github.com/pie-consortium/pie/gateway/api"
+	"github.com/pie-consortium/pie/gateway/internal/auth"
+	"github.com/pie-consortium/pie/gateway/internal/problem"
+	"github.com/pie-consortium/pie/ledger"
+	"github.com/pie-consortium/pie/ledger/fault"
+)
+
+const (
+	// maxBody bounds a JSON or form body, in bytes: the fragments of a full upload,
+	// in base64 inside base64, stay well below.
+	maxBody = 4 << 20
+	// maxContent bounds one ciphertext, in bytes.
+	maxContent = 64 << 30
+	// maxHandling bounds a request that is not content. Checking a large content
+	// before its registration takes longest.
+	maxHandling = 2 * time.Minute
+)
+
+// gate is what every request must pass, as the OpenAPI document says.
+type gate struct {
+	router    routers.Router
+	authority *auth.Authority
+	callers   *limiter // by user, or by address where there is no token
+	enrolling *limiter // by address: secrets could be guessed there
+	now       func() time.Time
+}
+
+func newGate(authority *auth.Authority, now func() time.Time) (*gate, error) {
+	document, err := openapi3.NewLoader().LoadFromData(api.Document)
+	if err != nil {
+		return nil, err
+	}
+	router, err := gorillamux.NewRouter(document)
+	if err != nil {
+		return nil, err
+	}
+	return &gate{
+		router: router, authority: authority, now: now,
+		callers: newLimiter(100, 400), enrolling: newLimiter(5, 50),
+	}, nil
+}
+
+// pass lets a request through to its handler, or answers it.
+func (g *gate) pass(c *gin.Context) {
+	route, parameters, err := g.router.FindRoute(c.Request)
+	if err != nil {
+		fail(c, noRoute(err))
+		return
+	}
+	for _, check := range []func(*gin.Context, *routers.Route) error{g.limitEnrolling, g.authenticate, g.limit, limitBody} {
+		if err := check(c, route); err != nil {
+			fail(c, err)
+			return
+		}
+	}
+	if !isContent(route) {
+		ctx, cancel := context.WithTimeout(c.Request.Context(), maxHandling)
+		defer cancel()
+		c.Request = c.Request.WithContext(ctx)
+	}
+	if err := validate(c.Request, route, parameters); err != nil {
+		fail(c, err)
+		return
+	}
+	c.Next()
+}
+
+func noRoute(err error) error {
+	if errors.Is(err, routers.ErrMethodNotAllowed) {
+		return problem.WithStatus(http.StatusMethodNotAllowed, fault.New(fault.InvalidArgument, "this resource does not take that method"))
+	}
+	return fault.New(fault.NotFound, "there is no such resource")
+}
+
+// isContent tells the routes whose bodies are ciphertext: they stream, and take as long
+// as they take.
+func isContent(route *routers.Route) bool {
+	return strings.HasPrefix(route.Path, "/v1/content")
+}
+
+type identityKey struct{}
+
+// authenticate finds out whose token it is, where the document asks for one.
+func (g *gate) authenticate(c *gin.Context, route *routers.Route) error {
+	if security := route.Operation.Security; security != nil && len(*security) == 0 {
+		return nil
+	}
+	scheme, token, _ := strings.Cut(c.GetHeader("Authorization"), " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		c.Header("WWW-Authenticate", "Bearer")
+		return fault.New(fault.Unauthenticated, "a bearer token is needed; get one from /oauth2/token")
+	}
+	identity, err := g.authority.Verify(strings.TrimSpace(token))
+	if err != nil {
+		c.Header("WWW-Authenticate", `Bearer error="invalid_token"`)
+		return err
+	}
+	c.Request = c.Request.WithContext(context.WithValue(c.Request.Context(), identityKey{}, identity))
+	return nil
+}
+
+// callerOf is the identity of the token; only routes without one have the zero value.
+func callerOf(ctx context.Context) ledger.Identity {
+	identity, _ := ctx.Value(identityKey{}).(ledger.Identity)
+	return identity
+}
+
+func (g *gate) limitEnrolling(c *gin.Context, route *routers.Route) error {
+	if route.Operation.OperationID != "enroll" {
+		return nil
+	}
+	return g.take(c, g.enrolling, addressOf(c.Request))
+}
+
+func (g *gate) limit(c *gin.Context, _ *routers.Route) error {
+	caller := addressOf(c.Request)
+	if identity := callerOf(c.Request.Context()); identity.User != (ledger.UserID{}) {
+		caller = identity.User.String()
+	}
+	return g.take(c, g.callers, caller)
+}
+
+func (g *gate) take(c *gin.Context, l *limiter, caller string) error {
+	pause := l.take(caller, g.now())
+	if pause == 0 {
+		return nil
+	}
+	c.Header("Retry-After", strconv.Itoa(int(math.Ceil(pause.Seconds()))))
+	return fault.New(fault.RateLimited, "too many calls; wait as long as Retry-After says")
+}
+
+func addressOf(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return r.RemoteAddr
+	}
+	return host
+}

@@ -1,0 +1,74 @@
+package rest
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/pie-consortium/pie/gateway/internal/problem"
+	"github.com/pie-consortium/pie/ledger/fault"
+)
+
+const requestIDHeader = "X-Request-ID"
+
+// observe gives the request its ID, answers a panic, and writes log line and metric.
+func (a *API) observe(c *gin.Context) {
+	began := a.Now()
+	c.Header(requestIDHeader, rand.Text())
+	func() {
+		defer func() {
+			if reason := recover(); reason != nil {
+				fail(c, fmt.Errorf("panic: %v", reason))
+			}
+		}()
+		c.Next()
+	}()
+	a.record(c, a.Now().Sub(began))
+}
+
+// record names the operation by its route, never by its path or query: those say whose
+// record somebody looked for.
+func (a *API) record(c *gin.Context, took time.Duration) {
+	status, operation := c.Writer.Status(), c.FullPath()
+	if operation == "" {
+		operation = "unknown"
+	}
+	a.Requests.Observe(c.Request.Method+" "+operation, strconv.Itoa(status), took)
+	log := a.Log.With("requestID", c.Writer.Header().Get(requestIDHeader), "method", c.Request.Method,
+		"route", operation, "status", status, "milliseconds", took.Milliseconds(), "caller", callerOf(c.Request.Context()).User)
+	if err := c.Errors.Last(); err != nil && status >= http.StatusInternalServerError {
+		log.Error("request failed", "error", err.Err)
+		return
+	}
+	log.Info("request")
+}
+
+// fail answers with a problem, unless the answer is under way: then the connection ends
+// short of the announced length, which tells the caller.
+func fail(c *gin.Context, err error) {
+	_ = c.Error(err)
+	c.Abort()
+	if c.Writer.Written() {
+		return
+	}
+	problem.Write(c.Writer, c.Writer.Header().Get(requestIDHeader), err)
+}
+
+// refuse answers what could not be decoded. The decoder's text may repeat the body.
+func refuse(c *gin.Context, err error) {
+	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
+		fail(c, bodyTooLarge(tooLarge.Limit))
+		return
+	}
+	fail(c, fault.New(fault.InvalidArgument, "a parameter or the body is malformed; compare it with the API's document"))
+}
+
+func bodyTooLarge(limit int64) error {
+	return problem.WithStatus(http.StatusRequestEntityTooLarge,
+		fault.New(fault.InvalidArgument, "the body is larger than %d bytes", limit))
+}

@@ -1,0 +1,116 @@
+package rest
+
+import (
+	"context"
+	"time"
+
+	"github.com/pie-consortium/pie/ledger"
+)
+
+// read evaluates on the hospital's own peer; the query names the reader itself.
+func read[R any](ctx context.Context, a *API, name ledger.Transaction, query interface{ Validate() error }) (R, error) {
+	var result R
+	if err := query.Validate(); err != nil {
+		return result, err
+	}
+	return result, a.Peer.Evaluate(ctx, name, query, &result)
+}
+
+// onBehalf names the caller to the ledger, which decides what they may see.
+func onBehalf(ctx context.Context) ledger.OnBehalf {
+	caller := callerOf(ctx)
+	return ledger.OnBehalf{Reader: &caller}
+}
+
+func page(limit *int, bookmark *string) ledger.Page {
+	return ledger.Page{Limit: optional(limit), Bookmark: optional(bookmark)}
+}
+
+// optional is the zero value for a parameter that was not given.
+func optional[T any](parameter *T) T {
+	if parameter == nil {
+		var none T
+		return none
+	}
+	return *parameter
+}
+
+// ListOrganizations lists the members.
+func (a *API) ListOrganizations(ctx context.Context, _ ListOrganizationsRequestObject) (ListOrganizationsResponseObject, error) {
+	list, err := read[ledger.List[ledger.Organization]](ctx, a, ledger.TxReadOrganizations, ledger.ReadOrganizations{})
+	return ListOrganizations200JSONResponse(list), err
+}
+
+// ReadUser reads a registration.
+func (a *API) ReadUser(ctx context.Context, request ReadUserRequestObject) (ReadUserResponseObject, error) {
+	user, err := read[ledger.UserView](ctx, a, ledger.TxReadUser,
+		ledger.ReadUser{User: ledger.UserID{MSP: request.Msp, Pseudonym: request.Pseudonym}})
+	return ReadUser200JSONResponse(user), err
+}
+
+// SearchRecords finds records that the caller may discover.
+func (a *API) SearchRecords(ctx context.Context, request SearchRecordsRequestObject) (SearchRecordsResponseObject, error) {
+	p := request.Params
+	list, err := read[ledger.List[ledger.RecordView]](ctx, a, ledger.TxSearchRecords, ledger.SearchRecords{
+		OnBehalf: onBehalf(ctx), Page: page(p.Limit, p.Bookmark),
+		Patient: optional(p.Patient), Hospital: optional(p.Hospital), Class: optional(p.Class), Code: optional(p.Code),
+		Sex: optional(p.Sex), AgeBand: optional(p.AgeBand), From: instant(p.From), To: instant(p.To),
+	})
+	return SearchRecords200JSONResponse(list), err
+}
+
+func instant(t *time.Time) time.Time { return optional(t).UTC() }
+
+// ReadRecord reads a record version.
+func (a *API) ReadRecord(ctx context.Context, request ReadRecordRequestObject) (ReadRecordResponseObject, error) {
+	record, err := read[ledger.RecordView](ctx, a, ledger.TxReadRecord,
+		ledger.ReadRecord{OnBehalf: onBehalf(ctx), Record: request.Record, Version: optional(request.Params.Version)})
+	return ReadRecord200JSONResponse(record), err
+}
+
+// ListAccesses reads an audit trail.
+func (a *API) ListAccesses(ctx context.Context, request ListAccessesRequestObject) (ListAccessesResponseObject, error) {
+	list, err := read[ledger.List[ledger.Access]](ctx, a, ledger.TxListAccesses, ledger.ListAccesses{
+		OnBehalf: onBehalf(ctx), Page: page(request.Params.Limit, request.Params.Bookmark), Record: request.Record,
+	})
+	return ListAccesses200JSONResponse(list), err
+}
+
+// ReadHistory reads what a record version was.
+func (a *API) ReadHistory(ctx context.Context, request ReadHistoryRequestObject) (ReadHistoryResponseObject, error) {
+	list, err := read[ledger.List[ledger.HistoryEntry]](ctx, a, ledger.TxReadHistory, ledger.ReadHistory{
+		OnBehalf: onBehalf(ctx), RecordVersion: ledger.RecordVersion{Record: request.Record, Version: request.Version},
+	})
+	return ReadHistory200JSONResponse(list), err
+}
+
+// ReadRequest reads one access request.
+func (a *API) ReadRequest(ctx context.Context, request ReadRequestRequestObject) (ReadRequestResponseObject, error) {
+	found, err := read[ledger.AccessRequest](ctx, a, ledger.TxReadRequest, ledger.ReadRequest{
+		OnBehalf: onBehalf(ctx), RecordVersion: ledger.RecordVersion{Record: request.Record, Version: request.Version},
+		Request: request.RequestID,
+	})
+	return ReadRequest200JSONResponse(found), err
+}
+
+// ListUploads lists the caller's slots.
+func (a *API) ListUploads(ctx context.Context, request ListUploadsRequestObject) (ListUploadsResponseObject, error) {
+	list, err := read[ledger.List[ledger.Upload]](ctx, a, ledger.TxListUploads,
+		ledger.ListUploads{OnBehalf: onBehalf(ctx), Page: page(request.Params.Limit, request.Params.Bookmark)})
+	return ListUploads200JSONResponse(list), err
+}
+
+// ListRequests lists the requests that the caller answers or made.
+func (a *API) ListRequests(ctx context.Context, request ListRequestsRequestObject) (ListRequestsResponseObject, error) {
+	p := request.Params
+	list, err := read[ledger.List[ledger.AccessRequest]](ctx, a, ledger.TxListRequests,
+		ledger.ListRequests{OnBehalf: onBehalf(ctx), Page: page(p.Limit, p.Bookmark), State: optional(p.State)})
+	return ListRequests200JSONResponse(list), err
+}
+
+// ListGrants lists the grants that the caller holds.
+func (a *API) ListGrants(ctx context.Context, request ListGrantsRequestObject) (ListGrantsResponseObject, error) {
+	list, err := read[ledger.List[ledger.Grant]](ctx, a, ledger.TxListGrants,
+		ledger.ListGrants{OnBehalf: onBehalf(ctx), Page: page(request.Params.Limit, request.Params.Bookmark)})
+	return ListGrants200JSONResponse(list), err
+}

@@ -1,0 +1,106 @@
+package rest
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/pie-consortium/pie/gateway/internal/content"
+	"github.com/pie-consortium/pie/gateway/internal/fabric"
+	"github.com/pie-consortium/pie/gateway/internal/problem"
+	"github.com/pie-consortium/pie/ledger"
+	"github.com/pie-consortium/pie/ledger/fault"
+	"github.com/pie-consortium/pie/ledger/trust"
+)
+
+// PrepareTransaction builds a proposal for the caller to sign. The caller must not
+// believe it: it decodes the bytes before it signs them.
+func (a *API) PrepareTransaction(ctx context.Context, request PrepareTransactionRequestObject) (PrepareTransactionResponseObject, error) {
+	certificate, err := trust.ParseCertificate([]byte(request.Body.Certificate))
+	if err != nil {
+		return nil, fault.New(fault.InvalidArgument, "certificate is no PEM certificate")
+	}
+	user := callerOf(ctx).User
+	proposal, err := a.Peer.Propose(user.MSP, certificate, fabric.Intent{
+		Transaction: request.Body.Transaction, Argument: request.Body.Arguments, Transient: request.Body.Transient,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := a.Peer.IsFor(proposal, user); err != nil {
+		return nil, err
+	}
+	return PrepareTransaction200JSONResponse{
+		TransactionID: proposal.TransactionID, Proposal: proposal.Bytes,
+		Meaning: fmt.Sprintf("%s of chaincode %s on channel %s as %s", proposal.Transaction, proposal.Chaincode, proposal.Channel, user),
+	}, nil
+}
+
+// EndorseTransaction has the caller's own proposal endorsed.
+func (a *API) EndorseTransaction(ctx context.Context, request EndorseTransactionRequestObject) (EndorseTransactionResponseObject, error) {
+	proposal, err := fabric.ParseProposal(request.Body.Proposal)
+	if err != nil {
+		return nil, err
+	}
+	if proposal.TransactionID != request.TransactionID {
+		return nil, fault.New(fault.InvalidArgument, "the proposal is for another transaction than the path names")
+	}
+	if err := a.Peer.IsFor(proposal, callerOf(ctx).User); err != nil {
+		return nil, err
+	}
+	if err := a.checkContent(ctx, proposal); err != nil {
+		return nil, problem.WithTransaction(proposal.TransactionID, err)
+	}
+	transaction, err := a.Peer.Endorse(ctx, proposal, request.Body.Signature)
+	if err != nil {
+		return nil, problem.WithTransaction(proposal.TransactionID, err)
+	}
+	return EndorseTransaction200JSONResponse{TransactionID: proposal.TransactionID, Transaction: transaction}, nil
+}
+
+// checkContent keeps records off the ledger whose ciphertext nobody could open: it must
+// be on the author's own hospital's node, as the registration says.
+func (a *API) checkContent(ctx context.Context, proposal fabric.Proposal) error {
+	if proposal.Transaction != ledger.TxRegisterRecord {
+		return nil
+	}
+	var registration ledger.RegisterRecord
+	if err := json.Unmarshal(proposal.Argument, &registration); err != nil {
+		return fault.New(fault.InvalidArgument, "the argument of RegisterRecord is malformed")
+	}
+	if err := registration.Validate(); err != nil {
+		return err
+	}
+	return content.Verify(ctx, a.Node.Local(), content.Claim{
+		CID: registration.CID, SHA256: registration.SHA256, Size: registration.Size, Capsule: registration.Capsule,
+	})
+}
+
+// SubmitTransaction orders a signed transaction and waits for its commit.
+func (a *API) SubmitTransaction(ctx context.Context, request SubmitTransactionRequestObject) (SubmitTransactionResponseObject, error) {
+	transaction, err := fabric.ParseTransaction(request.Body.Transaction)
+	if err != nil {
+		return nil, err
+	}
+	if transaction.ID != request.TransactionID {
+		return nil, fault.New(fault.InvalidArgument, "the bytes are of another transaction than the path names")
+	}
+	commit, err := a.Peer.Submit(ctx, transaction, request.Body.Signature)
+	if err != nil {
+		return nil, problem.WithTransaction(transaction.ID, err)
+	}
+	return SubmitTransaction200JSONResponse{
+		TransactionID: transaction.ID, Code: commit.Code.String(), Block: commit.Block, Result: transaction.Result,
+	}, nil
+}
+
+// ReadTransaction says what became of a transaction.
+func (a *API) ReadTransaction(ctx context.Context, request ReadTransactionRequestObject) (ReadTransactionResponseObject, error) {
+	commit, err := a.Peer.Status(ctx, request.TransactionID)
+	if err != nil {
+		return nil, problem.WithTransaction(request.TransactionID, err)
+	}
+	return ReadTransaction200JSONResponse{
+		TransactionID: request.TransactionID, Code: commit.Code.String(), Block: commit.Block,
+	}, nil
+}

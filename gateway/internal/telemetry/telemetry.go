@@ -1,0 +1,33 @@
+// Package telemetry is what operators see of a gateway: JSON log lines and metrics.
+// Neither ever holds a token, a secret, a body or what a search was for.
+package telemetry
+
+import (
+	"io"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// NewLogger writes one JSON object a line.
+func NewLogger(w io.Writer, msp string) *slog.Logger {
+	return slog.New(slog.NewJSONHandler(w, nil)).With("msp", msp)
+}
+
+// Requests measures the REST API.
+type Requests struct{ seconds *prometheus.HistogramVec }
+
+// NewRequests registers the metric with the registry.
+func NewRequests(registry *prometheus.Registry) (*Requests, error) {
+	requests := &Requests{prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name: "pie_gateway_request_duration_seconds", Help: "Requests by operation and status.",
+		Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30},
+	}, []string{"operation", "status"})}
+	return requests, registry.Register(requests.seconds)
+}
+
+// Observe counts one request.
+func (r *Requests) Observe(operation, status string, took time.Duration) {
+	r.seconds.WithLabelValues(operation, status).Observe(took.Seconds())
+}
