@@ -9,6 +9,7 @@ import (
 	"github.com/hyperledger/fabric-protos-go-apiv2/common"
 	"github.com/hyperledger/fabric-protos-go-apiv2/peer"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/trust"
@@ -37,7 +38,8 @@ func Check(text []byte, creator Creator, invocation Invocation, now time.Time) (
 	if invocation.Arguments, err = got.arguments(invocation); err != nil {
 		return nil, err
 	}
-	want, err := build(creator, invocation, got.signature.Nonce, got.channel.Timestamp)
+	at := timestamppb.New(got.channel.Timestamp.AsTime()) // without unknown fields
+	want, err := build(creator, invocation, got.signature.Nonce, at)
 	if err != nil {
 		return nil, err
 	}

@@ -20,10 +20,10 @@ func TestNamesAreThoseOfKubo(t *testing.T) {
 		want string
 	}{
 		{"no byte", 0, "bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku"},
-		{"one byte", 1, ""},
-		{"one full chunk", 1 << 20, ""},
-		{"one chunk and a byte", 1<<20 + 1, ""},
-		{"more chunks than one node holds", 175 << 20, ""},
+		{"one byte", 1, "bafkreidogqfzz75tpkmjzjke425xqcrmpcib2p5tg44hnbirumdbpl5adu"},
+		{"one full chunk", 1 << 20, "bafkreibq4fevl27rgurgnxbp7adh42aqiyd6ouflxhj3gzmcxcxzbh6lla"},
+		{"one chunk and a byte", 1<<20 + 1, "bafybeihd4yzq7n5umhjngdum4r6k2to7egxfkf2jz6thvwzf6djus22cmq"},
+		{"more chunks than one node holds", 175 << 20, "bafybeiao7cvcysbrpzqeapfsl57objgfoug63mnx65ei62c3f2ozomrw6y"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			got, err := cid.Of(io.LimitReader(zeros{}, test.size))
