@@ -1,0 +1,104 @@
+package consortium
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/pie-consortium/pie/network/internal/manifest"
+	"github.com/pie-consortium/pie/network/internal/process"
+)
+
+// subnet is this test's own: nothing is started on it.
+const subnet = "127.99.77.0/24"
+
+func description(t *testing.T) Description {
+	t.Helper()
+	members, err := manifest.Load(filepath.Join("..", "..", "consortium.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Description{Subnet: netip.MustParsePrefix(subnet), Consortium: members}
+}
+
+func TestDataHoldOneNetwork(t *testing.T) {
+	data := t.TempDir()
+	if _, err := Read(data); !errors.Is(err, ErrEmpty) {
+		t.Errorf("an empty folder: %v", err)
+	}
+	wanted := description(t)
+	for range 2 {
+		if err := Create(data, wanted); err != nil {
+			t.Fatal(err)
+		}
+	}
+	other := description(t)
+	other.Consortium.Channel = "cake"
+	if err := Create(data, other); err == nil || !strings.Contains(err.Error(), "another topology") {
+		t.Errorf("another topology: %v", err)
+	}
+	other = description(t)
+	other.Subnet = netip.MustParsePrefix("127.99.78.0/24")
+	if err := Create(data, other); err == nil {
+		t.Error("another subnet was accepted")
+	}
+	if kept, err := Read(data); err != nil || kept.Consortium.Channel != wanted.Consortium.Channel || kept.Subnet != wanted.Subnet {
+		t.Errorf("kept %+v, %v", kept, err)
+	}
+}
+
+func TestOnlyLoopbackNetworks(t *testing.T) {
+	wanted := description(t)
+	wanted.Subnet = netip.MustParsePrefix("192.0.2.0/24")
+	data := t.TempDir()
+	if err := Create(data, wanted); err == nil || !strings.Contains(err.Error(), "loopback") {
+		t.Errorf("got %v", err)
+	}
+	if _, err := Read(data); !errors.Is(err, ErrEmpty) {
+		t.Errorf("a refused network was noted: %v", err)
+	}
+}
+
+func TestTakenPortsAreAllNamed(t *testing.T) {
+	data := t.TempDir()
+	if err := Create(data, description(t)); err != nil {
+		t.Fatal(err)
+	}
+	nodes := process.NewSupervisor(nil)
+	defer nodes.Close(context.Background())
+	network, err := Open(data, nodes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := network.checkPorts(t.Context()); err != nil {
+		t.Fatalf("all ports are free, but %v", err)
+	}
+	taken := []string{"127.99.77.3:7051", "127.99.77.5:4001"}
+	for _, address := range taken {
+		listener, err := net.Listen("tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer listener.Close()
+	}
+	err = network.checkPorts(t.Context())
+	for _, want := range append(taken, "peer0.hospital-a", "ipfs.hospital-a", "nothing was started", "--subnet") {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q is not in: %v", want, err)
+		}
+	}
+	if len(nodes.Status()) != 0 {
+		t.Error("something was started")
+	}
+}
+
+func TestPseudonymsSayNothing(t *testing.T) {
+	first, second := newPseudonym(), newPseudonym()
+	if first == second || len(first) != 16 || strings.Trim(first, "abcdefghijklmnopqrstuvwxyz234567") != "" {
+		t.Errorf("%q, %q", first, second)
+	}
+}

@@ -1,0 +1,145 @@
+package settings_test
+
+import (
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/goccy/go-yaml"
+
+	"github.com/pie-consortium/pie/network/internal/manifest"
+	"github.com/pie-consortium/pie/network/internal/settings"
+)
+
+func table(t *testing.T, topology string) *settings.Table {
+	t.Helper()
+	consortium, err := manifest.Load(filepath.Join("..", "..", topology))
+	if err != nil {
+		t.Fatal(err)
+	}
+	addresses, err := consortium.Loopback(netip.MustParsePrefix("127.77.0.0/24"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return settings.New(consortium, addresses, t.TempDir(), "pie:0123")
+}
+
+func TestEveryNodeIsInTheTable(t *testing.T) {
+	for topology, want := range map[string]int{"consortium.yaml": 19, "paper.yaml": 22} {
+		if nodes := table(t, topology).Nodes; len(nodes) != want {
+			t.Errorf("%s: %d nodes, want %d", topology, len(nodes), want)
+		}
+	}
+}
+
+func TestOnlyLoopback(t *testing.T) {
+	for _, node := range table(t, "paper.yaml").Nodes {
+		if !node.Address.IsLoopback() {
+			t.Errorf("%s listens at %s", node.Name, node.Address)
+		}
+		for key, value := range node.Environment {
+			if strings.Contains(value, "0.0.0.0") {
+				t.Errorf("%s: %s=%s", node.Name, key, value)
+			}
+		}
+	}
+}
+
+func TestNoSecretInEnvironmentOrCommand(t *testing.T) {
+	for _, node := range table(t, "consortium.yaml").Nodes {
+		for _, argument := range node.Command {
+			if strings.Contains(argument, "secret") {
+				t.Errorf("%s: argument %s", node.Name, argument)
+			}
+		}
+		for key, value := range node.Environment {
+			if strings.Contains(strings.ToLower(key), "pass") || strings.Contains(value, "PRIVATE") {
+				t.Errorf("%s: %s", node.Name, key)
+			}
+		}
+	}
+}
+
+func TestPeersOfAHospitalShareItsChaincodeAndFindEachOther(t *testing.T) {
+	peers := table(t, "paper.yaml").Of(settings.Peer, "HospitalB")
+	first, second := peers[0].Environment, peers[1].Environment
+	const service, bootstrap = "CHAINCODE_AS_A_SERVICE_BUILDER_CONFIG", "CORE_PEER_GOSSIP_BOOTSTRAP"
+	if first[service] != second[service] || first[service] == "" {
+		t.Errorf("chaincode at %s and %s", first[service], second[service])
+	}
+	if first[bootstrap] != peers[1].Endpoint() || second[bootstrap] != peers[0].Endpoint() {
+		t.Errorf("they look for each other at %s and %s", first[bootstrap], second[bootstrap])
+	}
+}
+
+func TestSecretIsFilledInFromItsFile(t *testing.T) {
+	ca := table(t, "consortium.yaml").Of(settings.CA, "HospitalA")[0]
+	secret := filepath.Join(ca.Dir, settings.RegistrarSecret)
+	if err := os.MkdirAll(ca.Dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(secret, []byte("s3cret"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := ca.Write(); err == nil || !strings.Contains(err.Error(), "readable by others") {
+		t.Errorf("an open secret file: %v", err)
+	}
+	if err := os.Chmod(secret, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := ca.Write(); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(ca.Dir, "fabric-ca-server-config.yaml")
+	text, err := os.ReadFile(path)
+	if err != nil || !strings.Contains(string(text), "pass: s3cret") {
+		t.Errorf("%v in:\n%s", err, text)
+	}
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("mode %v, %v", info.Mode(), err)
+	}
+}
+
+// The gateway refuses fields it does not know, so the names are a contract.
+func TestGatewayConfiguration(t *testing.T) {
+	gateway := table(t, "consortium.yaml").Of(settings.Gateway, "HospitalA")[0]
+	if err := gateway.Write(); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(filepath.Join(gateway.Dir, settings.GatewayConfigurationName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var configuration struct {
+		MSP, URL, Listen, Operations, Channel, Chaincode, Data, Trust string
+		TLS, Identity                                                 struct{ Certificate, Key string }
+		Peer                                                          struct {
+			Address string
+			TLSRoot string `yaml:"tlsRoot"`
+		}
+		CA struct {
+			URL     string
+			TLSRoot string `yaml:"tlsRoot"`
+		}
+		IPFS struct{ API string }
+	}
+	if err := yaml.UnmarshalWithOptions(text, &configuration, yaml.Strict()); err != nil {
+		t.Fatal(err)
+	}
+	for name, got := range map[string]string{
+		"HospitalA": configuration.MSP, gateway.GatewayURL(): configuration.URL, "127.77.0.6:8443": configuration.Listen,
+		"127.77.0.6:9443": configuration.Operations, "127.77.0.3:7051": configuration.Peer.Address,
+		"https://127.77.0.2:7054": configuration.CA.URL, "http://127.77.0.5:5001": configuration.IPFS.API,
+	} {
+		if got != name {
+			t.Errorf("got %q, want %q", got, name)
+		}
+	}
+	for _, path := range []string{configuration.Data, configuration.Trust, configuration.TLS.Certificate, configuration.TLS.Key, configuration.Identity.Certificate, configuration.Identity.Key, configuration.Peer.TLSRoot, configuration.CA.TLSRoot} {
+		if !filepath.IsAbs(path) {
+			t.Errorf("%q is no absolute path", path)
+		}
+	}
+}
