@@ -123,19 +123,24 @@ func table(w io.Writer, rows []row) error {
 	writer := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(writer, "NODE\tORGANISATION\tADDRESS\tPID\tSTATE\tSINCE\tLOG")
 	for _, r := range rows {
-		pid, since, state := "-", "-", r.State
+		pid, since := "-", "-"
 		if r.PID != 0 {
 			pid = fmt.Sprint(r.PID)
 		}
 		if !r.Since.IsZero() {
 			since = r.Since.Local().Format(time.DateTime)
 		}
-		if r.Detail != "" {
-			state += " (" + r.Detail + ")"
-		}
-		fmt.Fprintf(writer, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.Name, r.Organization, r.Address, pid, state, since, r.Log)
+		fmt.Fprintf(writer, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.Name, r.Organization, r.Address, pid, r.State, since, r.Log)
 	}
-	return writer.Flush()
+	if err := writer.Flush(); err != nil {
+		return err
+	}
+	for _, r := range rows {
+		if r.Detail != "" {
+			fmt.Fprintf(w, "\n%s %s: %s\n", r.Name, r.State, r.Detail)
+		}
+	}
+	return nil
 }
 
 // verdict is nil when every node is ready, and else says what to do.

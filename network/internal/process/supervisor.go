@@ -62,6 +62,7 @@ type Supervisor struct {
 	children map[string]*child
 	order    []string
 	forks    chan func()
+	watchers sync.WaitGroup
 }
 
 // child is a process that was started once; done closes when it has ended.
@@ -113,7 +114,7 @@ func (s *Supervisor) Start(spec Spec) error {
 	}
 	s.mu.Unlock()
 	started := c.status
-	go s.watch(c, command)
+	s.watchers.Go(func() { s.watch(c, command) })
 	s.notify(started)
 	return nil
 }
@@ -260,12 +261,13 @@ func (s *Supervisor) end(ctx context.Context, name string, signal syscall.Signal
 	return nil
 }
 
-// Close stops every process, all at the same time.
+// Close stops every process, all at the same time. No change is told afterwards.
 func (s *Supervisor) Close(ctx context.Context) {
 	var stopping sync.WaitGroup
 	for _, status := range s.Status() {
 		stopping.Go(func() { s.Stop(ctx, status.Name) })
 	}
 	stopping.Wait()
+	s.watchers.Wait()
 	close(s.forks)
 }

@@ -141,7 +141,7 @@ func Products(ctx context.Context, source, dir string, names ...string) error {
 }
 
 func goBuild(ctx context.Context, folder, output, target string) error {
-	command := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w "+versionFlag, "-o", output, target)
+	command := exec.CommandContext(ctx, "go", "build", "-ldflags", "-s -w "+versionFlag, "-o", output, target)
 	command.Dir = folder
 	command.Env = append(os.Environ(), "GOWORK=off", "CGO_ENABLED=1")
 	if text, err := command.CombinedOutput(); err != nil {
