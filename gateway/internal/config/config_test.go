@@ -1,0 +1,114 @@
+package config_test
+
+import (
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/pie-consortium/pie/gateway/internal/config"
+	"github.com/pie-consortium/pie/gateway/internal/testpki"
+	"github.com/pie-consortium/pie/ledger"
+)
+
+// write makes a configuration and the files that it names.
+func write(t *testing.T, change func(text string) string) string {
+	t.Helper()
+	folder := t.TempDir()
+	signer := testpki.New(t, "HospitalA").Issue("gateway", ledger.Gateway, "")
+	key, err := x509.MarshalPKCS8PrivateKey(signer.Key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, content := range map[string][]byte{
+		"cert.pem": testpki.PEM(signer.Certificate), "trust.json": []byte("{}"),
+		"key.pem": pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key}),
+	} {
+		if err := os.WriteFile(filepath.Join(folder, name), content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	text := fmt.Sprintf(`msp: HospitalA
+url: https://127.77.0.15:8443
+listen: 127.77.0.15:8443
+operations: 127.77.0.15:9443
+channel: pie
+chaincode: pie
+data: %[1]s/state
+trust: %[1]s/trust.json
+tls: {certificate: %[1]s/cert.pem, key: %[1]s/key.pem}
+identity: {certificate: %[1]s/cert.pem, key: %[1]s/key.pem}
+peer: {address: "127.77.0.11:7051", tlsRoot: %[1]s/cert.pem}
+ca: {url: "https://127.77.0.10:7054", tlsRoot: %[1]s/cert.pem}
+ipfs: {api: "http://127.77.0.13:5001"}
+`, folder)
+	path := filepath.Join(folder, "gateway.yaml")
+	if err := os.WriteFile(path, []byte(change(text)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func unchanged(text string) string { return text }
+
+func TestLoad(t *testing.T) {
+	c, err := config.Load(write(t, unchanged))
+	if err != nil {
+		t.Fatal(err)
+	}
+	signer, err := c.Identity.Signer()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.MSP != "HospitalA" || c.Peer.Address != "127.77.0.11:7051" || signer.Certificate.Subject.CommonName != "gateway" {
+		t.Errorf("%+v", c)
+	}
+}
+
+func TestLoadReportsEverythingAtOnce(t *testing.T) {
+	path := write(t, func(text string) string {
+		return strings.NewReplacer("msp: HospitalA", "msp: ''", "url: https://127.77.0.15:8443", "url: http://127.77.0.15:8443/path",
+			"listen: 127.77.0.15:8443", "listen: 8443", "http://127.77.0.13:5001", "ftp://127.77.0.13",
+			"trust.json", "missing.json").Replace(text)
+	})
+	_, err := config.Load(path)
+	if err == nil {
+		t.Fatal("accepted")
+	}
+	for _, field := range []string{"msp", "url", "listen", "ipfs.api", "trust"} {
+		if !strings.Contains(err.Error(), "\n"+field) {
+			t.Errorf("%s is not reported in %v", field, err)
+		}
+	}
+}
+
+func TestLoadRefusesUnknownFields(t *testing.T) {
+	_, err := config.Load(write(t, func(text string) string { return text + "debug: true\n" }))
+	if err == nil || !strings.Contains(err.Error(), "debug") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestLoadRefusesKeysThatOthersRead(t *testing.T) {
+	path := write(t, unchanged)
+	if err := os.Chmod(filepath.Join(filepath.Dir(path), "key.pem"), 0o640); err != nil {
+		t.Fatal(err)
+	}
+	_, err := config.Load(path)
+	if err == nil || !strings.Contains(err.Error(), "identity.key") || !strings.Contains(err.Error(), "chmod 600") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestSignerRefusesAKeyOfAnotherCertificate(t *testing.T) {
+	path, other := write(t, unchanged), write(t, unchanged)
+	pair := config.KeyPair{
+		Certificate: filepath.Join(filepath.Dir(path), "cert.pem"), Key: filepath.Join(filepath.Dir(other), "key.pem"),
+	}
+	if _, err := pair.Signer(); err == nil {
+		t.Error("accepted")
+	}
+}

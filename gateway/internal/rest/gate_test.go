@@ -1,0 +1,308 @@
+package rest
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/gin-gonic/gin"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/pie-consortium/pie/gateway/api"
+	"github.com/pie-consortium/pie/gateway/internal/auth"
+	"github.com/pie-consortium/pie/gateway/internal/problem"
+	"github.com/pie-consortium/pie/gateway/internal/telemetry"
+	"github.com/pie-consortium/pie/gateway/internal/testpki"
+	"github.com/pie-consortium/pie/ledger"
+	"github.com/pie-consortium/pie/ledger/fault"
+)
+
+const gatewayURL = "https://gateway.example:8443"
+
+// fixture is the API without neighbours: what the gate refuses never reaches them.
+type fixture struct {
+	engine *gin.Engine
+	token  string
+	log    *bytes.Buffer
+	now    time.Time
+}
+
+func newFixture(t *testing.T) *fixture {
+	t.Helper()
+	hospital := testpki.New(t, "HospitalA")
+	f := &fixture{log: &bytes.Buffer{}, now: time.Now()}
+	clock := func() time.Time { return f.now }
+	requests, err := telemetry.NewRequests(prometheus.NewRegistry())
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := &API{
+		Authority: auth.New(gatewayURL, hospital.Bundle(), hospital.Issue("gateway", ledger.Gateway, ""), clock),
+		Log:       slog.New(slog.NewJSONHandler(f.log, nil)), Requests: requests, Now: clock,
+	}
+	if f.engine, err = a.engine(); err != nil {
+		t.Fatal(err)
+	}
+	user := ledger.UserID{MSP: "HospitalA", Pseudonym: "7f3k"}
+	assertion, err := hospital.Issue("7f3k", ledger.Patient, "").SignAssertion(user, gatewayURL, f.now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f.token, err = a.Authority.Issue(assertion); err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+func (f *fixture) ask(method, path string, body io.Reader, header http.Header) *http.Response {
+	request := httptest.NewRequest(method, path, body)
+	request.Header.Set("Authorization", "Bearer "+f.token)
+	request.Header.Set("Content-Type", "application/json")
+	for name, values := range header {
+		request.Header[name] = values
+	}
+	recorder := httptest.NewRecorder()
+	f.engine.ServeHTTP(recorder, request)
+	return recorder.Result()
+}
+
+func problemOf(t *testing.T, response *http.Response) api.Problem {
+	t.Helper()
+	if got := response.Header.Get("Content-Type"); got != problem.ContentType {
+		t.Fatalf("content type %q, status %d", got, response.StatusCode)
+	}
+	var document api.Problem
+	if err := json.NewDecoder(response.Body).Decode(&document); err != nil {
+		t.Fatal(err)
+	}
+	if document.Status != response.StatusCode {
+		t.Errorf("status %d in the document, %d in the answer", document.Status, response.StatusCode)
+	}
+	if document.RequestID == "" || document.RequestID != response.Header.Get("X-Request-ID") {
+		t.Errorf("request ID %q in the document, %q in the header", document.RequestID, response.Header.Get("X-Request-ID"))
+	}
+	return document
+}
+
+// The routes that are served are those that are published, no more and no fewer.
+func TestRoutesAreThePublishedOnes(t *testing.T) {
+	document, err := openapi3.NewLoader().LoadFromData(api.Document)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var published, served []string
+	braces := strings.NewReplacer("{", ":", "}", "")
+	for path, item := range document.Paths.Map() {
+		for method := range item.Operations() {
+			published = append(published, method+" "+braces.Replace(path))
+		}
+	}
+	for _, route := range newFixture(t).engine.Routes() {
+		served = append(served, route.Method+" "+route.Path)
+	}
+	slices.Sort(published)
+	slices.Sort(served)
+	if !slices.Equal(published, served) {
+		t.Errorf("published %v\nserved %v", published, served)
+	}
+}
+
+func TestGateRefuses(t *testing.T) {
+	const (
+		record   = "mfzwizltoqzgk43fmfzwizltoq"
+		endorse  = "/v1/transactions/9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08/endorsement"
+		proposal = `{"proposal":"CgA=","signature":"MEQCIA=="}`
+	)
+	for name, c := range map[string]struct {
+		method, path, body string
+		header             http.Header
+		status             int
+		code               fault.Code
+	}{
+		"no token":              {"GET", "/v1/organizations", "", http.Header{"Authorization": nil}, 401, fault.Unauthenticated},
+		"another scheme":        {"GET", "/v1/organizations", "", http.Header{"Authorization": {"Basic YTpi"}}, 401, fault.Unauthenticated},
+		"a token of nobody":     {"GET", "/v1/organizations", "", http.Header{"Authorization": {"Bearer abc"}}, 401, fault.Unauthenticated},
+		"no token for content":  {"POST", "/v1/content", "x", http.Header{"Authorization": nil}, 401, fault.Unauthenticated},
+		"unknown resource":      {"GET", "/v1/secrets", "", nil, 404, fault.NotFound},
+		"path trick":            {"GET", "/v1/records/../organizations", "", nil, 404, fault.NotFound},
+		"encoded path trick":    {"GET", "/v1/records/..%2forganizations", "", nil, 400, fault.InvalidArgument},
+		"trailing slash":        {"GET", "/v1/organizations/", "", nil, 404, fault.NotFound},
+		"another method":        {"DELETE", "/v1/organizations", "", nil, 405, fault.InvalidArgument},
+		"malformed record":      {"GET", "/v1/records/ABC", "", nil, 400, fault.InvalidArgument},
+		"malformed cid":         {"GET", "/v1/content/Qm123", "", nil, 400, fault.InvalidArgument},
+		"malformed transaction": {"GET", "/v1/transactions/12", "", nil, 400, fault.InvalidArgument},
+		"version zero":          {"GET", "/v1/records/" + record + "/versions/0/history", "", nil, 400, fault.InvalidArgument},
+		"unknown parameter":     {"GET", "/v1/grants?user=me", "", nil, 400, fault.InvalidArgument},
+		"parameter twice":       {"GET", "/v1/grants?limit=1&limit=2", "", nil, 400, fault.InvalidArgument},
+		"limit too high":        {"GET", "/v1/grants?limit=201", "", nil, 400, fault.InvalidArgument},
+		"unknown state":         {"GET", "/v1/access-requests?state=open", "", nil, 400, fault.InvalidArgument},
+		"unknown class":         {"GET", "/v1/records?class=gossip", "", nil, 400, fault.InvalidArgument},
+		"malformed patient":     {"GET", "/v1/records?patient=nobody", "", nil, 400, fault.InvalidArgument},
+		"malformed time":        {"GET", "/v1/records?patient=HospitalA/7f3k&from=yesterday", "", nil, 400, fault.InvalidArgument},
+		"search by nothing":     {"GET", "/v1/records?sex=female", "", nil, 400, fault.InvalidArgument},
+		"no body":               {"POST", endorse, "", nil, 400, fault.InvalidArgument},
+		"no JSON":               {"POST", endorse, "{", nil, 400, fault.InvalidArgument},
+		"unknown field":         {"POST", endorse, `{"proposal":"CgA=","signature":"MEQCIA==","as":"other"}`, nil, 400, fault.InvalidArgument},
+		"missing field":         {"POST", endorse, `{"proposal":"CgA="}`, nil, 400, fault.InvalidArgument},
+		"no base64":             {"POST", endorse, `{"proposal":"?","signature":"MEQCIA=="}`, nil, 400, fault.InvalidArgument},
+		"no proposal":           {"POST", endorse, proposal, nil, 400, fault.InvalidArgument},
+		"wrong content type":    {"POST", endorse, proposal, http.Header{"Content-Type": {"text/plain"}}, 415, fault.InvalidArgument},
+		"no content type":       {"POST", endorse, proposal, http.Header{"Content-Type": nil}, 415, fault.InvalidArgument},
+		"content as JSON":       {"POST", "/v1/content", "{}", nil, 415, fault.InvalidArgument},
+		"oversized":             {"POST", endorse, `{"proposal":"` + strings.Repeat("A", maxBody) + `"}`, nil, 413, fault.InvalidArgument},
+		"reading transaction":   {"POST", "/v1/transactions", `{"transaction":"ReadRelease","arguments":{},"certificate":"x"}`, nil, 400, fault.InvalidArgument},
+		"another grant type":    {"POST", "/oauth2/token", "grant_type=password", form, 400, fault.InvalidArgument},
+		"a bad assertion":       {"POST", "/oauth2/token", assertionForm("abc"), form, 401, fault.Unauthenticated},
+	} {
+		t.Run(name, func(t *testing.T) {
+			document := problemOf(t, newFixture(t).ask(c.method, c.path, strings.NewReader(c.body), c.header))
+			if document.Status != c.status || document.Code != c.code {
+				t.Errorf("got %d %s (%s), want %d %s", document.Status, document.Code, document.Detail, c.status, c.code)
+			}
+		})
+	}
+}
+
+var form = http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}
+
+func assertionForm(assertion string) string {
+	return url.Values{
+		"grant_type":            {"client_credentials"},
+		"client_assertion_type": {"urn:ietf:params:oauth:client-assertion-type:jwt-bearer"},
+		"client_assertion":      {assertion},
+	}.Encode()
+}
+
+// A body whose length is not announced is bounded as well.
+func TestGateRefusesOversizedStream(t *testing.T) {
+	body := io.MultiReader(strings.NewReader(`{"proposal":"`), bytes.NewReader(bytes.Repeat([]byte("A"), maxBody)))
+	document := problemOf(t, newFixture(t).ask("POST", "/v1/reencryptions", body, nil))
+	if document.Status != 413 {
+		t.Errorf("got %d %s", document.Status, document.Detail)
+	}
+}
+
+func TestErrorsDoNotRepeatTheBody(t *testing.T) {
+	const secret = "sq7-the-enrolment-secret"
+	f := newFixture(t)
+	for _, body := range []string{
+		`{"pseudonym":"` + secret + `!","secret":"` + secret + `","csr":"x"}`,
+		`{"pseudonym":"7f3k","secret":["` + secret + `"],"csr":"x"}`,
+		`{"pseudonym":"7f3k","secret":"` + secret,
+	} {
+		response := f.ask("POST", "/v1/enrollments", strings.NewReader(body), nil)
+		answer, err := io.ReadAll(response.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if response.StatusCode != 400 || bytes.Contains(answer, []byte(secret)) {
+			t.Errorf("%d %s", response.StatusCode, answer)
+		}
+	}
+	if strings.Contains(f.log.String(), secret) || strings.Contains(f.log.String(), f.token) {
+		t.Error("the log holds a secret")
+	}
+}
+
+// The log says which operation was called, not for whom it was.
+func TestLogHoldsNoQuery(t *testing.T) {
+	f := newFixture(t)
+	f.ask("GET", "/v1/records?class=medical-information&code=http://snomed.info/sct|38341003&limit=999", nil, nil)
+	if log := f.log.String(); strings.Contains(log, "38341003") || !strings.Contains(log, `"route":"/v1/records"`) {
+		t.Error(log)
+	}
+}
+
+func TestCallersAreLimited(t *testing.T) {
+	f := newFixture(t)
+	enrol := func() *http.Response { return f.ask("POST", "/v1/enrollments", strings.NewReader("{}"), nil) }
+	response := enrol()
+	for range 100 {
+		if response.StatusCode == http.StatusTooManyRequests {
+			break
+		}
+		response = enrol()
+	}
+	document := problemOf(t, response)
+	if document.Code != fault.RateLimited || !document.Retryable || response.Header.Get("Retry-After") != "1" {
+		t.Fatalf("%+v, Retry-After %q", document, response.Header.Get("Retry-After"))
+	}
+	f.now = f.now.Add(time.Second)
+	if got := enrol().StatusCode; got == http.StatusTooManyRequests {
+		t.Error("still refused after Retry-After")
+	}
+	if got := f.ask("GET", "/v1/grants?limit=0", nil, nil).StatusCode; got != 400 {
+		t.Errorf("other routes are refused too: %d", got)
+	}
+}
+
+func TestLimiterIsBounded(t *testing.T) {
+	l := newLimiter(1, 1)
+	now := time.Now()
+	for i := range maxCallers {
+		if l.take(strconv.Itoa(i), now) != 0 {
+			t.Fatal("refused within the bound")
+		}
+	}
+	if l.take("one more", now) == 0 {
+		t.Error("more callers are remembered than the bound allows")
+	}
+	if l.take("one more", now.Add(time.Minute)) != 0 {
+		t.Error("callers whose budget is whole are not forgotten")
+	}
+}
+
+func TestParseRange(t *testing.T) {
+	for header, want := range map[string]struct {
+		offset, length int64
+		partial        bool
+	}{
+		"":                      {0, 100, false},
+		"bytes=0-9":             {0, 10, true},
+		"bytes=90-":             {90, 10, true},
+		"bytes=-10":             {90, 10, true},
+		"bytes=-1000":           {0, 100, true},
+		"bytes=0-1000":          {0, 100, true},
+		"bytes=99-99":           {99, 1, true},
+		"bytes=9-0":             {0, 100, false},
+		"bytes=-":               {0, 100, false},
+		"bytes=0-1,5-6":         {0, 100, false},
+		"items=0-1":             {0, 100, false},
+		"bytes=0-9999999999999": {0, 100, true},
+	} {
+		part, partial, err := parseRange(header, 100)
+		if err != nil || part.Offset != want.offset || part.Length != want.length || partial != want.partial {
+			t.Errorf("%q: %+v %t %v, want %+v", header, part, partial, err, want)
+		}
+	}
+	for _, header := range []string{"bytes=100-", "bytes=100-200", "bytes=-0"} {
+		if _, _, err := parseRange(header, 100); fault.CodeOf(err) != fault.InvalidArgument {
+			t.Errorf("%q: %v", header, err)
+		}
+	}
+}
+
+func FuzzParseRange(f *testing.F) {
+	for _, seed := range []string{"bytes=0-9", "bytes=-5", "bytes=7-", "bytes=--", "bytes=999999999999999999-"} {
+		f.Add(seed, int64(10))
+	}
+	f.Fuzz(func(t *testing.T, header string, size int64) {
+		if size < 1 {
+			return
+		}
+		part, _, err := parseRange(header, size)
+		if err == nil && (part.Offset < 0 || part.Length < 1 || part.Offset+part.Length > size) {
+			t.Errorf("%q of %d: %+v", header, size, part)
+		}
+	})
+}
