@@ -166,8 +166,9 @@ func TestChaincodeComesBack(t *testing.T) {
 	}
 }
 
+// The first orderer leads.
 func TestOneOrdererMayBeGone(t *testing.T) {
-	node := hospital(t, "HospitalC").Orderer
+	node := hospital(t, "HospitalA").Orderer
 	if err := network.Kill(node); err != nil {
 		t.Fatal(err)
 	}

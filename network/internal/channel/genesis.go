@@ -102,7 +102,6 @@ func (c Configuration) orderer() fields {
 			"ViewChangeResendInterval": "1s", "ViewChangeTimeout": "5s",
 			"LeaderHeartbeatTimeout": "6s", "LeaderHeartbeatCount": 10, "CollectTimeout": "300ms",
 			"IncomingMessageBufferSize": 200, "RequestPoolSize": 100000, "SyncOnStart": false, "SpeedUpViewChange": false,
-			"LeaderRotation": 1, "DecisionsPerLeader": 0,
 		},
 	}
 }

@@ -44,11 +44,20 @@ func Read(data string) (Description, error) {
 	if err != nil {
 		return Description{}, err
 	}
-	var description Description
-	if err := yaml.UnmarshalWithOptions(text, &description, yaml.Strict()); err != nil {
+	description, err := parse(text)
+	if err != nil {
 		return Description{}, fmt.Errorf("%s: %w", filepath.Join(data, descriptionName), err)
 	}
 	return description, nil
+}
+
+// parse reads a description as strictly as a topology: what is in it names folders.
+func parse(text []byte) (Description, error) {
+	var description Description
+	if err := yaml.UnmarshalWithOptions(text, &description, yaml.Strict()); err != nil {
+		return Description{}, err
+	}
+	return description, description.Consortium.Validate()
 }
 
 // Create notes in data which network is to be there. Data that hold another one are

@@ -3,14 +3,18 @@ package consortium
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/hyperledger/fabric-admin-sdk/pkg/channel"
+
 	"github.com/pie-consortium/pie/network/internal/manifest"
 	"github.com/pie-consortium/pie/network/internal/process"
+	"github.com/pie-consortium/pie/network/internal/settings"
 )
 
 // subnet is this test's own: nothing is started on it.
@@ -94,6 +98,75 @@ func TestTakenPortsAreAllNamed(t *testing.T) {
 	if len(nodes.Status()) != 0 {
 		t.Error("something was started")
 	}
+}
+
+// chain is the height of the ledger at a hospital's peer and the hash of its last block.
+func chain(t *testing.T, network *Network) string {
+	t.Helper()
+	peer := network.Table.Of(settings.Peer, "HospitalB")[0]
+	connection, err := network.dial(peer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer connection.Close()
+	admin, err := network.admin(peer.MSP)
+	if err != nil {
+		t.Fatal(err)
+	}
+	info, err := channel.GetBlockChainInfo(t.Context(), connection, admin, network.Consortium.Channel)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("%d %x", info.GetHeight(), info.GetCurrentBlockHash())
+}
+
+// A network that is stopped goes on where it was: nothing is made anew, and nothing
+// that was done is done again.
+func TestResume(t *testing.T) {
+	data := t.TempDir()
+	wanted := description(t)
+	wanted.Subnet = netip.MustParsePrefix("127.99.79.0/24")
+	if err := Create(data, wanted); err != nil {
+		t.Fatal(err)
+	}
+	var before string
+	for _, build := range []bool{true, false} {
+		nodes := process.NewSupervisor(nil)
+		defer nodes.Close(context.Background())
+		network, err := Open(data, nodes)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if build {
+			if err := network.Build(t.Context(), func(line string) { t.Log(line) }); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for range 2 {
+			if err := network.Up(t.Context(), func(line string) { t.Log(line) }); err != nil {
+				t.Fatal(err)
+			}
+		}
+		now := chain(t, network)
+		if before != "" && now != before {
+			t.Errorf("the ledger was at %s and is at %s", before, now)
+		}
+		before = now
+		for _, node := range network.Table.Nodes {
+			if err := nodes.Stop(t.Context(), node.Name); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add([]byte("subnet: 127.77.0.0/24\nconsortium: {channel: pie, chaincode: pie}"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		if description, err := parse(text); err == nil && description.Consortium.Validate() != nil {
+			t.Error("accepted what breaks the rules")
+		}
+	})
 }
 
 func TestPseudonymsSayNothing(t *testing.T) {

@@ -6,7 +6,6 @@ import (
 	"embed"
 	"encoding/hex"
 	"fmt"
-	"net/netip"
 	"os"
 	"path/filepath"
 
@@ -54,7 +53,7 @@ func (n *Network) prepareOrganization(member manifest.Organization) error {
 	}); err != nil {
 		return err
 	}
-	if err := organization.TLS(filepath.Join(dir, "admin", "tls"), "admin."+member.MSP, netip.Addr{}); err != nil {
+	if err := organization.TLS(filepath.Join(dir, "admin", "tls"), identity.Endpoint{Host: "admin." + member.MSP, Client: true}); err != nil {
 		return err
 	}
 	for _, node := range n.Table.Nodes {
@@ -69,7 +68,8 @@ func (n *Network) prepareOrganization(member manifest.Organization) error {
 }
 
 func (n *Network) prepareNode(organization identity.Organization, node settings.Node) error {
-	if err := organization.TLS(filepath.Join(node.Dir, "tls"), node.Name, node.Address); err != nil {
+	endpoint := identity.Endpoint{Host: node.Name, Address: node.Address, Client: node.Kind == settings.Orderer}
+	if err := organization.TLS(filepath.Join(node.Dir, "tls"), endpoint); err != nil {
 		return err
 	}
 	var err error

@@ -92,9 +92,19 @@ func (o Organization) Identity(dir string, subject Subject) (string, error) {
 	return path, o.identities.enrol(template, path, filepath.Join(dir, "keystore", "key.pem"))
 }
 
-// TLS makes sure that dir holds a TLS certificate (cert.pem, key.pem) for host at
-// address, valid for a server and a client, and the root it hangs from (ca.pem).
-func (o Organization) TLS(dir, host string, address netip.Addr) error {
+// Endpoint is who a TLS certificate is for.
+type Endpoint struct {
+	Host string
+	// Address is where a server listens; the zero value is for those that do not.
+	Address netip.Addr
+	// Client lets it authenticate itself to servers, an ordering node's administration
+	// among them. Only ordering nodes and administrators do.
+	Client bool
+}
+
+// TLS makes sure that dir holds a TLS certificate (cert.pem, key.pem) for endpoint, and
+// the root it hangs from (ca.pem).
+func (o Organization) TLS(dir string, endpoint Endpoint) error {
 	certificate := filepath.Join(dir, "cert.pem")
 	if exists(certificate) {
 		return nil
@@ -103,13 +113,16 @@ func (o Organization) TLS(dir, host string, address netip.Addr) error {
 		return err
 	}
 	template := &x509.Certificate{
-		Subject:     pkix.Name{CommonName: host, Organization: []string{o.MSP}},
-		DNSNames:    []string{host},
-		KeyUsage:    x509.KeyUsageDigitalSignature,
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
+		Subject:  pkix.Name{CommonName: endpoint.Host, Organization: []string{o.MSP}},
+		DNSNames: []string{endpoint.Host},
+		KeyUsage: x509.KeyUsageDigitalSignature,
 	}
-	if address.IsValid() {
-		template.IPAddresses = []net.IP{address.AsSlice()}
+	if endpoint.Address.IsValid() {
+		template.IPAddresses = []net.IP{endpoint.Address.AsSlice()}
+		template.ExtKeyUsage = append(template.ExtKeyUsage, x509.ExtKeyUsageServerAuth)
+	}
+	if endpoint.Client {
+		template.ExtKeyUsage = append(template.ExtKeyUsage, x509.ExtKeyUsageClientAuth)
 	}
 	return o.tls.enrol(template, certificate, filepath.Join(dir, "key.pem"))
 }

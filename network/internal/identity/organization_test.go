@@ -103,7 +103,7 @@ func TestIdentityCarriesUnitAndAttributes(t *testing.T) {
 func TestTLSNamesHostAndAddress(t *testing.T) {
 	dir := t.TempDir()
 	node := filepath.Join(dir, "node")
-	if err := open(t, dir).TLS(node, "peer0.hospital-a", netip.MustParseAddr("127.77.0.3")); err != nil {
+	if err := open(t, dir).TLS(node, identity.Endpoint{Host: "peer0.hospital-a", Address: netip.MustParseAddr("127.77.0.3")}); err != nil {
 		t.Fatal(err)
 	}
 	pair, err := tls.LoadX509KeyPair(filepath.Join(node, "cert.pem"), filepath.Join(node, "key.pem"))
@@ -121,6 +121,23 @@ func TestTLSNamesHostAndAddress(t *testing.T) {
 		if (err == nil) != valid {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+	if _, err := pair.Leaf.Verify(x509.VerifyOptions{Roots: roots, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}); err == nil {
+		t.Error("a peer can pass for an administrator of the ordering node")
+	}
+}
+
+func TestAdministratorIsNoServer(t *testing.T) {
+	dir := t.TempDir()
+	if err := open(t, dir).TLS(filepath.Join(dir, "tls"), identity.Endpoint{Host: "admin.HospitalA", Client: true}); err != nil {
+		t.Fatal(err)
+	}
+	certificate, err := identity.ReadCertificate(filepath.Join(dir, "tls", "cert.pem"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if usage := certificate.ExtKeyUsage; len(usage) != 1 || usage[0] != x509.ExtKeyUsageClientAuth {
+		t.Errorf("usage %v", usage)
 	}
 }
 
