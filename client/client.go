@@ -1,11 +1,13 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/pie-consortium/pie/client/internal/home"
@@ -123,6 +125,17 @@ func (c *Client) step(format string, arguments ...any) {
 	}
 }
 
+// inOrder returns the gateways as they are to be asked: the own one first, those that
+// were silent a moment ago last.
+func (c *Client) inOrder() []*gateway {
+	now := time.Now().UnixNano()
+	order := slices.Clone(c.gateways)
+	slices.SortStableFunc(order, func(a, b *gateway) int {
+		return max(0, cmp.Compare(a.shunned.Load(), now)) - max(0, cmp.Compare(b.shunned.Load(), now))
+	})
+	return order
+}
+
 // request is one call to a gateway.
 type request func(ctx context.Context, g *gateway) (*http.Response, error)
 
@@ -130,7 +143,7 @@ type request func(ctx context.Context, g *gateway) (*http.Response, error)
 // answered. The timeout is for each of them.
 func ask[T any](ctx context.Context, c *Client, timeout time.Duration, do request) (T, *gateway, error) {
 	var first error
-	for _, g := range c.gateways {
+	for _, g := range c.inOrder() {
 		answer, err := askOne[T](ctx, g, timeout, do)
 		if err == nil || !tryAnother(err) {
 			return answer, g, err

@@ -47,7 +47,7 @@ func (c *Client) save(ctx context.Context, record ledger.Record, identity age.Id
 // until fetch returns without an error.
 func (c *Client) fetch(ctx context.Context, record ledger.Record, identity age.Identity, target func() (io.Writer, error)) (int64, error) {
 	var first error
-	for _, g := range c.gateways {
+	for _, g := range c.inOrder() {
 		c.step("downloading and decrypting from %s", g.msp)
 		w, err := target()
 		if err != nil {

@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 	"unicode"
 
@@ -28,6 +29,7 @@ const (
 	connectTimeout = 5 * time.Second
 	answerLimit    = 4 << 20          // bytes of a JSON answer
 	patience       = 10 * time.Second // longest wait that a gateway may ask for
+	shunTime       = time.Minute      // how long a silent gateway is asked last
 	calls          = 5                // attempts at a gateway that asks to wait
 )
 
@@ -42,6 +44,8 @@ type gateway struct {
 	mu      sync.Mutex
 	token   string
 	expires time.Time
+
+	shunned atomic.Int64 // until when it is asked last, Unix nanoseconds
 }
 
 // dialer opens connections; tests put themselves in between.
@@ -187,6 +191,7 @@ func (g *gateway) silent(ctx context.Context, err error) error {
 	if errors.As(err, &known) || errors.Is(ctx.Err(), context.Canceled) {
 		return err
 	}
+	g.shunned.Store(time.Now().Add(shunTime).UnixNano())
 	return &silenceError{gateway: g.name(), cause: err}
 }
 

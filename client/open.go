@@ -45,7 +45,7 @@ func (c *Client) identityFor(ctx context.Context, a agreed, opened *Opened) (age
 	if a.Patient == c.identity.User {
 		return agefile.NewIdentity(c.keys.record(a.Record.Record, a.Version)), nil
 	}
-	grant, err := c.findGrant(ctx, a.RecordView)
+	grant, from, err := c.findGrant(ctx, a.RecordView)
 	if err != nil {
 		return nil, err
 	}
@@ -61,7 +61,7 @@ func (c *Client) identityFor(ctx context.Context, a agreed, opened *Opened) (age
 		return nil, fmt.Errorf("open record %s: %w", grant.Record, err)
 	}
 	opened.Open = id
-	cfrags, blame, err := c.reencrypt(ctx, opening{agreed: a, grant: grant, transaction: id})
+	cfrags, blame, err := c.reencrypt(ctx, opening{agreed: a, grant: grant, from: from, transaction: id})
 	opened.Blamed = append(opened.Blamed, blame...)
 	if err != nil {
 		return nil, err
@@ -71,16 +71,16 @@ func (c *Client) identityFor(ctx context.Context, a agreed, opened *Opened) (age
 
 // findGrant returns the user's grant for the record version that ends last. One that
 // has ended is returned too, so that the ledger says why it does not open.
-func (c *Client) findGrant(ctx context.Context, view ledger.RecordView) (ledger.Grant, error) {
-	grants, err := c.Grants(ctx)
+func (c *Client) findGrant(ctx context.Context, view ledger.RecordView) (ledger.Grant, *gateway, error) {
+	grants, from, err := c.grants(ctx)
 	if err != nil {
-		return ledger.Grant{}, err
+		return ledger.Grant{}, nil, err
 	}
 	grants = slices.DeleteFunc(grants, func(g ledger.Grant) bool {
 		return g.Record != view.Record.Record || g.Version != view.Version || !g.Grantee.Includes(c.identity.User)
 	})
 	if len(grants) == 0 {
-		return ledger.Grant{}, fault.New(fault.PermissionDenied, "you hold no grant for record %s; ask: pie access request %s --purpose TREAT", view.Record.Record, view.Record.Record)
+		return ledger.Grant{}, nil, fault.New(fault.PermissionDenied, "you hold no grant for record %s; ask: pie access request %s --purpose TREAT", view.Record.Record, view.Record.Record)
 	}
 	usable := func(g ledger.Grant) bool { return g.State == ledger.Active && time.Now().Before(g.Expiry) }
 	return slices.MaxFunc(grants, func(a, b ledger.Grant) int {
@@ -88,5 +88,5 @@ func (c *Client) findGrant(ctx context.Context, view ledger.RecordView) (ledger.
 			return map[bool]int{true: 1, false: -1}[usable(a)]
 		}
 		return a.Expiry.Compare(b.Expiry)
-	}), nil
+	}), from, nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/pie-consortium/pie/gateway/api"
 	"github.com/pie-consortium/pie/ledger"
@@ -56,6 +57,9 @@ type agreed struct {
 	blame []*LiarError // of gateways that told something else
 }
 
+// grace is how long the last gateways may take to contradict a majority.
+const grace = time.Second
+
 // agree asks every member's gateway about a record and returns what a majority of them
 // tells in the same words. The own gateway telling something else is an error; others
 // that do are blamed in the answer.
@@ -84,24 +88,46 @@ func (c *Client) agree(ctx context.Context, record ledger.ID, version int) (agre
 	return a, err
 }
 
-// collect asks one gateway of each other member at the same time.
+// collect asks one gateway of each other member at the same time. Who is slow does not
+// hold up a majority for long; who does not answer at all counts as silent.
 func (c *Client) collect(ctx context.Context, record ledger.ID, version int, first told) []told {
-	asked, answers := map[string]bool{first.by.msp: true}, make(chan told)
-	for _, g := range c.gateways {
-		if asked[g.msp] {
-			continue
-		}
-		asked[g.msp] = true
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	others := c.others(first.by)
+	answers := make(chan told, len(others))
+	for _, g := range others {
 		go func() {
 			view, err := askOne[ledger.RecordView](ctx, g, readTimeout, readRecord(record, version))
 			answers <- told{by: g, view: view, err: err}
 		}()
 	}
 	words := []told{first}
-	for range len(asked) - 1 {
-		words = append(words, <-answers)
+	var late <-chan time.Time
+	for len(words) <= len(others) {
+		if _, found := c.majority(words); found && late == nil {
+			late = time.After(grace)
+		}
+		select {
+		case word := <-answers:
+			words = append(words, word)
+		case <-late:
+			return words
+		}
 	}
 	return words
+}
+
+// others is one gateway of each member but that of the given one.
+func (c *Client) others(given *gateway) []*gateway {
+	var others []*gateway
+	taken := map[string]bool{given.msp: true}
+	for _, g := range c.inOrder() {
+		if !taken[g.msp] {
+			taken[g.msp] = true
+			others = append(others, g)
+		}
+	}
+	return others
 }
 
 // majority returns the view that more than half of the members' gateways tell.

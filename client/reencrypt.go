@@ -20,10 +20,14 @@ import (
 // committed.
 const lagPatience = 10 * time.Second
 
+// hedge is how long proxies may stay silent before another one is asked as well.
+const hedge = 2 * time.Second
+
 // opening is one access, allowed by the ledger, for proxies to serve.
 type opening struct {
 	agreed
 	grant       ledger.Grant
+	from        *gateway // who told of the grant
 	transaction string
 }
 
@@ -41,8 +45,8 @@ type served struct {
 }
 
 // reencrypt asks as many proxies as the grant's threshold, at the same time, and
-// another one for each that fails. It blames those that lied, and when too few are
-// left, names all that failed.
+// another one for each that fails or is slow. It blames those that lied, and when too
+// few are left, names all that failed.
 func (c *Client) reencrypt(ctx context.Context, o opening) ([]*umbral.VerifiedCapsuleFrag, []*LiarError, error) {
 	p, err := c.parties(ctx, o)
 	if err != nil {
@@ -50,40 +54,54 @@ func (c *Client) reencrypt(ctx context.Context, o opening) ([]*umbral.VerifiedCa
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	waiting := c.ownFirst(o.grant.Fragments.Proxies)
-	answers := make(chan served, len(waiting))
-	askNext := func() {
-		proxy := waiting[0]
-		waiting = waiting[1:]
-		go func() {
-			cfrag, err := c.reencryptAt(ctx, proxy, o, p)
-			answers <- served{proxy, cfrag, err}
-		}()
+	proxies := c.ownFirst(o.grant.Fragments.Proxies)
+	answers := make(chan served, len(proxies))
+	ask := func(proxy string) {
+		cfrag, err := c.reencryptAt(ctx, proxy, o, p)
+		answers <- served{proxy, cfrag, err}
 	}
+	threshold := o.grant.Fragments.Threshold
+	for _, proxy := range proxies[:threshold] {
+		go ask(proxy)
+	}
+	c.step("waiting for the proxies' capsule fragments")
+	spare, asked := proxies[threshold:], threshold
 	var cfrags []*umbral.VerifiedCapsuleFrag
 	var failed []served
-	for running := 0; len(cfrags) < o.grant.Fragments.Threshold; running-- {
-		for len(waiting) > 0 && running+len(cfrags) < o.grant.Fragments.Threshold {
-			askNext()
-			running++
-		}
-		if running == 0 {
+	for len(cfrags) < threshold {
+		if asked == len(cfrags)+len(failed) {
 			return nil, liars(failed), tooFew(o.grant.Fragments, failed)
 		}
-		c.step("waiting for the proxies' capsule fragments")
-		if answer := <-answers; answer.err != nil {
-			failed = append(failed, answer)
-		} else {
+		answer, answered := await(answers, hedge)
+		if answered && answer.err == nil {
 			cfrags = append(cfrags, answer.cfrag)
+			continue
+		}
+		if answered {
+			failed = append(failed, answer)
+		}
+		if len(spare) > 0 {
+			go ask(spare[0])
+			spare, asked = spare[1:], asked+1
 		}
 	}
 	return cfrags, liars(failed), nil
 }
 
+// await reports false when nothing came in time.
+func await(answers <-chan served, patience time.Duration) (served, bool) {
+	select {
+	case answer := <-answers:
+		return answer, true
+	case <-time.After(patience):
+		return served{}, false
+	}
+}
+
 // parties verifies every key that the fragments depend on.
 func (c *Client) parties(ctx context.Context, o opening) (parties, error) {
 	if err := o.grant.Fragments.Validate(); err != nil {
-		return parties{}, liar(c.gateways[0].name(), "the grant %s that it shows cannot be one of the ledger's: %v", o.grant.Grant, err)
+		return parties{}, liar(o.from.name(), "the grant %s that it shows cannot be one of the ledger's: %v", o.grant.Grant, err)
 	}
 	patient, err := c.person(ctx, o.Patient)
 	if err != nil {
@@ -121,7 +139,7 @@ func (c *Client) ownFirst(proxies []ledger.FragmentDigest) []string {
 // verifies all that it says.
 func (c *Client) reencryptAt(ctx context.Context, proxy string, o opening, p parties) (*umbral.VerifiedCapsuleFrag, error) {
 	err := error(fault.New(fault.ThresholdNotMet, "the trust bundle names no gateway of %s", proxy))
-	for _, g := range c.gateways {
+	for _, g := range c.inOrder() {
 		if g.msp != proxy {
 			continue
 		}

@@ -117,7 +117,7 @@ func (c *Client) send(ctx context.Context, upload ledger.Upload, from *gateway, 
 		return sealed{}, err
 	}
 	var first error
-	for _, g := range c.gateways {
+	for _, g := range c.inOrder() {
 		c.step("encrypting and uploading to %s", g.msp)
 		s, err := sendTo(ctx, g, file, key)
 		if err == nil || !tryAnother(err) {

@@ -1,0 +1,604 @@
+package client
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"io"
+	"math/big"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pie-consortium/pie/client/proposal"
+	"github.com/pie-consortium/pie/gateway/api"
+	"github.com/pie-consortium/pie/ledger"
+	"github.com/pie-consortium/pie/ledger/fault"
+	"github.com/pie-consortium/pie/ledger/trust"
+	"github.com/pie-consortium/pie/umbral"
+)
+
+// tamper changes the answer of a gateway to a request for a path.
+type tamper func(path string, body []byte) []byte
+
+// betray puts a gateway that tampers in the place of a member's own, as one that the
+// member's operator has changed: it has the address and the TLS certificate that the
+// client expects, and the real gateway behind it for everything else.
+func betray(t *testing.T, c *Client, msp string, change tamper) {
+	t.Helper()
+	real, err := network.Organization(msp)
+	if err != nil {
+		t.Fatal(err)
+	}
+	address, err := url.Parse(real.GatewayURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewUnstartedServer(relay(t, address, real.TLSRoot, change))
+	certificate, root := serverCertificate(t, address.Hostname())
+	server.TLS = &tls.Config{Certificates: []tls.Certificate{certificate}}
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	own := c.gateways[0].url
+	bundle := *c.bundle
+	bundle.Organizations = slices.Clone(bundle.Organizations)
+	for i := range bundle.Organizations {
+		if bundle.Organizations[i].MSP == msp {
+			bundle.Organizations[i].TLSRoots = []string{root}
+		}
+	}
+	c.bundle = &bundle
+	err = c.connect(own, func(ctx context.Context, kind, to string) (net.Conn, error) {
+		if to == address.Host {
+			to = server.Listener.Addr().String()
+		}
+		return new(net.Dialer).DialContext(ctx, kind, to)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// relay passes requests on to the real gateway and its answers, changed, back.
+func relay(t *testing.T, real *url.URL, rootFile string, change tamper) http.Handler {
+	t.Helper()
+	roots := x509.NewCertPool()
+	root, err := os.ReadFile(rootFile)
+	if err != nil || !roots.AppendCertsFromPEM(root) {
+		t.Fatal("no TLS root", err)
+	}
+	return &httputil.ReverseProxy{
+		Rewrite:   func(r *httputil.ProxyRequest) { r.SetURL(real) },
+		Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}},
+		ModifyResponse: func(r *http.Response) error {
+			body, err := io.ReadAll(r.Body)
+			if err != nil {
+				return err
+			}
+			if r.StatusCode == http.StatusOK {
+				body = change(r.Request.URL.Path, body)
+			}
+			r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+			r.Header.Set("Content-Length", strconv.Itoa(len(body)))
+			return nil
+		},
+	}
+}
+
+func serverCertificate(t *testing.T, host string) (tls.Certificate, string) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: host}, IPAddresses: []net.IP{net.ParseIP(host)},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		IsCA: true, BasicConstraintsValid: true,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	root := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, string(root)
+}
+
+// rewrite changes answers of one type, below a path.
+func rewrite[T any](t *testing.T, prefix string, change func(*T)) tamper {
+	return func(path string, body []byte) []byte {
+		if !strings.HasPrefix(path, prefix) {
+			return body
+		}
+		var value T
+		if err := json.Unmarshal(body, &value); err != nil {
+			t.Errorf("%s: %v", path, err)
+		}
+		change(&value)
+		text, err := json.Marshal(value)
+		if err != nil {
+			t.Error(err)
+		}
+		return text
+	}
+}
+
+// wantLiar wants the gateway of the member to be named.
+func wantLiar(t *testing.T, err error, msp string) {
+	t.Helper()
+	var lie *LiarError
+	if !errors.As(err, &lie) || !strings.Contains(lie.Who, "gateway of "+msp) {
+		t.Errorf("got %v, want the gateway of %s to be named as a liar", err, msp)
+	}
+}
+
+// wantBlamed wants success in spite of the liar, who is named.
+func wantBlamed(t *testing.T, opened Opened, err error, msp string) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(opened.Blamed) != 1 {
+		t.Fatalf("blamed %v, want the gateway of %s alone", opened.Blamed, msp)
+	}
+	wantLiar(t, opened.Blamed[0], msp)
+}
+
+// state makes a statement with somebody's identity key.
+func state(t *testing.T, by *Client, statement trust.KeyStatement) string {
+	t.Helper()
+	statement.Issued = time.Now().UTC()
+	jws, err := by.creator.Signer.SignKeyStatement(statement)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return jws
+}
+
+func TestSubstitutedRecordKeyIsDetected(t *testing.T) {
+	p := newTrio(t)
+	record, other := p.authorize(t, ledger.MedicalInformation), p.authorize(t, ledger.MedicalInformation)
+	attacker := p.author.keys.record(record, firstVersion).PublicKey().Bytes()
+	for name, substitute := range map[string]string{
+		"somebody else's": state(t, p.author, trust.KeyStatement{Kind: ledger.RecordKey, Key: attacker,
+			User: p.author.identity.User, Record: record, Version: firstVersion}),
+		"in the patient's name": state(t, p.author, trust.KeyStatement{Kind: ledger.RecordKey, Key: attacker,
+			User: p.patient.identity.User, Record: record, Version: firstVersion}),
+		"of another record": state(t, p.patient, trust.KeyStatement{Kind: ledger.RecordKey, Key: attacker,
+			User: p.patient.identity.User, Record: other, Version: firstVersion}),
+		"of another kind": state(t, p.patient, trust.KeyStatement{Kind: ledger.VerifyingKey, Key: attacker,
+			User: p.patient.identity.User}),
+	} {
+		t.Run(name, func(t *testing.T) {
+			betray(t, p.author, "HospitalA", rewrite(t, "/v1/uploads", func(uploads *ledger.List[ledger.Upload]) {
+				for i := range uploads.Rows {
+					uploads.Rows[i].RecordKey = substitute
+				}
+			}))
+			_, err := p.author.Upload(t.Context(), p.newRecord(t, record, []byte("emr")))
+			wantLiar(t, err, "HospitalA")
+		})
+	}
+}
+
+func TestUploadForAnotherPatientIsRefused(t *testing.T) {
+	p, stranger := newTrio(t), enroll(t, patientOfA)
+	record := p.authorize(t, ledger.MedicalInformation)
+	n := p.newRecord(t, record, []byte("emr"))
+	n.Patient = stranger.identity.User
+	if _, err := p.author.Upload(t.Context(), n); fault.CodeOf(err) != fault.PermissionDenied {
+		t.Errorf("got %v, want %s", err, fault.PermissionDenied)
+	}
+}
+
+func TestSubstitutedReceivingKeyIsDetected(t *testing.T) {
+	p := newTrio(t)
+	record := p.upload(t, []byte("emr"))
+	request := p.request(t, record)
+	attacker := p.author
+	betray(t, p.patient, "HospitalA", rewrite(t, "/v1/users/HospitalB/"+p.requester.identity.User.Pseudonym, func(user *ledger.UserView) {
+		user.Keys[ledger.ReceivingKey] = state(t, attacker, trust.KeyStatement{Kind: ledger.ReceivingKey,
+			Key: attacker.keys.receiving().PublicKey().Bytes(), User: p.requester.identity.User})
+	}))
+	_, err := p.patient.Grant(t.Context(), request.Request, time.Now().Add(time.Hour))
+	wantLiar(t, err, "HospitalA")
+}
+
+func TestUserPassedOffAsAnotherIsDetected(t *testing.T) {
+	p := newTrio(t)
+	request := p.request(t, p.upload(t, []byte("emr")))
+	attacker, err := p.author.person(t.Context(), p.author.identity.User)
+	if err != nil {
+		t.Fatal(err)
+	}
+	betray(t, p.patient, "HospitalA", rewrite(t, "/v1/users/HospitalB/", func(user *ledger.UserView) { *user = attacker.view }))
+	_, err = p.patient.Grant(t.Context(), request.Request, time.Now().Add(time.Hour))
+	wantLiar(t, err, "HospitalA")
+}
+
+func TestForgedCardIsDetected(t *testing.T) {
+	p := newTrio(t)
+	request := p.request(t, p.upload(t, []byte("emr")))
+	card, err := p.author.creator.Signer.SignCard(trust.Card{User: p.requester.identity.User, Role: ledger.Physician, Name: "Dr. Nobody", Issued: time.Now()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	betray(t, p.patient, "HospitalA", rewrite(t, "/v1/users/HospitalB/", func(user *ledger.UserView) { user.Card = card }))
+	_, err = p.patient.Grant(t.Context(), request.Request, time.Now().Add(time.Hour))
+	wantLiar(t, err, "HospitalA")
+}
+
+// A lying inbox is not believed either: the ledger knows what was requested.
+func TestLyingInboxAchievesNothing(t *testing.T) {
+	p := newTrio(t)
+	request := p.request(t, p.upload(t, []byte("emr")))
+	for name, change := range map[string]func(*ledger.AccessRequest){
+		"another requester": func(r *ledger.AccessRequest) { r.Requester = p.author.identity },
+		"another purpose":   func(r *ledger.AccessRequest) { r.Purpose = ledger.Research },
+		"another record":    func(r *ledger.AccessRequest) { r.Record = ledger.NewID() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			betray(t, p.patient, "HospitalA", rewrite(t, "/v1/access-requests", func(requests *ledger.List[ledger.AccessRequest]) {
+				change(&requests.Rows[0])
+			}))
+			if _, err := p.patient.Grant(t.Context(), request.Request, time.Now().Add(time.Hour)); err == nil {
+				t.Error("the grant succeeded")
+			}
+		})
+	}
+}
+
+func TestSubstitutedVerifyingKeyIsDetected(t *testing.T) {
+	p := newTrio(t)
+	record := p.share(t, []byte("emr"))
+	betray(t, p.requester, "HospitalB", rewrite(t, "/v1/users/HospitalA/"+p.patient.identity.User.Pseudonym, func(user *ledger.UserView) {
+		user.Keys[ledger.VerifyingKey] = state(t, p.author, trust.KeyStatement{Kind: ledger.VerifyingKey,
+			Key: p.author.keys.signer().VerifyingKey().Bytes(), User: p.patient.identity.User})
+	}))
+	_, err := p.requester.Open(t.Context(), record, 0, filepath.Join(t.TempDir(), "out"))
+	wantLiar(t, err, "HospitalB")
+}
+
+func TestSubstitutedProxyKeyIsDetected(t *testing.T) {
+	p := newTrio(t)
+	recipient := trust.KeyStatement{Kind: ledger.ProxyKey, Key: []byte("age1pq1attacker"), User: ledger.UserID{MSP: "HospitalC", Pseudonym: "gateway"}}
+	byGatewayOfB, err := gatewaySigner(t, "HospitalB").SignKeyStatement(recipient)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, change := range map[string]tamper{
+		"a user's statement": rewrite(t, "/v1/users/HospitalC/gateway", func(user *ledger.UserView) {
+			user.Keys[ledger.ProxyKey] = state(t, p.author, recipient)
+		}),
+		"another gateway's statement": rewrite(t, "/v1/users/HospitalC/gateway", func(user *ledger.UserView) {
+			user.Keys[ledger.ProxyKey] = byGatewayOfB
+		}),
+		"another hospital's proxy": rewrite(t, "/v1/organizations", func(list *ledger.List[ledger.Organization]) {
+			for i := range list.Rows {
+				list.Rows[i].Proxy = ledger.UserID{MSP: "HospitalA", Pseudonym: "gateway"}
+			}
+		}),
+	} {
+		t.Run(name, func(t *testing.T) {
+			betray(t, p.patient, "HospitalA", change)
+			_, err := p.patient.Authorize(t.Context(), Authorization{
+				Author: p.author.identity.User, Policy: DefaultPolicy(ledger.Imaging), Expiry: time.Now().Add(time.Hour),
+			})
+			wantLiar(t, err, "HospitalA")
+		})
+	}
+}
+
+func TestHiddenProxyLowersNoThreshold(t *testing.T) {
+	p := newTrio(t)
+	betray(t, p.patient, "HospitalA", rewrite(t, "/v1/organizations", func(list *ledger.List[ledger.Organization]) {
+		list.Rows = list.Rows[:1]
+	}))
+	_, err := p.patient.Authorize(t.Context(), Authorization{
+		Author: p.author.identity.User, Policy: DefaultPolicy(ledger.Imaging), Expiry: time.Now().Add(time.Hour),
+	})
+	if fault.CodeOf(err) != fault.NotFound {
+		t.Errorf("got %v, want %s", err, fault.NotFound)
+	}
+}
+
+// gatewaySigner is the identity of a hospital's gateway, for one whose operator lies.
+func gatewaySigner(t *testing.T, msp string) *trust.Signer {
+	t.Helper()
+	organization, err := network.Organization(msp)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(organization.GatewayIdentity.Certificate)
+	if err != nil {
+		t.Fatal(err)
+	}
+	certificate, err := trust.ParseCertificate(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text, err = os.ReadFile(organization.GatewayIdentity.Key); err != nil {
+		t.Fatal(err)
+	}
+	block, _ := pem.Decode(text)
+	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signer, err := trust.NewSigner(certificate, key.(*ecdsa.PrivateKey))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return signer
+}
+
+func TestLyingProxyIsNamedAndAnotherAsked(t *testing.T) {
+	p := newTrio(t)
+	content := []byte("emr")
+	record := p.share(t, content)
+	signer := gatewaySigner(t, "HospitalB")
+	foreign := foreignFragment(t)
+	resigned := func(change func(*trust.Reencryption)) tamper {
+		return rewrite(t, "/v1/reencryptions", func(answer *api.Reencryption) {
+			told, err := p.requester.bundle.VerifyReencryption(answer.Reencryption, "HospitalB")
+			if err != nil {
+				t.Error(err)
+			}
+			change(&told)
+			if answer.Reencryption, err = signer.SignReencryption(told); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	for name, change := range map[string]tamper{
+		"a fragment of another key":  resigned(func(r *trust.Reencryption) { r.CapsuleFrag = foreign }),
+		"a damaged fragment":         resigned(func(r *trust.Reencryption) { r.CapsuleFrag[40] ^= 1 }),
+		"no fragment":                resigned(func(r *trust.Reencryption) { r.CapsuleFrag = nil }),
+		"another capsule":            resigned(func(r *trust.Reencryption) { r.Capsule[5] ^= 1 }),
+		"another digest":             resigned(func(r *trust.Reencryption) { r.SHA256[0] ^= 1 }),
+		"another commitment":         resigned(func(r *trust.Reencryption) { r.Commitment[0] ^= 1 }),
+		"another access":             resigned(func(r *trust.Reencryption) { r.Open = strings.Repeat("0", 64) }),
+		"another grant":              resigned(func(r *trust.Reencryption) { r.Grant = ledger.NewID() }),
+		"another record":             resigned(func(r *trust.Reencryption) { r.Record = ledger.NewID() }),
+		"an answer signed by nobody": rewrite(t, "/v1/reencryptions", func(r *api.Reencryption) { r.Reencryption = "e30.e30.e30" }),
+	} {
+		t.Run(name, func(t *testing.T) {
+			betray(t, p.requester, "HospitalB", change)
+			path := filepath.Join(t.TempDir(), "out")
+			opened, err := p.requester.Open(t.Context(), record, 0, path)
+			wantBlamed(t, opened, err, "HospitalB")
+			if got, _ := os.ReadFile(path); !bytes.Equal(got, content) {
+				t.Errorf("got %q, want %q", got, content)
+			}
+		})
+	}
+}
+
+// foreignFragment is a genuine capsule fragment, of other keys.
+func foreignFragment(t *testing.T) []byte {
+	t.Helper()
+	delegating, err := umbral.GenerateSecretKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kfrags, err := umbral.GenerateKeyFrags(nil, umbral.KeyFragParams{
+		DelegatingSK: delegating, ReceivingPK: delegating.PublicKey(), Signer: umbral.NewSigner(delegating),
+		Threshold: 1, Shares: 1, SignDelegatingKey: true, SignReceivingKey: true,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	capsule, _, err := umbral.Encrypt(nil, delegating.PublicKey(), []byte("x"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfrag, err := umbral.Reencrypt(nil, capsule, kfrags[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cfrag.Bytes()
+}
+
+func TestAlteredContentIsDetected(t *testing.T) {
+	p := newTrio(t)
+	record := p.share(t, bytes.Repeat([]byte("emr"), 1000))
+	for name, change := range map[string]func([]byte) []byte{
+		"a bit in the payload": func(b []byte) []byte { b[len(b)-30] ^= 1; return b },
+		"a bit in the header":  func(b []byte) []byte { b[100] ^= 1; return b },
+		"cut":                  func(b []byte) []byte { return b[:len(b)-1] },
+		"nothing":              func([]byte) []byte { return nil },
+		"more":                 func(b []byte) []byte { return append(b, 0) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "out")
+			betray(t, p.requester, "HospitalB", func(at string, body []byte) []byte {
+				if strings.HasPrefix(at, "/v1/content/") {
+					return change(bytes.Clone(body))
+				}
+				return body
+			})
+			_, err := p.requester.Open(t.Context(), record, 0, path)
+			wantLiar(t, err, "HospitalB")
+			if left, _ := os.ReadDir(filepath.Dir(path)); len(left) > 0 {
+				t.Errorf("files are left behind: %v", left)
+			}
+		})
+	}
+}
+
+func TestLieAboutARecordIsDetected(t *testing.T) {
+	p := newTrio(t)
+	record := p.share(t, []byte("emr"))
+	other, err := p.requester.Record(t.Context(), record, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, change := range map[string]func(*ledger.RecordView){
+		"capsule":    func(r *ledger.RecordView) { r.Capsule[7] ^= 1 },
+		"digest":     func(r *ledger.RecordView) { r.SHA256[0] ^= 1 },
+		"commitment": func(r *ledger.RecordView) { r.Commitment[0] ^= 1 },
+		"patient":    func(r *ledger.RecordView) { r.Patient = p.author.identity.User },
+		"author":     func(r *ledger.RecordView) { r.Author = p.patient.identity.User },
+		"key":        func(r *ledger.RecordView) { r.RecordKey = "e30.e30.e30" },
+		"size":       func(r *ledger.RecordView) { r.Size-- },
+		"record":     func(r *ledger.RecordView) { *r = other; r.Record.Record = ledger.NewID() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			lie := rewrite(t, "/v1/records/"+string(record), change)
+			betray(t, p.requester, "HospitalB", lie)
+			_, err := p.requester.Open(t.Context(), record, 0, filepath.Join(t.TempDir(), "out"))
+			wantLiar(t, err, "HospitalB")
+		})
+	}
+	t.Run("told by another hospital", func(t *testing.T) {
+		bystander := enroll(t, physicianOfB)
+		q := trio{p.patient, p.author, bystander}
+		q.grant(t, record)
+		betray(t, bystander, "HospitalC", rewrite(t, "/v1/records/"+string(record), func(r *ledger.RecordView) { r.Commitment[0] ^= 1 }))
+		opened, err := bystander.Open(t.Context(), record, 0, filepath.Join(t.TempDir(), "out"))
+		wantBlamed(t, opened, err, "HospitalC")
+	})
+}
+
+// A gateway could show a patient a record of its own making: pk_r is public.
+func TestPatientIsNotShownAnotherRecord(t *testing.T) {
+	p := newTrio(t)
+	record := p.upload(t, []byte("emr"))
+	var forged bytes.Buffer
+	s, err := seal(&forged, strings.NewReader("forged"), p.patient.keys.record(record, firstVersion).PublicKey())
+	if err != nil {
+		t.Fatal(err)
+	}
+	view := rewrite(t, "/v1/records/"+string(record), func(r *ledger.RecordView) {
+		r.CID, r.SHA256, r.Size, r.Capsule, r.Commitment = s.CID, s.SHA256, s.Size, s.Capsule, s.Commitment
+	})
+	betray(t, p.patient, "HospitalA", func(path string, body []byte) []byte {
+		if strings.HasPrefix(path, "/v1/content/") {
+			return forged.Bytes()
+		}
+		return view(path, body)
+	})
+	_, err = p.patient.Confirm(t.Context(), record)
+	wantLiar(t, err, "HospitalA")
+}
+
+func TestForgedEnvelopeIsNotSigned(t *testing.T) {
+	p := newTrio(t)
+	var first []byte
+	change := rewrite(t, "/v1/transactions/", func(answer *api.EndorsedTransaction) {
+		if first == nil {
+			first = answer.Transaction
+		}
+		answer.Transaction = first
+	})
+	betray(t, p.patient, "HospitalA", func(path string, body []byte) []byte {
+		if strings.HasSuffix(path, "/endorsement") {
+			return change(path, body)
+		}
+		return body
+	})
+	p.authorize(t, ledger.Imaging)
+	_, err := p.patient.Authorize(t.Context(), Authorization{
+		Author: p.author.identity.User, Policy: DefaultPolicy(ledger.Imaging), Expiry: time.Now().Add(time.Hour),
+	})
+	wantLiar(t, err, "HospitalA")
+}
+
+func TestPreparedProposalIsChecked(t *testing.T) {
+	p := newTrio(t)
+	record := p.upload(t, []byte("emr"))
+	invocation, err := p.requester.invocation(ledger.TxRequestAccess, ledger.RequestAccess{
+		RecordVersion: ledger.RecordVersion{Record: record, Version: firstVersion}, Request: ledger.NewID(), Purpose: ledger.Treatment,
+	}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	prepare := func() []byte {
+		answer, _, err := ask[api.PreparedTransaction](t.Context(), p.requester, readTimeout, func(ctx context.Context, g *gateway) (*http.Response, error) {
+			certificate := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: p.requester.creator.Signer.Certificate.Raw})
+			return g.api.PrepareTransaction(ctx, api.TransactionRequest{
+				Transaction: invocation.Transaction, Arguments: invocation.Arguments, Certificate: string(certificate),
+			})
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return answer.Proposal
+	}
+	if _, err := proposal.Check(prepare(), p.requester.creator, invocation, time.Now()); err != nil {
+		t.Errorf("what an honest gateway prepared: %v", err)
+	}
+	other, err := proposal.New(p.requester.creator, proposal.Invocation{Channel: "pie", Transaction: ledger.TxRegisterUser, Arguments: []byte("{}")}, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	betray(t, p.requester, "HospitalB", rewrite(t, "/v1/transactions", func(answer *api.PreparedTransaction) { answer.Proposal = other.Bytes }))
+	if _, err := proposal.Check(prepare(), p.requester.creator, invocation, time.Now()); !errors.Is(err, proposal.ErrForged) {
+		t.Errorf("got %v, want %v", err, proposal.ErrForged)
+	}
+}
+
+func TestContentStoredOtherwiseIsDetected(t *testing.T) {
+	p := newTrio(t)
+	for name, change := range map[string]func(*api.Content){
+		"cid":    func(c *api.Content) { c.Cid = "bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku" },
+		"digest": func(c *api.Content) { c.Sha256[0] ^= 1 },
+		"size":   func(c *api.Content) { c.Size++ },
+	} {
+		t.Run(name, func(t *testing.T) {
+			record := p.authorize(t, ledger.MedicalInformation)
+			betray(t, p.author, "HospitalA", rewrite(t, "/v1/content", change))
+			_, err := p.author.Upload(t.Context(), p.newRecord(t, record, []byte("emr")))
+			wantLiar(t, err, "HospitalA")
+		})
+	}
+}
+
+func TestAuthorWhoLiesIsNamedAndTheRecordDisputed(t *testing.T) {
+	p := newTrio(t)
+	record := p.authorize(t, ledger.MedicalInformation)
+	n := p.newRecord(t, record, []byte("emr"))
+	file, err := os.Open(n.File)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	n.Summary.Salt = ledger.NewSalt()
+	entry, err := p.author.begin(t.Context(), n, file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	entry.Arguments.Commitment = sha256.Sum256([]byte("something else"))
+	if err := p.author.home.WriteJSON(journalName(record), entry); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.author.Upload(t.Context(), n); err != nil {
+		t.Fatal(err)
+	}
+	disputed, err := p.patient.Confirm(t.Context(), record)
+	var lie *LiarError
+	if !errors.As(err, &lie) || !strings.Contains(lie.Who, p.author.identity.User.String()) || fault.CodeOf(err) != fault.Altered {
+		t.Errorf("got %v, want the author to be named", err)
+	}
+	if disputed.State != ledger.Disputed {
+		t.Errorf("the record is %s, want disputed", disputed.State)
+	}
+}
