@@ -327,7 +327,7 @@ func FuzzOpenKeyFrag(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(sealed[:len(sealed)-1])
-	f.Fuzz(func(t *testing.T, sealed []byte) {
+	f.Fuzz(func(_ *testing.T, sealed []byte) {
 		_, _ = OpenKeyFrag(sealed, proxy) // must not panic
 	})
 }
