@@ -54,7 +54,11 @@ func (c *CA) Enroll(ctx context.Context, request api.EnrollmentRequest) (string,
 	if !answer.Success {
 		return "", answer.refusal(status)
 	}
-	return string(answer.Result.Cert), nil
+	var issued struct{ Cert []byte } // PEM
+	if err := json.Unmarshal(answer.Result, &issued); err != nil {
+		return "", fmt.Errorf("enrol at %s: the CA answered without a certificate", c.url)
+	}
+	return string(issued.Cert), nil
 }
 
 // checkCSR refuses requests that the ledger would have no use for: another name, or a
@@ -80,11 +84,9 @@ func checkCSR(text, pseudonym string) error {
 
 // answer is what Fabric CA's REST interface answers to everything.
 type answer struct {
-	Success bool `json:"success"`
-	Result  struct {
-		Cert []byte `json:"Cert"` // PEM
-	} `json:"result"`
-	Errors []struct {
+	Success bool            `json:"success"`
+	Result  json.RawMessage `json:"result"` // an empty string when refused
+	Errors  []struct {
 		Code int `json:"code"`
 	} `json:"errors"`
 }

@@ -2,7 +2,10 @@ package rest
 
 import (
 	"context"
+	"fmt"
 	"time"
+
+	"github.com/gin-gonic/gin"
 
 	"github.com/pie-consortium/pie/ledger"
 )
@@ -51,12 +54,27 @@ func (a *API) ReadUser(ctx context.Context, request ReadUserRequestObject) (Read
 // SearchRecords finds records that the caller may discover.
 func (a *API) SearchRecords(ctx context.Context, request SearchRecordsRequestObject) (SearchRecordsResponseObject, error) {
 	p := request.Params
+	patient, err := patientOf(ctx)
+	if err != nil {
+		return nil, err
+	}
 	list, err := read[ledger.List[ledger.RecordView]](ctx, a, ledger.TxSearchRecords, ledger.SearchRecords{
 		OnBehalf: onBehalf(ctx), Page: page(p.Limit, p.Bookmark),
-		Patient: optional(p.Patient), Hospital: optional(p.Hospital), Class: optional(p.Class), Code: optional(p.Code),
+		Patient: patient, Hospital: optional(p.Hospital), Class: optional(p.Class), Code: optional(p.Code),
 		Sex: optional(p.Sex), AgeBand: optional(p.AgeBand), From: instant(p.From), To: instant(p.To),
 	})
 	return SearchRecords200JSONResponse(list), err
+}
+
+// patientOf reads the parameter itself: the generated code takes a struct for an object
+// of parameters, and leaves it empty.
+func patientOf(ctx context.Context) (ledger.UserID, error) {
+	var patient ledger.UserID
+	request, ok := ctx.(*gin.Context)
+	if !ok {
+		return patient, fmt.Errorf("the context of a request is a %T", ctx)
+	}
+	return patient, patient.UnmarshalText([]byte(request.Query("patient")))
 }
 
 func instant(t *time.Time) time.Time { return optional(t).UTC() }

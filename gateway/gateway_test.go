@@ -1,0 +1,347 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"filippo.io/age"
+
+	"github.com/pie-consortium/pie/gateway/api"
+	"github.com/pie-consortium/pie/ledger"
+	"github.com/pie-consortium/pie/ledger/fault"
+	"github.com/pie-consortium/pie/network/networktest"
+	"github.com/pie-consortium/pie/umbral"
+	"github.com/pie-consortium/pie/umbral/agefile"
+)
+
+var network *networktest.Network
+
+func TestMain(m *testing.M) { os.Exit(testWithNetwork(m)) }
+
+func testWithNetwork(m *testing.M) int {
+	var err error
+	if network, err = networktest.Start(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer network.Close()
+	return m.Run()
+}
+
+func noToken(context.Context, *http.Request) error { return nil }
+
+func refused(t *testing.T, problem *api.Problem, code fault.Code) {
+	t.Helper()
+	if problem == nil {
+		t.Fatalf("accepted, want %s", code)
+	}
+	if problem.Code != code {
+		t.Fatalf("got %+v, want %s", *problem, code)
+	}
+}
+
+// From enrolment to plaintext, with two of three proxies, as an app without our SDK.
+func TestShareARecord(t *testing.T) {
+	s := newShare(t, 2)
+	s.patient.mustTransact(ledger.TxConfirmRecord, ledger.ConfirmRecord{RecordVersion: s.version()}, nil)
+	access := s.open()
+
+	record := s.author.record(s.slot.Record)
+	if record.State != ledger.Confirmed || record.CID != s.registration.CID {
+		t.Errorf("%+v", record)
+	}
+	bundle, err := network.Bundle()
+	if err != nil {
+		t.Fatal(err)
+	}
+	capsule, err := umbral.ParseCapsule(record.Capsule)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var fragments []*umbral.VerifiedCapsuleFrag
+	for _, msp := range []string{"HospitalB", "HospitalC"} {
+		answer := s.author.reencrypt(msp, access.Open, s.slot.Record)
+		if answer.JSON200 == nil {
+			t.Fatalf("%s: %s", msp, answer.Body)
+		}
+		signed, err := bundle.VerifyReencryption(answer.JSON200.Reencryption, msp)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fragment, err := umbral.ParseCapsuleFrag(signed.CapsuleFrag)
+		if err != nil {
+			t.Fatal(err)
+		}
+		verified, err := fragment.Verify(capsule, s.patient.verifying.PublicKey(), s.patient.delegating.PublicKey(), s.author.receiving.PublicKey())
+		if err != nil {
+			t.Fatal(err)
+		}
+		fragments = append(fragments, verified)
+	}
+	_, file, problem := s.author.get("/v1/content/"+record.CID, nil)
+	if problem != nil {
+		t.Fatalf("%+v", problem)
+	}
+	plaintext, err := age.Decrypt(bytes.NewReader(file), agefile.NewReencryptedIdentity(s.author.receiving, s.patient.delegating.PublicKey(), fragments))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := io.ReadAll(plaintext); err != nil || !bytes.Equal(got, s.payload) {
+		t.Errorf("%d bytes, %v", len(got), err)
+	}
+	s.checkReads(access)
+	s.checkContent()
+	s.checkProxies(access)
+}
+
+func (d *device) record(record ledger.ID) ledger.RecordView {
+	d.t.Helper()
+	answer, err := d.client.ReadRecordWithResponse(within(d.t), record, &api.ReadRecordParams{})
+	if err != nil || answer.JSON200 == nil {
+		d.t.Fatalf("%v %s", err, answer.Body)
+	}
+	return *answer.JSON200
+}
+
+// checkReads reads everything that the record left on the ledger, each route once.
+func (s *share) checkReads(access ledger.Access) {
+	t := s.patient.t
+	t.Helper()
+	path := "/v1/records/" + string(s.slot.Record)
+	for route, wanted := range map[string]string{
+		"/v1/organizations": `"msp":"HospitalC"`,
+		"/v1/users/HospitalA/" + s.author.user.Pseudonym:                                     `"role":"physician"`,
+		"/v1/records?patient=" + url.QueryEscape(s.patient.user.String()):                    string(s.slot.Record),
+		"/v1/records?class=medical-information&hospital=HospitalA&from=2020-01-01T00:00:00Z": `"rows":`,
+		path + "?version=1":                s.registration.CID,
+		path + "/accesses?limit=5":         access.Open,
+		path + "/versions/1/history":       `"state":"confirmed"`,
+		"/v1/uploads":                      string(s.slot.Record),
+		"/v1/access-requests":              `"rows":`,
+		"/v1/access-requests?state=denied": `"rows":`,
+		"/v1/transactions/" + access.Open:  `"code":"VALID"`,
+	} {
+		if _, body, problem := s.patient.get(route, nil); problem != nil || !strings.Contains(string(body), wanted) {
+			t.Errorf("%s: %s", route, body)
+		}
+	}
+	if _, body, problem := s.author.get("/v1/grants", nil); problem != nil || !strings.Contains(string(body), string(s.slot.Grant)) {
+		t.Errorf("grants: %s", body)
+	}
+	// The ledger is told who reads: others see no audit trail.
+	_, _, problem := newDevice(t, "HospitalB", ledger.Physician).get(path+"/accesses", nil)
+	refused(t, problem, fault.PermissionDenied)
+	_, _, problem = s.author.get("/v1/records/"+string(ledger.NewID()), nil)
+	refused(t, problem, fault.NotFound)
+	_, _, problem = s.author.get("/v1/transactions/"+strings.Repeat("0", 64), nil)
+	refused(t, problem, fault.NotFound)
+}
+
+// checkContent asks for ranges, and as somebody without a grant.
+func (s *share) checkContent() {
+	t := s.author.t
+	t.Helper()
+	path, size := "/v1/content/"+s.registration.CID, len(s.file)
+	for header, want := range map[string][]byte{
+		"bytes=0-9":             s.file[:10],
+		"bytes=1048570-1048589": s.file[1048570:1048590],
+		"bytes=-7":              s.file[size-7:],
+	} {
+		response, body, problem := s.author.get(path, http.Header{"Range": {header}})
+		if problem != nil || response.StatusCode != http.StatusPartialContent || !bytes.Equal(body, want) {
+			t.Errorf("%s: %s, %d bytes", header, response.Status, len(body))
+		}
+		if !strings.HasSuffix(response.Header.Get("Content-Range"), fmt.Sprintf("/%d", size)) {
+			t.Errorf("%s: %s", header, response.Header.Get("Content-Range"))
+		}
+	}
+	response, _, problem := s.author.get(path, http.Header{"Range": {fmt.Sprintf("bytes=%d-", size)}})
+	refused(t, problem, fault.InvalidArgument)
+	if response.StatusCode != http.StatusRequestedRangeNotSatisfiable {
+		t.Error(response.Status)
+	}
+	_, _, problem = newDevice(t, "HospitalB", ledger.Physician).get(path, nil)
+	refused(t, problem, fault.PermissionDenied)
+	_, _, problem = s.author.get("/v1/content/bafkreibm6jg3ux5qumhcn2b3flc3tyu6dmlb4xa7u5bf44yegnrjhc4yeq", nil)
+	refused(t, problem, fault.NotFound)
+}
+
+// checkProxies asks for what a proxy must not answer, and for what it must answer again.
+func (s *share) checkProxies(access ledger.Access) {
+	t := s.author.t
+	t.Helper()
+	if answer := s.author.reencrypt("HospitalB", access.Open, s.slot.Record); answer.JSON200 == nil {
+		t.Errorf("a repeat is refused: %s", answer.Body)
+	}
+	refused(t, s.patient.reencrypt("HospitalB", access.Open, s.slot.Record).ApplicationProblemJSONDefault, fault.PermissionDenied)
+	refused(t, s.author.reencrypt("HospitalB", strings.Repeat("0", 64), s.slot.Record).ApplicationProblemJSONDefault, fault.NotFound)
+	refused(t, s.author.reencrypt("HospitalB", access.Open, ledger.NewID()).ApplicationProblemJSONDefault, fault.NotFound)
+	refused(t, s.author.reencrypt("HospitalB", "12", s.slot.Record).ApplicationProblemJSONDefault, fault.InvalidArgument)
+}
+
+func TestEnrollmentRefuses(t *testing.T) {
+	invitation, err := network.Invite(within(t), networktest.Guest{MSP: "HospitalA", Role: ledger.Patient})
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	larger, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := newClient(t, hospital(t, "HospitalA"), noToken)
+	good := api.EnrollmentRequest{Pseudonym: invitation.Pseudonym, Secret: invitation.Secret, Csr: csr(t, key, invitation.Pseudonym)}
+	for name, c := range map[string]struct {
+		change func(*api.EnrollmentRequest)
+		code   fault.Code
+	}{
+		"wrong secret":  {func(r *api.EnrollmentRequest) { r.Secret = "wrong" }, fault.Unauthenticated},
+		"unknown user":  {func(r *api.EnrollmentRequest) { r.Pseudonym = "nobody"; r.Csr = csr(t, key, "nobody") }, fault.Unauthenticated},
+		"another name":  {func(r *api.EnrollmentRequest) { r.Csr = csr(t, key, "admin") }, fault.InvalidArgument},
+		"another curve": {func(r *api.EnrollmentRequest) { r.Csr = csr(t, larger, invitation.Pseudonym) }, fault.InvalidArgument},
+		"no request":    {func(r *api.EnrollmentRequest) { r.Csr = "nonsense" }, fault.InvalidArgument},
+	} {
+		t.Run(name, func(t *testing.T) {
+			request := good
+			c.change(&request)
+			answer, err := client.EnrollWithResponse(within(t), request)
+			if err != nil {
+				t.Fatal(err)
+			}
+			refused(t, answer.ApplicationProblemJSONDefault, c.code)
+			if strings.Contains(string(answer.Body), invitation.Secret) {
+				t.Error("the answer repeats the secret")
+			}
+		})
+	}
+}
+
+func TestAssertionIsTakenOnce(t *testing.T) {
+	d := enrolled(t, networktest.Guest{MSP: "HospitalA", Role: ledger.Patient})
+	assertion, err := d.signer.SignAssertion(d.user, d.gateway.GatewayURL, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if answer := d.ask(assertion); answer.JSON200 == nil {
+		t.Fatalf("%s", answer.Body)
+	}
+	refused(t, d.ask(assertion).ApplicationProblemJSONDefault, fault.Unauthenticated)
+}
+
+func TestEndorsementRefuses(t *testing.T) {
+	d, other := newDevice(t, "HospitalA", ledger.Physician), newDevice(t, "HospitalA", ledger.Physician)
+	request := ledger.RequestAccess{
+		RecordVersion: ledger.RecordVersion{Record: ledger.NewID(), Version: 1}, Request: ledger.NewID(), Purpose: ledger.Treatment,
+	}
+	prepared := d.prepare(ledger.TxRequestAccess, request, nil)
+
+	_, _, problem := other.endorse(prepared)
+	refused(t, problem, fault.PermissionDenied)
+
+	answer, err := d.client.EndorseTransactionWithResponse(within(t), prepared.TransactionID,
+		api.SignedProposal{Proposal: prepared.Proposal, Signature: other.signRaw(prepared.Proposal)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	refused(t, answer.ApplicationProblemJSONDefault, fault.PermissionDenied)
+
+	renamed := *prepared
+	renamed.TransactionID = strings.Repeat("0", 64)
+	_, _, problem = d.endorse(&renamed)
+	refused(t, problem, fault.InvalidArgument)
+
+	_, _, problem = d.endorse(prepared)
+	refused(t, problem, fault.NotFound) // the chaincode's own word, through the peer
+	if problem.TransactionID != prepared.TransactionID {
+		t.Errorf("the problem names transaction %q", problem.TransactionID)
+	}
+}
+
+func TestRegistrationNeedsItsContent(t *testing.T) {
+	patient, author := newDevice(t, "HospitalA", ledger.Patient), newDevice(t, "HospitalA", ledger.Physician)
+	slot, sealed := patient.slot(author, 1)
+	patient.mustTransact(ledger.TxAuthorizeUpload, ledger.AuthorizeUpload{Slots: []ledger.Slot{slot}},
+		map[string]any{ledger.TransientFragments: sealed})
+	file, good := encrypt(t, patient.delegating, []byte("payload"))
+	good.Record, good.CID = slot.Record, author.upload(file).Cid
+	_, another := encrypt(t, patient.delegating, []byte("payload"))
+
+	for name, c := range map[string]struct {
+		change func(*ledger.RegisterRecord)
+		code   fault.Code
+	}{
+		"another capsule": {func(r *ledger.RegisterRecord) { r.Capsule = another.Capsule }, fault.Altered},
+		"another size":    {func(r *ledger.RegisterRecord) { r.Size++ }, fault.Altered},
+		"another hash":    {func(r *ledger.RegisterRecord) { r.SHA256 = another.SHA256 }, fault.Altered},
+		"plaintext":       {func(r *ledger.RegisterRecord) { r.CID = author.upload(bytes.Repeat([]byte("x"), 400)).Cid }, fault.Altered},
+		"content that is not here": {func(r *ledger.RegisterRecord) {
+			r.CID = "bafkreibm6jg3ux5qumhcn2b3flc3tyu6dmlb4xa7u5bf44yegnrjhc4yeq"
+		}, fault.ContentUnavailable},
+	} {
+		t.Run(name, func(t *testing.T) {
+			registration := good
+			c.change(&registration)
+			_, _, problem := author.endorse(author.prepare(ledger.TxRegisterRecord, registration, summary()))
+			refused(t, problem, c.code)
+		})
+	}
+	author.mustTransact(ledger.TxRegisterRecord, good, summary())
+}
+
+// Two transactions that were endorsed side by side and change the same row: the second
+// to be ordered is refused as what it is.
+func TestConcurrentUpdate(t *testing.T) {
+	s := newShare(t, 1)
+	first, firstEnvelope, problem := s.patient.endorse(s.patient.prepare(ledger.TxConfirmRecord, ledger.ConfirmRecord{RecordVersion: s.version()}, nil))
+	if problem != nil {
+		t.Fatalf("%+v", problem)
+	}
+	second, secondEnvelope, problem := s.patient.endorse(s.patient.prepare(ledger.TxDisputeRecord,
+		ledger.DisputeRecord{RecordVersion: s.version(), Reason: ledger.NotMine}, nil))
+	if problem != nil {
+		t.Fatalf("%+v", problem)
+	}
+	if _, problem := s.patient.submit(first, firstEnvelope); problem != nil {
+		t.Fatalf("%+v", problem)
+	}
+	_, problem = s.patient.submit(second, secondEnvelope)
+	refused(t, problem, fault.ConcurrentUpdate)
+	if !problem.Retryable || problem.TransactionID != second {
+		t.Errorf("%+v", *problem)
+	}
+	if _, body, problem := s.patient.get("/v1/transactions/"+second, nil); problem != nil || !strings.Contains(string(body), "READ_CONFLICT") {
+		t.Errorf("%s", body)
+	}
+	// The same bytes again say what became of them the first time.
+	committed, problem := s.patient.submit(first, firstEnvelope)
+	if problem != nil || committed.Code != "VALID" {
+		t.Errorf("%+v %+v", committed, problem)
+	}
+}
+
+func TestSubmissionRefuses(t *testing.T) {
+	d := newDevice(t, "HospitalA", ledger.Patient)
+	refusal := func(id string, envelope []byte) *api.Problem {
+		_, problem := d.submit(id, envelope)
+		return problem
+	}
+	prepared := d.prepare(ledger.TxRegisterUser, ledger.RegisterUser{Keys: []string{
+		d.state(ledger.ReceivingKey, d.receiving, ""), d.state(ledger.VerifyingKey, d.verifying, ""),
+	}}, nil)
+	refused(t, refusal(prepared.TransactionID, prepared.Proposal), fault.InvalidArgument)
+	refused(t, refusal(strings.Repeat("0", 64), []byte("nonsense")), fault.InvalidArgument)
+}
