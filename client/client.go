@@ -162,6 +162,15 @@ func askOne[T any](ctx context.Context, g *gateway, timeout time.Duration, do re
 	return call[T](ctx, g, func(ctx context.Context) (*http.Response, error) { return do(ctx, g) })
 }
 
+// askPatiently is ask for what may not have reached the gateway's peer yet.
+func askPatiently[T any](ctx context.Context, c *Client, do request) (answer T, from *gateway, err error) {
+	err = repeat(ctx, lags, func() (err error) {
+		answer, from, err = ask[T](ctx, c, readTimeout, do)
+		return err
+	})
+	return answer, from, err
+}
+
 // tryAnother reports whether an error is about the gateway rather than about the wish.
 func tryAnother(err error) bool {
 	var silence *silenceError

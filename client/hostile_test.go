@@ -264,6 +264,13 @@ func TestLyingInboxAchievesNothing(t *testing.T) {
 			}
 		})
 	}
+	grants, err := p.author.Grants(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(grants) != 1 { // the author's own
+		t.Errorf("the ledger holds %d grants for the author, want one", len(grants))
+	}
 }
 
 func TestSubstitutedVerifyingKeyIsDetected(t *testing.T) {

@@ -71,22 +71,44 @@ func (c *Client) identityFor(ctx context.Context, a agreed, opened *Opened) (age
 
 // findGrant returns the user's grant for the record version that ends last. One that
 // has ended is returned too, so that the ledger says why it does not open.
-func (c *Client) findGrant(ctx context.Context, view ledger.RecordView) (ledger.Grant, *gateway, error) {
-	grants, from, err := c.grants(ctx)
+func (c *Client) findGrant(ctx context.Context, view ledger.RecordView) (grant ledger.Grant, from *gateway, err error) {
+	var grants []ledger.Grant
+	err = repeat(ctx, lags, func() (err error) {
+		grants, from, err = c.grantsFor(ctx, view)
+		return err
+	})
+	if lags(err) {
+		return ledger.Grant{}, nil, fault.New(fault.PermissionDenied, "you hold no grant for record %s; ask: pie access request %s --purpose TREAT", view.Record.Record, view.Record.Record)
+	}
 	if err != nil {
 		return ledger.Grant{}, nil, err
+	}
+	return slices.MaxFunc(grants, laterGrant), from, nil
+}
+
+// grantsFor lists the user's grants for a record version; not_found when there is none.
+func (c *Client) grantsFor(ctx context.Context, view ledger.RecordView) ([]ledger.Grant, *gateway, error) {
+	grants, from, err := c.grants(ctx)
+	if err != nil {
+		return nil, nil, err
 	}
 	grants = slices.DeleteFunc(grants, func(g ledger.Grant) bool {
 		return g.Record != view.Record.Record || g.Version != view.Version || !g.Grantee.Includes(c.identity.User)
 	})
 	if len(grants) == 0 {
-		return ledger.Grant{}, nil, fault.New(fault.PermissionDenied, "you hold no grant for record %s; ask: pie access request %s --purpose TREAT", view.Record.Record, view.Record.Record)
+		return nil, nil, fault.New(fault.NotFound, "no grant for record %s", view.Record.Record)
 	}
+	return grants, from, nil
+}
+
+// laterGrant orders usable grants after those that are not, and by their end.
+func laterGrant(a, b ledger.Grant) int {
 	usable := func(g ledger.Grant) bool { return g.State == ledger.Active && time.Now().Before(g.Expiry) }
-	return slices.MaxFunc(grants, func(a, b ledger.Grant) int {
-		if usable(a) != usable(b) {
-			return map[bool]int{true: 1, false: -1}[usable(a)]
-		}
-		return a.Expiry.Compare(b.Expiry)
-	}), from, nil
+	switch {
+	case usable(a) && !usable(b):
+		return 1
+	case usable(b) && !usable(a):
+		return -1
+	}
+	return a.Expiry.Compare(b.Expiry)
 }

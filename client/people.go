@@ -20,7 +20,7 @@ type person struct {
 }
 
 func (c *Client) person(ctx context.Context, user ledger.UserID) (person, error) {
-	view, from, err := ask[ledger.UserView](ctx, c, readTimeout, func(ctx context.Context, g *gateway) (*http.Response, error) {
+	view, from, err := askPatiently[ledger.UserView](ctx, c, func(ctx context.Context, g *gateway) (*http.Response, error) {
 		return g.api.ReadUser(ctx, user.MSP, user.Pseudonym)
 	})
 	if err != nil {

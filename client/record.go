@@ -64,7 +64,7 @@ const grace = time.Second
 // tells in the same words. The own gateway telling something else is an error; others
 // that do are blamed in the answer.
 func (c *Client) agree(ctx context.Context, record ledger.ID, version int) (agreed, error) {
-	first, from, err := ask[ledger.RecordView](ctx, c, readTimeout, readRecord(record, version))
+	first, from, err := askPatiently[ledger.RecordView](ctx, c, readRecord(record, version))
 	if err != nil {
 		return agreed{}, err
 	}
@@ -97,7 +97,11 @@ func (c *Client) collect(ctx context.Context, record ledger.ID, version int, fir
 	answers := make(chan told, len(others))
 	for _, g := range others {
 		go func() {
-			view, err := askOne[ledger.RecordView](ctx, g, readTimeout, readRecord(record, version))
+			var view ledger.RecordView
+			err := repeat(ctx, lags, func() (err error) {
+				view, err = askOne[ledger.RecordView](ctx, g, readTimeout, readRecord(record, version))
+				return err
+			})
 			answers <- told{by: g, view: view, err: err}
 		}()
 	}

@@ -16,10 +16,6 @@ import (
 	"github.com/pie-consortium/pie/umbral"
 )
 
-// lagPatience bounds how long a proxy's peer may take to see an open that others have
-// committed.
-const lagPatience = 10 * time.Second
-
 // hedge is how long proxies may stay silent before another one is asked as well.
 const hedge = 2 * time.Second
 
@@ -154,11 +150,13 @@ func (c *Client) reencryptAt(ctx context.Context, proxy string, o opening, p par
 	return nil, err
 }
 
-// askProxy repeats its request while the proxy's peer has not seen the open yet.
+// askProxy repeats its request while the proxy's peer has not seen the open, or not
+// received its fragment, yet.
 func (c *Client) askProxy(ctx context.Context, g *gateway, o opening) (string, error) {
-	deadline := time.Now().Add(lagPatience)
-	for {
-		answer, err := askOne[api.Reencryption](ctx, g, readTimeout, func(ctx context.Context, g *gateway) (*http.Response, error) {
+	var answer api.Reencryption
+	notYet := func(err error) bool { return lags(err) || fault.CodeOf(err) == fault.ContentUnavailable }
+	err := repeat(ctx, notYet, func() (err error) {
+		answer, err = askOne[api.Reencryption](ctx, g, readTimeout, func(ctx context.Context, g *gateway) (*http.Response, error) {
 			jws, err := c.creator.Signer.SignReencryptionRequest(trust.ReencryptionRequest{
 				Open: o.transaction, Record: o.grant.Record, Proxy: g.msp, Issued: time.Now().UTC(),
 			})
@@ -167,17 +165,9 @@ func (c *Client) askProxy(ctx context.Context, g *gateway, o opening) (string, e
 			}
 			return g.open.Reencrypt(ctx, api.ReencryptionRequest{Request: jws})
 		})
-		code := fault.CodeOf(err)
-		lags := err != nil && (code == fault.NotFound || code == fault.ContentUnavailable)
-		if !lags || time.Now().After(deadline) {
-			return answer.Reencryption, err
-		}
-		select {
-		case <-time.After(backoff):
-		case <-ctx.Done():
-			return "", ctx.Err()
-		}
-	}
+		return err
+	})
+	return answer.Reencryption, err
 }
 
 // checkFragment verifies a proxy's signed answer: it is about this access, what it says

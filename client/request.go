@@ -113,13 +113,18 @@ func (c *Client) findRequest(ctx context.Context, id ledger.ID) (ledger.AccessRe
 	if err := id.Validate(); err != nil {
 		return ledger.AccessRequest{}, err
 	}
-	requests, err := c.Requests(ctx, "")
-	if err != nil {
-		return ledger.AccessRequest{}, err
-	}
-	i := slices.IndexFunc(requests, func(r ledger.AccessRequest) bool { return r.Request == id })
-	if i < 0 || requests[i].Patient != c.identity.User {
-		return ledger.AccessRequest{}, fault.New(fault.NotFound, "there is no request %s for a record of yours; see: pie access list", id)
-	}
-	return requests[i], nil
+	var found ledger.AccessRequest
+	err := repeat(ctx, lags, func() error {
+		requests, err := c.Requests(ctx, "")
+		if err != nil {
+			return err
+		}
+		i := slices.IndexFunc(requests, func(r ledger.AccessRequest) bool { return r.Request == id })
+		if i < 0 || requests[i].Patient != c.identity.User {
+			return fault.New(fault.NotFound, "there is no request %s for a record of yours; see: pie access list", id)
+		}
+		found = requests[i]
+		return nil
+	})
+	return found, err
 }

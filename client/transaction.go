@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net/http"
 	"time"
 
@@ -16,9 +15,7 @@ import (
 )
 
 const (
-	attempts       = 5                      // fresh proposals before a conflict reaches the user
-	backoff        = 100 * time.Millisecond // before the second; doubles, with jitter
-	commitPatience = 30 * time.Second       // for a commit that nobody has seen yet
+	commitPatience = 30 * time.Second // for a commit that nobody has seen yet
 	valid          = "VALID"
 )
 
@@ -34,24 +31,19 @@ func submit[T any](ctx context.Context, c *Client, name ledger.Transaction, argu
 	if err != nil {
 		return result, "", err
 	}
-	for attempt := 0; ; attempt++ {
-		text, id, err := c.transact(ctx, invocation)
-		if err == nil {
-			if err := json.Unmarshal(text, &result); err != nil {
-				return result, id, fault.New(fault.Internal, "%s: the ledger's result is not what it promises", name)
-			}
-			return result, id, nil
-		}
-		if attempt+1 == attempts || !worthFresh(err) {
-			return result, id, err
-		}
-		pause := backoff << attempt
-		select {
-		case <-time.After(pause/2 + rand.N(pause)):
-		case <-ctx.Done():
-			return result, id, ctx.Err()
-		}
+	var text []byte
+	var id string
+	err = repeat(ctx, worthFresh, func() (err error) {
+		text, id, err = c.transact(ctx, invocation)
+		return err
+	})
+	if err != nil {
+		return result, id, err
 	}
+	if err := json.Unmarshal(text, &result); err != nil {
+		return result, id, fault.New(fault.Internal, "%s: the ledger's result is not what it promises", name)
+	}
+	return result, id, nil
 }
 
 // worthFresh reports whether nothing was changed and a fresh proposal may succeed:
@@ -59,7 +51,7 @@ func submit[T any](ctx context.Context, c *Client, name ledger.Transaction, argu
 func worthFresh(err error) bool {
 	code := fault.CodeOf(err)
 	var silence *silenceError
-	return code == fault.ConcurrentUpdate || code == fault.EndorsementFailed && !errors.As(err, &silence)
+	return code == fault.ConcurrentUpdate || code == fault.EndorsementFailed && !errors.As(err, &silence) || lags(err)
 }
 
 func (c *Client) invocation(name ledger.Transaction, arguments any, private transient) (proposal.Invocation, error) {
@@ -139,7 +131,7 @@ func (c *Client) awaitCommit(ctx context.Context, id string) error {
 			return outcome(id, status.Code)
 		}
 		select {
-		case <-time.After(backoff):
+		case <-time.After(firstPause):
 		case <-ctx.Done():
 			return fault.New(fault.CommitUnknown, "whether transaction %s was committed is not known; look before repeating it", id)
 		}

@@ -170,14 +170,18 @@ func put(ctx context.Context, g *gateway, body io.Reader) (api.Content, error) {
 }
 
 // findUpload looks for a slot among those addressed to the user.
-func (c *Client) findUpload(ctx context.Context, record ledger.ID) (ledger.Upload, *gateway, error) {
-	uploads, from, err := c.uploads(ctx)
-	if err != nil {
-		return ledger.Upload{}, nil, err
-	}
-	i := slices.IndexFunc(uploads, func(u ledger.Upload) bool { return u.Record == record })
-	if i < 0 {
-		return ledger.Upload{}, nil, fault.New(fault.NotFound, "no patient has authorised record %s for you", record)
-	}
-	return uploads[i], from, nil
+func (c *Client) findUpload(ctx context.Context, record ledger.ID) (upload ledger.Upload, from *gateway, err error) {
+	err = repeat(ctx, lags, func() error {
+		uploads, by, err := c.uploads(ctx)
+		if err != nil {
+			return err
+		}
+		i := slices.IndexFunc(uploads, func(u ledger.Upload) bool { return u.Record == record })
+		if i < 0 {
+			return fault.New(fault.NotFound, "no patient has authorised record %s for you", record)
+		}
+		upload, from = uploads[i], by
+		return nil
+	})
+	return upload, from, err
 }

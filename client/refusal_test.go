@@ -1,0 +1,163 @@
+package client
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/pie-consortium/pie/client/internal/home"
+	"github.com/pie-consortium/pie/ledger"
+	"github.com/pie-consortium/pie/ledger/fault"
+	"github.com/pie-consortium/pie/ledger/trust"
+)
+
+func wantCode(t *testing.T, err error, want fault.Code) {
+	t.Helper()
+	if fault.CodeOf(err) != want || err == nil {
+		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
+func TestRefusalsReachTheUserWithTheirCodes(t *testing.T) {
+	p, researcher := newTrio(t), enroll(t, researcherOfC)
+	record := p.upload(t, []byte("emr"))
+	version := ledger.RecordVersion{Record: record, Version: firstVersion}
+	out := filepath.Join(t.TempDir(), "out")
+
+	denied, err := researcher.Request(t.Context(), ledger.RecordVersion{Record: record}, ledger.Research)
+	wantCode(t, err, fault.PermissionDenied) // the role comes first
+	if denied.State != ledger.Denied || denied.Decision.Allowed {
+		t.Errorf("the refused request came back as %+v", denied)
+	}
+	requests, err := researcher.Requests(t.Context(), ledger.Denied)
+	if err != nil || len(requests) != 1 {
+		t.Errorf("the denial is not on the ledger: %v, %v", requests, err)
+	}
+
+	_, err = p.requester.Request(t.Context(), version, ledger.Payment)
+	wantCode(t, err, fault.PurposeNotPermitted)
+	_, err = p.requester.Open(t.Context(), record, 0, out)
+	wantCode(t, err, fault.PermissionDenied)
+	_, err = researcher.Open(t.Context(), record, 0, out)
+	wantCode(t, err, fault.PermissionDenied)
+	_, err = p.author.Confirm(t.Context(), record)
+	wantCode(t, err, fault.PermissionDenied)
+	_, err = p.requester.Accesses(t.Context(), record)
+	wantCode(t, err, fault.PermissionDenied)
+	_, err = p.requester.Upload(t.Context(), p.newRecord(t, ledger.NewID(), nil))
+	wantCode(t, err, fault.NotFound)
+	_, err = p.patient.Grant(t.Context(), ledger.NewID(), time.Now().Add(time.Hour))
+	wantCode(t, err, fault.NotFound)
+	_, err = p.requester.Record(t.Context(), "../../etc/passwd", 0)
+	wantCode(t, err, fault.InvalidArgument)
+	if _, err := os.Stat(out); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("something was written: %v", err)
+	}
+}
+
+func TestDeniedRequestStaysDenied(t *testing.T) {
+	p := newTrio(t)
+	request := p.request(t, p.upload(t, []byte("emr")))
+	if _, err := p.patient.Deny(t.Context(), request.Request, ledger.UnknownRequester); err != nil {
+		t.Fatal(err)
+	}
+	_, err := p.patient.Grant(t.Context(), request.Request, time.Now().Add(time.Hour))
+	wantCode(t, err, fault.StateConflict)
+}
+
+func TestGrantOfOneRecordServesNoOther(t *testing.T) {
+	p := newTrio(t)
+	record, other := p.share(t, []byte("emr")), p.upload(t, []byte("secret"))
+	a, err := p.requester.agree(t.Context(), record, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var opened Opened
+	if _, err := p.requester.identityFor(t.Context(), a, &opened); err != nil {
+		t.Fatal(err)
+	}
+	for _, g := range p.requester.gateways {
+		stolen := opening{transaction: opened.Open, grant: ledger.Grant{Record: other}}
+		if _, err := p.requester.askProxy(t.Context(), g, stolen); fault.CodeOf(err) != fault.NotFound {
+			t.Errorf("%s: got %v, want %s", g.name(), err, fault.NotFound)
+		}
+		if _, err := p.author.askProxy(t.Context(), g, opening{transaction: opened.Open, grant: ledger.Grant{Record: record}}); fault.CodeOf(err) != fault.PermissionDenied {
+			t.Errorf("%s served somebody else's open: %v", g.name(), err)
+		}
+	}
+}
+
+func TestGrantEnds(t *testing.T) {
+	p := newTrio(t)
+	record := p.upload(t, []byte("emr"))
+	request := p.request(t, record)
+	end := time.Now().Add(3 * time.Second)
+	if _, err := p.patient.Grant(t.Context(), request.Request, end); err != nil {
+		t.Fatal(err)
+	}
+	<-time.After(time.Until(end)) // the ledger's clock is this machine's
+	_, err := p.requester.Open(t.Context(), record, 0, filepath.Join(t.TempDir(), "out"))
+	wantCode(t, err, fault.ConsentExpired)
+	accesses, err := p.patient.Accesses(t.Context(), record)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(accesses) != 1 || accesses[0].Decision.Code != fault.ConsentExpired {
+		t.Errorf("the audit trail has %+v, want the refused open", accesses)
+	}
+}
+
+func TestUploadRepeatedAfterACrashFinishes(t *testing.T) {
+	p := newTrio(t)
+	record := p.authorize(t, ledger.MedicalInformation)
+	n := p.newRecord(t, record, []byte("emr"))
+	n.Summary.Salt = ledger.NewSalt()
+	file, err := os.Open(n.File)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	begun, err := p.author.begin(t.Context(), n, file) // and then the device dies
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		registered, err := p.author.Upload(t.Context(), n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if registered.CID != begun.Arguments.CID {
+			t.Errorf("registered %s, want %s of the first attempt", registered.CID, begun.Arguments.CID)
+		}
+	}
+	_, err = p.author.Upload(t.Context(), p.newRecord(t, record, []byte("another")))
+	wantCode(t, err, fault.AlreadyExists)
+}
+
+func TestSlotTakesNoSecondRecord(t *testing.T) {
+	p := newTrio(t)
+	record := p.upload(t, []byte("emr"))
+	other, err := home.Create(filepath.Join(t.TempDir(), "home"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.author.home = other // a device that has forgotten
+	_, err = p.author.Upload(t.Context(), p.newRecord(t, record, []byte("another")))
+	wantCode(t, err, fault.AlreadyExists)
+}
+
+func TestForgedInvitationCardIsRefused(t *testing.T) {
+	invitation, stranger := invite(t, physicianOfA), enroll(t, physicianOfB)
+	card, err := stranger.creator.Signer.SignCard(trust.Card{
+		User: ledger.UserID{MSP: invitation.MSP, Pseudonym: invitation.Pseudonym}, Role: ledger.Physician, Name: "Dr. Nobody", Issued: time.Now(),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	invitation.Card = card
+	if _, err := Enroll(t.Context(), filepath.Join(t.TempDir(), "home"), invitation, ""); err == nil {
+		t.Error("the forged card was registered")
+	}
+}

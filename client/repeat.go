@@ -1,0 +1,35 @@
+package client
+
+import (
+	"context"
+	"math/rand/v2"
+	"time"
+
+	"github.com/pie-consortium/pie/ledger/fault"
+)
+
+const (
+	repeats    = 5                      // after the first attempt
+	firstPause = 100 * time.Millisecond // doubles, with jitter: three seconds in all
+)
+
+// repeat does something until it succeeds or fails in a way that is not worth another
+// attempt, six times at most.
+func repeat(ctx context.Context, worth func(error) bool, do func() error) error {
+	for attempt := 0; ; attempt++ {
+		err := do()
+		if err == nil || attempt == repeats || !worth(err) {
+			return err
+		}
+		pause := firstPause << attempt
+		select {
+		case <-time.After(pause/2 + rand.N(pause)):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// lags reports whether an error may only mean that a hospital's peer has not seen yet
+// what another one has committed.
+func lags(err error) bool { return err != nil && fault.CodeOf(err) == fault.NotFound }
