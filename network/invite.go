@@ -42,8 +42,6 @@ func inviteCommand() *cobra.Command {
 	flags.StringVar(&guest.Department, "department", "", "a professional's `department`")
 	flags.StringVar(&guest.Name, "name", "", "a professional's `name`, as patients see it")
 	flags.StringVar(&out, "out", "", "`file` for the invitation, which must not exist (default: standard output)")
-	command.MarkFlagRequired("org")
-	command.MarkFlagRequired("role")
 	return command
 }
 

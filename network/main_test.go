@@ -60,7 +60,9 @@ func setup(env *testscript.Env, source string) error {
 		ctx, cancel := context.WithTimeout(context.Background(), deadline)
 		defer cancel()
 		if control.NewClient(data).Down(ctx) == nil {
-			control.AwaitGone(ctx, data)
+			if err := control.AwaitGone(ctx, data); err != nil {
+				env.T().Log(err)
+			}
 		}
 	})
 	return nil
@@ -111,8 +113,8 @@ func awaitState(ctx context.Context, data, name string, state process.State) err
 // not wait.
 func awaitEnd(ctx context.Context, node process.Status) error {
 	for {
-		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", node.PID))
-		if err != nil || strings.Contains(string(text), ") Z ") {
+		text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", node.PID))
+		if len(text) == 0 || strings.Contains(string(text), ") Z ") {
 			return nil
 		}
 		if err := pause(ctx); err != nil {

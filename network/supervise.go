@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"os"
 
@@ -37,12 +38,10 @@ func supervise(command *cobra.Command, data string, _ []string) error {
 	return control.Serve(ctx, data, control.Owner{
 		Up:     network.Up,
 		Status: nodes.Status,
-		Close: func() {
-			nodes.Close(context.WithoutCancel(ctx))
-			if err := control.Forget(data); err != nil {
-				log.WarnContext(ctx, "could not remove the record of the nodes", "error", err)
-			}
-			log.InfoContext(ctx, "supervisor ended")
+		Close: func() error {
+			err := nodes.Close(context.WithoutCancel(ctx))
+			log.InfoContext(ctx, "supervisor ends")
+			return errors.Join(err, control.Forget(data))
 		},
 	})
 }

@@ -128,7 +128,7 @@ func launch(ctx context.Context, data string, network *consortium.Network, progr
 	if err := network.Build(ctx, progress); err != nil {
 		return err
 	}
-	ended, err := spawn(data)
+	ended, err := spawn(context.WithoutCancel(ctx), data)
 	if err != nil {
 		return fmt.Errorf("start the supervisor: %w", err)
 	}
@@ -136,7 +136,7 @@ func launch(ctx context.Context, data string, network *consortium.Network, progr
 }
 
 // spawn starts this program as the supervisor, in a session of its own.
-func spawn(data string) (ended <-chan error, err error) {
+func spawn(ctx context.Context, data string) (ended <-chan error, err error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
@@ -149,7 +149,7 @@ func spawn(data string) (ended <-chan error, err error) {
 		return nil, err
 	}
 	defer log.Close()
-	command := exec.Command(self, "supervise", "--data", data)
+	command := exec.CommandContext(ctx, self, "supervise", "--data", data)
 	command.Stdout, command.Stderr = log, log
 	command.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := command.Start(); err != nil {
@@ -173,7 +173,7 @@ func awaitSupervisor(ctx context.Context, data string, ended <-chan error) error
 		}
 		select {
 		case err = <-ended:
-			return fmt.Errorf("the supervisor ended (%v); its log %s ends with:\n%s", err, control.LogPath(data), process.Tail(control.LogPath(data), logTail))
+			return fmt.Errorf("the supervisor ended (%w); its log %s ends with:\n%s", err, control.LogPath(data), process.Tail(control.LogPath(data), logTail))
 		case <-ctx.Done():
 			return fmt.Errorf("the supervisor does not answer: %w; its log is %s", err, control.LogPath(data))
 		case <-ticker.C:

@@ -113,7 +113,7 @@ func Start(choices ...Option) (*Network, error) {
 	if err != nil {
 		return nil, err
 	}
-	subnet, err := reserve()
+	subnet, err := reserve(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -124,8 +124,7 @@ func Start(choices ...Option) (*Network, error) {
 	n := &Network{data: data, subnet: subnet, nodes: process.NewSupervisor(nil)}
 	if err := n.up(ctx, members); err != nil {
 		// The logs stay where the error says they are.
-		n.nodes.Close(ctx)
-		return nil, errors.Join(fmt.Errorf("start a network for tests: %w", err), subnet.Close())
+		return nil, errors.Join(fmt.Errorf("start a network for tests: %w", err), n.nodes.Close(ctx), subnet.Close())
 	}
 	return n, nil
 }
@@ -194,8 +193,7 @@ func identityIn(msp string) Identity {
 
 // Close stops every node and deletes the data.
 func (n *Network) Close() error {
-	n.nodes.Close(context.Background())
-	return errors.Join(os.RemoveAll(n.data), n.subnet.Close())
+	return errors.Join(n.nodes.Close(context.Background()), os.RemoveAll(n.data), n.subnet.Close())
 }
 
 // Organization is the hospital with this MSP.

@@ -332,8 +332,12 @@ func TestContentCrossesTheSwarm(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	file.Write(content)
-	writer.Close()
+	if _, err := file.Write(content); err != nil {
+		t.Fatal(err)
+	}
+	if err := writer.Close(); err != nil {
+		t.Fatal(err)
+	}
 	answer := ipfs(t, hospital(t, "HospitalA"), "add", &form, writer.FormDataContentType())
 	var added struct{ Hash string }
 	if err := json.Unmarshal(answer, &added); err != nil {
@@ -371,7 +375,11 @@ func TestTopologyOfThePaper(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer paper.Close()
+	defer func() {
+		if err := paper.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
 	if nodes := paper.Nodes(); len(nodes) != 4+3+6+3 {
 		t.Errorf("%d nodes", len(nodes))
 	}

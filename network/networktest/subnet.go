@@ -1,6 +1,7 @@
 package networktest
 
 import (
+	"context"
 	"errors"
 	"math/rand/v2"
 	"net"
@@ -22,10 +23,10 @@ type subnet struct {
 }
 
 // reserve finds a free network 127.x.y.0/24.
-func reserve() (*subnet, error) {
+func reserve(ctx context.Context) (*subnet, error) {
 	for range attempts {
 		x, y := byte(100+rand.IntN(150)), byte(rand.IntN(256))
-		lock, err := net.Listen("tcp", netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, x, y, 254}), lockPort).String())
+		lock, err := new(net.ListenConfig).Listen(ctx, "tcp", netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, x, y, 254}), lockPort).String())
 		if err == nil {
 			return &subnet{netip.PrefixFrom(netip.AddrFrom4([4]byte{127, x, y, 0}), 24), lock}, nil
 		}

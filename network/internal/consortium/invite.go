@@ -44,6 +44,9 @@ type Guest struct {
 // Validate reports everything that is wrong with the guest.
 func (g Guest) Validate() error {
 	var violations []error
+	if g.MSP == "" {
+		violations = append(violations, errors.New("org: the MSP of the hospital that invites is needed"))
+	}
 	if !slices.Contains(guestRoles(), g.Role) {
 		violations = append(violations, fmt.Errorf("role: %q is none of %v", g.Role, guestRoles()))
 	}

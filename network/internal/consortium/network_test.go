@@ -29,6 +29,17 @@ func description(t *testing.T) Description {
 	return Description{Subnet: netip.MustParsePrefix(subnet), Consortium: members}
 }
 
+func supervisor(t *testing.T) *process.Supervisor {
+	t.Helper()
+	nodes := process.NewSupervisor(nil)
+	t.Cleanup(func() {
+		if err := nodes.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	return nodes
+}
+
 func TestDataHoldOneNetwork(t *testing.T) {
 	data := t.TempDir()
 	if _, err := Read(data); !errors.Is(err, ErrEmpty) {
@@ -72,8 +83,7 @@ func TestTakenPortsAreAllNamed(t *testing.T) {
 	if err := Create(data, description(t)); err != nil {
 		t.Fatal(err)
 	}
-	nodes := process.NewSupervisor(nil)
-	defer nodes.Close(context.Background())
+	nodes := supervisor(t)
 	network, err := Open(data, nodes)
 	if err != nil {
 		t.Fatal(err)
@@ -83,7 +93,7 @@ func TestTakenPortsAreAllNamed(t *testing.T) {
 	}
 	taken := []string{"127.99.77.3:7051", "127.99.77.5:4001"}
 	for _, address := range taken {
-		listener, err := net.Listen("tcp", address)
+		listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", address)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -131,8 +141,7 @@ func TestResume(t *testing.T) {
 	}
 	var before string
 	for _, build := range []bool{true, false} {
-		nodes := process.NewSupervisor(nil)
-		defer nodes.Close(context.Background())
+		nodes := supervisor(t)
 		network, err := Open(data, nodes)
 		if err != nil {
 			t.Fatal(err)

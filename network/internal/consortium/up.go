@@ -106,7 +106,7 @@ func (n *Network) startAll(ctx context.Context, wanted func(settings.Kind) bool)
 		if !wanted(node.Kind) {
 			continue
 		}
-		if err := n.nodes.Start(n.spec(node)); err != nil {
+		if err := n.nodes.Start(ctx, n.spec(node)); err != nil {
 			return err
 		}
 		waiting.Go(func() error { return n.wait(ctx, node) })
@@ -120,7 +120,7 @@ func (n *Network) Start(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	if err := n.nodes.Start(n.spec(node)); err != nil {
+	if err := n.nodes.Start(ctx, n.spec(node)); err != nil {
 		return err
 	}
 	return n.wait(ctx, node)

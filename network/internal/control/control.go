@@ -96,7 +96,7 @@ func AwaitGone(ctx context.Context, data string) error {
 
 // listen opens the supervisor's socket in data; the caller holds the lock, so that
 // what lies there is of a supervisor that was killed.
-func listen(data string) (net.Listener, error) {
+func listen(ctx context.Context, data string) (net.Listener, error) {
 	if err := os.RemoveAll(filepath.Join(data, socketName)); err != nil {
 		return nil, err
 	}
@@ -106,7 +106,7 @@ func listen(data string) (net.Listener, error) {
 	}
 	defer directory.Close()
 	path := socketPath(directory)
-	listener, err := net.Listen("unix", path)
+	listener, err := new(net.ListenConfig).Listen(ctx, "unix", path)
 	if err != nil {
 		return nil, fmt.Errorf("open the supervisor's socket in %s: %w", data, err)
 	}
@@ -119,7 +119,7 @@ func listen(data string) (net.Listener, error) {
 func dial(ctx context.Context, data string) (net.Conn, error) {
 	directory, err := os.Open(data)
 	if err != nil {
-		return nil, fmt.Errorf("%w (%v)", ErrNotRunning, err)
+		return nil, fmt.Errorf("%w: %w", ErrNotRunning, err)
 	}
 	defer directory.Close()
 	connection, err := new(net.Dialer).DialContext(ctx, "unix", socketPath(directory))

@@ -23,7 +23,7 @@ type Owner struct {
 	// Status lists the nodes.
 	Status func() []process.Status
 	// Close stops every node. It is called last.
-	Close func()
+	Close func() error
 }
 
 // event is one line of the answer to up: progress, and in the end the outcome.
@@ -41,7 +41,7 @@ func Serve(ctx context.Context, data string, owner Owner) error {
 		return err
 	}
 	defer held.Close()
-	listener, err := listen(data)
+	listener, err := listen(ctx, data)
 	if err != nil {
 		return err
 	}
@@ -50,7 +50,7 @@ func Serve(ctx context.Context, data string, owner Owner) error {
 	defer down()
 	routes := http.NewServeMux()
 	routes.HandleFunc("GET /nodes", func(w http.ResponseWriter, _ *http.Request) {
-		json.NewEncoder(w).Encode(Record{os.Getpid(), owner.Status()})
+		write(w, Record{os.Getpid(), owner.Status()})
 	})
 	routes.HandleFunc("POST /up", up(owner))
 	routes.HandleFunc("POST /down", func(http.ResponseWriter, *http.Request) { down() })
@@ -61,16 +61,17 @@ func Serve(ctx context.Context, data string, owner Owner) error {
 		// The answer to down has to get out before the socket closes.
 		final, cancel := context.WithTimeout(context.WithoutCancel(ctx), headerTimeout)
 		defer cancel()
-		server.Shutdown(final)
+		if server.Shutdown(final) != nil {
+			server.Close()
+		}
 	})
 	err = server.Serve(listener)
 	down()
 	closing.Wait()
-	owner.Close()
 	if errors.Is(err, http.ErrServerClosed) {
-		return nil
+		err = nil
 	}
-	return err
+	return errors.Join(err, owner.Close())
 }
 
 // up brings the network up, one command at a time, and streams what happens.
@@ -79,15 +80,18 @@ func up(owner Owner) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		one.Lock()
 		defer one.Unlock()
-		encoder := json.NewEncoder(w)
-		send := func(e event) {
-			encoder.Encode(e)
-			http.NewResponseController(w).Flush()
-		}
 		outcome := event{Done: true}
-		if err := owner.Up(r.Context(), func(line string) { send(event{Progress: line}) }); err != nil {
+		if err := owner.Up(r.Context(), func(line string) { write(w, event{Progress: line}) }); err != nil {
 			outcome.Error = err.Error()
 		}
-		send(outcome)
+		write(w, outcome)
+	}
+}
+
+// write sends a line of JSON at once. A command that went away does not read it, and
+// its request's context says so.
+func write(w http.ResponseWriter, line any) {
+	if json.NewEncoder(w).Encode(line) == nil {
+		http.NewResponseController(w).Flush()
 	}
 }

@@ -4,6 +4,7 @@ package process
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -13,6 +14,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // grace is how long a process may take to end after it was asked to.
@@ -90,15 +93,15 @@ func (s *Supervisor) fork() {
 	}
 }
 
-// Start runs spec unless a process of that name runs already.
-func (s *Supervisor) Start(spec Spec) error {
+// Start runs spec unless a process of that name runs already. The process outlives ctx.
+func (s *Supervisor) Start(ctx context.Context, spec Spec) error {
 	s.mu.Lock()
 	running := s.children[spec.Name] != nil && s.children[spec.Name].alive()
 	s.mu.Unlock()
 	if running {
 		return nil
 	}
-	command, err := start(spec, s.forks)
+	command, err := start(context.WithoutCancel(ctx), spec, s.forks)
 	if err != nil {
 		return fmt.Errorf("start %s: %w", spec.Name, err)
 	}
@@ -119,7 +122,7 @@ func (s *Supervisor) Start(spec Spec) error {
 	return nil
 }
 
-func start(spec Spec, forks chan<- func()) (*exec.Cmd, error) {
+func start(ctx context.Context, spec Spec, forks chan<- func()) (*exec.Cmd, error) {
 	if err := os.MkdirAll(filepath.Dir(spec.Log), 0o700); err != nil {
 		return nil, err
 	}
@@ -128,7 +131,7 @@ func start(spec Spec, forks chan<- func()) (*exec.Cmd, error) {
 		return nil, err
 	}
 	defer log.Close()
-	command := exec.Command(spec.Command[0], spec.Command[1:]...)
+	command := exec.CommandContext(ctx, spec.Command[0], spec.Command[1:]...)
 	command.Env, command.Dir = spec.Environment, spec.Dir
 	command.Stdout, command.Stderr = log, log
 	// A group of its own keeps a Ctrl-C in the terminal from reaching the node
@@ -244,8 +247,11 @@ func (s *Supervisor) end(ctx context.Context, name string, signal syscall.Signal
 	c.asked = true
 	s.mu.Unlock()
 	// A stopped process gets the signal only once it goes on.
-	c.process.Signal(signal)
-	c.process.Signal(syscall.SIGCONT)
+	for _, signal := range []syscall.Signal{signal, syscall.SIGCONT} {
+		if err := c.process.Signal(signal); err != nil && !errors.Is(err, os.ErrProcessDone) {
+			return fmt.Errorf("signal %s: %w", name, err)
+		}
+	}
 	timer := time.NewTimer(grace)
 	defer timer.Stop()
 	select {
@@ -254,7 +260,7 @@ func (s *Supervisor) end(ctx context.Context, name string, signal syscall.Signal
 	case <-timer.C:
 	case <-ctx.Done():
 	}
-	if err := c.process.Kill(); err != nil {
+	if err := c.process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("kill %s: %w", name, err)
 	}
 	<-c.done
@@ -262,12 +268,15 @@ func (s *Supervisor) end(ctx context.Context, name string, signal syscall.Signal
 }
 
 // Close stops every process, all at the same time. No change is told afterwards.
-func (s *Supervisor) Close(ctx context.Context) {
-	var stopping sync.WaitGroup
+func (s *Supervisor) Close(ctx context.Context) error {
+	var stopping errgroup.Group
 	for _, status := range s.Status() {
-		stopping.Go(func() { s.Stop(ctx, status.Name) })
+		stopping.Go(func() error { return s.Stop(ctx, status.Name) })
 	}
-	stopping.Wait()
+	if err := stopping.Wait(); err != nil {
+		return err
+	}
 	s.watchers.Wait()
 	close(s.forks)
+	return nil
 }

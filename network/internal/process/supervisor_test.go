@@ -33,7 +33,7 @@ func TestMain(m *testing.M) {
 
 func parent() {
 	nodes := process.NewSupervisor(nil)
-	if err := nodes.Start(process.Spec{Name: "child", Command: []string{"sleep", "600"}, Log: filepath.Join(os.TempDir(), "child.log")}); err != nil {
+	if err := nodes.Start(context.Background(), process.Spec{Name: "child", Command: []string{"sleep", "600"}, Log: filepath.Join(os.TempDir(), "child.log")}); err != nil {
 		fmt.Println(err)
 		return
 	}
@@ -47,7 +47,9 @@ func supervisor(t *testing.T) *process.Supervisor {
 	t.Cleanup(func() {
 		ctx, cancel := context.WithCancel(context.Background())
 		cancel() // kill at once
-		nodes.Close(ctx)
+		if err := nodes.Close(ctx); err != nil {
+			t.Error(err)
+		}
 	})
 	return nodes
 }
@@ -59,7 +61,7 @@ func shell(t *testing.T, name, script string) process.Spec {
 
 func start(t *testing.T, nodes *process.Supervisor, spec process.Spec) {
 	t.Helper()
-	if err := nodes.Start(spec); err != nil {
+	if err := nodes.Start(t.Context(), spec); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -211,7 +213,7 @@ func TestMissingProgramIsNamed(t *testing.T) {
 	nodes := supervisor(t)
 	spec := shell(t, "node", "")
 	spec.Command = []string{filepath.Join(t.TempDir(), "peer")}
-	if err := nodes.Start(spec); err == nil || !strings.Contains(err.Error(), spec.Command[0]) || !strings.Contains(err.Error(), "node") {
+	if err := nodes.Start(t.Context(), spec); err == nil || !strings.Contains(err.Error(), spec.Command[0]) || !strings.Contains(err.Error(), "node") {
 		t.Errorf("got %v", err)
 	}
 	if statuses := nodes.Status(); len(statuses) != 0 {
@@ -220,7 +222,7 @@ func TestMissingProgramIsNamed(t *testing.T) {
 }
 
 func TestChildrenDieWithAKilledParent(t *testing.T) {
-	command := exec.Command(os.Args[0])
+	command := exec.CommandContext(t.Context(), os.Args[0])
 	command.Env = append(os.Environ(), parentMode+"=1", "TMPDIR="+t.TempDir())
 	output, err := command.StdoutPipe()
 	if err != nil {
@@ -237,8 +239,12 @@ func TestChildrenDieWithAKilledParent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	command.Process.Kill()
-	command.Wait()
+	if err := command.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if err := command.Wait(); err == nil {
+		t.Error("the parent ended by itself")
+	}
 	await(t, "the end of the child", func() bool { return gone(child) })
 }
 
@@ -258,7 +264,9 @@ func TestChangesAreTold(t *testing.T) {
 	if first := <-told; first.State != process.Running {
 		t.Errorf("told %+v", first)
 	}
-	nodes.Close(t.Context())
+	if err := nodes.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	if last := <-told; last.State != process.Stopped {
 		t.Errorf("told %+v", last)
 	}
