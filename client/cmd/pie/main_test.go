@@ -1,0 +1,120 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/spf13/cobra"
+
+	"github.com/pie-consortium/pie/ledger"
+	"github.com/pie-consortium/pie/network/networktest"
+)
+
+var network *networktest.Network
+
+func TestMain(m *testing.M) {
+	testscript.Main(withNetwork{m}, map[string]func(){"pie": main})
+}
+
+// withNetwork starts the network for the tests alone, not for the commands they run.
+type withNetwork struct{ m *testing.M }
+
+func (w withNetwork) Run() int {
+	var err error
+	if network, err = networktest.Start(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer network.Close()
+	return w.m.Run()
+}
+
+func TestSessions(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata",
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"invite": invite, "exits": exits, "field": field, "gateway": gateway,
+		},
+	})
+}
+
+// invite ROLE MSP CLEARANCE FILE writes an invitation, as hospital IT hands it out.
+func invite(ts *testscript.TestScript, _ bool, args []string) {
+	guest := networktest.Guest{Role: ledger.Role(args[0]), MSP: args[1]}
+	if guest.Role != ledger.Patient {
+		guest.Clearance, guest.Department, guest.Name = ledger.Level(args[2]), "cardiology", "Dr. "+args[1]
+	}
+	invitation, err := network.Invite(context.Background(), guest)
+	ts.Check(err)
+	text, err := json.Marshal(invitation)
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[3]), text, 0o600))
+}
+
+// exits CODE COMMAND… wants exactly that exit code.
+func exits(ts *testscript.TestScript, _ bool, args []string) {
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	err = ts.Exec(args[1], args[2:]...)
+	got := 0
+	var failed *exec.ExitError
+	if errors.As(err, &failed) {
+		got = failed.ExitCode()
+	}
+	if got != want {
+		ts.Fatalf("exit code %d, want %d: %s", got, want, ts.ReadFile("stderr"))
+	}
+}
+
+// field NAME VARIABLE takes a field of the JSON on standard output, of the last object
+// when that is a list.
+func field(ts *testscript.TestScript, _ bool, args []string) {
+	var value any
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile("stdout")), &value))
+	if list, ok := value.([]any); ok && len(list) > 0 {
+		value = list[len(list)-1]
+	}
+	object, _ := value.(map[string]any)
+	text, ok := object[args[0]].(string)
+	if !ok {
+		ts.Fatalf("no field %q in %v", args[0], value)
+	}
+	ts.Setenv(args[1], text)
+}
+
+// gateway stop|start MSP…
+func gateway(ts *testscript.TestScript, _ bool, args []string) {
+	for _, msp := range args[1:] {
+		organization, err := network.Organization(msp)
+		ts.Check(err)
+		if args[0] == "stop" {
+			ts.Check(network.Stop(organization.Gateway))
+			ts.Defer(func() { ts.Check(network.Start(organization.Gateway)) })
+		}
+	}
+}
+
+func TestEveryCommandHasAnExample(t *testing.T) {
+	a := &app{}
+	var walk func(*cobra.Command)
+	walk = func(command *cobra.Command) {
+		if !strings.Contains(command.Example, command.CommandPath()) && command.HasParent() && !command.HasSubCommands() {
+			t.Errorf("%s has no example of itself", command.CommandPath())
+		}
+		if command.Short == "" || command.Example == "" {
+			t.Errorf("%s is not described", command.CommandPath())
+		}
+		for _, sub := range command.Commands() {
+			walk(sub)
+		}
+	}
+	walk(a.root())
+}
