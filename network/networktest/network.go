@@ -36,7 +36,7 @@ import (
 const bringUpTimeout = 15 * time.Minute
 
 // nodeTimeout bounds the start of one node.
-const nodeTimeout = time.Minute
+const nodeTimeout = 2 * time.Minute
 
 // Guest is somebody to invite.
 type Guest = consortium.Guest
@@ -235,6 +235,12 @@ func (n *Network) Pause(node string) error { return n.nodes.Pause(node) }
 
 // Resume lets a paused node go on.
 func (n *Network) Resume(node string) error { return n.nodes.Resume(node) }
+
+// Dir is a node's own folder: keys, configuration, and its state in a folder "state".
+func (n *Network) Dir(node string) (string, error) {
+	found, err := n.network.Table.Node(node)
+	return found.Dir, err
+}
 
 // Log is the file that a node writes its log to.
 func (n *Network) Log(node string) string { return n.network.Log(node) }

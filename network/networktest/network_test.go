@@ -81,6 +81,9 @@ func TestUnknownNames(t *testing.T) {
 	if _, err := network.Organization("Nobody"); err == nil {
 		t.Error("found an organisation that is not there")
 	}
+	if _, err := network.Dir("nobody"); err == nil {
+		t.Error("found a folder of a node that is not there")
+	}
 	if err := network.Start("nobody"); err == nil {
 		t.Error("started a node that is not there")
 	}
