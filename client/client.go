@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"slices"
 	"time"
@@ -36,6 +35,7 @@ type Client struct {
 	bundle   *trust.Bundle
 	card     string     // JWS, empty for patients
 	gateways []*gateway // of every member, the user's own hospital's first
+	traffic  *meter
 }
 
 // Open returns the client of the user enrolled in the directory. The passphrase is
@@ -49,10 +49,10 @@ func Open(dir string, passphrase func() (string, error)) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("keys: %w", err)
 	}
-	return open(store, keys)
+	return open(store, keys, new(meter))
 }
 
-func open(store *home.Home, keys home.Keys) (*Client, error) {
+func open(store *home.Home, keys home.Keys, traffic *meter) (*Client, error) {
 	var invitation trust.Invitation
 	if err := store.ReadJSON(invitationFile, &invitation); err != nil {
 		return nil, err
@@ -69,7 +69,7 @@ func open(store *home.Home, keys home.Keys) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Client{home: store, bundle: &invitation.Bundle, card: invitation.Card}
+	c := &Client{home: store, bundle: &invitation.Bundle, card: invitation.Card, traffic: traffic}
 	c.creator = proposal.Creator{MSP: invitation.MSP, Signer: signer}
 	if c.identity, err = c.bundle.Identify(certificate, time.Now()); err != nil {
 		return nil, err
@@ -77,7 +77,7 @@ func open(store *home.Home, keys home.Keys) (*Client, error) {
 	if c.keys, err = newKeyring(keys.Seed); err != nil {
 		return nil, err
 	}
-	return c, c.connect(invitation.Gateway, new(net.Dialer).DialContext)
+	return c, c.connect(invitation.Gateway, traffic.dial)
 }
 
 // connect prepares the gateways of all members, the user's own first. Nothing is
@@ -118,6 +118,11 @@ func (c *Client) Card() (trust.Card, bool, error) {
 
 // Gateway is the URL of the user's own hospital's gateway.
 func (c *Client) Gateway() string { return c.gateways[0].url }
+
+// Traffic is what this client has sent and received so far.
+func (c *Client) Traffic() Traffic {
+	return Traffic{Sent: c.traffic.sent.Load(), Received: c.traffic.received.Load()}
+}
 
 func (c *Client) step(format string, arguments ...any) {
 	if c.Progress != nil {

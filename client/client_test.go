@@ -28,8 +28,12 @@ func run(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	defer network.Close()
-	return m.Run()
+	code := m.Run()
+	if err := network.Close(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return code
 }
 
 // guest names who is to be enrolled.
@@ -157,6 +161,8 @@ func TestSharedBytesAreIdentical(t *testing.T) {
 		{"one byte", []byte{7}},
 		{"0.4 kB", bytes.Repeat([]byte("pie "), 100)},
 		{"one chunk of age", make([]byte, 64<<10-blindSize)},
+		{"a FHIR bundle", sample(t, "bundle.json")},
+		{"a DICOM image", sample(t, "image.dcm")},
 		{"100 MB", bytes.Repeat([]byte{42}, 100_000_000)},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -178,6 +184,15 @@ func TestSharedBytesAreIdentical(t *testing.T) {
 			}
 		})
 	}
+}
+
+func sample(t *testing.T, name string) []byte {
+	t.Helper()
+	content, err := os.ReadFile(filepath.Join("..", "samples", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return content
 }
 
 func TestEnrolmentFinishesWhenRepeated(t *testing.T) {

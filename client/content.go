@@ -31,7 +31,7 @@ func (c *Client) save(ctx context.Context, record ledger.Record, identity age.Id
 	if err != nil {
 		return 0, err
 	}
-	defer os.Remove(file.Name())
+	defer func() { _ = os.Remove(file.Name()) }() // gone already when all went well
 	size, err := c.fetch(ctx, record, identity, func() (io.Writer, error) {
 		_, err := file.Seek(0, io.SeekStart)
 		return file, errors.Join(err, file.Truncate(0))
@@ -67,7 +67,9 @@ func (c *Client) fetch(ctx context.Context, record ledger.Record, identity age.I
 // download takes the content from one gateway and says who is at fault when it is not
 // what the ledger holds.
 func download(ctx context.Context, g *gateway, record ledger.Record, identity age.Identity, w io.Writer) (int64, error) {
-	response, err := g.api.ReadContent(ctx, record.CID, &api.ReadContentParams{})
+	flowing, cancel := context.WithCancel(ctx)
+	defer cancel()
+	response, err := g.api.ReadContent(flowing, record.CID, &api.ReadContentParams{})
 	if err != nil {
 		return 0, g.silent(ctx, err)
 	}
@@ -75,7 +77,7 @@ func download(ctx context.Context, g *gateway, record ledger.Record, identity ag
 	if response.StatusCode != http.StatusOK {
 		return 0, g.problem(response)
 	}
-	wire := &watched{r: io.LimitReader(response.Body, record.Size+1)}
+	wire := newFlow(cancel).through(io.LimitReader(response.Body, record.Size+1))
 	hash := sha256.New()
 	stream := bufio.NewReader(io.TeeReader(wire, hash))
 	size, errOpen := unseal(stream, record, identity, w)
@@ -92,7 +94,7 @@ func download(ctx context.Context, g *gateway, record ledger.Record, identity ag
 func unseal(stream *bufio.Reader, record ledger.Record, identity age.Identity, w io.Writer) (int64, error) {
 	header, err := stream.Peek(agefile.HeaderSize)
 	if err != nil {
-		return 0, fmt.Errorf("%w: %v", errNotAuthors, err)
+		return 0, fmt.Errorf("%w: %w", errNotAuthors, err)
 	}
 	capsule, err := agefile.ReadCapsule(bytes.NewReader(header))
 	if err != nil || !bytes.Equal(capsule.Bytes(), record.Capsule) {
@@ -100,12 +102,12 @@ func unseal(stream *bufio.Reader, record ledger.Record, identity age.Identity, w
 	}
 	payload, err := age.Decrypt(stream, identity)
 	if err != nil {
-		return 0, fmt.Errorf("%w: %v", errNotAuthors, err)
+		return 0, fmt.Errorf("%w: %w", errNotAuthors, err)
 	}
 	commitment := sha256.New()
 	committed := io.TeeReader(payload, commitment)
 	if _, err := io.CopyN(io.Discard, committed, blindSize); err != nil {
-		return 0, fmt.Errorf("%w: %v", errNotAuthors, err)
+		return 0, fmt.Errorf("%w: %w", errNotAuthors, err)
 	}
 	local := &watchedWriter{w: w}
 	size, err := io.Copy(local, committed)
@@ -113,7 +115,7 @@ func unseal(stream *bufio.Reader, record ledger.Record, identity age.Identity, w
 		return 0, local.err
 	}
 	if err != nil {
-		return 0, fmt.Errorf("%w: %v", errNotAuthors, err)
+		return 0, fmt.Errorf("%w: %w", errNotAuthors, err)
 	}
 	if ledger.Digest(commitment.Sum(nil)) != record.Commitment {
 		return 0, fmt.Errorf("%w: it is not what the commitment says", errNotAuthors)
@@ -121,22 +123,7 @@ func unseal(stream *bufio.Reader, record ledger.Record, identity age.Identity, w
 	return size, nil
 }
 
-// watched remembers how reading from the network failed, whatever the layers above
-// make of it.
-type watched struct {
-	r   io.Reader
-	err error
-}
-
-func (w *watched) Read(p []byte) (int, error) {
-	n, err := w.r.Read(p)
-	if err != nil && err != io.EOF {
-		w.err = err
-	}
-	return n, err
-}
-
-// watchedWriter does the same for the local disk.
+// watchedWriter remembers how writing to the local disk failed.
 type watchedWriter struct {
 	w   io.Writer
 	err error

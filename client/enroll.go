@@ -7,7 +7,6 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"fmt"
-	"net"
 	"net/http"
 	"time"
 
@@ -39,12 +38,17 @@ func Enroll(ctx context.Context, dir string, invitation *trust.Invitation, passp
 	if err != nil {
 		return nil, err
 	}
+	traffic := new(meter)
 	if !store.Has(certificateFile) {
-		if err := certify(ctx, store, keys, invitation); err != nil {
+		certificate, err := certify(ctx, keys, invitation, traffic)
+		if err != nil {
+			return nil, err
+		}
+		if err := store.Write(certificateFile, []byte(certificate)); err != nil {
 			return nil, err
 		}
 	}
-	c, err := open(store, keys)
+	c, err := open(store, keys, traffic)
 	if err != nil {
 		return nil, err
 	}
@@ -83,19 +87,19 @@ func ownKeys(store *home.Home, passphrase string) (home.Keys, error) {
 
 // certify gets the certificate: the private key stays here, the request for it goes
 // out with the secret of the invitation.
-func certify(ctx context.Context, store *home.Home, keys home.Keys, invitation *trust.Invitation) error {
+func certify(ctx context.Context, keys home.Keys, invitation *trust.Invitation, traffic *meter) (string, error) {
 	organization, ok := invitation.Bundle.Organization(invitation.MSP)
 	if !ok {
-		return fmt.Errorf("invitation: its trust bundle does not know %s", invitation.MSP)
+		return "", fmt.Errorf("invitation: its trust bundle does not know %s", invitation.MSP)
 	}
-	g, err := newGateway(organization, invitation.Gateway, new(net.Dialer).DialContext)
+	g, err := newGateway(organization, invitation.Gateway, traffic.dial)
 	if err != nil {
-		return err
+		return "", err
 	}
 	template := x509.CertificateRequest{Subject: pkix.Name{CommonName: invitation.Pseudonym}}
 	der, err := x509.CreateCertificateRequest(rand.Reader, &template, keys.Identity)
 	if err != nil {
-		return err
+		return "", err
 	}
 	csr := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: der})
 	answer, err := askOne[api.Enrollment](ctx, g, writeTimeout, func(ctx context.Context, g *gateway) (*http.Response, error) {
@@ -104,12 +108,12 @@ func certify(ctx context.Context, store *home.Home, keys home.Keys, invitation *
 		})
 	})
 	if err != nil {
-		return fmt.Errorf("certificate for %s/%s: %w", invitation.MSP, invitation.Pseudonym, err)
+		return "", fmt.Errorf("certificate for %s/%s: %w", invitation.MSP, invitation.Pseudonym, err)
 	}
 	if err := checkCertificate(answer.Certificate, keys, invitation); err != nil {
-		return liar(g.name(), "the certificate it gave: %v", err)
+		return "", liar(g.name(), "the certificate it gave: %v", err)
 	}
-	return store.Write(certificateFile, []byte(answer.Certificate))
+	return answer.Certificate, nil
 }
 
 // checkCertificate wants the user's own key and name, vouched for by their hospital.

@@ -44,15 +44,15 @@ type tamper func(path string, body []byte) []byte
 // client expects, and the real gateway behind it for everything else.
 func betray(t *testing.T, c *Client, msp string, change tamper) {
 	t.Helper()
-	real, err := network.Organization(msp)
+	honest, err := network.Organization(msp)
 	if err != nil {
 		t.Fatal(err)
 	}
-	address, err := url.Parse(real.GatewayURL)
+	address, err := url.Parse(honest.GatewayURL)
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := httptest.NewUnstartedServer(relay(t, address, real.TLSRoot, change))
+	server := httptest.NewUnstartedServer(relay(t, address, honest.TLSRoot, change))
 	certificate, root := serverCertificate(t, address.Hostname())
 	server.TLS = &tls.Config{Certificates: []tls.Certificate{certificate}}
 	server.StartTLS()
@@ -78,7 +78,7 @@ func betray(t *testing.T, c *Client, msp string, change tamper) {
 }
 
 // relay passes requests on to the real gateway and its answers, changed, back.
-func relay(t *testing.T, real *url.URL, rootFile string, change tamper) http.Handler {
+func relay(t *testing.T, honest *url.URL, rootFile string, change tamper) http.Handler {
 	t.Helper()
 	roots := x509.NewCertPool()
 	root, err := os.ReadFile(rootFile)
@@ -86,7 +86,7 @@ func relay(t *testing.T, real *url.URL, rootFile string, change tamper) http.Han
 		t.Fatal("no TLS root", err)
 	}
 	return &httputil.ReverseProxy{
-		Rewrite:   func(r *httputil.ProxyRequest) { r.SetURL(real) },
+		Rewrite:   func(r *httputil.ProxyRequest) { r.SetURL(honest) },
 		Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}},
 		ModifyResponse: func(r *http.Response) error {
 			body, err := io.ReadAll(r.Body)

@@ -145,7 +145,7 @@ func sendTo(ctx context.Context, g *gateway, file io.ReadSeeker, key *umbral.Pub
 		done <- err
 	}()
 	stored, err := put(ctx, g, body)
-	body.Close() // ends the sealing, should the gateway have answered before its end
+	_ = body.Close() // ends the sealing, should the gateway have answered before its end
 	errSeal := <-done
 	switch {
 	case err != nil:
@@ -162,10 +162,13 @@ func sendTo(ctx context.Context, g *gateway, file io.ReadSeeker, key *umbral.Pub
 
 // put sends a ciphertext of unknown length.
 func put(ctx context.Context, g *gateway, body io.Reader) (api.Content, error) {
-	response, err := g.api.AddContentWithBody(ctx, "application/octet-stream", body)
+	flowing, cancel := context.WithCancel(ctx)
+	defer cancel()
+	response, err := g.api.AddContentWithBody(flowing, "application/octet-stream", newFlow(cancel).through(body))
 	if err != nil {
 		return api.Content{}, g.silent(ctx, err)
 	}
+	defer response.Body.Close()
 	return decodeAnswer[api.Content](g, response)
 }
 

@@ -53,11 +53,11 @@ func readObject(decoder *json.Decoder) (any, error) {
 			return nil, err
 		}
 		name := token.(string)
-		if folded := strings.ToLower(name); seen[folded] {
+		folded := strings.ToLower(name)
+		if seen[folded] {
 			return nil, fmt.Errorf("the name %q appears twice", name)
-		} else {
-			seen[folded] = true
 		}
+		seen[folded] = true
 		if object[name], err = readValue(decoder); err != nil {
 			return nil, err
 		}

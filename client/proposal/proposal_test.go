@@ -65,7 +65,7 @@ func TestTransactionIDIsBoundToNonceAndCreator(t *testing.T) {
 func TestOtherSpellingOfTheSameArgumentsPasses(t *testing.T) {
 	c := newConsortium(t)
 	parts := open(t, newProposal(t, c).Bytes)
-	parts.args(t, []byte("RequestAccess"), []byte(`{ "purpose": "TREAT", "version": 1, "record": "a" }`))
+	parts.args([]byte("RequestAccess"), []byte(`{ "purpose": "TREAT", "version": 1, "record": "a" }`))
 	text := parts.close(t)
 	p, err := proposal.Check(text, c.user, asked, time.Now())
 	if err != nil {
@@ -107,7 +107,7 @@ func (p *parts) close(t testing.TB) []byte {
 	return marshal(t, &p.whole)
 }
 
-func (p *parts) args(t testing.TB, args ...[]byte) { p.input.ChaincodeSpec.Input.Args = args }
+func (p *parts) args(args ...[]byte) { p.input.ChaincodeSpec.Input.Args = args }
 
 // unknown adds a field that the message does not describe.
 func unknown(m proto.Message) {
@@ -133,14 +133,14 @@ func TestForgedProposalsAreRefused(t *testing.T) {
 		"a short nonce":         func(p *parts) { p.signature.Nonce = []byte{1} },
 		"another chaincode run": func(p *parts) { p.input.ChaincodeSpec.ChaincodeId.Name = "lscc" },
 		"another type of code":  func(p *parts) { p.input.ChaincodeSpec.Type = peer.ChaincodeSpec_JAVA },
-		"another function":      func(p *parts) { p.args(t, []byte("GrantAccess"), arguments) },
-		"another argument":      func(p *parts) { p.args(t, call, []byte(`{"record":"b","version":1,"purpose":"TREAT"}`)) },
-		"an argument more":      func(p *parts) { p.args(t, call, arguments, []byte("{}")) },
-		"no argument":           func(p *parts) { p.args(t, call) },
-		"a name more":           func(p *parts) { p.args(t, call, []byte(`{"record":"a","version":1,"purpose":"TREAT","x":1}`)) },
-		"a name twice":          func(p *parts) { p.args(t, call, []byte(`{"record":"b","version":1,"purpose":"TREAT","record":"a"}`)) },
-		"a name in other case":  func(p *parts) { p.args(t, call, []byte(`{"Record":"b","version":1,"purpose":"TREAT","record":"a"}`)) },
-		"two values":            func(p *parts) { p.args(t, call, append(bytes.Clone(arguments), arguments...)) },
+		"another function":      func(p *parts) { p.args([]byte("GrantAccess"), arguments) },
+		"another argument":      func(p *parts) { p.args(call, []byte(`{"record":"b","version":1,"purpose":"TREAT"}`)) },
+		"an argument more":      func(p *parts) { p.args(call, arguments, []byte("{}")) },
+		"no argument":           func(p *parts) { p.args(call) },
+		"a name more":           func(p *parts) { p.args(call, []byte(`{"record":"a","version":1,"purpose":"TREAT","x":1}`)) },
+		"a name twice":          func(p *parts) { p.args(call, []byte(`{"record":"b","version":1,"purpose":"TREAT","record":"a"}`)) },
+		"a name in other case":  func(p *parts) { p.args(call, []byte(`{"Record":"b","version":1,"purpose":"TREAT","record":"a"}`)) },
+		"two values":            func(p *parts) { p.args(call, append(bytes.Clone(arguments), arguments...)) },
 		"another transient":     func(p *parts) { p.payload.TransientMap["one"] = []byte("x") },
 		"a transient more":      func(p *parts) { p.payload.TransientMap["x"] = []byte("x") },
 		"a transient less":      func(p *parts) { delete(p.payload.TransientMap, "one") },

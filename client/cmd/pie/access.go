@@ -92,7 +92,7 @@ func (a *app) printRequests(ctx context.Context, c *client.Client, requests []le
 		rows = append(rows, []string{string(r.Request), string(r.Record), string(r.Purpose), string(r.State),
 			dash(card.Name), dash(card.Role), dash(card.Department), r.Requester.User.String(), date(r.Requested)})
 	}
-	return a.print(shown, rows)
+	return a.printList(shown, rows)
 }
 
 func (a *app) grant() *cobra.Command {

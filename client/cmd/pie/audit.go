@@ -54,7 +54,7 @@ func (a *app) printAccesses(ctx context.Context, c *client.Client, accesses []le
 		rows = append(rows, []string{date(access.Time), dash(card.Name), string(access.User.Role),
 			access.User.User.String(), dash(access.Purpose), outcome})
 	}
-	return a.print(shown, rows)
+	return a.printValue(shown, rows)
 }
 
 // people remembers cards, so that each is asked for once.

@@ -29,10 +29,12 @@ Private keys never leave the home directory. Interrupted, run it again: it finis
 					return err
 				}
 			}
+			a.progress.step("enrolling at " + invitation.Gateway)
 			c, err := client.Enroll(command.Context(), a.home, invitation, passphrase)
 			if err != nil {
 				return err
 			}
+			a.client = c
 			return a.printIdentity(c)
 		},
 	}

@@ -81,5 +81,5 @@ func (a *app) printHeld(records []held) error {
 	for _, r := range records {
 		rows = append(rows, []string{string(r.Record), r.Patient.String(), r.As, r.State, dash(r.Purpose), date(r.Expiry)})
 	}
-	return a.print(records, rows)
+	return a.printList(records, rows)
 }

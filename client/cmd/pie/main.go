@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -34,10 +35,12 @@ func main() { os.Exit(run()) }
 func run() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	a := &app{out: os.Stdout, err: os.Stderr}
-	command := a.root()
-	err := command.ExecuteContext(ctx)
+	a := &app{out: os.Stdout, err: os.Stderr, begun: time.Now(), progress: progress{to: os.Stderr}}
+	err := a.root().ExecuteContext(ctx)
 	a.progress.stop()
+	if a.cost {
+		a.printCost()
+	}
 	if err == nil {
 		return 0
 	}
@@ -47,11 +50,13 @@ func run() int {
 
 // app is what the commands share.
 type app struct {
-	home           string
-	json           bool
-	passphraseFile string
-	out, err       io.Writer
-	progress       progress
+	home              string
+	json, quiet, cost bool
+	passphraseFile    string
+	out, err          io.Writer
+	begun             time.Time
+	progress          progress
+	client            *client.Client // once there is one
 }
 
 func (a *app) root() *cobra.Command {
@@ -69,6 +74,8 @@ usage, 3 refused by policy or permission, 4 somebody lied or altered something,
 	flags := root.PersistentFlags()
 	flags.StringVar(&a.home, "home", defaultHome(), "directory of keys and certificate ($PIE_HOME)")
 	flags.BoolVar(&a.json, "json", false, "print JSON instead of tables")
+	flags.BoolVar(&a.quiet, "quiet", false, "print IDs alone, for scripts")
+	flags.BoolVar(&a.cost, "cost", false, "say on standard error how long it took and what went over the network")
 	flags.StringVar(&a.passphraseFile, "passphrase-file", "", "file with the passphrase of the keys (default: ask on the terminal)")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(a.enroll(), a.whoami(), a.record(), a.access(), a.audit())
@@ -93,9 +100,20 @@ func (a *app) open() (*client.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	a.progress.to = a.err
 	c.Progress = a.progress.step
+	a.client = c
+	a.progress.step("asking " + c.Gateway())
 	return c, nil
+}
+
+// printCost writes one line that scripts can pick out.
+func (a *app) printCost() {
+	var traffic client.Traffic
+	if a.client != nil {
+		traffic = a.client.Traffic()
+	}
+	_, _ = fmt.Fprintf(a.err, "cost: %.2f s, %d bytes sent, %d bytes received\n",
+		time.Since(a.begun).Seconds(), traffic.Sent, traffic.Received)
 }
 
 // usageError is a command that was called wrongly.
@@ -116,7 +134,7 @@ func exactly(names ...string) cobra.PositionalArgs {
 // require marks flags that a command cannot do without.
 func require(command *cobra.Command, flags ...string) {
 	for _, flag := range flags {
-		command.MarkFlagRequired(flag)
+		cobra.CheckErr(command.MarkFlagRequired(flag)) // a flag that does not exist is a mistake here
 	}
 	command.PreRunE = func(command *cobra.Command, _ []string) error {
 		if err := command.ValidateRequiredFlags(); err != nil {

@@ -33,8 +33,12 @@ func (w withNetwork) Run() int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	defer network.Close()
-	return w.m.Run()
+	code := w.m.Run()
+	if err := network.Close(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return code
 }
 
 func TestSessions(t *testing.T) {

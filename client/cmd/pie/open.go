@@ -31,7 +31,7 @@ has been verified; --out - writes it to standard output then.`,
 			open := func(path string) (client.Opened, error) {
 				opened, err := c.Open(command.Context(), ledger.ID(arguments[0]), 0, path)
 				for _, lie := range opened.Blamed {
-					fmt.Fprintf(a.err, "warning: %v\n", lie)
+					_, _ = fmt.Fprintf(a.err, "warning: %v\n", lie)
 				}
 				return opened, err
 			}
@@ -57,7 +57,7 @@ func (a *app) openToOutput(open func(path string) (client.Opened, error)) error 
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	path := filepath.Join(dir, "emr")
 	if _, err := open(path); err != nil {
 		return err

@@ -52,9 +52,9 @@ func (a *app) askPassphrase(prompt string) (string, error) {
 	if !term.IsTerminal(terminal) {
 		return "", errors.New("the keys are under a passphrase and there is no terminal to ask on; use --passphrase-file")
 	}
-	fmt.Fprint(a.err, prompt)
+	_, _ = fmt.Fprint(a.err, prompt)
 	text, err := term.ReadPassword(terminal)
-	fmt.Fprintln(a.err)
+	_, _ = fmt.Fprintln(a.err)
 	if err != nil {
 		return "", err
 	}

@@ -8,20 +8,46 @@ import (
 	"time"
 )
 
-// table is rows of cells; the first row is the head.
+// table is rows of cells.
 type table [][]string
 
-// print writes the value as JSON when that was asked for, else the table.
+// print writes one thing: JSON when that was asked for, its ID alone for scripts, else
+// a table of names and values, of which the ID comes first.
 func (a *app) print(value any, rows table) error {
-	if a.json {
-		encoder := json.NewEncoder(a.out)
-		encoder.SetIndent("", "  ")
-		encoder.SetEscapeHTML(false)
-		return encoder.Encode(value)
+	if a.quiet {
+		return a.printTable(table{{rows[0][1]}})
 	}
+	return a.printValue(value, rows)
+}
+
+// printList writes many things; the table's first row is its head, the first column IDs.
+func (a *app) printList(value any, rows table) error {
+	if !a.quiet {
+		return a.printValue(value, rows)
+	}
+	var ids table
+	for _, row := range rows[1:] {
+		ids = append(ids, row[:1])
+	}
+	return a.printTable(ids)
+}
+
+func (a *app) printValue(value any, rows table) error {
+	if !a.json {
+		return a.printTable(rows)
+	}
+	encoder := json.NewEncoder(a.out)
+	encoder.SetIndent("", "  ")
+	encoder.SetEscapeHTML(false)
+	return encoder.Encode(value)
+}
+
+func (a *app) printTable(rows table) error {
 	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
 	for _, row := range rows {
-		fmt.Fprintln(w, strings.TrimRight(strings.Join(row, "\t"), "\t"))
+		if _, err := fmt.Fprintln(w, strings.TrimRight(strings.Join(row, "\t"), "\t")); err != nil {
+			return err
+		}
 	}
 	return w.Flush()
 }

@@ -23,7 +23,7 @@ func (p *progress) step(name string) {
 	if p.timer != nil {
 		p.timer.Stop()
 	}
-	p.timer = time.AfterFunc(patience, func() { fmt.Fprintf(p.to, "%s …\n", name) })
+	p.timer = time.AfterFunc(patience, func() { _, _ = fmt.Fprintf(p.to, "%s …\n", name) })
 }
 
 func (p *progress) stop() {

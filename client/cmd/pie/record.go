@@ -135,7 +135,7 @@ func (a *app) printViews(views []ledger.RecordView) error {
 	if views == nil {
 		views = []ledger.RecordView{}
 	}
-	return a.print(views, rows)
+	return a.printList(views, rows)
 }
 
 func (a *app) show() *cobra.Command {
