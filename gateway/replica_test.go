@@ -1,0 +1,187 @@
+package main
+
+import (
+	"bufio"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pie-consortium/pie/ledger"
+	"github.com/pie-consortium/pie/ledger/fault"
+	"github.com/pie-consortium/pie/network/networktest"
+)
+
+// eventually waits for a condition, not for a time.
+func eventually(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	for end := time.Now().Add(2 * deadline); time.Now().Before(end); {
+		if holds() {
+			return
+		}
+		select {
+		case <-t.Context().Done():
+			t.Fatal(t.Context().Err())
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+	t.Fatalf("in vain: %s", what)
+}
+
+// pinned asks a hospital's own IPFS node.
+func pinned(t *testing.T, organization networktest.Organization, cid string) bool {
+	t.Helper()
+	request, err := http.NewRequestWithContext(within(t), http.MethodPost, organization.IPFSAPI+"/api/v0/pin/ls?type=recursive&arg="+cid, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return false // the node is down
+	}
+	defer response.Body.Close()
+	return response.StatusCode == http.StatusOK
+}
+
+func TestReplicasAreKeptAsThePolicySays(t *testing.T) {
+	one, three := newShare(t, 1), newShare(t, 3)
+	for _, organization := range network.Organizations {
+		eventually(t, "replica at "+organization.MSP, func() bool { return pinned(t, organization, three.registration.CID) })
+	}
+	// Events are processed in order, so the first record's has been seen by now.
+	for _, organization := range network.Organizations {
+		eventually(t, "no pending replicas at "+organization.MSP, func() bool { return metric(t, organization, "pie_gateway_replicas_pending") == "0" })
+		if got, want := pinned(t, organization, one.registration.CID), organization.MSP == "HospitalA"; got != want {
+			t.Errorf("pinned at %s: %t", organization.MSP, got)
+		}
+	}
+}
+
+func metric(t *testing.T, organization networktest.Organization, name string) string {
+	t.Helper()
+	request, err := http.NewRequestWithContext(within(t), http.MethodGet, organization.GatewayOperations+"/metrics", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	for lines := bufio.NewScanner(response.Body); lines.Scan(); {
+		if value, found := strings.CutPrefix(lines.Text(), name+" "); found {
+			return value
+		}
+	}
+	t.Fatalf("no metric %s", name)
+	return ""
+}
+
+// A gateway that was away, killed even, misses no event and is the proxy it was.
+func TestGatewayResumes(t *testing.T) {
+	away := hospital(t, "HospitalC")
+	d := newDevice(t, "HospitalC", ledger.Physician)
+	if err := network.Kill(away.Gateway); err != nil {
+		t.Fatal(err)
+	}
+	s := newShare(t, 3)
+	if err := network.Start(away.Gateway); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "replica at HospitalC", func() bool { return pinned(t, away, s.registration.CID) })
+	if _, _, problem := d.get("/v1/organizations", nil); problem != nil {
+		t.Errorf("a token from before is refused: %+v", *problem)
+	}
+	if answer := s.author.reencrypt("HospitalC", s.open().Open, s.slot.Record); answer.JSON200 == nil {
+		t.Errorf("the proxy has lost its key: %s", answer.Body)
+	}
+}
+
+// An IPFS node that is away holds up nothing, and is made up for.
+func TestReplicaIsFetchedLater(t *testing.T) {
+	away := hospital(t, "HospitalB")
+	if err := network.Stop(away.IPFS); err != nil {
+		t.Fatal(err)
+	}
+	d := newDevice(t, "HospitalB", ledger.Physician)
+	answer, err := d.client.AddContentWithBodyWithResponse(within(t), "application/octet-stream", strings.NewReader("x"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	refused(t, answer.ApplicationProblemJSONDefault, fault.ContentUnavailable)
+	if ready(t, away)["ipfs"] == "ok" {
+		t.Error("the gateway says that its IPFS node is all right")
+	}
+	s := newShare(t, 3)
+	eventually(t, "pending replica", func() bool { return metric(t, away, "pie_gateway_replicas_pending") == "1" })
+	if err := network.Start(away.IPFS); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "replica at HospitalB", func() bool { return pinned(t, away, s.registration.CID) })
+	eventually(t, "the gateway to be ready", func() bool { return ready(t, away)["ipfs"] == "ok" })
+}
+
+func ready(t *testing.T, organization networktest.Organization) map[string]string {
+	t.Helper()
+	request, err := http.NewRequestWithContext(within(t), http.MethodGet, organization.GatewayOperations+"/readyz", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	var report map[string]string
+	if err := json.NewDecoder(response.Body).Decode(&report); err != nil {
+		t.Fatal(err)
+	}
+	return report
+}
+
+// A content larger than the gateway's memory ever was goes in, is checked, and comes out.
+func TestContentStreams(t *testing.T) {
+	const size = 400 << 20
+	patient, author := newDevice(t, "HospitalA", ledger.Patient), newDevice(t, "HospitalA", ledger.Physician)
+	slot, sealed := patient.slot(author, 1)
+	patient.mustTransact(ledger.TxAuthorizeUpload, ledger.AuthorizeUpload{Slots: []ledger.Slot{slot}},
+		map[string]any{ledger.TransientFragments: sealed})
+	payload := make([]byte, size)
+	rand.Read(payload[:1<<20])
+	file, registration := encrypt(t, patient.delegating, payload)
+	registration.Record, registration.CID = slot.Record, author.upload(file).Cid
+	author.mustTransact(ledger.TxRegisterRecord, registration, summary())
+	if _, got, problem := author.get("/v1/content/"+registration.CID, nil); problem != nil || ledger.DigestOf(got) != registration.SHA256 {
+		t.Errorf("%d bytes came back, %+v", len(got), problem)
+	}
+	if peak := peakMemory(t, author.gateway.Gateway); peak > size/2 {
+		t.Errorf("the gateway took %d MiB for a content of %d MiB", peak>>20, size>>20)
+	}
+}
+
+// peakMemory is the most that a node has had resident, in bytes.
+func peakMemory(t *testing.T, name string) int {
+	t.Helper()
+	for _, node := range network.Nodes() {
+		if node.Name != name {
+			continue
+		}
+		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", node.PID))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, rest, _ := strings.Cut(string(text), "VmHWM:")
+		kilobytes, err := strconv.Atoi(strings.Fields(rest)[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		return kilobytes << 10
+	}
+	t.Fatalf("no node %s", name)
+	return 0
+}
