@@ -176,15 +176,20 @@ func askPatiently[T any](ctx context.Context, c *Client, do request) (answer T, 
 	return answer, from, err
 }
 
-// tryAnother reports whether an error is about the gateway rather than about the wish.
+// tryAnother reports whether an error is about the gateway rather than about the wish
+// or this device.
 func tryAnother(err error) bool {
 	var silence *silenceError
 	if errors.As(err, &silence) {
 		return true
 	}
-	switch fault.CodeOf(err) {
+	var told *fault.Error
+	if !errors.As(err, &told) {
+		return false
+	}
+	switch told.Code {
 	case fault.OrderingUnavailable, fault.ContentUnavailable, fault.EndorsementFailed, fault.Internal:
-		return !errors.Is(err, context.Canceled)
+		return true
 	}
 	return false
 }

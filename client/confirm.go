@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 
+	"github.com/pie-consortium/pie/client/internal/emr"
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/fault"
 	"github.com/pie-consortium/pie/umbral/agefile"
@@ -21,7 +22,7 @@ func (c *Client) Confirm(ctx context.Context, record ledger.ID) (ledger.Record, 
 	v := ledger.RecordVersion{Record: record, Version: a.Version}
 	identity := agefile.NewIdentity(c.keys.record(v.Record, v.Version))
 	_, err = c.fetch(ctx, a.Record, identity, func() (io.Writer, error) { return io.Discard, nil })
-	if errors.Is(err, errNotAuthors) {
+	if errors.Is(err, emr.ErrNotRegistered) {
 		disputed, errDispute := c.Dispute(ctx, v, ledger.Altered)
 		return disputed, errors.Join(authorLied(a.Record, err), errDispute)
 	}

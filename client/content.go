@@ -2,11 +2,9 @@ package client
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -14,15 +12,11 @@ import (
 
 	"filippo.io/age"
 
+	"github.com/pie-consortium/pie/client/internal/emr"
 	"github.com/pie-consortium/pie/gateway/api"
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/fault"
-	"github.com/pie-consortium/pie/umbral/agefile"
 )
-
-// errNotAuthors says that content with the registered SHA-256 is not what its author
-// committed to: the author lied, not who delivered it.
-var errNotAuthors = errors.New("the content does not open as its author registered it")
 
 // save downloads and decrypts a record version into path. Nothing stands at path
 // before everything has been verified.
@@ -80,7 +74,7 @@ func download(ctx context.Context, g *gateway, record ledger.Record, identity ag
 	wire := newFlow(cancel).through(io.LimitReader(response.Body, record.Size+1))
 	hash := sha256.New()
 	stream := bufio.NewReader(io.TeeReader(wire, hash))
-	size, errOpen := unseal(stream, record, identity, w)
+	size, errOpen := emr.Open(stream, record, identity, w)
 	if _, err := io.Copy(io.Discard, stream); err != nil || wire.err != nil {
 		return 0, g.silent(ctx, errors.Join(err, wire.err))
 	}
@@ -90,54 +84,9 @@ func download(ctx context.Context, g *gateway, record ledger.Record, identity ag
 	return size, errOpen
 }
 
-// unseal decrypts the stream to w and checks it against what the author registered.
-func unseal(stream *bufio.Reader, record ledger.Record, identity age.Identity, w io.Writer) (int64, error) {
-	header, err := stream.Peek(agefile.HeaderSize)
-	if err != nil {
-		return 0, fmt.Errorf("%w: %w", errNotAuthors, err)
-	}
-	capsule, err := agefile.ReadCapsule(bytes.NewReader(header))
-	if err != nil || !bytes.Equal(capsule.Bytes(), record.Capsule) {
-		return 0, fmt.Errorf("%w: its capsule is another", errNotAuthors)
-	}
-	payload, err := age.Decrypt(stream, identity)
-	if err != nil {
-		return 0, fmt.Errorf("%w: %w", errNotAuthors, err)
-	}
-	commitment := sha256.New()
-	committed := io.TeeReader(payload, commitment)
-	if _, err := io.CopyN(io.Discard, committed, blindSize); err != nil {
-		return 0, fmt.Errorf("%w: %w", errNotAuthors, err)
-	}
-	local := &watchedWriter{w: w}
-	size, err := io.Copy(local, committed)
-	if local.err != nil {
-		return 0, local.err
-	}
-	if err != nil {
-		return 0, fmt.Errorf("%w: %w", errNotAuthors, err)
-	}
-	if ledger.Digest(commitment.Sum(nil)) != record.Commitment {
-		return 0, fmt.Errorf("%w: it is not what the commitment says", errNotAuthors)
-	}
-	return size, nil
-}
-
-// watchedWriter remembers how writing to the local disk failed.
-type watchedWriter struct {
-	w   io.Writer
-	err error
-}
-
-func (w *watchedWriter) Write(p []byte) (int, error) {
-	n, err := w.w.Write(p)
-	w.err = err
-	return n, err
-}
-
-// authorLied turns errNotAuthors into the blame it stands for.
+// authorLied turns emr.ErrNotRegistered into the blame it stands for.
 func authorLied(record ledger.Record, err error) error {
-	if errors.Is(err, errNotAuthors) {
+	if errors.Is(err, emr.ErrNotRegistered) {
 		return &LiarError{Code: fault.Altered, Who: "the author " + record.Author.String(), What: err.Error()}
 	}
 	return err

@@ -7,6 +7,9 @@
 // lied is named in a [LiarError]. The trust bundle in the invitation is the one thing
 // it takes as given, so that must reach the device out of band.
 //
+// What nobody's signature can show is absence: a gateway can hide a record, a request
+// or a grant, and refuse to answer. Then another hospital's gateway is asked.
+//
 // A [Client] may be used by many goroutines at once. Every method takes a context and
 // gives up when that ends; methods that write return only once the ledger has
 // committed, or say that they do not know.

@@ -28,6 +28,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pie-consortium/pie/client/internal/emr"
+	"github.com/pie-consortium/pie/client/internal/home"
 	"github.com/pie-consortium/pie/client/proposal"
 	"github.com/pie-consortium/pie/gateway/api"
 	"github.com/pie-consortium/pie/ledger"
@@ -174,6 +176,7 @@ func state(t *testing.T, by *Client, statement trust.KeyStatement) string {
 }
 
 func TestSubstitutedRecordKeyIsDetected(t *testing.T) {
+	t.Parallel()
 	p := newTrio(t)
 	record, other := p.authorize(t, ledger.MedicalInformation), p.authorize(t, ledger.MedicalInformation)
 	attacker := p.author.keys.record(record, firstVersion).PublicKey().Bytes()
@@ -200,6 +203,7 @@ func TestSubstitutedRecordKeyIsDetected(t *testing.T) {
 }
 
 func TestUploadForAnotherPatientIsRefused(t *testing.T) {
+	t.Parallel()
 	p, stranger := newTrio(t), enroll(t, patientOfA)
 	record := p.authorize(t, ledger.MedicalInformation)
 	n := p.newRecord(t, record, []byte("emr"))
@@ -210,6 +214,7 @@ func TestUploadForAnotherPatientIsRefused(t *testing.T) {
 }
 
 func TestSubstitutedReceivingKeyIsDetected(t *testing.T) {
+	t.Parallel()
 	p := newTrio(t)
 	record := p.upload(t, []byte("emr"))
 	request := p.request(t, record)
@@ -223,6 +228,7 @@ func TestSubstitutedReceivingKeyIsDetected(t *testing.T) {
 }
 
 func TestUserPassedOffAsAnotherIsDetected(t *testing.T) {
+	t.Parallel()
 	p := newTrio(t)
 	request := p.request(t, p.upload(t, []byte("emr")))
 	attacker, err := p.author.person(t.Context(), p.author.identity.User)
@@ -235,6 +241,7 @@ func TestUserPassedOffAsAnotherIsDetected(t *testing.T) {
 }
 
 func TestForgedCardIsDetected(t *testing.T) {
+	t.Parallel()
 	p := newTrio(t)
 	request := p.request(t, p.upload(t, []byte("emr")))
 	card, err := p.author.creator.Signer.SignCard(trust.Card{User: p.requester.identity.User, Role: ledger.Physician, Name: "Dr. Nobody", Issued: time.Now()})
@@ -248,6 +255,7 @@ func TestForgedCardIsDetected(t *testing.T) {
 
 // A lying inbox is not believed either: the ledger knows what was requested.
 func TestLyingInboxAchievesNothing(t *testing.T) {
+	t.Parallel()
 	p := newTrio(t)
 	request := p.request(t, p.upload(t, []byte("emr")))
 	for name, change := range map[string]func(*ledger.AccessRequest){
@@ -274,6 +282,7 @@ func TestLyingInboxAchievesNothing(t *testing.T) {
 }
 
 func TestSubstitutedVerifyingKeyIsDetected(t *testing.T) {
+	t.Parallel()
 	p := newTrio(t)
 	record := p.share(t, []byte("emr"))
 	betray(t, p.requester, "HospitalB", rewrite(t, "/v1/users/HospitalA/"+p.patient.identity.User.Pseudonym, func(user *ledger.UserView) {
@@ -285,6 +294,7 @@ func TestSubstitutedVerifyingKeyIsDetected(t *testing.T) {
 }
 
 func TestSubstitutedProxyKeyIsDetected(t *testing.T) {
+	t.Parallel()
 	p := newTrio(t)
 	recipient := trust.KeyStatement{Kind: ledger.ProxyKey, Key: []byte("age1pq1attacker"), User: ledger.UserID{MSP: "HospitalC", Pseudonym: "gateway"}}
 	byGatewayOfB, err := gatewaySigner(t, "HospitalB").SignKeyStatement(recipient)
@@ -315,6 +325,7 @@ func TestSubstitutedProxyKeyIsDetected(t *testing.T) {
 }
 
 func TestHiddenProxyLowersNoThreshold(t *testing.T) {
+	t.Parallel()
 	p := newTrio(t)
 	betray(t, p.patient, "HospitalA", rewrite(t, "/v1/organizations", func(list *ledger.List[ledger.Organization]) {
 		list.Rows = list.Rows[:1]
@@ -358,6 +369,7 @@ func gatewaySigner(t *testing.T, msp string) *trust.Signer {
 }
 
 func TestLyingProxyIsNamedAndAnotherAsked(t *testing.T) {
+	t.Parallel()
 	p := newTrio(t)
 	content := []byte("emr")
 	record := p.share(t, content)
@@ -425,6 +437,7 @@ func foreignFragment(t *testing.T) []byte {
 }
 
 func TestAlteredContentIsDetected(t *testing.T) {
+	t.Parallel()
 	p := newTrio(t)
 	record := p.share(t, bytes.Repeat([]byte("emr"), 1000))
 	for name, change := range map[string]func([]byte) []byte{
@@ -452,6 +465,7 @@ func TestAlteredContentIsDetected(t *testing.T) {
 }
 
 func TestLieAboutARecordIsDetected(t *testing.T) {
+	t.Parallel()
 	p := newTrio(t)
 	record := p.share(t, []byte("emr"))
 	other, err := p.requester.Record(t.Context(), record, 0)
@@ -487,10 +501,11 @@ func TestLieAboutARecordIsDetected(t *testing.T) {
 
 // A gateway could show a patient a record of its own making: pk_r is public.
 func TestPatientIsNotShownAnotherRecord(t *testing.T) {
+	t.Parallel()
 	p := newTrio(t)
 	record := p.upload(t, []byte("emr"))
 	var forged bytes.Buffer
-	s, err := seal(&forged, strings.NewReader("forged"), p.patient.keys.record(record, firstVersion).PublicKey())
+	s, err := emr.Seal(&forged, strings.NewReader("forged"), p.patient.keys.record(record, firstVersion).PublicKey())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -508,6 +523,7 @@ func TestPatientIsNotShownAnotherRecord(t *testing.T) {
 }
 
 func TestForgedEnvelopeIsNotSigned(t *testing.T) {
+	t.Parallel()
 	p := newTrio(t)
 	var first []byte
 	change := rewrite(t, "/v1/transactions/", func(answer *api.EndorsedTransaction) {
@@ -530,6 +546,7 @@ func TestForgedEnvelopeIsNotSigned(t *testing.T) {
 }
 
 func TestPreparedProposalIsChecked(t *testing.T) {
+	t.Parallel()
 	p := newTrio(t)
 	record := p.upload(t, []byte("emr"))
 	invocation, err := p.requester.invocation(ledger.TxRequestAccess, ledger.RequestAccess{
@@ -564,6 +581,7 @@ func TestPreparedProposalIsChecked(t *testing.T) {
 }
 
 func TestContentStoredOtherwiseIsDetected(t *testing.T) {
+	t.Parallel()
 	p := newTrio(t)
 	for name, change := range map[string]func(*api.Content){
 		"cid":    func(c *api.Content) { c.Cid = "bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku" },
@@ -580,6 +598,7 @@ func TestContentStoredOtherwiseIsDetected(t *testing.T) {
 }
 
 func TestAuthorWhoLiesIsNamedAndTheRecordDisputed(t *testing.T) {
+	t.Parallel()
 	p := newTrio(t)
 	record := p.authorize(t, ledger.MedicalInformation)
 	n := p.newRecord(t, record, []byte("emr"))
@@ -607,5 +626,54 @@ func TestAuthorWhoLiesIsNamedAndTheRecordDisputed(t *testing.T) {
 	}
 	if disputed.State != ledger.Disputed {
 		t.Errorf("the record is %s, want disputed", disputed.State)
+	}
+}
+
+func TestForgedCertificateIsRefused(t *testing.T) {
+	t.Parallel()
+	stranger := enroll(t, physicianOfA)
+	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: stranger.creator.Signer.Certificate.Raw})
+	certificate, _ := serverCertificate(t, "127.0.0.1")
+	unknown := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate.Certificate[0]})
+	invitation := invite(t, physicianOfA)
+	keys, err := home.NewKeys()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, forged := range map[string][]byte{"another key": text, "another authority": unknown, "none": []byte("x")} {
+		if err := checkCertificate(string(forged), keys, invitation); err == nil {
+			t.Errorf("the certificate with %s was accepted", name)
+		}
+	}
+	own := *invitation
+	own.Pseudonym = "another"
+	theirs := home.Keys{Identity: stranger.creator.Signer.Key}
+	if err := checkCertificate(string(text), theirs, &own); err == nil {
+		t.Error("a certificate for another pseudonym was accepted")
+	}
+}
+
+// A member's TLS authority vouches for its own gateway and for no other's.
+func TestMembersCannotStandInForEachOther(t *testing.T) {
+	t.Parallel()
+	c := enroll(t, physicianOfA)
+	bundle := *c.bundle
+	bundle.Organizations = slices.Clone(bundle.Organizations)
+	for i, organization := range bundle.Organizations {
+		if organization.MSP == "HospitalA" {
+			other, _ := c.bundle.Organization("HospitalB")
+			bundle.Organizations[i].TLSRoots = other.TLSRoots
+		}
+	}
+	c.bundle = &bundle
+	if err := c.connect(c.gateways[0].url, c.traffic.dial); err != nil {
+		t.Fatal(err)
+	}
+	_, err := askOne[ledger.List[ledger.Organization]](t.Context(), c.gateways[0], readTimeout, func(ctx context.Context, g *gateway) (*http.Response, error) {
+		return g.api.ListOrganizations(ctx)
+	})
+	var silence *silenceError
+	if !errors.As(err, &silence) {
+		t.Errorf("got %v, want no connection", err)
 	}
 }

@@ -21,6 +21,7 @@ func wantCode(t *testing.T, err error, want fault.Code) {
 }
 
 func TestRefusalsReachTheUserWithTheirCodes(t *testing.T) {
+	t.Parallel()
 	p, researcher := newTrio(t), enroll(t, researcherOfC)
 	record := p.upload(t, []byte("emr"))
 	version := ledger.RecordVersion{Record: record, Version: firstVersion}
@@ -58,6 +59,7 @@ func TestRefusalsReachTheUserWithTheirCodes(t *testing.T) {
 }
 
 func TestDeniedRequestStaysDenied(t *testing.T) {
+	t.Parallel()
 	p := newTrio(t)
 	request := p.request(t, p.upload(t, []byte("emr")))
 	if _, err := p.patient.Deny(t.Context(), request.Request, ledger.UnknownRequester); err != nil {
@@ -68,6 +70,7 @@ func TestDeniedRequestStaysDenied(t *testing.T) {
 }
 
 func TestGrantOfOneRecordServesNoOther(t *testing.T) {
+	t.Parallel()
 	p := newTrio(t)
 	record, other := p.share(t, []byte("emr")), p.upload(t, []byte("secret"))
 	a, err := p.requester.agree(t.Context(), record, 0)
@@ -90,6 +93,7 @@ func TestGrantOfOneRecordServesNoOther(t *testing.T) {
 }
 
 func TestGrantEnds(t *testing.T) {
+	t.Parallel()
 	p := newTrio(t)
 	record := p.upload(t, []byte("emr"))
 	request := p.request(t, record)
@@ -110,6 +114,7 @@ func TestGrantEnds(t *testing.T) {
 }
 
 func TestUploadRepeatedAfterACrashFinishes(t *testing.T) {
+	t.Parallel()
 	p := newTrio(t)
 	record := p.authorize(t, ledger.MedicalInformation)
 	n := p.newRecord(t, record, []byte("emr"))
@@ -137,6 +142,7 @@ func TestUploadRepeatedAfterACrashFinishes(t *testing.T) {
 }
 
 func TestSlotTakesNoSecondRecord(t *testing.T) {
+	t.Parallel()
 	p := newTrio(t)
 	record := p.upload(t, []byte("emr"))
 	other, err := home.Create(filepath.Join(t.TempDir(), "home"))
@@ -149,6 +155,7 @@ func TestSlotTakesNoSecondRecord(t *testing.T) {
 }
 
 func TestForgedInvitationCardIsRefused(t *testing.T) {
+	t.Parallel()
 	invitation, stranger := invite(t, physicianOfA), enroll(t, physicianOfB)
 	card, err := stranger.creator.Signer.SignCard(trust.Card{
 		User: ledger.UserID{MSP: invitation.MSP, Pseudonym: invitation.Pseudonym}, Role: ledger.Physician, Name: "Dr. Nobody", Issued: time.Now(),

@@ -10,6 +10,7 @@ import (
 	"path"
 	"slices"
 
+	"github.com/pie-consortium/pie/client/internal/emr"
 	"github.com/pie-consortium/pie/gateway/api"
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/fault"
@@ -110,11 +111,11 @@ func (c *Client) begin(ctx context.Context, n NewRecord, file io.ReadSeeker) (*j
 
 // send encrypts and uploads through the own gateway, or afresh through the next when
 // that does not answer.
-func (c *Client) send(ctx context.Context, upload ledger.Upload, from *gateway, file io.ReadSeeker) (sealed, error) {
+func (c *Client) send(ctx context.Context, upload ledger.Upload, from *gateway, file io.ReadSeeker) (emr.Sealed, error) {
 	version := ledger.RecordVersion{Record: upload.Record, Version: firstVersion}
 	key, err := c.recordKey(upload.RecordKey, upload.Patient, version, from.name())
 	if err != nil {
-		return sealed{}, err
+		return emr.Sealed{}, err
 	}
 	var first error
 	for _, g := range c.inOrder() {
@@ -127,20 +128,20 @@ func (c *Client) send(ctx context.Context, upload ledger.Upload, from *gateway, 
 			first = err
 		}
 	}
-	return sealed{}, first
+	return emr.Sealed{}, first
 }
 
 // sendTo encrypts while it uploads, so that no ciphertext is ever kept here.
-func sendTo(ctx context.Context, g *gateway, file io.ReadSeeker, key *umbral.PublicKey) (sealed, error) {
+func sendTo(ctx context.Context, g *gateway, file io.ReadSeeker, key *umbral.PublicKey) (emr.Sealed, error) {
 	if _, err := file.Seek(0, io.SeekStart); err != nil {
-		return sealed{}, fmt.Errorf("the file must be a regular one: %w", err)
+		return emr.Sealed{}, fmt.Errorf("the file must be a regular one: %w", err)
 	}
 	body, writer := io.Pipe()
-	var s sealed
+	var s emr.Sealed
 	done := make(chan error, 1)
 	go func() {
 		var err error
-		s, err = seal(writer, file, key)
+		s, err = emr.Seal(writer, file, key)
 		writer.CloseWithError(err)
 		done <- err
 	}()
@@ -149,13 +150,13 @@ func sendTo(ctx context.Context, g *gateway, file io.ReadSeeker, key *umbral.Pub
 	errSeal := <-done
 	switch {
 	case err != nil:
-		return sealed{}, err
+		return emr.Sealed{}, err
 	case errors.Is(errSeal, io.ErrClosedPipe):
-		return sealed{}, liar(g.name(), "it says that it stored what it did not read to the end")
+		return emr.Sealed{}, liar(g.name(), "it says that it stored what it did not read to the end")
 	case errSeal != nil:
-		return sealed{}, errSeal
+		return emr.Sealed{}, errSeal
 	case stored.Cid != s.CID || stored.Sha256 != s.SHA256 || stored.Size != s.Size:
-		return sealed{}, liar(g.name(), "it stored other content than was sent: %.80q, %d bytes", stored.Cid, stored.Size)
+		return emr.Sealed{}, liar(g.name(), "it stored other content than was sent: %.80q, %d bytes", stored.Cid, stored.Size)
 	}
 	return s, nil
 }

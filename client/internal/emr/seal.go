@@ -1,4 +1,6 @@
-package client
+// Package emr is the sealed form of a record: an age file with one Umbral recipient
+// over 32 random bytes and the EMR, whose SHA-256 is the record's commitment.
+package emr
 
 import (
 	"bytes"
@@ -18,8 +20,8 @@ import (
 // it even when it can be guessed.
 const blindSize = 32
 
-// sealed describes a ciphertext by what its maker saw go by.
-type sealed struct {
+// Sealed describes a ciphertext by what its maker saw go by.
+type Sealed struct {
 	CID        string
 	SHA256     ledger.Digest // of the ciphertext
 	Size       int64         // of the ciphertext, bytes
@@ -28,11 +30,11 @@ type sealed struct {
 	EMR        ledger.Digest // stays on this device
 }
 
-// seal encrypts an EMR to a record key while it streams to w, in constant memory.
-func seal(w io.Writer, emr io.Reader, key *umbral.PublicKey) (sealed, error) {
+// Seal encrypts an EMR to a record key while it streams to w, in constant memory.
+func Seal(w io.Writer, plain io.Reader, key *umbral.PublicKey) (Sealed, error) {
 	names, naming := io.Pipe()
 	named := make(chan error, 1)
-	var s sealed
+	var s Sealed
 	go func() {
 		var err error
 		s.CID, err = cid.Of(names)
@@ -40,40 +42,40 @@ func seal(w io.Writer, emr io.Reader, key *umbral.PublicKey) (sealed, error) {
 		named <- err
 	}()
 	ciphertext, header := sha256.New(), &head{limit: agefile.HeaderSize}
-	err := encrypt(io.MultiWriter(w, naming, ciphertext, header), emr, key, &s)
+	err := encrypt(io.MultiWriter(w, naming, ciphertext, header), plain, key, &s)
 	naming.CloseWithError(err)
 	if errName := <-named; err == nil {
 		err = errName
 	}
 	if err != nil {
-		return sealed{}, err
+		return Sealed{}, err
 	}
 	s.SHA256, s.Size = ledger.Digest(ciphertext.Sum(nil)), header.seen
 	capsule, err := agefile.ReadCapsule(bytes.NewReader(header.kept))
 	if err != nil {
-		return sealed{}, err
+		return Sealed{}, err
 	}
 	s.Capsule = capsule.Bytes()
 	return s, nil
 }
 
 // encrypt writes the age file and fills in what is known of the payload.
-func encrypt(w io.Writer, emr io.Reader, key *umbral.PublicKey, s *sealed) error {
+func encrypt(w io.Writer, plain io.Reader, key *umbral.PublicKey, s *Sealed) error {
 	file, err := age.Encrypt(w, agefile.NewRecipient(key))
 	if err != nil {
 		return err
 	}
-	commitment, plain := sha256.New(), sha256.New()
+	commitment, hash := sha256.New(), sha256.New()
 	payload := io.MultiWriter(file, commitment)
 	blind := make([]byte, blindSize)
 	rand.Read(blind)
 	if _, err := payload.Write(blind); err != nil {
 		return err
 	}
-	if _, err := io.Copy(io.MultiWriter(payload, plain), emr); err != nil {
+	if _, err := io.Copy(io.MultiWriter(payload, hash), plain); err != nil {
 		return err
 	}
-	s.Commitment, s.EMR = ledger.Digest(commitment.Sum(nil)), ledger.Digest(plain.Sum(nil))
+	s.Commitment, s.EMR = ledger.Digest(commitment.Sum(nil)), ledger.Digest(hash.Sum(nil))
 	return file.Close()
 }
 

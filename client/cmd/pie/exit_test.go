@@ -1,0 +1,53 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/pie-consortium/pie/client"
+	"github.com/pie-consortium/pie/ledger/fault"
+)
+
+func TestEveryCodeHasItsExit(t *testing.T) {
+	want := map[fault.Code]int{
+		fault.InvalidArgument: exitUsage,
+		fault.Unauthenticated: exitRefused, fault.PermissionDenied: exitRefused, fault.PolicyDenied: exitRefused,
+		fault.ConsentExpired: exitRefused, fault.ConsentRevoked: exitRefused,
+		fault.PurposeNotPermitted: exitRefused, fault.BreakGlassRefused: exitRefused,
+		fault.NotFound: exitFailed, fault.AlreadyExists: exitFailed, fault.StateConflict: exitFailed,
+		fault.Erased: exitFailed, fault.Internal: exitFailed,
+		fault.FragmentInvalid: exitLied, fault.Altered: exitLied,
+		fault.ConcurrentUpdate: exitUnavailable, fault.EndorsementFailed: exitUnavailable,
+		fault.ThresholdNotMet: exitUnavailable, fault.OrderingUnavailable: exitUnavailable,
+		fault.CommitUnknown: exitUnavailable, fault.ContentUnavailable: exitUnavailable, fault.RateLimited: exitUnavailable,
+	}
+	for _, code := range fault.Codes() {
+		err := fmt.Errorf("record x: %w", fault.New(code, "detail"))
+		if got := exitCode(err); got != want[code] {
+			t.Errorf("%s exits with %d, want %d", code, got, want[code])
+		}
+		if got, want := describe(err), string(code)+": record x: detail"; got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
+func TestOtherErrors(t *testing.T) {
+	for _, test := range []struct {
+		err  error
+		exit int
+		text string
+	}{
+		{errors.New("disk full"), exitFailed, "failed: disk full"},
+		{usageError{errors.New("no such flag")}, exitUsage, "usage: no such flag"},
+		{&client.LiarError{Code: fault.Altered, Who: "the gateway of A", What: "x"}, exitLied, "altered: the gateway of A lied: x"},
+	} {
+		if got := exitCode(test.err); got != test.exit {
+			t.Errorf("%v exits with %d, want %d", test.err, got, test.exit)
+		}
+		if got := describe(test.err); got != test.text {
+			t.Errorf("got %q, want %q", got, test.text)
+		}
+	}
+}
