@@ -281,16 +281,23 @@ func (d *device) encode(value any) []byte {
 	return text
 }
 
-// get calls a route by its path and decodes a problem, when it is one.
-func (d *device) get(path string, header http.Header) (*http.Response, []byte, *api.Problem) {
+// answer is what a route answered; problem is nil when it succeeded.
+type answer struct {
+	status  int
+	header  http.Header
+	body    []byte
+	problem *api.Problem
+}
+
+// get calls a route by its path.
+func (d *device) get(path string, header http.Header) answer {
 	d.t.Helper()
 	request, err := http.NewRequestWithContext(within(d.t), http.MethodGet, d.gateway.GatewayURL+path, nil)
 	if err != nil {
 		d.t.Fatal(err)
 	}
-	request.Header = header.Clone()
-	if request.Header == nil {
-		request.Header = http.Header{}
+	for name, values := range header {
+		request.Header[name] = values
 	}
 	if err := d.authorize(request.Context(), request); err != nil {
 		d.t.Fatal(err)
@@ -304,12 +311,11 @@ func (d *device) get(path string, header http.Header) (*http.Response, []byte, *
 	if err != nil {
 		d.t.Fatal(err)
 	}
-	if response.StatusCode < 400 {
-		return response, body, nil
+	got := answer{status: response.StatusCode, header: response.Header, body: body}
+	if got.status >= 400 {
+		if err := json.Unmarshal(body, &got.problem); err != nil {
+			d.t.Fatalf("%s: %s", response.Status, body)
+		}
 	}
-	var problem api.Problem
-	if err := json.Unmarshal(body, &problem); err != nil {
-		d.t.Fatalf("%s: %s", response.Status, body)
-	}
-	return response, body, &problem
+	return got
 }

@@ -94,8 +94,8 @@ func TestGatewayResumes(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, "replica at HospitalC", func() bool { return pinned(t, away, s.registration.CID) })
-	if _, _, problem := d.get("/v1/organizations", nil); problem != nil {
-		t.Errorf("a token from before is refused: %+v", *problem)
+	if got := d.get("/v1/organizations", nil); got.problem != nil {
+		t.Errorf("a token from before is refused: %+v", *got.problem)
 	}
 	if answer := s.author.reencrypt("HospitalC", s.open().Open, s.slot.Record); answer.JSON200 == nil {
 		t.Errorf("the proxy has lost its key: %s", answer.Body)
@@ -156,8 +156,8 @@ func TestContentStreams(t *testing.T) {
 	file, registration := encrypt(t, patient.delegating, payload)
 	registration.Record, registration.CID = slot.Record, author.upload(file).Cid
 	author.mustTransact(ledger.TxRegisterRecord, registration, summary())
-	if _, got, problem := author.get("/v1/content/"+registration.CID, nil); problem != nil || ledger.DigestOf(got) != registration.SHA256 {
-		t.Errorf("%d bytes came back, %+v", len(got), problem)
+	if got := author.get("/v1/content/"+registration.CID, nil); got.problem != nil || ledger.DigestOf(got.body) != registration.SHA256 {
+		t.Errorf("%d bytes came back, %+v", len(got.body), got.problem)
 	}
 	if peak := peakMemory(t, author.gateway.Gateway); peak > size/2 {
 		t.Errorf("the gateway took %d MiB for a content of %d MiB", peak>>20, size>>20)

@@ -25,12 +25,11 @@ const (
 
 // serve runs until the context ends, then lets requests under way finish.
 func (g *gateway) serve(ctx context.Context) error {
-	defer g.peer.Close()
-	listener, err := g.listen()
+	listener, err := g.listen(ctx)
 	if err != nil {
 		return err
 	}
-	operations, err := net.Listen("tcp", g.config.Operations)
+	operations, err := new(net.ListenConfig).Listen(ctx, "tcp", g.config.Operations)
 	if err != nil {
 		return errors.Join(fmt.Errorf("listen for operations: %w", err), listener.Close())
 	}
@@ -41,18 +40,18 @@ func (g *gateway) serve(ctx context.Context) error {
 	group.Go(func() error { return serveUntil(ctx, operations, g.operations()) })
 	group.Go(func() error { return g.replicas.Run(ctx) })
 	group.Go(func() error { g.registration.Run(ctx); return nil })
-	err = group.Wait()
+	err = errors.Join(group.Wait(), g.peer.Close())
 	g.log.Info("gateway is down")
 	return err
 }
 
-func (g *gateway) listen() (net.Listener, error) {
+func (g *gateway) listen(ctx context.Context) (net.Listener, error) {
 	settings, err := g.config.TLS.Server()
 	if err != nil {
 		return nil, err
 	}
 	settings.NextProtos = []string{"h2", "http/1.1"}
-	listener, err := net.Listen("tcp", g.config.Listen)
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", g.config.Listen)
 	if err != nil {
 		return nil, fmt.Errorf("listen: %w", err)
 	}

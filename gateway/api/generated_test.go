@@ -16,7 +16,7 @@ func TestGeneratedCodeIsFresh(t *testing.T) {
 		t.Fatal(err)
 	}
 	generator := regexp.MustCompile(`github\.com/oapi-codegen/\S+@\S+`).FindString(string(source))
-	if err := exec.Command("go", "run", generator, "--version").Run(); err != nil {
+	if err := exec.CommandContext(t.Context(), "go", "run", generator, "--version").Run(); err != nil {
 		t.Skipf("the generator cannot be had here: %v", err)
 	}
 	rest := filepath.Join("..", "internal", "rest")
@@ -47,7 +47,7 @@ func generate(t *testing.T, generator, configuration string) []byte {
 			t.Fatal(err)
 		}
 	}
-	command := exec.Command("go", "run", generator, "--config", "configuration.yaml", "openapi.yaml")
+	command := exec.CommandContext(t.Context(), "go", "run", generator, "--config", "configuration.yaml", "openapi.yaml")
 	command.Dir = folder
 	if output, err := command.CombinedOutput(); err != nil {
 		t.Fatalf("%s: %v\n%s", configuration, err, output)

@@ -22,7 +22,7 @@ func TestReadyOnlyWhenAllChecksPass(t *testing.T) {
 		{health.Checks{"peer": bad, "ipfs": good}, 503, "no answer"},
 	} {
 		recorder := httptest.NewRecorder()
-		c.checks.ServeHTTP(recorder, httptest.NewRequest("GET", "/readyz", nil))
+		c.checks.ServeHTTP(recorder, httptest.NewRequestWithContext(t.Context(), "GET", "/readyz", nil))
 		var report map[string]string
 		if err := json.Unmarshal(recorder.Body.Bytes(), &report); err != nil {
 			t.Fatal(err)
@@ -37,7 +37,7 @@ func TestReadyOnlyWhenAllChecksPass(t *testing.T) {
 func TestChecksHaveADeadline(t *testing.T) {
 	hangs := func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
 	recorder := httptest.NewRecorder()
-	health.Checks{"peer": hangs}.ServeHTTP(recorder, httptest.NewRequest("GET", "/readyz", nil))
+	health.Checks{"peer": hangs}.ServeHTTP(recorder, httptest.NewRequestWithContext(t.Context(), "GET", "/readyz", nil))
 	if recorder.Code != 503 {
 		t.Errorf("%d", recorder.Code)
 	}

@@ -88,20 +88,24 @@ func (k *Keeper) setStopped(err error) {
 
 // Run follows the events until the context ends, and takes up again what was pending.
 func (k *Keeper) Run(ctx context.Context) error {
-	defer k.checkpoint.Close()
-	defer k.fetches.Wait()
 	left, err := k.pending.list()
 	if err != nil {
-		return err
+		return errors.Join(err, k.checkpoint.Close())
 	}
 	for _, version := range left {
 		k.begin(ctx, version)
 	}
+	k.followAlways(ctx)
+	k.fetches.Wait()
+	return k.checkpoint.Close()
+}
+
+func (k *Keeper) followAlways(ctx context.Context) {
 	for pause := firstPause; ; pause = min(2*pause, longestFollowPause) {
 		began := time.Now()
 		err := k.follow(ctx)
 		if ctx.Err() != nil {
-			return nil
+			return
 		}
 		if time.Since(began) > longestFollowPause {
 			pause = firstPause
@@ -109,7 +113,7 @@ func (k *Keeper) Run(ctx context.Context) error {
 		k.setStopped(fmt.Errorf("the event stream ended: %w", err))
 		k.options.Log.Warn("event stream ended; following it again", "error", err, "pause", pause)
 		if !wait(ctx, pause) {
-			return nil
+			return
 		}
 	}
 }
