@@ -17,7 +17,7 @@ import (
 )
 
 // connect prepares a connection that no test here uses.
-func connect(t *testing.T, hospital *testpki.Hospital) *Peer {
+func connect(t testing.TB, hospital *testpki.Hospital) *Peer {
 	t.Helper()
 	gateway := hospital.Issue("gateway", ledger.Gateway, "")
 	root := filepath.Join(t.TempDir(), "root.pem")
@@ -39,7 +39,7 @@ func connect(t *testing.T, hospital *testpki.Hospital) *Peer {
 	return p
 }
 
-func propose(t *testing.T, p *Peer, device *trust.Signer) Proposal {
+func propose(t testing.TB, p *Peer, device *trust.Signer) Proposal {
 	t.Helper()
 	proposal, err := p.Propose("HospitalA", device.Certificate, Intent{
 		Transaction: ledger.TxOpenRecord, Argument: []byte(`{"record":"x"}`), Transient: map[string][]byte{"a": []byte("b")},
@@ -149,6 +149,8 @@ func (p *parts) join(t *testing.T) []byte {
 }
 
 func FuzzParseProposal(f *testing.F) {
+	hospital := testpki.New(f, "HospitalA")
+	f.Add(propose(f, connect(f, hospital), hospital.Issue("7f3k", ledger.Patient, "")).Bytes)
 	f.Add([]byte{10, 0})
 	f.Fuzz(func(t *testing.T, bytes []byte) {
 		proposal, err := ParseProposal(bytes)

@@ -21,13 +21,13 @@ import (
 // Hospital is a member with a CA of its own.
 type Hospital struct {
 	MSP  string
-	t    *testing.T
+	t    testing.TB
 	root *x509.Certificate
 	key  *ecdsa.PrivateKey
 }
 
 // New makes a hospital.
-func New(t *testing.T, msp string) *Hospital {
+func New(t testing.TB, msp string) *Hospital {
 	t.Helper()
 	h := &Hospital{MSP: msp, t: t, key: newKey(t)}
 	h.root = h.sign(&x509.Certificate{
@@ -97,7 +97,7 @@ func (h *Hospital) sign(template *x509.Certificate, key *ecdsa.PrivateKey) *x509
 	return certificate
 }
 
-func newKey(t *testing.T) *ecdsa.PrivateKey {
+func newKey(t testing.TB) *ecdsa.PrivateKey {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
