@@ -51,8 +51,8 @@ func (c *Client) Authorize(ctx context.Context, wishes ...Authorization) ([]ledg
 		return nil, err
 	}
 	c.step("authorising the upload")
-	uploads, _, err := submit[[]ledger.Upload](ctx, c, ledger.TxAuthorizeUpload, arguments,
-		transient{ledger.TransientFragments: sealed})
+	uploads, _, err := submit[[]ledger.Upload](ctx, c, change{ledger.TxAuthorizeUpload, arguments,
+		transient{ledger.TransientFragments: sealed}})
 	return uploads, err
 }
 

@@ -99,7 +99,7 @@ func TestMissingProxiesAreNamed(t *testing.T) {
 		t.Fatal(err)
 	}
 	arguments := ledger.OpenRecord{RecordVersion: ledger.RecordVersion{Record: record, Version: firstVersion}, Grant: grant.Grant}
-	_, id, err := submit[ledger.Access](t.Context(), p.requester, ledger.TxOpenRecord, arguments, nil)
+	_, id, err := submit[ledger.Access](t.Context(), p.requester, change{name: ledger.TxOpenRecord, arguments: arguments})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -55,7 +55,7 @@ func invite(t *testing.T, guest networktest.Guest) *trust.Invitation {
 
 func enroll(t *testing.T, guest networktest.Guest) *Client {
 	t.Helper()
-	c, err := Enroll(t.Context(), filepath.Join(t.TempDir(), "home"), invite(t, guest), "")
+	c, err := Enroll(t.Context(), filepath.Join(t.TempDir(), "home"), invite(t, guest), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -201,21 +201,21 @@ func TestEnrolmentFinishesWhenRepeated(t *testing.T) {
 	dir, invitation := filepath.Join(t.TempDir(), "home"), invite(t, physicianOfA)
 	cut, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := Enroll(cut, dir, invitation, ""); err == nil {
+	if _, err := Enroll(cut, dir, invitation, nil); err == nil {
 		t.Fatal("a cancelled enrolment succeeded")
 	}
-	first, err := Enroll(t.Context(), dir, invitation, "")
+	first, err := Enroll(t.Context(), dir, invitation, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, err := Enroll(t.Context(), dir, invitation, "")
+	again, err := Enroll(t.Context(), dir, invitation, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if first.identity != again.identity || !first.keys.receiving().Equal(again.keys.receiving()) {
 		t.Error("the repeat enrolled somebody else")
 	}
-	if _, err := Enroll(t.Context(), dir, invite(t, patientOfA), ""); err == nil {
+	if _, err := Enroll(t.Context(), dir, invite(t, patientOfA), nil); err == nil {
 		t.Error("a home took a second user")
 	}
 	store, err := home.Open(dir)

@@ -21,7 +21,7 @@ func (c *Client) Confirm(ctx context.Context, record ledger.ID) (ledger.Record, 
 	}
 	v := ledger.RecordVersion{Record: record, Version: a.Version}
 	identity := agefile.NewIdentity(c.keys.record(v.Record, v.Version))
-	_, err = c.fetch(ctx, a.Record, identity, func() (io.Writer, error) { return io.Discard, nil })
+	_, err = c.fetch(ctx, locked{a.Record, identity}, func() (io.Writer, error) { return io.Discard, nil })
 	if errors.Is(err, emr.ErrNotRegistered) {
 		disputed, errDispute := c.Dispute(ctx, v, ledger.Altered)
 		return disputed, errors.Join(authorLied(a.Record, err), errDispute)
@@ -30,7 +30,7 @@ func (c *Client) Confirm(ctx context.Context, record ledger.ID) (ledger.Record, 
 		return ledger.Record{}, err
 	}
 	c.step("confirming record %s", record)
-	confirmed, _, err := submit[ledger.Record](ctx, c, ledger.TxConfirmRecord, ledger.ConfirmRecord{RecordVersion: v}, nil)
+	confirmed, _, err := submit[ledger.Record](ctx, c, change{name: ledger.TxConfirmRecord, arguments: ledger.ConfirmRecord{RecordVersion: v}})
 	return confirmed, err
 }
 
@@ -40,7 +40,7 @@ func (c *Client) Dispute(ctx context.Context, v ledger.RecordVersion, reason led
 	if err := arguments.Validate(); err != nil {
 		return ledger.Record{}, err
 	}
-	record, _, err := submit[ledger.Record](ctx, c, ledger.TxDisputeRecord, arguments, nil)
+	record, _, err := submit[ledger.Record](ctx, c, change{name: ledger.TxDisputeRecord, arguments: arguments})
 	return record, err
 }
 

@@ -18,15 +18,21 @@ import (
 	"github.com/pie-consortium/pie/ledger/fault"
 )
 
+// locked is a registered ciphertext and what opens it.
+type locked struct {
+	ledger.Record
+	identity age.Identity
+}
+
 // save downloads and decrypts a record version into path. Nothing stands at path
 // before everything has been verified.
-func (c *Client) save(ctx context.Context, record ledger.Record, identity age.Identity, path string) (int64, error) {
+func (c *Client) save(ctx context.Context, record locked, path string) (int64, error) {
 	file, err := os.CreateTemp(filepath.Dir(path), ".opening-*") // mode 0600
 	if err != nil {
 		return 0, err
 	}
 	defer func() { _ = os.Remove(file.Name()) }() // gone already when all went well
-	size, err := c.fetch(ctx, record, identity, func() (io.Writer, error) {
+	size, err := c.fetch(ctx, record, func() (io.Writer, error) {
 		_, err := file.Seek(0, io.SeekStart)
 		return file, errors.Join(err, file.Truncate(0))
 	})
@@ -39,7 +45,7 @@ func (c *Client) save(ctx context.Context, record ledger.Record, identity age.Id
 // fetch downloads and decrypts from the own gateway, or from the next when that has
 // nothing. Each attempt writes to a target of its own, which holds unverified bytes
 // until fetch returns without an error.
-func (c *Client) fetch(ctx context.Context, record ledger.Record, identity age.Identity, target func() (io.Writer, error)) (int64, error) {
+func (c *Client) fetch(ctx context.Context, record locked, target func() (io.Writer, error)) (int64, error) {
 	var first error
 	for _, g := range c.inOrder() {
 		c.step("downloading and decrypting from %s", g.msp)
@@ -47,7 +53,7 @@ func (c *Client) fetch(ctx context.Context, record ledger.Record, identity age.I
 		if err != nil {
 			return 0, err
 		}
-		size, err := download(ctx, g, record, identity, w)
+		size, err := download(ctx, g, record, w)
 		if err == nil || !tryAnother(err) {
 			return size, err
 		}
@@ -60,7 +66,7 @@ func (c *Client) fetch(ctx context.Context, record ledger.Record, identity age.I
 
 // download takes the content from one gateway and says who is at fault when it is not
 // what the ledger holds.
-func download(ctx context.Context, g *gateway, record ledger.Record, identity age.Identity, w io.Writer) (int64, error) {
+func download(ctx context.Context, g *gateway, record locked, w io.Writer) (int64, error) {
 	flowing, cancel := context.WithCancel(ctx)
 	defer cancel()
 	response, err := g.api.ReadContent(flowing, record.CID, &api.ReadContentParams{})
@@ -74,12 +80,12 @@ func download(ctx context.Context, g *gateway, record ledger.Record, identity ag
 	wire := newFlow(cancel).through(io.LimitReader(response.Body, record.Size+1))
 	hash := sha256.New()
 	stream := bufio.NewReader(io.TeeReader(wire, hash))
-	size, errOpen := emr.Open(stream, record, identity, w)
+	size, errOpen := emr.Open(stream, record.Record, record.identity, w)
 	if _, err := io.Copy(io.Discard, stream); err != nil || wire.err != nil {
 		return 0, g.silent(ctx, errors.Join(err, wire.err))
 	}
 	if ledger.Digest(hash.Sum(nil)) != record.SHA256 {
-		return 0, liar(g.name(), "the content it delivered for record %s is not the registered one", record.Record)
+		return 0, liar(g.name(), "the content it delivered for record %s is not the registered one", record.Record.Record)
 	}
 	return size, errOpen
 }

@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -25,8 +26,8 @@ type registration struct {
 
 // Enroll makes a home in the directory for the invited user: keys made here, a
 // certificate from the hospital's CA, a registration on the ledger. The keys come
-// under the passphrase unless that is empty. Interrupted, it finishes when called again.
-func Enroll(ctx context.Context, dir string, invitation *trust.Invitation, passphrase string) (*Client, error) {
+// under the passphrase unless it is nil. Interrupted, it finishes when called again.
+func Enroll(ctx context.Context, dir string, invitation *trust.Invitation, passphrase func() (string, error)) (*Client, error) {
 	store, err := home.Create(dir)
 	if err != nil {
 		return nil, err
@@ -74,15 +75,25 @@ func adopt(store *home.Home, invitation *trust.Invitation) error {
 }
 
 // ownKeys makes keys the first time.
-func ownKeys(store *home.Home, passphrase string) (home.Keys, error) {
+func ownKeys(store *home.Home, passphrase func() (string, error)) (home.Keys, error) {
 	if store.HasKeys() {
-		return store.ReadKeys(func() (string, error) { return passphrase, nil })
+		if passphrase == nil {
+			passphrase = func() (string, error) { return "", errors.New("the keys are under a passphrase; give it again") }
+		}
+		return store.ReadKeys(passphrase)
+	}
+	var secret string
+	if passphrase != nil {
+		var err error
+		if secret, err = passphrase(); err != nil {
+			return home.Keys{}, err
+		}
 	}
 	keys, err := home.NewKeys()
 	if err != nil {
 		return home.Keys{}, err
 	}
-	return keys, store.WriteKeys(keys, passphrase)
+	return keys, store.WriteKeys(keys, secret)
 }
 
 // certify gets the certificate: the private key stays here, the request for it goes
@@ -146,7 +157,7 @@ func (c *Client) register(ctx context.Context) error {
 		private = transient{ledger.TransientProfile: statement.Profile}
 	}
 	c.step("registering %s", c.identity.User)
-	user, _, err := submit[ledger.User](ctx, c, ledger.TxRegisterUser, statement.Arguments, private)
+	user, _, err := submit[ledger.User](ctx, c, change{ledger.TxRegisterUser, statement.Arguments, private})
 	if err != nil {
 		return fmt.Errorf("register %s: %w", c.identity.User, err)
 	}

@@ -38,8 +38,8 @@ import (
 	"github.com/pie-consortium/pie/umbral"
 )
 
-// tamper changes the answer of a gateway to a request for a path.
-type tamper func(path string, body []byte) []byte
+// tamper changes the answer of a gateway; it returns the body.
+type tamper func(r *http.Response, body []byte) []byte
 
 // betray puts a gateway that tampers in the place of a member's own, as one that the
 // member's operator has changed: it has the address and the TLS certificate that the
@@ -96,7 +96,7 @@ func relay(t *testing.T, honest *url.URL, rootFile string, change tamper) http.H
 				return err
 			}
 			if r.StatusCode == http.StatusOK {
-				body = change(r.Request.URL.Path, body)
+				body = change(r, body)
 			}
 			r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
 			r.Header.Set("Content-Length", strconv.Itoa(len(body)))
@@ -126,7 +126,8 @@ func serverCertificate(t *testing.T, host string) (tls.Certificate, string) {
 
 // rewrite changes answers of one type, below a path.
 func rewrite[T any](t *testing.T, prefix string, change func(*T)) tamper {
-	return func(path string, body []byte) []byte {
+	return func(r *http.Response, body []byte) []byte {
+		path := r.Request.URL.Path
 		if !strings.HasPrefix(path, prefix) {
 			return body
 		}
@@ -449,8 +450,8 @@ func TestAlteredContentIsDetected(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "out")
-			betray(t, p.requester, "HospitalB", func(at string, body []byte) []byte {
-				if strings.HasPrefix(at, "/v1/content/") {
+			betray(t, p.requester, "HospitalB", func(r *http.Response, body []byte) []byte {
+				if strings.HasPrefix(r.Request.URL.Path, "/v1/content/") {
 					return change(bytes.Clone(body))
 				}
 				return body
@@ -512,11 +513,11 @@ func TestPatientIsNotShownAnotherRecord(t *testing.T) {
 	view := rewrite(t, "/v1/records/"+string(record), func(r *ledger.RecordView) {
 		r.CID, r.SHA256, r.Size, r.Capsule, r.Commitment = s.CID, s.SHA256, s.Size, s.Capsule, s.Commitment
 	})
-	betray(t, p.patient, "HospitalA", func(path string, body []byte) []byte {
-		if strings.HasPrefix(path, "/v1/content/") {
+	betray(t, p.patient, "HospitalA", func(r *http.Response, body []byte) []byte {
+		if strings.HasPrefix(r.Request.URL.Path, "/v1/content/") {
 			return forged.Bytes()
 		}
-		return view(path, body)
+		return view(r, body)
 	})
 	_, err = p.patient.Confirm(t.Context(), record)
 	wantLiar(t, err, "HospitalA")
@@ -532,9 +533,9 @@ func TestForgedEnvelopeIsNotSigned(t *testing.T) {
 		}
 		answer.Transaction = first
 	})
-	betray(t, p.patient, "HospitalA", func(path string, body []byte) []byte {
-		if strings.HasSuffix(path, "/endorsement") {
-			return change(path, body)
+	betray(t, p.patient, "HospitalA", func(r *http.Response, body []byte) []byte {
+		if strings.HasSuffix(r.Request.URL.Path, "/endorsement") {
+			return change(r, body)
 		}
 		return body
 	})
@@ -549,9 +550,9 @@ func TestPreparedProposalIsChecked(t *testing.T) {
 	t.Parallel()
 	p := newTrio(t)
 	record := p.upload(t, []byte("emr"))
-	invocation, err := p.requester.invocation(ledger.TxRequestAccess, ledger.RequestAccess{
+	invocation, err := p.requester.invocation(change{name: ledger.TxRequestAccess, arguments: ledger.RequestAccess{
 		RecordVersion: ledger.RecordVersion{Record: record, Version: firstVersion}, Request: ledger.NewID(), Purpose: ledger.Treatment,
-	}, nil)
+	}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -35,7 +35,7 @@ func (c *Client) Open(ctx context.Context, record ledger.ID, version int, path s
 	if err != nil {
 		return opened, err
 	}
-	opened.Size, err = c.save(ctx, a.Record, identity, path)
+	opened.Size, err = c.save(ctx, locked{a.Record, identity}, path)
 	return opened, authorLied(a.Record, err)
 }
 
@@ -53,7 +53,7 @@ func (c *Client) identityFor(ctx context.Context, a agreed, opened *Opened) (age
 		RecordVersion: ledger.RecordVersion{Record: grant.Record, Version: grant.Version}, Grant: grant.Grant,
 	}
 	c.step("recording the access to %s", grant.Record)
-	access, id, err := submit[ledger.Access](ctx, c, ledger.TxOpenRecord, arguments, nil)
+	access, id, err := submit[ledger.Access](ctx, c, change{name: ledger.TxOpenRecord, arguments: arguments})
 	if err != nil {
 		return nil, err
 	}

@@ -211,7 +211,7 @@ func tooFew(fragments ledger.Fragments, failed []served) error {
 	var missing []string
 	refusals := map[fault.Code]int{}
 	for _, answer := range failed {
-		missing = append(missing, answer.proxy+" ("+answer.err.Error()+")")
+		missing = append(missing, answer.proxy+" ("+reason(answer.err)+")")
 		if !tryAnother(answer.err) {
 			refusals[fault.CodeOf(answer.err)]++
 		}
@@ -225,4 +225,17 @@ func tooFew(fragments ledger.Fragments, failed []served) error {
 	slices.Sort(missing)
 	return fault.New(fault.ThresholdNotMet, "%d of %d proxies are needed; missing: %s",
 		fragments.Threshold, len(fragments.Proxies), strings.Join(missing, "; "))
+}
+
+// reason is why a proxy is missing, in few words.
+func reason(err error) string {
+	var silence *silenceError
+	var lie *LiarError
+	switch {
+	case errors.As(err, &silence):
+		return "does not answer"
+	case errors.As(err, &lie):
+		return "lied"
+	}
+	return err.Error()
 }

@@ -164,7 +164,7 @@ func TestForgedInvitationCardIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	invitation.Card = card
-	if _, err := Enroll(t.Context(), filepath.Join(t.TempDir(), "home"), invitation, ""); err == nil {
+	if _, err := Enroll(t.Context(), filepath.Join(t.TempDir(), "home"), invitation, nil); err == nil {
 		t.Error("the forged card was registered")
 	}
 }

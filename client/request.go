@@ -23,7 +23,7 @@ func (c *Client) Request(ctx context.Context, v ledger.RecordVersion, purpose le
 		return ledger.AccessRequest{}, err
 	}
 	c.step("requesting record %s", v.Record)
-	asked, _, err := submit[ledger.AccessRequest](ctx, c, ledger.TxRequestAccess, arguments, nil)
+	asked, _, err := submit[ledger.AccessRequest](ctx, c, change{name: ledger.TxRequestAccess, arguments: arguments})
 	if err != nil {
 		return asked, err
 	}
@@ -84,7 +84,7 @@ func (c *Client) Grant(ctx context.Context, id ledger.ID, expiry time.Time) (led
 	if err := arguments.Validate(); err != nil {
 		return asked, err
 	}
-	grant, _, err := submit[ledger.Grant](ctx, c, ledger.TxGrantAccess, arguments, transient{ledger.TransientFragments: sealed})
+	grant, _, err := submit[ledger.Grant](ctx, c, change{ledger.TxGrantAccess, arguments, transient{ledger.TransientFragments: sealed}})
 	if err != nil {
 		return asked, err
 	}
@@ -104,7 +104,7 @@ func (c *Client) Deny(ctx context.Context, id ledger.ID, reason ledger.DenyReaso
 	if err := arguments.Validate(); err != nil {
 		return asked, err
 	}
-	asked, _, err = submit[ledger.AccessRequest](ctx, c, ledger.TxDenyAccess, arguments, nil)
+	asked, _, err = submit[ledger.AccessRequest](ctx, c, change{name: ledger.TxDenyAccess, arguments: arguments})
 	return asked, err
 }
 

@@ -19,15 +19,22 @@ const (
 	valid          = "VALID"
 )
 
+// change is a transaction in this program's own types.
+type change struct {
+	name      ledger.Transaction
+	arguments any // the ledger type of the same name
+	private   transient
+}
+
 // transient is the private part of a transaction, by the names in package ledger.
 type transient map[string]any
 
 // submit signs a transaction on this device and returns its ID and the result that a
 // majority of the members endorsed, once it is committed. A conflict with somebody
 // else's transaction is met with a fresh proposal, five times at most.
-func submit[T any](ctx context.Context, c *Client, name ledger.Transaction, arguments any, private transient) (T, string, error) {
+func submit[T any](ctx context.Context, c *Client, wanted change) (T, string, error) {
 	var result T
-	invocation, err := c.invocation(name, arguments, private)
+	invocation, err := c.invocation(wanted)
 	if err != nil {
 		return result, "", err
 	}
@@ -41,7 +48,7 @@ func submit[T any](ctx context.Context, c *Client, name ledger.Transaction, argu
 		return result, id, err
 	}
 	if err := json.Unmarshal(text, &result); err != nil {
-		return result, id, fault.New(fault.Internal, "%s: the ledger's result is not what it promises", name)
+		return result, id, fault.New(fault.Internal, "%s: the ledger's result is not what it promises", wanted.name)
 	}
 	return result, id, nil
 }
@@ -54,13 +61,13 @@ func worthFresh(err error) bool {
 	return code == fault.ConcurrentUpdate || code == fault.EndorsementFailed && !errors.As(err, &silence) || lags(err)
 }
 
-func (c *Client) invocation(name ledger.Transaction, arguments any, private transient) (proposal.Invocation, error) {
-	text, err := json.Marshal(arguments)
+func (c *Client) invocation(wanted change) (proposal.Invocation, error) {
+	text, err := json.Marshal(wanted.arguments)
 	if err != nil {
 		return proposal.Invocation{}, err
 	}
-	invocation := proposal.Invocation{Channel: c.bundle.Channel, Transaction: name, Arguments: text}
-	for key, value := range private {
+	invocation := proposal.Invocation{Channel: c.bundle.Channel, Transaction: wanted.name, Arguments: text}
+	for key, value := range wanted.private {
 		text, err := json.Marshal(value)
 		if err != nil {
 			return proposal.Invocation{}, err

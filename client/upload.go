@@ -59,8 +59,8 @@ func (c *Client) Upload(ctx context.Context, n NewRecord) (ledger.Record, error)
 		}
 	}
 	c.step("registering record %s", n.Record)
-	record, _, err := submit[ledger.Record](ctx, c, ledger.TxRegisterRecord, entry.Arguments,
-		transient{ledger.TransientSummary: entry.Summary})
+	record, _, err := submit[ledger.Record](ctx, c, change{ledger.TxRegisterRecord, entry.Arguments,
+		transient{ledger.TransientSummary: entry.Summary}})
 	return record, err
 }
 

@@ -23,11 +23,9 @@ Private keys never leave the home directory. Interrupted, run it again: it finis
 			if err != nil {
 				return err
 			}
-			var passphrase string
+			var passphrase func() (string, error)
 			if protect || a.passphraseFile != "" {
-				if passphrase, err = a.newPassphrase(); err != nil {
-					return err
-				}
+				passphrase = a.newPassphrase
 			}
 			a.progress.step("enrolling at " + invitation.Gateway)
 			c, err := client.Enroll(command.Context(), a.home, invitation, passphrase)
