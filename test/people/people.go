@@ -46,7 +46,7 @@ func Enroll(ctx context.Context, network *networktest.Network, dir string) (*Cas
 		if err != nil {
 			return nil, fmt.Errorf("invite the %s: %w", person.name, err)
 		}
-		if *person.into, err = client.Enroll(ctx, cast.Home(person.name), &invitation, ""); err != nil {
+		if *person.into, err = client.Enroll(ctx, cast.Home(person.name), &invitation, nil); err != nil {
 			return nil, fmt.Errorf("enrol the %s: %w", person.name, err)
 		}
 	}

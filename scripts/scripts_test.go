@@ -1,0 +1,85 @@
+// Package scripts has no code: its test runs, in a copy of the checkout, what the
+// README tells a newcomer to run.
+package scripts
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+func TestDemoAndREADME(t *testing.T) {
+	checkout := copyOfCheckout(t)
+	// The network is created where no other one is, and stopped: the demo has to resume it.
+	subnet := fmt.Sprintf("127.%d.%d.0/24", 80+rand.IntN(15), rand.IntN(256))
+	run(t, checkout, "make build && bin/pie-network up --subnet "+subnet+" && make down")
+	t.Cleanup(func() { run(t, checkout, "make purge") })
+
+	t.Run("demo, the network being down", func(t *testing.T) {
+		output := run(t, checkout, "make demo")
+		for _, want := range []string{
+			"identical: ", "Dr. Weber  physician", `refused by the rule "clearance"`, "age-encryption.org/v1", "make down",
+		} {
+			if !strings.Contains(output, want) {
+				t.Errorf("the demo does not show %q:\n%s", want, output)
+			}
+		}
+		if strings.Contains(output, "Hypertensive") {
+			t.Error("the demo shows plaintext of a record")
+		}
+	})
+	t.Run("demo again, the network being up, with files of the user's", func(t *testing.T) {
+		if err := os.WriteFile(filepath.Join(checkout, "mine.json"), []byte("{}"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		output := run(t, checkout, "make demo FILES='mine.json samples/image.dcm'")
+		if !strings.Contains(output, "mine.json (medical-information)") || strings.Contains(output, "bundle.json (") {
+			t.Errorf("the demo does not share the files it was given:\n%s", output)
+		}
+	})
+	t.Run("what the README tells", func(t *testing.T) {
+		run(t, checkout, commandsOfREADME(t, checkout))
+	})
+}
+
+var block = regexp.MustCompile("(?s)```sh\n(.*?)```")
+
+func commandsOfREADME(t *testing.T, checkout string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(checkout, "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var commands strings.Builder
+	for _, match := range block.FindAllSubmatch(text, -1) {
+		commands.Write(match[1])
+	}
+	if commands.Len() == 0 {
+		t.Fatal("the README has no commands")
+	}
+	return commands.String()
+}
+
+func run(t *testing.T, dir, script string) string {
+	t.Helper()
+	command := exec.Command("bash", "-euo", "pipefail", "-c", script)
+	command.Dir = dir
+	output, err := command.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s: %v\n%s", script, err, output)
+	}
+	return string(output)
+}
+
+// copyOfCheckout copies what git tracks, as a clone would have it.
+func copyOfCheckout(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	run(t, "..", "git ls-files -z | xargs -0 cp --parents -t '"+dir+"'")
+	return dir
+}
