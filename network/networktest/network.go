@@ -24,6 +24,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/trust"
 	"github.com/pie-consortium/pie/network/internal/consortium"
 	"github.com/pie-consortium/pie/network/internal/manifest"
@@ -212,6 +213,12 @@ func (n *Network) Bundle() (trust.Bundle, error) { return n.network.Bundle() }
 // Invite registers a user at a hospital's CA, as `pie-network invite` does.
 func (n *Network) Invite(ctx context.Context, guest Guest) (trust.Invitation, error) {
 	return n.network.Invite(ctx, guest)
+}
+
+// Register makes a user known to their hospital's CA under any name and attributes, as
+// only the hospital itself could, and returns the secret with which they enrol, once.
+func (n *Network) Register(ctx context.Context, user ledger.UserID, attributes map[string]string) (string, error) {
+	return n.network.Register(ctx, user, attributes)
 }
 
 // Nodes is the state of every process.

@@ -78,16 +78,12 @@ func (n *Network) Invite(ctx context.Context, guest Guest) (trust.Invitation, er
 	if err := guest.Validate(); err != nil {
 		return trust.Invitation{}, err
 	}
-	cas := n.Table.Of(settings.CA, guest.MSP)
-	if len(cas) == 0 {
-		return trust.Invitation{}, fmt.Errorf("no hospital has the MSP %q", guest.MSP)
-	}
 	bundle, err := n.Bundle()
 	if err != nil {
 		return trust.Invitation{}, err
 	}
 	user := ledger.UserID{MSP: guest.MSP, Pseudonym: newPseudonym()}
-	secret, err := n.enlist(ctx, cas[0], user.Pseudonym, guest)
+	secret, err := n.Register(ctx, user, guest.attributes())
 	if err != nil {
 		return trust.Invitation{}, err
 	}
@@ -101,24 +97,35 @@ func (n *Network) Invite(ctx context.Context, guest Guest) (trust.Invitation, er
 	return invitation, err
 }
 
-func (n *Network) enlist(ctx context.Context, ca settings.Node, pseudonym string, guest Guest) (string, error) {
-	account, err := trust.ReadSecretFile(filepath.Join(ca.Dir, settings.RegistrarSecret))
+// attributes are what the guest's certificates will carry.
+func (g Guest) attributes() map[string]string {
+	attributes := map[string]string{trust.RoleAttribute: string(g.Role)}
+	if g.Clearance != "" {
+		attributes[trust.ClearanceAttribute] = string(g.Clearance)
+	}
+	if g.Department != "" {
+		attributes[trust.DepartmentAttribute] = g.Department
+	}
+	return attributes
+}
+
+// Register makes a user known to their hospital's CA and returns the secret with which
+// they enrol, once. Name and attributes are the hospital's own affair and not checked.
+func (n *Network) Register(ctx context.Context, user ledger.UserID, attributes map[string]string) (string, error) {
+	cas := n.Table.Of(settings.CA, user.MSP)
+	if len(cas) == 0 {
+		return "", fmt.Errorf("no hospital has the MSP %q", user.MSP)
+	}
+	account, err := trust.ReadSecretFile(filepath.Join(cas[0].Dir, settings.RegistrarSecret))
 	if err != nil {
 		return "", fmt.Errorf("registrar's secret: %w", err)
 	}
-	configuration, err := n.memberTLS(ca.MSP)
+	configuration, err := n.memberTLS(user.MSP)
 	if err != nil {
 		return "", err
 	}
-	attributes := map[string]string{trust.RoleAttribute: string(guest.Role)}
-	if guest.Clearance != "" {
-		attributes[trust.ClearanceAttribute] = string(guest.Clearance)
-	}
-	if guest.Department != "" {
-		attributes[trust.DepartmentAttribute] = guest.Department
-	}
-	server := registrar.CA{URL: ca.CAURL(), TLS: configuration, Name: settings.Registrar, Secret: string(account)}
-	return server.Register(ctx, pseudonym, attributes)
+	server := registrar.CA{URL: cas[0].CAURL(), TLS: configuration, Name: settings.Registrar, Secret: string(account)}
+	return server.Register(ctx, user.Pseudonym, attributes)
 }
 
 // card signs, as the hospital's administrator, who the professional is.
