@@ -20,10 +20,7 @@ const (
 
 // Becomes refuses illegal transitions: a request is answered once.
 func (s RequestState) Becomes(next RequestState) error {
-	if s == Pending && (next == Granted || next == Denied) {
-		return nil
-	}
-	return fault.New(fault.StateConflict, "a request that is %s cannot become %s", s, next)
+	return become("request", s, next, map[RequestState][]RequestState{Pending: {Granted, Denied}})
 }
 
 // AccessRequest is somebody's wish to open one record version, for a purpose.
@@ -53,15 +50,11 @@ const (
 
 // Becomes refuses illegal transitions. A state may become itself: a repeat is no error.
 func (s GrantState) Becomes(next GrantState) error {
-	legal := map[GrantState][]GrantState{
+	return become("grant", s, next, map[GrantState][]GrantState{
 		Issued:  {Issued, Active, Revoked},
 		Active:  {Active, Revoked},
 		Revoked: {Revoked},
-	}
-	if slices.Contains(legal[s], next) {
-		return nil
-	}
-	return fault.New(fault.StateConflict, "a grant that is %s cannot become %s", s, next)
+	})
 }
 
 // Grant lets one subject open one record version through Threshold of its proxies.

@@ -21,17 +21,21 @@ const (
 
 // Becomes refuses illegal transitions. A state may become itself: a repeat is no error.
 func (s RecordState) Becomes(next RecordState) error {
-	legal := map[RecordState][]RecordState{
+	return become("record", s, next, map[RecordState][]RecordState{
 		Registered: {Registered, Confirmed, Disputed, Superseded, ErasedRow},
 		Confirmed:  {Confirmed, Superseded, ErasedRow},
 		Disputed:   {Disputed, Superseded, ErasedRow},
 		Superseded: {Superseded, ErasedRow},
 		ErasedRow:  {ErasedRow},
-	}
-	if slices.Contains(legal[s], next) {
+	})
+}
+
+// become refuses a transition that the table does not list.
+func become[S comparable](what string, from, to S, legal map[S][]S) error {
+	if slices.Contains(legal[from], to) {
 		return nil
 	}
-	return fault.New(fault.StateConflict, "a record that is %s cannot become %s", s, next)
+	return fault.New(fault.StateConflict, "a %s that is %v cannot become %v", what, from, to)
 }
 
 // Record is one registered version of an EMR, as all members see it.
