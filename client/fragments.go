@@ -1,10 +1,7 @@
 package client
 
 import (
-	"bytes"
-	"cmp"
 	"context"
-	"crypto/sha256"
 	"fmt"
 	"slices"
 
@@ -72,14 +69,7 @@ func (c *Client) sealFragment(s share, proxy, recipient string, kfrag *umbral.Ve
 // them up to five, beyond that five by rendezvous hashing, so that each record has its
 // own and one member more moves few.
 func (c *Client) proxies(record ledger.ID) []string {
-	members := c.members()
-	score := func(msp string) []byte {
-		sum := sha256.Sum256([]byte(string(record) + "/" + msp))
-		return sum[:]
-	}
-	slices.SortFunc(members, func(a, b string) int {
-		return cmp.Or(bytes.Compare(score(a), score(b)), cmp.Compare(a, b))
-	})
+	members := ledger.Rendezvous(record, c.members())
 	return members[:min(len(members), ledger.MaxProxies)]
 }
 

@@ -8,12 +8,7 @@ import (
 	"github.com/pie-consortium/pie/ledger"
 )
 
-// Organizations lists the member hospitals, as the own gateway tells.
-func (c *Client) Organizations(ctx context.Context) ([]ledger.Organization, error) {
-	rows, _, err := c.organizations(ctx)
-	return rows, err
-}
-
+// organizations lists the member hospitals and says who told.
 func (c *Client) organizations(ctx context.Context) ([]ledger.Organization, *gateway, error) {
 	return list[ledger.Organization](ctx, c, func(ctx context.Context, g *gateway, _ ledger.Page) (*http.Response, error) {
 		return g.api.ListOrganizations(ctx)

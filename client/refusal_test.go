@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -97,19 +98,21 @@ func TestGrantEnds(t *testing.T) {
 	p := newTrio(t)
 	record := p.upload(t, []byte("emr"))
 	request := p.request(t, record)
-	end := time.Now().Add(3 * time.Second)
-	if _, err := p.patient.Grant(t.Context(), request.Request, end); err != nil {
+	if _, err := p.patient.Grant(t.Context(), request.Request, time.Now().Add(2*time.Second)); err != nil {
 		t.Fatal(err)
 	}
-	<-time.After(time.Until(end)) // the ledger's clock is this machine's
-	_, err := p.requester.Open(t.Context(), record, 0, filepath.Join(t.TempDir(), "out"))
+	var err error
+	for deadline := time.Now().Add(time.Minute); err == nil && time.Now().Before(deadline); {
+		_, err = p.requester.Open(t.Context(), record, 0, filepath.Join(t.TempDir(), "out"))
+	}
 	wantCode(t, err, fault.ConsentExpired)
 	accesses, err := p.patient.Accesses(t.Context(), record)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(accesses) != 1 || accesses[0].Decision.Code != fault.ConsentExpired {
-		t.Errorf("the audit trail has %+v, want the refused open", accesses)
+	refused := slices.IndexFunc(accesses, func(a ledger.Access) bool { return a.Decision.Code == fault.ConsentExpired })
+	if refused < 0 {
+		t.Errorf("the audit trail lacks the refused open: %+v", accesses)
 	}
 }
 

@@ -109,6 +109,13 @@ func (p *parts) close(t testing.TB) []byte {
 
 func (p *parts) args(args ...[]byte) { p.input.ChaincodeSpec.Input.Args = args }
 
+// nonce replaces the nonce and makes the transaction ID fit.
+func (p *parts) nonce(nonce []byte) {
+	p.signature.Nonce = nonce
+	sum := sha256.Sum256(append(bytes.Clone(nonce), p.signature.Creator...))
+	p.channel.TxId = hex.EncodeToString(sum[:])
+}
+
 // unknown adds a field that the message does not describe.
 func unknown(m proto.Message) {
 	extra := protowire.AppendVarint(protowire.AppendTag(nil, 99, protowire.VarintType), 1)
@@ -130,7 +137,7 @@ func TestForgedProposalsAreRefused(t *testing.T) {
 		"a future time":         func(p *parts) { p.channel.Timestamp = timestamppb.New(time.Now().Add(time.Hour)) },
 		"no time":               func(p *parts) { p.channel.Timestamp = nil },
 		"another creator":       func(p *parts) { p.signature.Creator = foreign.signature.Creator },
-		"a short nonce":         func(p *parts) { p.signature.Nonce = []byte{1} },
+		"a short nonce":         func(p *parts) { p.nonce([]byte{1}) },
 		"another chaincode run": func(p *parts) { p.input.ChaincodeSpec.ChaincodeId.Name = "lscc" },
 		"another type of code":  func(p *parts) { p.input.ChaincodeSpec.Type = peer.ChaincodeSpec_JAVA },
 		"another function":      func(p *parts) { p.args([]byte("GrantAccess"), arguments) },
