@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"encoding/json"
+	"slices"
 	"testing"
 )
 
@@ -115,4 +116,25 @@ func FuzzNames(f *testing.F) {
 		var digest Digest
 		_ = digest.UnmarshalText([]byte(text)) // must not panic
 	})
+}
+
+func TestRendezvousMovesFew(t *testing.T) {
+	members := []string{"A", "B", "C", "D", "E"}
+	backwards := []string{"E", "D", "C", "B", "A"}
+	first := map[string]int{}
+	for range 500 {
+		record := NewID()
+		order := Rendezvous(record, members)
+		if !slices.Equal(order, Rendezvous(record, backwards)) {
+			t.Fatal("the order depends on who was named first")
+		}
+		without := slices.DeleteFunc(slices.Clone(order), func(m string) bool { return m == "C" })
+		if !slices.Equal(without, Rendezvous(record, []string{"A", "B", "D", "E"})) {
+			t.Fatal("a member less changes the order of the others")
+		}
+		first[order[0]]++
+	}
+	if len(first) != len(members) {
+		t.Errorf("only %v ever come first", first)
+	}
 }
