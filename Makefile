@@ -34,9 +34,10 @@ check: ## format, vet and lint
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); exit 1; }
 	go vet ./...
 	go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0 run
+	go run ./chaincode/lint ./chaincode/... ./ledger/...
 
-bench: ## run the benchmarks
-	go test -run '^$$' -bench . ./...
+bench: ## measure every job against its floor, into docs/benchmarks.md (an hour)
+	go run ./test/bench
 
 fuzz: ## run every fuzz target for ten seconds
 	@scripts/fuzz
