@@ -86,7 +86,7 @@ func (c Configuration) orderer() fields {
 		node := c.Table.Of(settings.Orderer, organization.MSP)[0]
 		public := c.Table.Public(organization.MSP)
 		consenters = append(consenters, fields{
-			"ID": i + 1, "Host": node.Address.String(), "Port": node.Ports[0], "MSPID": organization.MSP,
+			"ID": i + 1, "Host": node.Place.Name, "Port": node.Ports[0], "MSPID": organization.MSP,
 			"Identity":      filepath.Join(public, "orderer", "identity.pem"),
 			"ClientTLSCert": filepath.Join(public, "orderer", "tls.pem"),
 			"ServerTLSCert": filepath.Join(public, "orderer", "tls.pem"),
@@ -126,7 +126,7 @@ func (c Configuration) member(organization manifest.Organization) fields {
 	}
 	if len(organization.Peers) > 0 {
 		anchor := c.Table.Of(settings.Peer, organization.MSP)[0]
-		member["AnchorPeers"] = []fields{{"Host": anchor.Address.String(), "Port": anchor.Ports[0]}}
+		member["AnchorPeers"] = []fields{{"Host": anchor.Place.Name, "Port": anchor.Ports[0]}}
 	}
 	return member
 }

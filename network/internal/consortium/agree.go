@@ -73,10 +73,14 @@ func (n *Network) join(ctx context.Context) error {
 	return joining.Wait()
 }
 
-// blame says of an error which node it is about, and where that one's log is.
+// blame says of an error which node it is about, and where that one's log is, unless
+// another launcher keeps it.
 func (n *Network) blame(node string, err error) error {
 	if err == nil {
 		return nil
+	}
+	if !exists(n.Log(node)) {
+		return fmt.Errorf("%s: %w", node, err)
 	}
 	return &process.Failure{Name: node, What: "failed (" + err.Error() + ")", Log: n.Log(node)}
 }

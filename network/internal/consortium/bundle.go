@@ -31,7 +31,7 @@ func (n *Network) Bundle() (trust.Bundle, error) {
 	return bundle, nil
 }
 
-// writeBundle puts the bundle where the gateways read it.
+// writeBundle writes the bundle for people, and each gateway's copy.
 func (n *Network) writeBundle() error {
 	bundle, err := n.Bundle()
 	if err != nil {
@@ -40,6 +40,11 @@ func (n *Network) writeBundle() error {
 	text, err := json.MarshalIndent(bundle, "", "  ")
 	if err != nil {
 		return err
+	}
+	for _, gateway := range n.Table.Of(settings.Gateway, "") {
+		if err := os.WriteFile(gateway.Trust(), text, 0o644); err != nil {
+			return err
+		}
 	}
 	return os.WriteFile(n.Table.Bundle(), text, 0o644)
 }

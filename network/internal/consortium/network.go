@@ -26,7 +26,8 @@ const descriptionName = "network.yaml"
 
 // Description is what a data directory keeps of the network in it.
 type Description struct {
-	// Subnet is the loopback network, 127.x.y.0/24.
+	// Subnet is the loopback network of processes, 127.x.y.0/24, or the private network
+	// of containers, a.b.0.0/16.
 	Subnet netip.Prefix `yaml:"subnet"`
 	// Consortium is the topology the network was made with.
 	Consortium manifest.Consortium `yaml:"consortium"`
@@ -63,7 +64,7 @@ func parse(text []byte) (Description, error) {
 // Create notes in data which network is to be there. Data that hold another one are
 // left as they are, and an error.
 func Create(data string, description Description) error {
-	if _, err := description.Consortium.Loopback(description.Subnet); err != nil {
+	if _, err := settings.NewPlacement(description.Consortium, description.Subnet, data); err != nil {
 		return err
 	}
 	old, err := Read(data)
@@ -102,21 +103,29 @@ func Open(data string, nodes *process.Supervisor) (*Network, error) {
 	if err != nil {
 		return nil, err
 	}
-	addresses, err := description.Consortium.Loopback(description.Subnet)
+	table, pack, err := description.table(data)
 	if err != nil {
 		return nil, err
 	}
-	pack, err := lifecycle.NewPackage(description.Consortium.Chaincode)
+	return &Network{Description: description, Table: table, data: data, pack: pack, nodes: nodes}, nil
+}
+
+// Plan is the table of the network that would be in data, an absolute path.
+func (d Description) Plan(data string) (*settings.Table, error) {
+	table, _, err := d.table(data)
+	return table, err
+}
+
+func (d Description) table(data string) (*settings.Table, lifecycle.Package, error) {
+	placement, err := settings.NewPlacement(d.Consortium, d.Subnet, data)
 	if err != nil {
-		return nil, fmt.Errorf("package the chaincode: %w", err)
+		return nil, lifecycle.Package{}, err
 	}
-	return &Network{
-		Description: description,
-		Table:       settings.New(description.Consortium, addresses, data, pack.ID),
-		data:        data,
-		pack:        pack,
-		nodes:       nodes,
-	}, nil
+	pack, err := lifecycle.NewPackage(d.Consortium.Chaincode)
+	if err != nil {
+		return nil, lifecycle.Package{}, fmt.Errorf("package the chaincode: %w", err)
+	}
+	return settings.New(d.Consortium, placement, pack.ID), pack, nil
 }
 
 // Build makes sure that every program of the network is there. The product's own are
@@ -138,7 +147,7 @@ func (n *Network) Build(ctx context.Context, progress func(string)) error {
 		products = append(products, "pie-gateway")
 	}
 	progress("building the chaincode and the gateway")
-	return toolchain.Products(ctx, source, n.binaries(), products...)
+	return toolchain.Products(ctx, source, n.Table.Programs(), products...)
 }
 
 // relink makes link a symbolic link to target.
@@ -153,15 +162,12 @@ func relink(target, link string) error {
 // needs no toolchain.
 func (n *Network) tools() string { return filepath.Join(n.data, "tools") }
 
-// binaries is the folder of the product's own programs.
-func (n *Network) binaries() string { return filepath.Join(n.data, "bin") }
-
 // block is the file of the channel's first block.
 func (n *Network) block() string { return filepath.Join(n.data, "channel", "genesis.block") }
 
 // program is the path of a program of the network, by its name.
 func (n *Network) program(name string) string {
-	if own := filepath.Join(n.binaries(), name); exists(own) {
+	if own := filepath.Join(n.Table.Programs(), name); exists(own) {
 		return own
 	}
 	return filepath.Join(n.tools(), name)

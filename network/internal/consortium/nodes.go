@@ -35,7 +35,7 @@ func (n *Network) checkPorts(ctx context.Context) error {
 			continue
 		}
 		for _, port := range node.Ports {
-			address := net.JoinHostPort(node.Address.String(), fmt.Sprint(port))
+			address := net.JoinHostPort(node.Place.Listen.String(), fmt.Sprint(port))
 			listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
 			if err != nil {
 				taken = append(taken, fmt.Errorf("%s can not have %s: %w", node.Name, address, err))

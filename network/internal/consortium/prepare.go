@@ -9,8 +9,6 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/goccy/go-yaml"
-
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/trust"
 	"github.com/pie-consortium/pie/network/internal/channel"
@@ -22,9 +20,6 @@ import (
 
 // prepare makes keys, first block and configuration, as far as they are missing.
 func (n *Network) prepare(ctx context.Context) error {
-	if err := n.writeBuilder(); err != nil {
-		return err
-	}
 	for _, organization := range n.Consortium.Organizations {
 		if err := n.prepareOrganization(organization); err != nil {
 			return fmt.Errorf("prepare %s: %w", organization.MSP, err)
@@ -53,7 +48,7 @@ func (n *Network) prepareOrganization(member manifest.Organization) error {
 	}); err != nil {
 		return err
 	}
-	if err := organization.TLS(filepath.Join(dir, "admin", "tls"), identity.Endpoint{Host: "admin." + member.MSP, Client: true}); err != nil {
+	if err := organization.TLS(filepath.Join(dir, "admin", "tls"), identity.Endpoint{Names: []string{"admin." + member.MSP}, Client: true}); err != nil {
 		return err
 	}
 	for _, node := range n.Table.Nodes {
@@ -68,7 +63,7 @@ func (n *Network) prepareOrganization(member manifest.Organization) error {
 }
 
 func (n *Network) prepareNode(organization identity.Organization, node settings.Node) error {
-	endpoint := identity.Endpoint{Host: node.Name, Address: node.Address, Client: node.Kind == settings.Orderer}
+	endpoint := identity.Endpoint{Names: []string{node.Name, node.Place.Name}, Server: true, Client: node.Kind == settings.Orderer}
 	if err := organization.TLS(filepath.Join(node.Dir, "tls"), endpoint); err != nil {
 		return err
 	}
@@ -80,6 +75,8 @@ func (n *Network) prepareNode(organization identity.Organization, node settings.
 		err = n.preparePeer(organization, node)
 	case settings.CA:
 		err = drawSecret(filepath.Join(node.Dir, settings.RegistrarSecret))
+	case settings.Database:
+		err = drawSecret(filepath.Join(node.Dir, settings.DatabaseSecret))
 	case settings.Gateway:
 		_, err = organization.Identity(filepath.Join(node.Dir, "msp"), identity.Subject{
 			Name: gatewayPseudonym, Unit: identity.Client, Attributes: map[string]string{trust.RoleAttribute: string(ledger.Gateway)},
@@ -109,39 +106,24 @@ func (n *Network) prepareOrderer(organization identity.Organization, node settin
 	return copyFile(n.program("orderer.yaml"), filepath.Join(node.Dir, "orderer.yaml"))
 }
 
-// preparePeer writes the part of a peer's configuration that environment variables
-// can not override: no Docker, and our builder.
 func (n *Network) preparePeer(organization identity.Organization, node settings.Node) error {
 	if _, err := organization.Identity(filepath.Join(node.Dir, "msp"), identity.Subject{Name: node.Name, Unit: identity.Peer}); err != nil {
+		return err
+	}
+	if err := writeBuilder(filepath.Join(node.Builder(), "bin")); err != nil {
 		return err
 	}
 	text, err := os.ReadFile(n.program("core.yaml"))
 	if err != nil {
 		return err
 	}
-	var core map[string]any
-	if err := yaml.Unmarshal(text, &core); err != nil {
-		return fmt.Errorf("read Fabric's core.yaml: %w", err)
-	}
-	core["vm"].(map[string]any)["endpoint"] = ""
-	core["chaincode"].(map[string]any)["externalBuilders"] = []any{map[string]any{
-		"name": "ccaas_builder", "path": n.builder(),
-		"propagateEnvironment": []string{"CHAINCODE_AS_A_SERVICE_BUILDER_CONFIG"},
-	}}
-	if text, err = yaml.Marshal(core); err != nil {
-		return err
-	}
-	return os.WriteFile(filepath.Join(node.Dir, "core.yaml"), text, 0o600)
+	return node.WriteCore(text)
 }
 
 //go:embed builder
 var builder embed.FS
 
-// builder is the folder of the programs by which a peer finds its chaincode.
-func (n *Network) builder() string { return filepath.Join(n.data, "builder") }
-
-func (n *Network) writeBuilder() error {
-	bin := filepath.Join(n.builder(), "bin")
+func writeBuilder(bin string) error {
 	if err := os.MkdirAll(bin, 0o700); err != nil {
 		return err
 	}

@@ -11,9 +11,9 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
-	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/pie-consortium/pie/ledger/trust"
 )
@@ -94,9 +94,10 @@ func (o Organization) Identity(dir string, subject Subject) (string, error) {
 
 // Endpoint is who a TLS certificate is for.
 type Endpoint struct {
-	Host string
-	// Address is where a server listens; the zero value is for those that do not.
-	Address netip.Addr
+	// Names are all names and addresses that it is reached by, its own name first.
+	Names []string
+	// Server lets it pass for a server of these names.
+	Server bool
 	// Client lets it authenticate itself to servers, an ordering node's administration
 	// among them. Only ordering nodes and administrators do.
 	Client bool
@@ -113,12 +114,17 @@ func (o Organization) TLS(dir string, endpoint Endpoint) error {
 		return err
 	}
 	template := &x509.Certificate{
-		Subject:  pkix.Name{CommonName: endpoint.Host, Organization: []string{o.MSP}},
-		DNSNames: []string{endpoint.Host},
+		Subject:  pkix.Name{CommonName: endpoint.Names[0], Organization: []string{o.MSP}},
 		KeyUsage: x509.KeyUsageDigitalSignature,
 	}
-	if endpoint.Address.IsValid() {
-		template.IPAddresses = []net.IP{endpoint.Address.AsSlice()}
+	for _, name := range endpoint.Names {
+		if address := net.ParseIP(name); address != nil {
+			template.IPAddresses = append(template.IPAddresses, address)
+		} else if !slices.Contains(template.DNSNames, name) {
+			template.DNSNames = append(template.DNSNames, name)
+		}
+	}
+	if endpoint.Server {
 		template.ExtKeyUsage = append(template.ExtKeyUsage, x509.ExtKeyUsageServerAuth)
 	}
 	if endpoint.Client {

@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"io/fs"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -103,7 +102,7 @@ func TestIdentityCarriesUnitAndAttributes(t *testing.T) {
 func TestTLSNamesHostAndAddress(t *testing.T) {
 	dir := t.TempDir()
 	node := filepath.Join(dir, "node")
-	if err := open(t, dir).TLS(node, identity.Endpoint{Host: "peer0.hospital-a", Address: netip.MustParseAddr("127.77.0.3")}); err != nil {
+	if err := open(t, dir).TLS(node, identity.Endpoint{Names: []string{"peer0.hospital-a", "127.77.0.3"}, Server: true}); err != nil {
 		t.Fatal(err)
 	}
 	pair, err := tls.LoadX509KeyPair(filepath.Join(node, "cert.pem"), filepath.Join(node, "key.pem"))
@@ -129,7 +128,7 @@ func TestTLSNamesHostAndAddress(t *testing.T) {
 
 func TestAdministratorIsNoServer(t *testing.T) {
 	dir := t.TempDir()
-	if err := open(t, dir).TLS(filepath.Join(dir, "tls"), identity.Endpoint{Host: "admin.HospitalA", Client: true}); err != nil {
+	if err := open(t, dir).TLS(filepath.Join(dir, "tls"), identity.Endpoint{Names: []string{"admin.HospitalA"}, Client: true}); err != nil {
 		t.Fatal(err)
 	}
 	certificate, err := identity.ReadCertificate(filepath.Join(dir, "tls", "cert.pem"))

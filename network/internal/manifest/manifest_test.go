@@ -1,7 +1,6 @@
 package manifest_test
 
 import (
-	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -98,33 +97,6 @@ func TestTooManyHosts(t *testing.T) {
 	}
 	if err := consortium.Validate(); err == nil || !strings.Contains(err.Error(), "at most 250") {
 		t.Errorf("got %v", err)
-	}
-}
-
-func TestLoopback(t *testing.T) {
-	consortium, err := manifest.Parse([]byte(read(t, "consortium.yaml")))
-	if err != nil {
-		t.Fatal(err)
-	}
-	subnet := netip.MustParsePrefix("127.77.0.0/24")
-	addresses, err := consortium.Loopback(subnet)
-	if err != nil {
-		t.Fatal(err)
-	}
-	seen := map[netip.Addr]string{}
-	for host, address := range addresses {
-		if !subnet.Contains(address) || seen[address] != "" {
-			t.Errorf("%s got %s, which is outside %s or belongs to %q", host, address, subnet, seen[address])
-		}
-		seen[address] = host
-	}
-	if len(addresses) != 19 {
-		t.Errorf("%d addresses", len(addresses))
-	}
-	for _, bad := range []string{"10.0.0.0/24", "127.0.0.0/8", "0.0.0.0/24", "::1/128"} {
-		if _, err := consortium.Loopback(netip.MustParsePrefix(bad)); err == nil {
-			t.Errorf("%s was accepted", bad)
-		}
 	}
 }
 

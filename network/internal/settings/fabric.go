@@ -12,11 +12,11 @@ func (t *Table) orderer(n *Node) {
 	n.Ports = []int{ordererPort, ordererAdminPort, operationsPort}
 	n.Command = []string{"orderer"}
 	// Fabric is healthy a moment before it listens.
-	n.Health = []string{"http://" + n.at(operationsPort) + "/healthz", "tcp://" + n.Endpoint()}
+	n.Health = []string{"http://" + n.private(operationsPort) + "/healthz", "tcp://" + n.Endpoint()}
 	n.Environment = map[string]string{
 		"FABRIC_CFG_PATH":                           n.Dir,
 		"FABRIC_LOGGING_FORMAT":                     logFormat,
-		"ORDERER_GENERAL_LISTENADDRESS":             n.Address.String(),
+		"ORDERER_GENERAL_LISTENADDRESS":             n.Place.Listen.String(),
 		"ORDERER_GENERAL_LISTENPORT":                strconv.Itoa(ordererPort),
 		"ORDERER_GENERAL_LOCALMSPID":                n.MSP,
 		"ORDERER_GENERAL_LOCALMSPDIR":               n.file("msp"),
@@ -28,7 +28,7 @@ func (t *Table) orderer(n *Node) {
 		"ORDERER_GENERAL_CLUSTER_CLIENTPRIVATEKEY":  n.file("tls", "key.pem"),
 		"ORDERER_GENERAL_BOOTSTRAPMETHOD":           "none",
 		"ORDERER_CHANNELPARTICIPATION_ENABLED":      "true",
-		"ORDERER_ADMIN_LISTENADDRESS":               n.at(ordererAdminPort),
+		"ORDERER_ADMIN_LISTENADDRESS":               n.listen(ordererAdminPort),
 		"ORDERER_ADMIN_TLS_ENABLED":                 "true",
 		"ORDERER_ADMIN_TLS_CERTIFICATE":             n.file("tls", "cert.pem"),
 		"ORDERER_ADMIN_TLS_PRIVATEKEY":              n.file("tls", "key.pem"),
@@ -37,7 +37,7 @@ func (t *Table) orderer(n *Node) {
 		"ORDERER_FILELEDGER_LOCATION":               n.file("state", "ledger"),
 		"ORDERER_CONSENSUS_WALDIR":                  n.file("state", "wal"),
 		"ORDERER_CONSENSUS_SNAPDIR":                 n.file("state", "snapshots"),
-		"ORDERER_OPERATIONS_LISTENADDRESS":          n.at(operationsPort),
+		"ORDERER_OPERATIONS_LISTENADDRESS":          n.private(operationsPort),
 		"ORDERER_METRICS_PROVIDER":                  "prometheus",
 	}
 }
@@ -57,15 +57,15 @@ func (t *Table) peer(n *Node) {
 	n.Ports = []int{peerPort, peerServicePort, operationsPort}
 	n.Command = []string{"peer", "node", "start"}
 	// Fabric is healthy a moment before it listens.
-	n.Health = []string{"http://" + n.at(operationsPort) + "/healthz", "tcp://" + n.Endpoint()}
+	n.Health = []string{"http://" + n.private(operationsPort) + "/healthz", "tcp://" + n.Endpoint()}
 	n.Environment = map[string]string{
 		"FABRIC_CFG_PATH":                   n.Dir,
 		"FABRIC_LOGGING_FORMAT":             logFormat,
 		"CORE_PEER_ID":                      n.Name,
 		"CORE_PEER_NETWORKID":               t.consortium.Channel,
 		"CORE_PEER_ADDRESS":                 n.at(peerPort),
-		"CORE_PEER_LISTENADDRESS":           n.at(peerPort),
-		"CORE_PEER_CHAINCODELISTENADDRESS":  n.at(peerServicePort),
+		"CORE_PEER_LISTENADDRESS":           n.listen(peerPort),
+		"CORE_PEER_CHAINCODELISTENADDRESS":  n.private(peerServicePort),
 		"CORE_PEER_LOCALMSPID":              n.MSP,
 		"CORE_PEER_MSPCONFIGPATH":           n.file("msp"),
 		"CORE_PEER_FILESYSTEMPATH":          n.file("state"),
@@ -74,7 +74,7 @@ func (t *Table) peer(n *Node) {
 		"CORE_PEER_TLS_CERT_FILE":           n.file("tls", "cert.pem"),
 		"CORE_PEER_TLS_KEY_FILE":            n.file("tls", "key.pem"),
 		"CORE_PEER_TLS_ROOTCERT_FILE":       n.file("tls", "ca.pem"),
-		"CORE_OPERATIONS_LISTENADDRESS":     n.at(operationsPort),
+		"CORE_OPERATIONS_LISTENADDRESS":     n.private(operationsPort),
 		"CORE_METRICS_PROVIDER":             "prometheus",
 		"CORE_PEER_GOSSIP_BOOTSTRAP":        t.endpoint(bootstrap, peerPort),
 		"CORE_PEER_GOSSIP_ENDPOINT":         n.at(peerPort),
@@ -86,16 +86,30 @@ func (t *Table) peer(n *Node) {
 		"CORE_PEER_GOSSIP_ALIVETIMEINTERVAL":              "1s",
 		"CORE_PEER_GOSSIP_ALIVEEXPIRATIONTIMEOUT":         "10s",
 		"CORE_PEER_GOSSIP_PVTDATA_RECONCILESLEEPINTERVAL": "2s",
-		// Read by the builder, which fills it into the chaincode package.
-		"CHAINCODE_AS_A_SERVICE_BUILDER_CONFIG": fmt.Sprintf(`{"address":%q}`, t.endpoint(organization.Chaincode, chaincodePort)),
+		builderVariable: fmt.Sprintf(`{"address":%q}`, t.endpoint(organization.Chaincode, chaincodePort)),
 	}
+	// No container engine, but our own way to the chaincode.
+	n.Core = map[string]any{
+		"vm.endpoint": "",
+		"chaincode.externalBuilders": []any{map[string]any{
+			"name": "ccaas_builder", "path": n.Builder(), "propagateEnvironment": []string{builderVariable},
+		}},
+	}
+	t.useDatabase(n)
 }
+
+// builderVariable says where the chaincode is to the builder, which fills it into the
+// chaincode package.
+const builderVariable = "CHAINCODE_AS_A_SERVICE_BUILDER_CONFIG"
+
+// Builder is the folder of the programs by which a peer finds its chaincode.
+func (n Node) Builder() string { return n.file("builder") }
 
 func (t *Table) chaincode(n *Node) {
 	n.Ports = []int{chaincodePort}
 	n.Command = []string{"pie-chaincode"}
-	n.Health = []string{"tcp://" + n.Endpoint()}
-	n.Environment = map[string]string{"CHAINCODE_ID": t.packageID, "CHAINCODE_SERVER_ADDRESS": n.at(chaincodePort)}
+	n.Health = []string{"tcp://" + n.private(chaincodePort)}
+	n.Environment = map[string]string{"CHAINCODE_ID": t.packageID, "CHAINCODE_SERVER_ADDRESS": n.private(chaincodePort)}
 }
 
 // RegistrarSecret is the file, in the node's folder, with the secret of the
@@ -107,12 +121,14 @@ const Registrar = "registrar"
 
 func (t *Table) ca(n *Node) {
 	n.Ports = []int{caPort, operationsPort}
-	n.Command = []string{"fabric-ca-server", "start", "--home", n.Dir}
+	// It writes into its home.
+	n.Command = []string{"fabric-ca-server", "start", "--home", n.State()}
 	// Fabric is healthy a moment before it listens.
-	n.Health = []string{"http://" + n.at(operationsPort) + "/healthz", "tcp://" + n.Endpoint()}
+	n.Health = []string{"http://" + n.private(operationsPort) + "/healthz", "tcp://" + n.Endpoint()}
 	authority := t.Organization(n.MSP) + "/ca"
-	n.Configuration = map[string]any{"fabric-ca-server-config.yaml": map[string]any{
-		"address": n.Address.String(),
+	n.Reads = []string{authority}
+	n.Configuration = map[string]any{"state/fabric-ca-server-config.yaml": map[string]any{
+		"address": n.Place.Listen.String(),
 		"port":    caPort,
 		"tls":     map[string]any{"enabled": true, "certfile": n.file("tls", "cert.pem"), "keyfile": n.file("tls", "key.pem")},
 		"ca":      map[string]any{"name": n.Name, "certfile": authority + "/cert.pem", "keyfile": authority + "/key.pem"},
@@ -121,7 +137,7 @@ func (t *Table) ca(n *Node) {
 		"signing":    map[string]any{"default": map[string]any{"usage": []string{"digital signature"}, "expiry": "8760h"}},
 		"bccsp":      map[string]any{"default": "SW", "sw": map[string]any{"hash": "SHA2", "security": 256, "filekeystore": map[string]any{"keystore": n.file("state", "keystore")}}},
 		"cfg":        map[string]any{"identities": map[string]any{"passwordattempts": 10}},
-		"operations": map[string]any{"listenaddress": n.at(operationsPort)},
+		"operations": map[string]any{"listenaddress": n.private(operationsPort)},
 		"metrics":    map[string]any{"provider": "prometheus"},
 		"registry": map[string]any{"maxenrollments": -1, "identities": []any{map[string]any{
 			"name": Registrar, "pass": secretOf(n.file(RegistrarSecret)), "type": "client", "affiliation": "",

@@ -7,7 +7,6 @@ import (
 	"cmp"
 	"fmt"
 	"net"
-	"net/netip"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -22,6 +21,7 @@ type Kind string
 const (
 	Orderer   Kind = "orderer"
 	CA        Kind = "ca"
+	Database  Kind = "database"
 	Peer      Kind = "peer"
 	Chaincode Kind = "chaincode"
 	IPFS      Kind = "ipfs"
@@ -35,6 +35,7 @@ const (
 	peerPort         = 7051
 	peerServicePort  = 7052
 	caPort           = 7054
+	databasePort     = 5984
 	chaincodePort    = 9999
 	ipfsSwarmPort    = 4001
 	ipfsAPIPort      = 5001
@@ -48,12 +49,16 @@ type Node struct {
 	Name string
 	Kind Kind
 	MSP  string
-	// Address is where the node listens.
-	Address netip.Addr
+	// Place is where the node is.
+	Place Place
 	// Ports are all ports the node listens on, the one that clients use first.
 	Ports []int
 	// Dir is the node's own folder: keys, configuration, state.
 	Dir string
+	// Needs names the nodes without which this one does not become ready.
+	Needs []string
+	// Reads are folders beside Dir that the node reads.
+	Reads []string
 	// Command is the program and its arguments.
 	Command []string
 	// Environment is all that the process gets beside PATH and HOME.
@@ -63,14 +68,27 @@ type Node struct {
 	Health []string
 	// Configuration are the files to write into Dir before a start, by name.
 	Configuration map[string]any
+	// Core are changes, by path, to Fabric's core.yaml: what a peer's environment can
+	// not say, or must not.
+	Core map[string]any
 }
 
 // Endpoint is the address that clients use, host and port.
 func (n Node) Endpoint() string { return n.at(n.Ports[0]) }
 
-func (n Node) at(port int) string {
-	return net.JoinHostPort(n.Address.String(), strconv.Itoa(port))
-}
+// at is the node's own port, as other nodes reach it.
+func (n Node) at(port int) string { return join(n.Place.Name, port) }
+
+// listen is where the node opens a port for everybody.
+func (n Node) listen(port int) string { return join(n.Place.Listen.String(), port) }
+
+// private is where the node opens a port for its own organisation.
+func (n Node) private(port int) string { return join(n.Place.Private.String(), port) }
+
+func join(host string, port int) string { return net.JoinHostPort(host, strconv.Itoa(port)) }
+
+// State is the one folder that the node's process writes to.
+func (n Node) State() string { return n.file("state") }
 
 // file is a path inside the node's folder.
 func (n Node) file(parts ...string) string {
@@ -80,24 +98,22 @@ func (n Node) file(parts ...string) string {
 // Table is every node of a consortium.
 type Table struct {
 	consortium manifest.Consortium
-	addresses  manifest.Addresses
-	// root is the folder under which each organisation has its own.
-	root string
+	placement  Placement
 	// packageID is what the chaincode answers to.
 	packageID string
 	// Nodes in the manifest's order.
 	Nodes []Node
 }
 
-// New makes the table for a consortium whose hosts have these addresses, whose
-// organisations keep their folders under root, an absolute path, and whose peers know
-// the chaincode by this package identifier.
-func New(consortium manifest.Consortium, addresses manifest.Addresses, root, packageID string) *Table {
-	table := &Table{consortium: consortium, addresses: addresses, root: root, packageID: packageID}
+// New makes the table for a consortium that is placed so, and whose peers know the
+// chaincode by this package identifier.
+func New(consortium manifest.Consortium, placement Placement, packageID string) *Table {
+	table := &Table{consortium: consortium, placement: placement, packageID: packageID}
 	for _, organization := range consortium.Organizations {
 		table.add(organization.MSP, Orderer, organization.Orderer, table.orderer)
 		table.add(organization.MSP, CA, organization.CA, table.ca)
 		for _, peer := range organization.Peers {
+			table.add(organization.MSP, Database, databaseOf(peer), table.database)
 			table.add(organization.MSP, Peer, peer, table.peer)
 		}
 		table.add(organization.MSP, Chaincode, organization.Chaincode, table.chaincode)
@@ -107,13 +123,15 @@ func New(consortium manifest.Consortium, addresses manifest.Addresses, root, pac
 	return table
 }
 
+// add adds the node on host, unless there is no such host.
 func (t *Table) add(msp string, kind Kind, host string, fill func(*Node)) {
-	if host == "" {
+	place, placed := t.placement.Places[host]
+	if !placed {
 		return
 	}
 	node := Node{
 		Name: host, Kind: kind, MSP: msp,
-		Address:     t.addresses[host],
+		Place:       place,
 		Dir:         filepath.Join(t.Organization(msp), "nodes", host),
 		Environment: map[string]string{},
 	}
@@ -121,9 +139,19 @@ func (t *Table) add(msp string, kind Kind, host string, fill func(*Node)) {
 	t.Nodes = append(t.Nodes, node)
 }
 
+// Root is the folder under which everything lies.
+func (t *Table) Root() string { return t.placement.Root }
+
+// Probe is the program, among the product's own, that looks at the health of a node
+// whose container has no other.
+const Probe = "pie-network"
+
+// Programs is the folder of the product's own programs.
+func (t *Table) Programs() string { return filepath.Join(t.Root(), "bin") }
+
 // Organization is the folder of the member with this MSP.
 func (t *Table) Organization(msp string) string {
-	return filepath.Join(t.root, "organizations", msp)
+	return filepath.Join(t.Root(), "organizations", msp)
 }
 
 // Public is what the member with this MSP shows to the others: its roots, and the
@@ -152,7 +180,7 @@ func (t *Table) Of(kind Kind, msp string) []Node {
 	return nodes
 }
 
-// endpoint is host's address with a port.
+// endpoint is a port of host, as other nodes reach it.
 func (t *Table) endpoint(host string, port int) string {
-	return net.JoinHostPort(t.addresses[host].String(), strconv.Itoa(port))
+	return join(t.placement.Places[host].Name, port)
 }

@@ -1,6 +1,9 @@
 package settings
 
-import "fmt"
+import (
+	"fmt"
+	"net/netip"
+)
 
 // secretOf stands, in a node's configuration, for the content of a secret file; it
 // is filled in as the configuration is written.
@@ -12,7 +15,7 @@ const swarmKeyName = "swarm.key"
 func (t *Table) ipfs(n *Node) {
 	n.Ports = []int{ipfsAPIPort, ipfsSwarmPort}
 	n.Command = []string{"ipfs", "daemon"}
-	n.Health = []string{"post://" + n.Endpoint() + "/api/v0/id"}
+	n.Health = []string{"post://" + n.private(ipfsAPIPort) + "/api/v0/id"}
 	n.Environment = map[string]string{
 		"IPFS_PATH":         n.Repository(),
 		"IPFS_TELEMETRY":    "off",
@@ -22,7 +25,7 @@ func (t *Table) ipfs(n *Node) {
 }
 
 // Repository is the folder of a Kubo node's content.
-func (n Node) Repository() string { return n.file("state") }
+func (n Node) Repository() string { return n.State() }
 
 // SwarmKey is the file of the key that the consortium's Kubo nodes share.
 func (n Node) SwarmKey() string { return n.file("state", swarmKeyName) }
@@ -32,7 +35,11 @@ func (n Node) IPFSAPI() string { return "http://" + n.at(ipfsAPIPort) }
 
 // SwarmAddress is where other Kubo nodes find this one, without its peer ID.
 func (n Node) SwarmAddress() string {
-	return fmt.Sprintf("/ip4/%s/tcp/%d", n.Address, ipfsSwarmPort)
+	protocol := "dns4"
+	if _, err := netip.ParseAddr(n.Place.Name); err == nil {
+		protocol = "ip4"
+	}
+	return fmt.Sprintf("/%s/%s/tcp/%d", protocol, n.Place.Name, ipfsSwarmPort)
 }
 
 // IPFSConfiguration is what is changed in the configuration that Kubo makes for
@@ -42,8 +49,9 @@ func (n Node) IPFSConfiguration() map[string]any {
 	off := map[string]any{"Enabled": false}
 	return map[string]any{
 		"Addresses": map[string]any{
-			"API": fmt.Sprintf("/ip4/%s/tcp/%d", n.Address, ipfsAPIPort), "Gateway": nil,
-			"Swarm": []string{n.SwarmAddress()}, "Announce": nil, "AppendAnnounce": nil, "NoAnnounce": nil,
+			"API": fmt.Sprintf("/ip4/%s/tcp/%d", n.Place.Private, ipfsAPIPort), "Gateway": nil,
+			"Swarm":    []string{fmt.Sprintf("/ip4/%s/tcp/%d", n.Place.Listen, ipfsSwarmPort)},
+			"Announce": []string{n.SwarmAddress()}, "AppendAnnounce": nil, "NoAnnounce": nil,
 		},
 		"AutoConf":  off,
 		"AutoTLS":   off,
@@ -69,19 +77,20 @@ const GatewayConfigurationName = "gateway.yaml"
 
 func (t *Table) gateway(n *Node) {
 	organization, _ := t.consortium.Organization(n.MSP)
-	authority := t.Organization(n.MSP) + "/tlsca/cert.pem"
+	authority := n.file("tls", "ca.pem")
+	n.Needs = []string{organization.Peers[0], organization.CA, organization.IPFS}
 	n.Ports = []int{gatewayPort, operationsPort}
 	n.Command = []string{"pie-gateway", "--config", n.file(GatewayConfigurationName)}
-	n.Health = []string{n.Operations() + "/readyz"}
+	n.Health = []string{"http://" + n.private(operationsPort) + "/readyz"}
 	n.Configuration = map[string]any{GatewayConfigurationName: map[string]any{
 		"msp":        n.MSP,
 		"url":        n.GatewayURL(),
-		"listen":     n.at(gatewayPort),
-		"operations": n.at(operationsPort),
+		"listen":     n.listen(gatewayPort),
+		"operations": n.private(operationsPort),
 		"channel":    t.consortium.Channel,
 		"chaincode":  t.consortium.Chaincode,
 		"data":       n.file("state"),
-		"trust":      t.Bundle(),
+		"trust":      n.Trust(),
 		"tls":        map[string]any{"certificate": n.file("tls", "cert.pem"), "key": n.file("tls", "key.pem")},
 		"identity":   map[string]any{"certificate": n.file("msp", "signcerts", "cert.pem"), "key": n.file("msp", "keystore", "key.pem")},
 		"peer":       map[string]any{"address": t.endpoint(organization.Peers[0], peerPort), "tlsRoot": authority},
@@ -99,5 +108,8 @@ func (n Node) GatewayURL() string { return "https://" + n.at(gatewayPort) }
 // CAURL is the base URL of a Fabric CA.
 func (n Node) CAURL() string { return "https://" + n.at(caPort) }
 
+// Trust is a gateway's own copy of the trust bundle.
+func (n Node) Trust() string { return n.file("trust.json") }
+
 // Bundle is the file of the trust bundle, which everybody may read.
-func (t *Table) Bundle() string { return t.root + "/trust.json" }
+func (t *Table) Bundle() string { return t.Root() + "/trust.json" }

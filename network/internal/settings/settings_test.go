@@ -15,15 +15,21 @@ import (
 
 func table(t *testing.T, topology string) *settings.Table {
 	t.Helper()
+	return placed(t, topology, "127.77.0.0/24")
+}
+
+// placed is the table of a topology inside a network.
+func placed(t *testing.T, topology, subnet string) *settings.Table {
+	t.Helper()
 	consortium, err := manifest.Load(filepath.Join("..", "..", topology))
 	if err != nil {
 		t.Fatal(err)
 	}
-	addresses, err := consortium.Loopback(netip.MustParsePrefix("127.77.0.0/24"))
+	placement, err := settings.NewPlacement(consortium, netip.MustParsePrefix(subnet), t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
-	return settings.New(consortium, addresses, t.TempDir(), "pie:0123")
+	return settings.New(consortium, placement, "pie:0123")
 }
 
 func TestEveryNodeIsInTheTable(t *testing.T) {
@@ -36,8 +42,8 @@ func TestEveryNodeIsInTheTable(t *testing.T) {
 
 func TestOnlyLoopback(t *testing.T) {
 	for _, node := range table(t, "paper.yaml").Nodes {
-		if !node.Address.IsLoopback() {
-			t.Errorf("%s listens at %s", node.Name, node.Address)
+		if !node.Place.Listen.IsLoopback() || !node.Place.Private.IsLoopback() {
+			t.Errorf("%s listens at %+v", node.Name, node.Place)
 		}
 		for key, value := range node.Environment {
 			if strings.Contains(value, "0.0.0.0") {
@@ -92,7 +98,7 @@ func TestSecretIsFilledInFromItsFile(t *testing.T) {
 	if err := ca.Write(); err != nil {
 		t.Fatal(err)
 	}
-	path := filepath.Join(ca.Dir, "fabric-ca-server-config.yaml")
+	path := filepath.Join(ca.State(), "fabric-ca-server-config.yaml")
 	text, err := os.ReadFile(path)
 	if err != nil || !strings.Contains(string(text), "pass: s3cret") {
 		t.Errorf("%v in:\n%s", err, text)
