@@ -49,7 +49,7 @@ func upCommand() *cobra.Command {
 
 func up(command *cobra.Command, data string, _ []string) error {
 	ctx := command.Context()
-	progress := func(line string) { fmt.Fprintln(command.ErrOrStderr(), line) }
+	progress := says(command)
 	description, err := describe(command, data)
 	if err != nil {
 		return err
@@ -114,6 +114,9 @@ func describe(command *cobra.Command, data string) (consortium.Description, erro
 		if description.Subnet, err = netip.ParsePrefix(subnet); err != nil {
 			return description, fmt.Errorf("--subnet: %w", err)
 		}
+	}
+	if !description.Subnet.Addr().IsLoopback() {
+		return description, fmt.Errorf("%s is no loopback network: processes of this machine need one, such as %s", description.Subnet, defaultSubnet)
 	}
 	return description, nil
 }
