@@ -1,0 +1,190 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/tools/go/analysis/checker"
+	"golang.org/x/tools/go/packages"
+)
+
+// TestChaincodeIsClean runs every analyzer over the chaincode and the ledger's language
+// as they are.
+func TestChaincodeIsClean(t *testing.T) {
+	for place, by := range findings(t, nil) {
+		t.Errorf("%s: %s", place, by)
+	}
+}
+
+// seed is a mistake to make in the chaincode. In put, § ends the line where the linter
+// must find it; a finding elsewhere is on the line that holds found.
+type seed struct {
+	by, file, old, put string
+	found              [2]string // file and text
+}
+
+var seeds = []seed{
+	{by: "outside", file: "chaincode/internal/contract/open.go",
+		old: "trust.CertificateDigest(ctx.Certificate), Time: ctx.Now,",
+		put: "trust.CertificateDigest(ctx.Certificate), Time: time.Now(), §"},
+	{by: "outside", file: "chaincode/internal/contract/request.go",
+		old: "	event := ledger.AccessRequested\n",
+		put: "	event := ledger.AccessRequested\n	request.Grant = ledger.NewID() §\n"},
+	{by: "outside", file: "chaincode/internal/contract/organization.go",
+		old: "	msp := ctx.Caller.User.MSP\n",
+		put: "	msp := os.Getenv(\"MSP\") §\n"},
+	{by: "outside", file: "chaincode/main.go",
+		old: "contract.Contract{Clock: time.Now},",
+		put: "contract.Contract{Clock: func() time.Time { return time.Now() }}, §"},
+	{by: "outside", file: "ledger/user.go",
+		old:   "func PersonSubject(user UserID) Subject { return",
+		put:   "func PersonSubject(user UserID) Subject { _ = NewSalt(); return",
+		found: [2]string{"chaincode/internal/contract/grant.go", "ledger.PersonSubject(a.Requester)"}},
+	{by: "clock", file: "chaincode/internal/contract/contract.go",
+		old: "	function, arguments := stub.GetFunctionAndParameters()\n",
+		put: "	function, arguments := stub.GetFunctionAndParameters()\n	ctx.Now = c.Clock() §\n"},
+	{by: "clock", file: "chaincode/internal/state/context.go",
+		old: "	now := timestamp.AsTime().UTC()\n",
+		put: "	now := timestamp.AsTime().UTC()\n	now = clock() §\n"},
+	{by: "maporder", file: "chaincode/internal/contract/user.go",
+		old: "	var profile ledger.Profile\n",
+		put: "	for _, jws := range row.Keys { §\n		ctx.Emit(ledger.EventName(jws), ledger.Event{})\n	}\n	var profile ledger.Profile\n"},
+	{by: "concurrency", file: "chaincode/internal/contract/record.go",
+		old: "	upload.Used = true\n",
+		put: "	go func() { upload.Used = true }() §\n"},
+	{by: "memory", file: "chaincode/internal/contract/contract.go",
+		old: "	if len(arguments) != 1 {\n",
+		put: "	transactions[ledger.Transaction(function)] = run §\n	if len(arguments) != 1 {\n"},
+	{by: "float", file: "ledger/record.go",
+		old: "// of a dispute\n",
+		put: "// of a dispute\n	Weight float64 §\n"},
+	{by: "address", file: "chaincode/internal/contract/request.go",
+		old: "\"request %s is between others\", q.Request)",
+		put: "\"request %v is between others\", &q) §"},
+	{by: "stop", file: "chaincode/internal/contract/search.go",
+		old: "	default:\n",
+		put: "	case q.Hospital == \"\":\n		panic(\"no search\") §\n	default:\n"},
+	{by: "ownwrite", file: "chaincode/internal/contract/grant.go",
+		old: "	return ctx.Emit(ledger.AccessGranted,",
+		put: "	if _, err := state.Requests.Get(ctx, requestKey(request)...); err != nil { §\n		return err\n	}\n	return ctx.Emit(ledger.AccessGranted,"},
+	{by: "private", file: "chaincode/internal/contract/record.go", // in an event
+		old: "	return record, ctx.Emit(ledger.RecordRegistered, recordEvent(record))\n",
+		put: "	event := recordEvent(record)\n	event.Request = ledger.ID(summary.Codes[0]) §\n	return record, ctx.Emit(ledger.RecordRegistered, event)\n"},
+	{by: "private", file: "chaincode/internal/contract/record.go", // in a fault
+		old: "\"the level of a record of class and policy such as these is %s\", level)",
+		put: "\"the level of class %s is %s\", summary.Class, level) §"},
+	{by: "private", file: "chaincode/internal/contract/record.go", // in a public row
+		old: "		Level: a.Level, Policy: upload.Policy,\n",
+		put: "		Level: a.Level, Policy: upload.Policy, Reason: summary.Sex, §\n"},
+	{by: "private", file: "chaincode/internal/contract/record.go", // in a public key
+		old: "	return storeSummary(ctx, record, summary)\n",
+		put: "	if err := state.ByPatient.Add(ctx, string(summary.Class)); err != nil { §\n		return err\n	}\n	return storeSummary(ctx, record, summary)\n"},
+	{by: "private", file: "chaincode/internal/contract/record.go", // in a result
+		old: "func recordKey(",
+		put: "func registerAndShow(ctx *state.Context, a ledger.RegisterRecord) (ledger.Summary, error) {\n" +
+			"	if _, err := registerRecord(ctx, a); err != nil {\n		return ledger.Summary{}, err\n	}\n	return transientSummary(ctx) §\n}\n\nfunc recordKey("},
+	{by: "private", file: "chaincode/internal/state/private.go", // of a type that is not known
+		old: "// grant, proxy\n",
+		put: "// grant, proxy\n	Notes = PrivateTable[ledger.Decision]{ledger.Summaries, \"note\"} §\n"},
+	{by: "private", file: "chaincode/internal/state/context.go", // in the text of a decoder's error
+		old: "\"the transient entry %q is malformed\", key)",
+		put: "\"the transient entry %q is malformed: %v\", key, err) §"},
+	{by: "private", file: "ledger/record.go", // in a fault of the shared language
+		old: "\"summary sex must be female, male, other or unknown\")",
+		put: "\"summary sex %s is unknown\", s.Sex) §"},
+}
+
+// TestSeededMistakes makes all mistakes at once in the chaincode as it is: the linter
+// must find each, by the right analyzer, and nothing else.
+func TestSeededMistakes(t *testing.T) {
+	texts := map[string]string{
+		"chaincode/internal/contract/grant.go": source(t, "chaincode/internal/contract/grant.go"),
+	}
+	for n, s := range seeds {
+		if texts[s.file] == "" {
+			texts[s.file] = source(t, s.file)
+		}
+		if strings.Count(texts[s.file], s.old) != 1 {
+			t.Fatalf("%s does not hold %q once; seed the mistake elsewhere", s.file, s.old)
+		}
+		texts[s.file] = strings.Replace(texts[s.file], s.old, strings.ReplaceAll(s.put, "§", marker(n)), 1)
+	}
+	texts["chaincode/internal/contract/organization.go"] = strings.Replace(
+		texts["chaincode/internal/contract/organization.go"], "import (\n", "import (\n\t\"os\"\n", 1)
+	found := findings(t, texts)
+	for n, s := range seeds {
+		place := lineOf(texts[s.file], s.file, marker(n))
+		if s.found[0] != "" {
+			place = lineOf(texts[s.found[0]], s.found[0], s.found[1])
+		}
+		if found[place] != s.by {
+			t.Errorf("%s: seeded %q for %s, found by %q", place, s.put, s.by, found[place])
+		}
+		delete(found, place)
+	}
+	for place, by := range found {
+		t.Errorf("%s: found by %s, not seeded", place, by)
+	}
+}
+
+const root = "../.."
+
+func source(t *testing.T, file string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(root, file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+func marker(n int) string { return fmt.Sprintf("// seeded %d.", n) }
+
+// lineOf is the place of a text in a file, as "file:line".
+func lineOf(text, file, part string) string {
+	before, _, _ := strings.Cut(text, part)
+	return fmt.Sprintf("%s:%d", file, 1+strings.Count(before, "\n"))
+}
+
+// findings runs every analyzer over the chaincode and the ledger's language, with some
+// files' texts replaced: place → the analyzers that found something there.
+func findings(t *testing.T, texts map[string]string) map[string]string {
+	t.Helper()
+	directory, err := filepath.Abs(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := &packages.Config{Mode: packages.LoadAllSyntax, Dir: directory, Overlay: map[string][]byte{}}
+	for file, text := range texts {
+		config.Overlay[filepath.Join(directory, file)] = []byte(text)
+	}
+	loaded, err := packages.Load(config, "./chaincode/...", "./ledger/...")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if packages.PrintErrors(loaded) > 0 {
+		t.Fatal("the chaincode does not compile")
+	}
+	graph, err := checker.Analyze(analyzers, loaded, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := map[string]string{}
+	for _, action := range graph.Roots {
+		if action.Err != nil {
+			t.Fatal(action.Err)
+		}
+		for _, diagnostic := range action.Diagnostics {
+			at := action.Package.Fset.Position(diagnostic.Pos)
+			file, err := filepath.Rel(directory, at.Filename)
+			if err != nil {
+				t.Fatal(err)
+			}
+			found[fmt.Sprintf("%s:%d", filepath.ToSlash(file), at.Line)] = action.Analyzer.Name
+		}
+	}
+	return found
+}
