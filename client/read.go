@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"net/http"
+	"slices"
 
 	"github.com/pie-consortium/pie/gateway/api"
 	"github.com/pie-consortium/pie/ledger"
@@ -56,7 +57,7 @@ func (c *Client) grants(ctx context.Context) ([]ledger.Grant, *gateway, error) {
 }
 
 // Accesses is a record's audit trail: who opened it or tried to, when, what for, and
-// what the ledger decided. For its patient, its author and privacy officers.
+// what the ledger decided, oldest first. For its patient, its author and privacy officers.
 func (c *Client) Accesses(ctx context.Context, record ledger.ID) ([]ledger.Access, error) {
 	if err := record.Validate(); err != nil {
 		return nil, err
@@ -64,6 +65,7 @@ func (c *Client) Accesses(ctx context.Context, record ledger.ID) ([]ledger.Acces
 	rows, _, err := list[ledger.Access](ctx, c, func(ctx context.Context, g *gateway, page ledger.Page) (*http.Response, error) {
 		return g.api.ListAccesses(ctx, record, &api.ListAccessesParams{Limit: &page.Limit, Bookmark: optional(page.Bookmark)})
 	})
+	slices.SortStableFunc(rows, func(a, b ledger.Access) int { return a.Time.Compare(b.Time) })
 	return rows, err
 }
 
