@@ -1,0 +1,333 @@
+package matrix
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/pie-consortium/pie/ledger"
+)
+
+// cells are those of one transaction.
+func (w *world) cells(t *testing.T, tx ledger.Transaction) []cell {
+	t.Helper()
+	make, known := map[ledger.Transaction]func(*testing.T) []cell{
+		ledger.TxRegisterOrganization: w.registerOrganization, ledger.TxRegisterUser: w.registerUser,
+		ledger.TxReadOrganizations: w.readOrganizations, ledger.TxReadUser: w.readUser,
+		ledger.TxAuthorizeUpload: w.authorizeUpload, ledger.TxRegisterRecord: w.registerRecord,
+		ledger.TxConfirmRecord: w.confirmRecord, ledger.TxDisputeRecord: w.disputeRecord,
+		ledger.TxReadRecord: w.readRecord, ledger.TxReadHistory: w.readHistory, ledger.TxReadContent: w.readContent,
+		ledger.TxRequestAccess: w.requestAccess, ledger.TxGrantAccess: w.grantAccess, ledger.TxDenyAccess: w.denyAccess,
+		ledger.TxOpenRecord: w.openRecord, ledger.TxReadRequest: w.readRequest,
+		ledger.TxListAccesses: w.listAccesses, ledger.TxReadRelease: w.readRelease,
+		ledger.TxListUploads: w.listUploads, ledger.TxListRequests: w.listRequests, ledger.TxListGrants: w.listGrants,
+		ledger.TxSearchRecords: w.searchRecords,
+	}[tx]
+	if !known {
+		t.Fatalf("%s has no cells", tx)
+	}
+	return make(t)
+}
+
+// product is a cell for each of the people and objects.
+func product(people []*person, objects []object, do func(*person, object) call) []cell {
+	var cells []cell
+	for _, o := range objects {
+		for _, by := range people {
+			cells = append(cells, cell{by: by, call: do(by, o), o: o})
+		}
+	}
+	return cells
+}
+
+// nothing is the object of transactions that are about none.
+var nothing = []object{{}}
+
+// missing names a record that nobody authorised.
+func missing() object {
+	return object{state: absent, about: ledger.RecordVersion{Record: ledger.NewID(), Version: 1}, request: ledger.NewID()}
+}
+
+// unregistered is a slot seen as a record: there is none yet.
+func (w *world) unregistered() object {
+	o := w.free.object
+	o.state = absent
+	return o
+}
+
+// anyRecord is every record of the patient, and the two that are not there.
+func (w *world) anyRecord() []object {
+	objects := []object{missing(), w.unregistered()}
+	for _, f := range w.records {
+		objects = append(objects, f.object)
+	}
+	return objects
+}
+
+// eachState is one private record of the patient in each state, and one that is not there.
+func (w *world) eachState() []object {
+	objects := []object{missing()}
+	for _, f := range w.records {
+		if f.object.record.Level == ledger.Private {
+			objects = append(objects, f.object)
+		}
+	}
+	return objects
+}
+
+func (w *world) registerOrganization(t *testing.T) []cell {
+	// One is committed, and says what stands there already.
+	admin := w.member(ledger.OrgAdmin, ledger.Private, "HospitalC")
+	argument := func(by *person) ledger.RegisterOrganization {
+		organization, err := w.network.Organization(by.User.MSP)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return ledger.RegisterOrganization{Name: organization.Name, Gateways: []string{organization.GatewayURL}, Proxy: "gateway"}
+	}
+	row, err := commit[ledger.Organization](t.Context(), w, admin, call{tx: ledger.TxRegisterOrganization, argument: argument(admin)})
+	if err != nil || row.MSP != admin.User.MSP {
+		t.Errorf("%+v, %v", row, err)
+	}
+	return product(w.everybody(), nothing, func(by *person, _ object) call {
+		return call{tx: ledger.TxRegisterOrganization, argument: argument(by)}
+	})
+}
+
+// member is somebody of the crowd.
+func (w *world) member(role ledger.Role, clearance ledger.Level, msp string) *person {
+	i := slices.IndexFunc(w.crowd, func(p *person) bool {
+		return p.Role == role && p.Clearance == clearance && p.User.MSP == msp
+	})
+	return w.crowd[i]
+}
+
+func (w *world) registerUser(*testing.T) []cell {
+	return product(w.everybody(), nothing, func(by *person, _ object) call {
+		return call{tx: ledger.TxRegisterUser, argument: ledger.RegisterUser{Keys: by.statements}}
+	})
+}
+
+func (w *world) readOrganizations(*testing.T) []cell {
+	return product(w.everybody(), nothing, func(*person, object) call {
+		return call{tx: ledger.TxReadOrganizations, argument: ledger.ReadOrganizations{}}
+	})
+}
+
+func (w *world) readUser(*testing.T) []cell {
+	names := map[string]ledger.UserID{absent: {MSP: "HospitalA", Pseudonym: "nobody"}, "registered": w.patient.User}
+	return product(w.everybody(), []object{{state: absent}, {state: "registered"}}, func(_ *person, o object) call {
+		return call{tx: ledger.TxReadUser, argument: ledger.ReadUser{User: names[o.state]}}
+	})
+}
+
+func (w *world) authorizeUpload(t *testing.T) []cell {
+	return product(w.everybody(), nothing, func(by *person, _ object) call {
+		f, err := w.newFixture(by, w.author, terms{level: ledger.Low, policy: wide(), expiry: time.Now().Add(time.Hour)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return call{
+			tx: ledger.TxAuthorizeUpload, argument: ledger.AuthorizeUpload{Slots: []ledger.Slot{f.slot}},
+			transient: map[string]any{ledger.TransientFragments: f.sealed},
+		}
+	})
+}
+
+func (w *world) registerRecord(*testing.T) []cell {
+	used := *w.shared // with other content than was registered
+	used.state = "used"
+	used.use(w.contents[0])
+	nowhere := *w.free
+	nowhere.state = absent
+	nowhere.registration.Record = ledger.NewID()
+	var cells []cell
+	for _, f := range []*fixture{w.free, &used, &nowhere} {
+		cells = append(cells, product(w.everybody(), []object{f.object}, func(*person, object) call { return f.registering() })...)
+	}
+	for _, f := range w.unused {
+		cells = append(cells, cell{by: f.author, call: f.registering(), o: f.object})
+	}
+	return cells
+}
+
+// owned is what the crowd's patients own, beside what the patient does.
+func (w *world) byOwner(cells []cell, do func(*person, object) call) []cell {
+	for _, f := range w.owned {
+		cells = append(cells, cell{by: f.patient, call: do(f.patient, f.object), o: f.object})
+	}
+	return cells
+}
+
+func (w *world) confirmRecord(*testing.T) []cell {
+	do := func(_ *person, o object) call {
+		return call{tx: ledger.TxConfirmRecord, argument: ledger.ConfirmRecord{RecordVersion: o.about}}
+	}
+	return w.byOwner(product(w.everybody(), w.eachState(), do), do)
+}
+
+func (w *world) disputeRecord(*testing.T) []cell {
+	do := func(_ *person, o object) call {
+		return call{tx: ledger.TxDisputeRecord, argument: ledger.DisputeRecord{RecordVersion: o.about, Reason: ledger.NotMine}}
+	}
+	return w.byOwner(product(w.everybody(), w.eachState(), do), do)
+}
+
+func (w *world) readRecord(*testing.T) []cell {
+	return product(w.everybody(), w.anyRecord(), func(_ *person, o object) call {
+		return call{tx: ledger.TxReadRecord, argument: ledger.ReadRecord{Record: o.about.Record, Version: 1}}
+	})
+}
+
+func (w *world) readHistory(*testing.T) []cell {
+	return product(w.everybody(), w.anyRecord(), func(_ *person, o object) call {
+		return call{tx: ledger.TxReadHistory, argument: ledger.ReadHistory{RecordVersion: o.about}}
+	})
+}
+
+// noContent is the CID of something that no record refers to.
+const noContent = "bafkreibm6jg3ux5qumhcn2b3flc3tyu6dmlb4xa7u5bf44yegnrjhc4yeq"
+
+func (w *world) readContent(*testing.T) []cell {
+	objects := []object{{state: absent}, w.shared.object, w.records[1].object, w.records[2].object}
+	return product(w.everybody(), objects, func(_ *person, o object) call {
+		if o.state == absent {
+			return call{tx: ledger.TxReadContent, argument: ledger.ReadContent{CID: noContent}}
+		}
+		return call{tx: ledger.TxReadContent, argument: ledger.ReadContent{CID: o.record.CID}}
+	})
+}
+
+func (w *world) requestAccess(*testing.T) []cell {
+	do := func(_ *person, o object) call {
+		return call{tx: ledger.TxRequestAccess, argument: ledger.RequestAccess{
+			RecordVersion: o.about, Request: ledger.NewID(), Purpose: o.purpose,
+		}}
+	}
+	var cells []cell
+	for _, purpose := range ledger.Purposes() { // every purpose on the shared record
+		o := w.shared.object
+		o.purpose = purpose
+		cells = append(cells, product(w.everybody(), []object{o}, do)...)
+	}
+	for _, by := range w.everybody() { // the role's own purpose on all
+		for _, o := range w.anyRecord() {
+			o.purpose = ledger.Treatment
+			if own := w.table.purposes[by.Role]; len(own) > 0 {
+				o.purpose = own[0]
+			}
+			cells = append(cells, cell{by: by, call: do(by, o), o: o})
+		}
+	}
+	return cells
+}
+
+// anyRequest is the colleague's requests in every state, and one that is not there.
+func (w *world) anyRequest() []object { return append([]object{missing()}, w.requests...) }
+
+func (w *world) grantAccess(*testing.T) []cell {
+	do := func(_ *person, o object) call {
+		return w.granting(w.colleague, ledger.AccessRequest{
+			Record: o.about.Record, Version: 1, Request: o.request,
+			Requester: w.colleague.Identity, Purpose: w.table.purposes[w.colleague.Role][0],
+		})
+	}
+	return w.byAsked(product(w.everybody(), w.anyRequest(), do), do)
+}
+
+func (w *world) denyAccess(*testing.T) []cell {
+	do := func(_ *person, o object) call {
+		c := denying(o.request, o.about)
+		c.argument = ledger.DenyAccess{RecordVersion: o.about, Request: o.request, Reason: ledger.PurposeUnclear}
+		return c
+	}
+	return w.byAsked(product(w.everybody(), w.anyRequest(), do), do)
+}
+
+// byAsked adds the crowd's patients, each of whom has something to answer.
+func (w *world) byAsked(cells []cell, do func(*person, object) call) []cell {
+	for _, o := range w.asked {
+		i := slices.IndexFunc(w.crowd, func(p *person) bool { return p.User == o.record.Patient })
+		cells = append(cells, cell{by: w.crowd[i], call: do(w.crowd[i], o), o: o})
+	}
+	return cells
+}
+
+func (w *world) readRequest(*testing.T) []cell {
+	do := func(_ *person, o object) call {
+		return call{tx: ledger.TxReadRequest, argument: ledger.ReadRequest{RecordVersion: o.about, Request: o.request}}
+	}
+	return w.byAsked(product(w.everybody(), w.anyRequest(), do), do)
+}
+
+func (w *world) openRecord(*testing.T) []cell {
+	do := func(_ *person, o object) call {
+		argument := ledger.OpenRecord{RecordVersion: o.about, Grant: ledger.NewID()}
+		if o.grant != nil {
+			argument.Grant = o.grant.Grant
+		}
+		return call{tx: ledger.TxOpenRecord, argument: argument}
+	}
+	objects := w.anyRecord() // with a grant that nobody gave
+	for _, f := range w.records {
+		objects = append(objects, f.with(f.grants[0])) // with the author's
+	}
+	cells := product(w.everybody(), objects, do)
+	for _, f := range w.owned {
+		cells = append(cells, cell{by: f.author, call: do(f.author, f.with(f.grants[0])), o: f.with(f.grants[0])})
+	}
+	for _, f := range []*fixture{w.shared, w.records[2]} {
+		for _, grant := range f.grants {
+			holder := w.everybody()[slices.IndexFunc(w.everybody(), func(p *person) bool { return p.User == grant.Grantee.User })]
+			cells = append(cells, cell{by: holder, call: do(holder, f.with(grant)), o: f.with(grant)})
+		}
+	}
+	return cells
+}
+
+// with is a record with the grant that an opening names.
+func (f *fixture) with(grant ledger.Grant) object {
+	o := f.object
+	o.grant = &grant
+	return o
+}
+
+func (w *world) listAccesses(*testing.T) []cell {
+	objects := w.eachState()
+	foreign := slices.IndexFunc(w.owned, func(f *fixture) bool { return f.author.User.MSP != f.patient.User.MSP })
+	return product(w.everybody(), append(objects, w.owned[foreign].object), func(_ *person, o object) call {
+		return call{tx: ledger.TxListAccesses, argument: ledger.ListAccesses{Record: o.about.Record}}
+	})
+}
+
+func (w *world) readRelease(*testing.T) []cell {
+	accesses := append(slices.Clone(w.accesses), access{object{state: absent, about: w.shared.about}, ledger.DigestOf(nil).String(), 0})
+	var cells []cell
+	for _, a := range accesses {
+		made := product(w.everybody(), []object{a.object}, func(*person, object) call {
+			return call{tx: ledger.TxReadRelease, argument: ledger.ReadRelease{Record: a.about.Record, Open: a.open}, at: time.Now().Add(a.at)}
+		})
+		for i := range made {
+			made[i].look = ownFragment(made[i].by.User.MSP)
+		}
+		cells = append(cells, made...)
+	}
+	return cells
+}
+
+// ownFragment wants the fragment of that hospital, and no other.
+func ownFragment(msp string) func(json.RawMessage) error {
+	return func(result json.RawMessage) error {
+		var release ledger.Release
+		if err := json.Unmarshal(result, &release); err != nil {
+			return err
+		}
+		digest, named := release.Grant.Fragments.Proxy(msp)
+		if !named || ledger.DigestOf(release.Sealed) != digest.SHA256 {
+			return fmt.Errorf("%s was given another hospital's fragment", msp)
+		}
+		return nil
+	}
+}

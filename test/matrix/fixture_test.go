@@ -1,0 +1,426 @@
+package matrix
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/pie-consortium/pie/gateway/api"
+	"github.com/pie-consortium/pie/ledger"
+	"github.com/pie-consortium/pie/ledger/trust"
+)
+
+// fixture is a slot, and the record in it once it is registered.
+type fixture struct {
+	object
+	patient, author *person
+	becomes         ledger.RecordState // what is to be made of it
+	slot            ledger.Slot
+	sealed          []ledger.SealedFragment
+	registration    ledger.RegisterRecord
+	summary         ledger.Summary
+}
+
+// terms are what a patient allows.
+type terms struct {
+	level   ledger.Level
+	policy  ledger.Policy
+	becomes ledger.RecordState
+	expiry  time.Time // of the author's grant
+}
+
+// classes are one of each level.
+var classes = map[ledger.Level]ledger.Class{
+	ledger.Low: ledger.ClinicalObservation, ledger.Moderate: ledger.Sensor, ledger.Private: ledger.Imaging,
+}
+
+func wide() ledger.Policy {
+	return ledger.Policy{Roles: ledger.Roles(), Purposes: ledger.Purposes(), Replicas: 1}
+}
+
+func narrow() ledger.Policy {
+	return ledger.Policy{
+		Roles: []ledger.Role{ledger.Physician}, Purposes: []ledger.Purpose{ledger.Treatment},
+		Organizations: []string{"HospitalA", "HospitalB"}, Replicas: 1,
+	}
+}
+
+func ended() ledger.Policy {
+	policy := wide()
+	policy.NotAfter = time.Now().Add(-time.Hour).UTC()
+	return policy
+}
+
+func (w *world) newFixture(patient, author *person, t terms) (*fixture, error) {
+	record, grant := ledger.NewID(), ledger.NewID()
+	key, err := patient.state(trust.KeyStatement{Kind: ledger.RecordKey, Key: patient.receiving.PublicKey().Bytes(), Record: record, Version: 1})
+	if err != nil {
+		return nil, err
+	}
+	fragments, sealed := w.fragments(grant, author)
+	f := &fixture{patient: patient, author: author, becomes: t.becomes, sealed: sealed, slot: ledger.Slot{
+		Record: record, RecordKey: key, Author: ledger.PersonSubject(author.User), Policy: t.policy,
+		Grant: grant, Expiry: t.expiry.UTC(), Fragments: fragments,
+	}}
+	f.about = ledger.RecordVersion{Record: record, Version: 1}
+	f.state = "open"
+	f.object.record.Patient, f.object.record.Author = patient.User, author.User
+	capsule := make([]byte, 98)
+	rand.Read(capsule)
+	f.registration = ledger.RegisterRecord{Record: record, Capsule: capsule, Level: t.level}
+	f.use(w.contents[0])
+	f.summary = ledger.Summary{Salt: ledger.NewSalt(), Class: classes[t.level], MediaType: "text/plain"}
+	return f, nil
+}
+
+// fragments stand for key fragments: the ledger compares them with what the grant
+// commits to, and does not see what is in them.
+func (w *world) fragments(grant ledger.ID, grantee *person) (ledger.Fragments, []ledger.SealedFragment) {
+	fragments := ledger.Fragments{ReceivingKey: ledger.DigestOf(grantee.receiving.PublicKey().Bytes())}
+	var sealed []ledger.SealedFragment
+	for _, organization := range w.network.Organizations {
+		text := []byte("for " + organization.MSP + " under " + string(grant))
+		fragments.Proxies = append(fragments.Proxies, ledger.FragmentDigest{Proxy: organization.MSP, SHA256: ledger.DigestOf(text)})
+		sealed = append(sealed, ledger.SealedFragment{Grant: grant, Proxy: organization.MSP, Salt: ledger.NewSalt(), Sealed: text})
+	}
+	fragments.Threshold = ledger.Threshold(len(sealed))
+	return fragments, sealed
+}
+
+// content is something on a hospital's IPFS node.
+type content struct {
+	cid    string
+	sha256 ledger.Digest
+	size   int64
+}
+
+func (f *fixture) use(c content) {
+	f.registration.CID, f.registration.SHA256, f.registration.Size = c.cid, c.sha256, c.size
+}
+
+// fill puts four contents on the author's hospital's node.
+func (w *world) fill(ctx context.Context) error {
+	client, err := w.signIn(ctx, w.author)
+	if err != nil {
+		return err
+	}
+	for range 4 {
+		text := make([]byte, 400)
+		rand.Read(text)
+		answer, err := client.AddContentWithBodyWithResponse(ctx, "application/octet-stream", bytes.NewReader(text))
+		if err != nil {
+			return err
+		}
+		if answer.JSON200 == nil {
+			return fmt.Errorf("add content: %s", answer.Body)
+		}
+		w.contents = append(w.contents, content{answer.JSON200.Cid, answer.JSON200.Sha256, answer.JSON200.Size})
+	}
+	return nil
+}
+
+// signIn is a person's own hospital's gateway with the person's token.
+func (w *world) signIn(ctx context.Context, p *person) (*api.ClientWithResponses, error) {
+	token, err := w.token(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	return w.client(p.User.MSP, token)
+}
+
+// authorize has every patient authorise what the cells need.
+func (w *world) authorize(ctx context.Context) error {
+	if err := w.plan(); err != nil {
+		return err
+	}
+	byPatient := map[*person][]*fixture{}
+	for _, f := range slices.Concat(w.records, w.owned, w.unused, []*fixture{w.free}) {
+		byPatient[f.patient] = append(byPatient[f.patient], f)
+	}
+	var patients []*person
+	for patient := range byPatient {
+		patients = append(patients, patient)
+	}
+	return each(len(patients), func(i int) error { return w.authorizeAll(ctx, patients[i], byPatient[patients[i]]) })
+}
+
+// plan says what there is to be.
+func (w *world) plan() error {
+	later := time.Now().Add(time.Hour)
+	var all []terms
+	for _, level := range ledger.Levels() {
+		for _, state := range []ledger.RecordState{ledger.Registered, ledger.Confirmed, ledger.Disputed} {
+			all = append(all, terms{level, wide(), state, later})
+		}
+	}
+	all = append(all, terms{ledger.Low, narrow(), ledger.Registered, later}, terms{ledger.Low, ended(), ledger.Registered, later})
+	for _, t := range append(all, terms{ledger.Low, wide(), "", later}) {
+		f, err := w.newFixture(w.patient, w.author, t)
+		if err != nil {
+			return err
+		}
+		w.records = append(w.records, f)
+	}
+	w.free = w.records[len(all)]
+	w.records = w.records[:len(all)]
+	w.shared = w.records[0]
+	for i, f := range w.records[:3] { // low; registered, confirmed and disputed
+		f.use(w.contents[i+1])
+	}
+	return w.planCrowd(later)
+}
+
+// planCrowd gives everybody who may be an author a record in each state that opening
+// depends on, among the crowd's patients in turn.
+func (w *world) planCrowd(later time.Time) error {
+	var patients, authors []*person
+	for _, p := range w.crowd {
+		if p.Role == ledger.Patient {
+			patients = append(patients, p)
+		}
+		if slices.Contains(w.table.rows[ledger.TxRegisterRecord].roles, string(p.Role)) {
+			authors = append(authors, p)
+		}
+	}
+	all := []terms{
+		{ledger.Private, wide(), "", later}, {ledger.Private, wide(), ledger.Registered, later},
+		{ledger.Private, wide(), ledger.Registered, time.Now().Add(-backdated / 2)},
+		{ledger.Private, ended(), ledger.Registered, later},
+		{ledger.Private, wide(), ledger.Confirmed, later}, {ledger.Private, wide(), ledger.Disputed, later},
+	}
+	for i, author := range authors {
+		for _, t := range all {
+			f, err := w.newFixture(patients[(i+1)%len(patients)], author, t)
+			if err != nil {
+				return err
+			}
+			if t.becomes == "" {
+				w.unused = append(w.unused, f)
+			} else {
+				w.owned = append(w.owned, f)
+			}
+		}
+	}
+	return nil
+}
+
+// backdated is how old the crowd's authorisations claim to be, so that grants which the
+// ledger accepted then are over now.
+const backdated = time.Minute
+
+func (w *world) authorizeAll(ctx context.Context, patient *person, fixtures []*fixture) error {
+	var argument ledger.AuthorizeUpload
+	var sealed []ledger.SealedFragment
+	for _, f := range fixtures {
+		argument.Slots = append(argument.Slots, f.slot)
+		sealed = append(sealed, f.sealed...)
+	}
+	uploads, err := commit[[]ledger.Upload](ctx, w, patient, call{
+		tx: ledger.TxAuthorizeUpload, argument: argument, at: time.Now().Add(-backdated),
+		transient: map[string]any{ledger.TransientFragments: sealed},
+	})
+	if err != nil {
+		return err
+	}
+	for i, f := range fixtures {
+		w.note(w.slots, patient, uploads[i].Record)
+		if f.author != patient {
+			w.note(w.slots, f.author, uploads[i].Record)
+		}
+		w.note(w.held, f.author, f.slot.Grant)
+	}
+	return nil
+}
+
+// note remembers what a list has to show to somebody.
+func (w *world) note(lists map[ledger.UserID][]ledger.ID, p *person, id ledger.ID) {
+	w.committing.Lock()
+	defer w.committing.Unlock()
+	lists[p.User] = append(lists[p.User], id)
+}
+
+// record has the authors register their records.
+func (w *world) record(ctx context.Context) error {
+	fixtures := slices.Concat(w.records, w.owned)
+	return each(len(fixtures), func(i int) error {
+		f := fixtures[i]
+		record, err := commit[ledger.Record](ctx, w, f.author, f.registering())
+		if err != nil {
+			return err
+		}
+		f.object.record, f.state = record, string(record.State)
+		grant := f.ownGrant()
+		f.grants = append(f.grants, grant)
+		return nil
+	})
+}
+
+func (f *fixture) registering() call {
+	return call{tx: ledger.TxRegisterRecord, argument: f.registration, transient: map[string]any{ledger.TransientSummary: f.summary}}
+}
+
+// ownGrant is the author's grant once the record is registered.
+func (f *fixture) ownGrant() ledger.Grant {
+	return ledger.Grant{
+		Grant: f.slot.Grant, Record: f.slot.Record, Version: 1, Patient: f.patient.User,
+		Grantee: f.slot.Author, State: ledger.Active, Expiry: f.slot.Expiry,
+	}
+}
+
+// ask has everybody who may ask for the shared record, and the colleague for one of
+// each of the crowd's patients, and for the record that is disputed afterwards.
+func (w *world) ask(ctx context.Context) error {
+	var askers []*person
+	for _, p := range w.crowd {
+		if slices.Contains(w.table.rows[ledger.TxRequestAccess].roles, string(p.Role)) {
+			askers = append(askers, p)
+		}
+	}
+	err := each(len(askers), func(i int) error { return w.askAndGrant(ctx, w.shared, askers[i]) })
+	if err != nil {
+		return err
+	}
+	if err := w.askAndGrant(ctx, w.records[2], w.colleague); err != nil {
+		return err
+	}
+	first := map[*person]*fixture{}
+	for _, f := range w.owned {
+		if first[f.patient] == nil {
+			first[f.patient] = f
+		}
+	}
+	for _, f := range first {
+		request, err := w.request(ctx, f, w.colleague)
+		if err != nil {
+			return err
+		}
+		w.asked = append(w.asked, f.requested(request))
+	}
+	return nil
+}
+
+// requested is a request as what a cell is about.
+func (f *fixture) requested(request ledger.AccessRequest) object {
+	o := f.object
+	o.state, o.requester, o.request, o.purpose = string(request.State), request.Requester.User, request.Request, request.Purpose
+	return o
+}
+
+func (w *world) request(ctx context.Context, f *fixture, by *person) (ledger.AccessRequest, error) {
+	request, err := commit[ledger.AccessRequest](ctx, w, by, call{tx: ledger.TxRequestAccess, argument: ledger.RequestAccess{
+		RecordVersion: f.about, Request: ledger.NewID(), Purpose: w.table.purposes[by.Role][0],
+	}})
+	w.note(w.outbox, by, request.Request)
+	w.note(w.inbox, f.patient, request.Request)
+	return request, err
+}
+
+func (w *world) askAndGrant(ctx context.Context, f *fixture, by *person) error {
+	request, err := w.request(ctx, f, by)
+	if err != nil || request.State != ledger.Pending {
+		return err // a denial is committed, and one of the cells
+	}
+	return w.grant(ctx, f, by, request)
+}
+
+func (w *world) grant(ctx context.Context, f *fixture, to *person, request ledger.AccessRequest) error {
+	grant, err := commit[ledger.Grant](ctx, w, f.patient, w.granting(to, request))
+	w.note(w.held, to, grant.Grant)
+	w.committing.Lock()
+	defer w.committing.Unlock()
+	f.grants = append(f.grants, grant)
+	return err
+}
+
+// granting is the patient's yes to a request.
+func (w *world) granting(to *person, request ledger.AccessRequest) call {
+	grant := ledger.NewID()
+	fragments, sealed := w.fragments(grant, to)
+	return call{
+		tx: ledger.TxGrantAccess, transient: map[string]any{ledger.TransientFragments: sealed},
+		argument: ledger.GrantAccess{
+			RecordVersion: ledger.RecordVersion{Record: request.Record, Version: request.Version},
+			Request:       request.Request, Requester: request.Requester.User, Purpose: request.Purpose,
+			Grant: grant, Expiry: time.Now().Add(time.Hour).UTC(), Fragments: fragments,
+		},
+	}
+}
+
+// answer makes requests in every state, and has patients confirm and dispute.
+func (w *world) answer(ctx context.Context) error {
+	for _, state := range []ledger.RequestState{ledger.Pending, ledger.Granted, ledger.Denied} {
+		request, err := w.request(ctx, w.shared, w.colleague)
+		if err == nil && state == ledger.Granted {
+			err = w.grant(ctx, w.shared, w.colleague, request)
+		}
+		if err == nil && state == ledger.Denied {
+			_, err = commit[ledger.AccessRequest](ctx, w, w.patient, denying(request.Request, w.shared.about))
+		}
+		if err != nil {
+			return err
+		}
+		request.State = state
+		w.requests = append(w.requests, w.shared.requested(request))
+	}
+	fixtures := slices.Concat(w.records, w.owned)
+	return each(len(fixtures), func(i int) error { return w.judge(ctx, fixtures[i]) })
+}
+
+func denying(request ledger.ID, about ledger.RecordVersion) call {
+	return call{tx: ledger.TxDenyAccess, argument: ledger.DenyAccess{RecordVersion: about, Request: request, Reason: ledger.Declined}}
+}
+
+func (w *world) judge(ctx context.Context, f *fixture) error {
+	judgement := call{tx: ledger.TxConfirmRecord, argument: ledger.ConfirmRecord{RecordVersion: f.about}}
+	switch f.becomes {
+	case ledger.Registered:
+		return nil
+	case ledger.Disputed:
+		judgement = call{tx: ledger.TxDisputeRecord, argument: ledger.DisputeRecord{RecordVersion: f.about, Reason: ledger.Incorrect}}
+	}
+	record, err := commit[ledger.Record](ctx, w, f.patient, judgement)
+	f.object.record, f.state = record, string(record.State)
+	return err
+}
+
+// open has the colleague open the shared record, with the own grant, with somebody
+// else's, and with the own one so long ago that no proxy serves it any more.
+func (w *world) open(ctx context.Context) error {
+	own := w.shared.grants[len(w.shared.grants)-1]
+	for _, c := range []struct {
+		grant     ledger.Grant
+		state     string
+		then, now time.Duration
+	}{
+		{own, "fresh", 0, 0}, {w.shared.grants[0], "fresh", 0, 0}, {own, "stale", -90 * time.Second, 90 * time.Second},
+	} {
+		opened, err := commit[ledger.Access](ctx, w, w.colleague, call{
+			tx: ledger.TxOpenRecord, at: time.Now().Add(c.then),
+			argument: ledger.OpenRecord{RecordVersion: w.shared.about, Grant: c.grant.Grant},
+		})
+		if err != nil {
+			return err
+		}
+		o := w.shared.object
+		o.state, o.grant, o.opener = c.state, &c.grant, &w.colleague.Identity
+		w.accesses = append(w.accesses, access{o, opened.Open, c.now})
+	}
+	return nil
+}
+
+// commit is a transaction that has to succeed, at every peer.
+func commit[R any](ctx context.Context, w *world, by *person, c call) (R, error) {
+	var result R
+	text, _, err := w.peers.commit(ctx, by, c)
+	if err != nil {
+		return result, fmt.Errorf("%s by %s: %w", c.tx, by.User, err)
+	}
+	w.committing.Lock()
+	w.committed[c.tx]++
+	w.committing.Unlock()
+	return result, json.Unmarshal(text, &result)
+}

@@ -1,0 +1,76 @@
+package matrix
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/pie-consortium/pie/ledger"
+)
+
+// own makes cells of a list that has to show to everybody what is theirs, all of it and
+// nothing else.
+func (w *world) own(c call, want func(*person) []ledger.ID, name string) []cell {
+	cells := product(w.everybody(), nothing, func(*person, object) call { return c })
+	for i := range cells {
+		cells[i].look = shows(want(cells[i].by), name)
+	}
+	return cells
+}
+
+// shows wants a list of exactly these IDs, in any order, under that name in each row.
+func shows(want []ledger.ID, name string) func(json.RawMessage) error {
+	return func(result json.RawMessage) error {
+		var list ledger.List[map[string]any]
+		if err := json.Unmarshal(result, &list); err != nil {
+			return err
+		}
+		var got []ledger.ID
+		for _, row := range list.Rows {
+			got = append(got, ledger.ID(fmt.Sprint(row[name])))
+		}
+		wanted := slices.Sorted(slices.Values(want))
+		slices.Sort(got)
+		if list.Bookmark != "" || !slices.Equal(got, wanted) {
+			return fmt.Errorf("the list shows %d rows, want %d", len(got), len(wanted))
+		}
+		return nil
+	}
+}
+
+var all = ledger.Page{Limit: ledger.MaxPage}
+
+func (w *world) listUploads(*testing.T) []cell {
+	want := func(p *person) []ledger.ID { return w.slots[p.User] }
+	return w.own(call{tx: ledger.TxListUploads, argument: ledger.ListUploads{Page: all}}, want, "record")
+}
+
+func (w *world) listRequests(*testing.T) []cell {
+	want := func(p *person) []ledger.ID {
+		if p.Role == ledger.Patient {
+			return w.inbox[p.User]
+		}
+		return w.outbox[p.User]
+	}
+	return w.own(call{tx: ledger.TxListRequests, argument: ledger.ListRequests{Page: all}}, want, "request")
+}
+
+func (w *world) listGrants(*testing.T) []cell {
+	want := func(p *person) []ledger.ID { return w.held[p.User] }
+	return w.own(call{tx: ledger.TxListGrants, argument: ledger.ListGrants{Page: all}}, want, "grant")
+}
+
+// searchRecords shows of the patient's records those that each may discover.
+func (w *world) searchRecords(*testing.T) []cell {
+	want := func(p *person) []ledger.ID {
+		var records []ledger.ID
+		for _, f := range w.records {
+			if w.table.decide("discover", question{p.Identity, f.object}) == "" {
+				records = append(records, f.slot.Record)
+			}
+		}
+		return records
+	}
+	return w.own(call{tx: ledger.TxSearchRecords, argument: ledger.SearchRecords{Page: all, Patient: w.patient.User}}, want, "record")
+}

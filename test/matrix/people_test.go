@@ -1,0 +1,157 @@
+package matrix
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/hyperledger/fabric-protos-go-apiv2/msp"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/pie-consortium/pie/client/proposal"
+	"github.com/pie-consortium/pie/ledger"
+	"github.com/pie-consortium/pie/ledger/trust"
+	"github.com/pie-consortium/pie/network/networktest"
+	"github.com/pie-consortium/pie/umbral"
+)
+
+// person is somebody with a certificate of a hospital's CA, and a device that does
+// whatever its owner wants.
+type person struct {
+	ledger.Identity
+	creator              proposal.Creator
+	serialized           []byte // as the ledger's nodes name the person
+	bundle               *trust.Bundle
+	receiving, verifying *umbral.SecretKey
+	statements           []string // of the keys that the person registered
+}
+
+// enrol has a hospital's CA certify somebody with this name, role and clearance.
+func enrol(ctx context.Context, network *networktest.Network, who ledger.Identity) (*person, error) {
+	attributes := map[string]string{trust.RoleAttribute: string(who.Role)}
+	if who.Clearance != "" {
+		attributes[trust.ClearanceAttribute] = string(who.Clearance)
+	}
+	secret, err := network.Register(ctx, who.User, attributes)
+	if err != nil {
+		return nil, err
+	}
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	certificate, err := certify(ctx, network, who.User, secret, key)
+	if err != nil {
+		return nil, fmt.Errorf("certify %s: %w", who.User, err)
+	}
+	signer, err := trust.NewSigner(certificate, key)
+	if err != nil {
+		return nil, err
+	}
+	bundle, err := network.Bundle()
+	if err != nil {
+		return nil, err
+	}
+	p := &person{Identity: who, creator: proposal.Creator{MSP: who.User.MSP, Signer: signer}, bundle: &bundle}
+	if found, err := bundle.Identify(certificate, time.Now()); err != nil || found != who {
+		return nil, fmt.Errorf("the CA certified %+v as %+v: %w", who, found, err)
+	}
+	return p, p.equip()
+}
+
+// equip makes the keys and the statements about them.
+func (p *person) equip() (err error) {
+	certificate := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: p.creator.Signer.Certificate.Raw})
+	if p.serialized, err = proto.Marshal(&msp.SerializedIdentity{Mspid: p.User.MSP, IdBytes: certificate}); err != nil {
+		return err
+	}
+	if p.receiving, err = umbral.GenerateSecretKey(nil); err != nil {
+		return err
+	}
+	if p.verifying, err = umbral.GenerateSecretKey(nil); err != nil {
+		return err
+	}
+	statements := []trust.KeyStatement{
+		{Kind: ledger.ReceivingKey, Key: p.receiving.PublicKey().Bytes()},
+		{Kind: ledger.VerifyingKey, Key: p.verifying.PublicKey().Bytes()},
+	}
+	if p.Role == ledger.Gateway {
+		statements = []trust.KeyStatement{{Kind: ledger.ProxyKey, Key: []byte("age1pq1nobody")}}
+	}
+	for _, statement := range statements {
+		jws, err := p.state(statement)
+		if err != nil {
+			return err
+		}
+		p.statements = append(p.statements, jws)
+	}
+	return nil
+}
+
+func (p *person) state(statement trust.KeyStatement) (string, error) {
+	statement.User, statement.Issued = p.User, time.Now().UTC()
+	return p.creator.Signer.SignKeyStatement(statement)
+}
+
+// certify asks the CA itself, as a Fabric client does.
+func certify(ctx context.Context, network *networktest.Network, user ledger.UserID, secret string, key *ecdsa.PrivateKey) (*x509.Certificate, error) {
+	organization, err := network.Organization(user.MSP)
+	if err != nil {
+		return nil, err
+	}
+	der, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{Subject: pkix.Name{CommonName: user.Pseudonym}}, key)
+	if err != nil {
+		return nil, err
+	}
+	body, err := json.Marshal(map[string]string{
+		"certificate_request": string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: der})),
+	})
+	if err != nil {
+		return nil, err
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, organization.CAURL+"/api/v1/enroll", bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	request.SetBasicAuth(user.Pseudonym, secret)
+	client, err := httpClient(network)
+	if err != nil {
+		return nil, err
+	}
+	defer client.CloseIdleConnections()
+	response, err := client.Do(request)
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close()
+	var answer struct{ Result struct{ Cert []byte } }
+	if err := json.NewDecoder(response.Body).Decode(&answer); err != nil {
+		return nil, err
+	}
+	return trust.ParseCertificate(answer.Result.Cert)
+}
+
+// httpClient trusts the TLS roots of all members.
+func httpClient(network *networktest.Network) (*http.Client, error) {
+	bundle, err := network.Bundle()
+	if err != nil {
+		return nil, err
+	}
+	roots, err := bundle.TLSPool()
+	if err != nil {
+		return nil, err
+	}
+	return &http.Client{Transport: &http.Transport{
+		TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS13}, ForceAttemptHTTP2: true,
+	}}, nil
+}
