@@ -20,7 +20,7 @@ peer to peer.`,
 }
 
 func runAddress(pass *analysis.Pass) (any, error) {
-	if !inTransactions(pass.Pkg) {
+	if !onLedger(pass.Pkg) {
 		return nil, nil
 	}
 	for cursor := range nodes(pass, (*ast.CallExpr)(nil)) {

@@ -20,7 +20,7 @@ results. A transaction runs from its first line to its last.`,
 }
 
 func runConcurrency(pass *analysis.Pass) (any, error) {
-	if !inTransactions(pass.Pkg) {
+	if !onLedger(pass.Pkg) {
 		return nil, nil
 	}
 	kinds := []ast.Node{

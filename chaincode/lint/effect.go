@@ -91,9 +91,10 @@ func (e effects) of(instruction ssa.Instruction) effect {
 	return newEffect()
 }
 
+// The methods of tables and indexes; that they are all is checked.
 var (
 	tableReads  = []string{"Find", "Get", "All", "Page", "History", "First", "Holds"}
-	tableWrites = []string{"Insert", "Update", "Put", "Add", "Delete", "Purge"}
+	tableWrites = []string{"Insert", "Update", "Put", "Add"}
 )
 
 // tableEffect is that of a method of a table or an index. Insert and Update read their

@@ -24,7 +24,7 @@ do it in another order at another peer.`,
 const sortFirst = "range over slices.Sorted(maps.Keys(…)) instead"
 
 func runMapOrder(pass *analysis.Pass) (any, error) {
-	if !inTransactions(pass.Pkg) {
+	if !onLedger(pass.Pkg) {
 		return nil, nil
 	}
 	for cursor := range nodes(pass, (*ast.RangeStmt)(nil)) {

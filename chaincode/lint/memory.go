@@ -20,7 +20,7 @@ did not endorse the first or has been started since. The ledger is the only memo
 }
 
 func runMemory(pass *analysis.Pass) (any, error) {
-	if !inTransactions(pass.Pkg) {
+	if !onLedger(pass.Pkg) {
 		return nil, nil
 	}
 	kinds := []ast.Node{

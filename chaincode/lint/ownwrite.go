@@ -28,6 +28,9 @@ func runOwnWrite(pass *analysis.Pass) (any, error) {
 	all := functions(pass)
 	known := effectsOf(all)
 	for _, function := range all {
+		if pass.Pkg.Path() == statePath {
+			requireKnown(pass, function, known[function])
+		}
 		for instruction := range instructions(function) {
 			written := writtenBefore(known, instruction)
 			for _, table := range slices.Sorted(maps.Keys(known.of(instruction).reads)) {
@@ -38,6 +41,22 @@ func runOwnWrite(pass *analysis.Pass) (any, error) {
 		}
 	}
 	return nil, nil
+}
+
+// requireKnown complains about a method of a table that reads or writes under a name
+// that the linter does not know.
+func requireKnown(pass *analysis.Pass, function *ssa.Function, does effect) {
+	method := declared(function)
+	if method == nil || !method.Exported() || receiverName(method) == "" || does.size() == 0 {
+		return
+	}
+	names, list := tableReads, "tableReads"
+	if len(does.writes) > 0 {
+		names, list = tableWrites, "tableWrites"
+	}
+	if !slices.Contains(names, method.Name()) {
+		pass.Reportf(method.Pos(), "the linter does not know what %s does to the ledger; add it to %s", method.Name(), list)
+	}
 }
 
 // writtenBefore are the tables that have been written whenever an instruction is reached.

@@ -31,7 +31,8 @@ func inTransactions(pkg *types.Package) bool {
 	return inChaincode(pkg) && pkg.Name() != "main"
 }
 
-// onLedger reports whether the package's types and texts reach the ledger.
+// onLedger reports whether the package's code runs in transactions, or its types and
+// texts reach the ledger: the chaincode's own, and the language that it shares.
 func onLedger(pkg *types.Package) bool {
 	return inTransactions(pkg) || within(pkg, ledgerPath)
 }

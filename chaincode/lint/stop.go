@@ -20,7 +20,7 @@ process ends the others. A refusal is a fault, which the caller can read.`,
 }
 
 func runStop(pass *analysis.Pass) (any, error) {
-	if !inTransactions(pass.Pkg) {
+	if !onLedger(pass.Pkg) {
 		return nil, nil
 	}
 	for cursor := range nodes(pass, (*ast.CallExpr)(nil)) {
