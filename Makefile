@@ -7,6 +7,7 @@ help: ## list what make can do
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## build pie, pie-network, pie-gateway and pie-chaincode into bin/
+	@echo 'building pie (some minutes the first time)'
 	@go build -o bin/pie ./client/cmd/pie
 	@go build -o bin/pie-network ./network
 	@go build -o bin/pie-gateway ./gateway
