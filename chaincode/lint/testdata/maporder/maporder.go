@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"sort"
+	"sync"
 )
 
 func write(string, int) error { return nil }
@@ -94,6 +96,30 @@ func anyOne(rows map[string]int) (found bool) {
 		break
 	}
 	return found
+}
+
+func either(rows map[string]int) (found bool) {
+	for _, row := range rows { // want `the loop assigns found`
+		if row > 0 {
+			found = true
+		} else {
+			found = false
+		}
+	}
+	return found
+}
+
+func seen(rows map[string]int) map[int]bool {
+	seen := map[int]bool{}
+	for _, row := range rows {
+		seen[row] = true
+	}
+	return seen
+}
+
+func others(rows *sync.Map, row any) []reflect.Value {
+	rows.Range(func(any, any) bool { return true }) // want `rows.Range gives an order that differs`
+	return reflect.ValueOf(row).MapKeys()           // want `MapKeys gives an order that differs`
 }
 
 func joined(rows map[string]int) (text string) {

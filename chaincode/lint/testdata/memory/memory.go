@@ -23,13 +23,16 @@ var names = func() map[string]bool {
 }()
 
 func remember(id string) string {
-	count++              // want `changes the package variable count`
-	cache[id] = id       // want `changes the package variable cache`
-	delete(cache, "old") // want `changes the package variable cache`
-	last.id = id         // want `changes the package variable last`
-	lock.Lock()          // want `changes the package variable lock`
-	defer lock.Unlock()  // want `changes the package variable lock`
-	place := &last       // want `changes the package variable last`
+	count++                     // want `changes the package variable count`
+	cache[id] = id              // want `changes the package variable cache`
+	delete(cache, "old")        // want `changes the package variable cache`
+	last.id = id                // want `changes the package variable last`
+	lock.Lock()                 // want `changes the package variable lock`
+	defer lock.Unlock()         // want `changes the package variable lock`
+	for last.id = range cache { // want `changes the package variable last`
+		continue
+	}
+	place := &last // want `changes the package variable last`
 	return place.id
 }
 

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/pie-consortium/pie/ledger"
@@ -49,6 +50,11 @@ func surroundings() string { // want surroundings:"reaches files"
 		return os.Getenv("HOSTNAME") // want `Getenv reaches the environment`
 	}
 	return string(text) + os.Args[0] // want `Args reaches the environment`
+}
+
+func folder(file *os.File) (string, error) { // want folder:"reaches the environment"
+	name := file.Name()       // want `Name reaches the environment`
+	return filepath.Abs(name) // want `Abs reaches the environment`
 }
 
 func network() error { // want network:"reaches the network"

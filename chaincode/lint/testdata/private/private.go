@@ -81,6 +81,21 @@ func refuseDecoding(stub shim.ChaincodeStubInterface) error {
 	return fault.New(fault.Internal, "the summary is of %s", row["class"]) // want `reaches the text of an error`
 }
 
+func refuseCaptured(summary ledger.Summary) error {
+	var sex string
+	note := func() { sex = summary.Sex }
+	note()
+	return fault.New(fault.InvalidArgument, "sex %q is unknown", sex) // want `reaches the text of an error`
+}
+
+func refuseFilled(summary ledger.Summary) error {
+	var sex string
+	fill(summary, &sex)
+	return fault.New(fault.InvalidArgument, "sex %q is unknown", sex) // want `reaches the text of an error`
+}
+
+func fill(summary ledger.Summary, into *string) { *into = summary.Sex }
+
 func tell(fragment ledger.SealedFragment) {
 	slog.Info("stored", "fragment", fragment.Sealed) // want `reaches a log`
 }

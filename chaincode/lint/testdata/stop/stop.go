@@ -5,6 +5,8 @@ import (
 	"log"
 	"os"
 	"regexp"
+	"runtime"
+	"syscall"
 )
 
 var form = regexp.MustCompile(`^[a-z]+$`)
@@ -17,7 +19,9 @@ func require(id string) {
 		log.Fatalf("bad id") // want `log.Fatalf ends more than this transaction`
 	}
 	if !regexp.MustCompile(id).MatchString(id) { // want `regexp.MustCompile ends more than this transaction`
-		os.Exit(1) // want `os.Exit ends more than this transaction`
+		runtime.Goexit() // want `runtime.Goexit ends more than this transaction`
+		syscall.Exit(1)  // want `syscall.Exit ends more than this transaction`
+		os.Exit(1)       // want `os.Exit ends more than this transaction`
 	}
 }
 
