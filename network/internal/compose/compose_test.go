@@ -201,7 +201,7 @@ func TestOnlyGatewaysArePublished(t *testing.T) {
 func TestNetworksPartTheOrganisations(t *testing.T) {
 	project := load(t)
 	for name, network := range project.Networks {
-		if leadsOut := strings.HasPrefix(name, "clients-"); bool(network.Internal) == leadsOut {
+		if leadsOut := strings.HasPrefix(name, "clients-"); network.Internal == leadsOut {
 			t.Errorf("network %s: internal is %v", name, network.Internal)
 		}
 	}
@@ -215,7 +215,8 @@ func TestNetworksPartTheOrganisations(t *testing.T) {
 			t.Errorf("%s is in the consortium's network: %v", node.Name, meets)
 		}
 		for name := range networks {
-			if name != "consortium" && name != "private-"+node.MSP && !(name == "clients-"+node.MSP && node.Kind == settings.Gateway) {
+			own := name == "private-"+node.MSP || name == "clients-"+node.MSP && node.Kind == settings.Gateway
+			if name != "consortium" && !own {
 				t.Errorf("%s is in network %s", node.Name, name)
 			}
 		}

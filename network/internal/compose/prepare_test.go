@@ -117,7 +117,8 @@ func keysAreSeenByTheirOwners(t *testing.T, network *consortium.Network, data st
 		secrets := 0
 		for _, volume := range project.Services[node.Name].Volumes {
 			folder := filepath.Join(data, volume.Volume.Subpath)
-			own := folder == node.Dir || strings.HasPrefix(folder, node.Dir+"/")
+			authority := filepath.Join(network.Table.Organization(node.MSP), "ca")
+			own := strings.HasPrefix(folder+"/", node.Dir+"/") || node.Kind == settings.CA && folder == authority
 			err := filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
 				if err != nil || entry.IsDir() {
 					return err
@@ -131,7 +132,7 @@ func keysAreSeenByTheirOwners(t *testing.T, network *consortium.Network, data st
 				if err == nil && info.Mode().Perm() != 0o600 {
 					t.Errorf("%s has mode %v", path, info.Mode())
 				}
-				if !own && !(node.Kind == settings.CA && folder == filepath.Join(network.Table.Organization(node.MSP), "ca")) {
+				if !own {
 					t.Errorf("%s sees %s", node.Name, path)
 				}
 				if bytes.Contains(rendered, bytes.TrimSpace(text)) {

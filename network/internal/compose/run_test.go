@@ -110,6 +110,13 @@ func (h *host) must(name string, arguments ...string) {
 	}
 }
 
+// remove takes back what connect made, when the test is over.
+func (h *host) remove(arguments ...string) {
+	if out, err := exec.CommandContext(context.WithoutCancel(h.t.Context()), "ip", arguments...).CombinedOutput(); err != nil {
+		h.t.Errorf("ip %v: %v\n%s", arguments, err, out)
+	}
+}
+
 // space is the network namespace of a service.
 func (h *host) space(service string) string {
 	return fmt.Sprintf("pie%d-%d", os.Getpid(), slices.Index(h.project.ServiceNames(), service))
@@ -121,13 +128,13 @@ func (h *host) connect() {
 	bridge := func(i int) string { return fmt.Sprintf("pb%d-%d", os.Getpid(), i) }
 	for i := range networks {
 		h.must("ip", "link", "add", bridge(i), "type", "bridge")
-		h.t.Cleanup(func() { exec.Command("ip", "link", "delete", bridge(i)).Run() })
+		h.t.Cleanup(func() { h.remove("link", "delete", bridge(i)) })
 		h.must("ip", "link", "set", bridge(i), "up")
 	}
 	for i, name := range h.project.ServiceNames() {
 		space := h.space(name)
 		h.must("ip", "netns", "add", space)
-		h.t.Cleanup(func() { exec.Command("ip", "netns", "delete", space).Run() })
+		h.t.Cleanup(func() { h.remove("netns", "delete", space) })
 		h.must("ip", "-n", space, "link", "set", "lo", "up")
 		h.addresses[name] = map[string]string{}
 		for network, attachment := range h.project.Services[name].Networks {
@@ -220,6 +227,17 @@ func (h *host) step(name string) {
 	h.t.Logf("%s:\n%s", name, h.run(name, append([]string{"pie-network"}, h.project.Services[name].Command...)...))
 }
 
+// end kills a node that still runs.
+func (h *host) end(process *exec.Cmd) {
+	if err := process.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		h.t.Error(err)
+	}
+	var killed *exec.ExitError
+	if err := process.Wait(); err != nil && !errors.As(err, &killed) && !errors.Is(err, context.Canceled) {
+		h.t.Error(err)
+	}
+}
+
 // start starts all nodes of the wanted kinds and waits until each is healthy.
 func (h *host) start(wanted func(settings.Kind) bool) {
 	h.t.Helper()
@@ -237,7 +255,7 @@ func (h *host) start(wanted func(settings.Kind) bool) {
 		if err := errors.Join(process.Start(), log.Close()); err != nil {
 			h.t.Fatal(err)
 		}
-		h.t.Cleanup(func() { process.Process.Kill(); process.Wait() })
+		h.t.Cleanup(func() { h.end(process) })
 	}
 	for _, node := range nodes {
 		for {

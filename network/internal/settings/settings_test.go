@@ -108,6 +108,27 @@ func TestSecretIsFilledInFromItsFile(t *testing.T) {
 	}
 }
 
+func TestCoreIsFabricsOwnWithTheNodesChanges(t *testing.T) {
+	peer := table(t, "consortium.yaml").Of(settings.Peer, "HospitalA")[0]
+	if err := os.MkdirAll(peer.Dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	own := "vm: {endpoint: unix:///engine.sock}\nchaincode: {externalBuilders: [], mode: net}\n"
+	if err := peer.WriteCore([]byte(own)); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(filepath.Join(peer.Dir, "core.yaml"))
+	if err != nil || strings.Contains(string(text), "engine.sock") || !strings.Contains(string(text), "mode: net") || !strings.Contains(string(text), peer.Builder()) {
+		t.Errorf("%v in:\n%s", err, text)
+	}
+	// A setting that Fabric has renamed would be ignored by it.
+	for _, other := range []string{"vm: {}\nchaincode: {externalBuilders: []}", "chaincode: {externalBuilders: []}", "vm: [a list]"} {
+		if err := peer.WriteCore([]byte(other)); err == nil {
+			t.Errorf("took %q for Fabric's core.yaml", other)
+		}
+	}
+}
+
 // The gateway refuses fields it does not know, so the names are a contract.
 func TestGatewayConfiguration(t *testing.T) {
 	gateway := table(t, "consortium.yaml").Of(settings.Gateway, "HospitalA")[0]

@@ -66,7 +66,7 @@ func set(section map[string]any, path string, value any) error {
 		section, _ = section[key].(map[string]any)
 	}
 	if _, known := section[last]; !known {
-		return fmt.Errorf("Fabric's own has no %s", path)
+		return fmt.Errorf("there is no %s in Fabric's own", path)
 	}
 	section[last] = value
 	return nil
