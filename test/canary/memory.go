@@ -7,8 +7,11 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -16,10 +19,20 @@ import (
 // page is how much of a memory is read at a time, in bytes.
 const page = 64 << 10
 
+// stopping bounds how long a process may take to stand still.
+const stopping = 30 * time.Second
+
 // Process looks at all that a process could write to in its memory, and at the files
-// that it holds open outside the folder, those too that have no name any more. The
-// process should stand still meanwhile.
-func (s *Search) Process(pid int, place Place, folder string) error {
+// that it holds open outside the folder, those too that have no name any more. It stops
+// the process meanwhile.
+func (s *Search) Process(pid int, place Place, folder string) (err error) {
+	if err := unix.Kill(pid, unix.SIGSTOP); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, unix.Kill(pid, unix.SIGCONT)) }()
+	if err := stopped(pid); err != nil {
+		return fmt.Errorf("stop %s: %w", place.Name, err)
+	}
 	if err := s.memory(pid, place); err != nil {
 		return fmt.Errorf("search the memory of %s, process %d: %w", place.Name, pid, err)
 	}
@@ -27,6 +40,27 @@ func (s *Search) Process(pid int, place Place, folder string) error {
 		return fmt.Errorf("search the open files of %s, process %d: %w", place.Name, pid, err)
 	}
 	return nil
+}
+
+// stopped waits until no thread of a process runs any more.
+func stopped(pid int) error {
+	poll := time.NewTicker(time.Millisecond)
+	defer poll.Stop()
+	for end := time.Now().Add(stopping); time.Now().Before(end); <-poll.C {
+		threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+		if err != nil {
+			return err
+		}
+		running := slices.ContainsFunc(threads, func(thread string) bool {
+			text, err := os.ReadFile(thread)
+			// The state stands behind the name, which is in brackets.
+			return err == nil && !bytes.HasPrefix(text[bytes.LastIndexByte(text, ')')+1:], []byte(" T"))
+		})
+		if !running && len(threads) > 0 {
+			return nil
+		}
+	}
+	return fmt.Errorf("process %d still runs after %s", pid, stopping)
 }
 
 func (s *Search) memory(pid int, place Place) error {
@@ -103,18 +137,13 @@ func (s *Search) openFiles(pid int, place Place, folder string) error {
 	}
 	for _, entry := range entries {
 		path := dir + "/" + entry.Name()
-		info, err := os.Stat(path)
-		if errors.Is(err, unix.ENOENT) || err == nil && !info.Mode().IsRegular() {
-			continue
-		}
-		if err != nil {
-			return err
-		}
 		target, err := os.Readlink(path)
 		if err != nil {
 			return err
 		}
-		if strings.HasPrefix(target, folder+"/") && !strings.HasSuffix(target, " (deleted)") {
+		// What has no path, such as sockets, holds nothing of its own.
+		inside := strings.HasPrefix(target, folder+"/") && !strings.HasSuffix(target, " (deleted)")
+		if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() || !strings.HasPrefix(target, "/") || inside {
 			continue
 		}
 		if err := s.File(path, Place{Kind: Anywhere, Name: target + ", open in " + place.Name}); err != nil {
