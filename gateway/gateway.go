@@ -15,6 +15,7 @@ import (
 
 	"github.com/pie-consortium/pie/gateway/internal/auth"
 	"github.com/pie-consortium/pie/gateway/internal/config"
+	"github.com/pie-consortium/pie/gateway/internal/content"
 	"github.com/pie-consortium/pie/gateway/internal/enrollment"
 	"github.com/pie-consortium/pie/gateway/internal/fabric"
 	"github.com/pie-consortium/pie/gateway/internal/health"
@@ -24,6 +25,7 @@ import (
 	"github.com/pie-consortium/pie/gateway/internal/rest"
 	"github.com/pie-consortium/pie/gateway/internal/telemetry"
 	"github.com/pie-consortium/pie/ledger"
+	"github.com/pie-consortium/pie/ledger/fault"
 	"github.com/pie-consortium/pie/ledger/trust"
 )
 
@@ -116,7 +118,7 @@ func (g *gateway) buildAPI() error {
 	}
 	api := &rest.API{
 		Authority: auth.New(g.config.URL, g.bundle, g.signer, time.Now),
-		CA:        ca, Peer: g.peer, Node: g.node, Log: g.log, Requests: requests, Now: time.Now,
+		CA:        ca, Peer: g.peer, Node: g.node, Recent: content.NewRecent(), Log: g.log, Requests: requests, Now: time.Now,
 		Proxy: &proxy.Proxy{
 			Channel: g.config.Channel, MSP: g.config.MSP, Bundle: g.bundle, Signer: g.signer, Key: key,
 			Release: g.release, Now: time.Now,
@@ -126,9 +128,19 @@ func (g *gateway) buildAPI() error {
 	return err
 }
 
+// release asks the own peer for an open's key fragment. A device that learned of its
+// commit from another hospital may be a moment ahead of this peer: then it waits for
+// the transaction rather than have the device ask again.
 func (g *gateway) release(ctx context.Context, query ledger.ReadRelease) (ledger.Release, error) {
 	var release ledger.Release
 	if err := query.Validate(); err != nil {
+		return release, err
+	}
+	err := g.peer.Evaluate(ctx, ledger.TxReadRelease, query, &release)
+	if fault.CodeOf(err) != fault.NotFound {
+		return release, err
+	}
+	if _, unseen := g.peer.Status(ctx, query.Open); unseen != nil {
 		return release, err
 	}
 	return release, g.peer.Evaluate(ctx, ledger.TxReadRelease, query, &release)

@@ -13,6 +13,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/pie-consortium/pie/gateway/internal/auth"
+	"github.com/pie-consortium/pie/gateway/internal/content"
 	"github.com/pie-consortium/pie/gateway/internal/enrollment"
 	"github.com/pie-consortium/pie/gateway/internal/fabric"
 	"github.com/pie-consortium/pie/gateway/internal/ipfs"
@@ -26,6 +27,7 @@ type API struct {
 	CA        *enrollment.CA
 	Peer      *fabric.Peer
 	Node      *ipfs.Node
+	Recent    *content.Recent // what the node was given through this gateway
 	Proxy     *proxy.Proxy
 
 	Log      *slog.Logger

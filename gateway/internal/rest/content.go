@@ -6,19 +6,22 @@ import (
 	"fmt"
 	"net/http"
 
+	"github.com/pie-consortium/pie/gateway/internal/content"
 	"github.com/pie-consortium/pie/gateway/internal/problem"
 	"github.com/pie-consortium/pie/ledger"
 )
 
 // AddContent streams ciphertext to the hospital's IPFS node.
 func (a *API) AddContent(ctx context.Context, request AddContentRequestObject) (AddContentResponseObject, error) {
-	added, err := a.Node.Add(ctx, request.Body)
+	header := new(content.Header)
+	added, err := a.Node.Add(ctx, header.Of(request.Body))
 	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
 		return nil, bodyTooLarge(tooLarge.Limit)
 	}
 	if err != nil {
 		return nil, err
 	}
+	a.Recent.Add(added.CID, added.SHA256, added.Size, header)
 	return AddContent200JSONResponse{Cid: added.CID, Sha256: added.SHA256, Size: added.Size}, nil
 }
 
