@@ -94,17 +94,17 @@ func TestMissingProxiesAreNamed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	grant, from, err := p.requester.findGrant(t.Context(), a.RecordView)
+	grant, from, err := (<-p.requester.holding(t.Context(), record)).grant(a.RecordView)
 	if err != nil {
 		t.Fatal(err)
 	}
-	arguments := ledger.OpenRecord{RecordVersion: ledger.RecordVersion{Record: record, Version: firstVersion}, Grant: grant.Grant}
-	_, id, err := submit[ledger.Access](t.Context(), p.requester, change{name: ledger.TxOpenRecord, arguments: arguments})
+	o := opening{agreed: a, grant: grant, from: from}
+	keys, err := p.requester.recordOpening(t.Context(), &o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	stop(t, "HospitalA", "HospitalC")
-	_, _, err = p.requester.reencrypt(t.Context(), opening{agreed: a, grant: grant, from: from, transaction: id})
+	_, _, err = p.requester.reencrypt(t.Context(), o, keys)
 	if fault.CodeOf(err) != fault.ThresholdNotMet || !strings.Contains(err.Error(), "HospitalA") || !strings.Contains(err.Error(), "HospitalC") {
 		t.Errorf("got %v, want %s that names HospitalA and HospitalC", err, fault.ThresholdNotMet)
 	}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/fault"
 	"github.com/pie-consortium/pie/ledger/trust"
@@ -19,19 +21,22 @@ type share struct {
 }
 
 // fragments cuts a grant: each proxy's fragment is sealed to that proxy, signed for
-// exactly this record key and this receiving key.
+// exactly this record key and this receiving key. The grantee's card, when they have
+// one, is verified too.
 func (c *Client) fragments(ctx context.Context, s share) (ledger.Fragments, []ledger.SealedFragment, error) {
-	grantee, err := c.person(ctx, s.grantee)
-	if err != nil {
-		return ledger.Fragments{}, nil, err
-	}
-	receiving, err := grantee.key(ledger.ReceivingKey)
-	if err != nil {
-		return ledger.Fragments{}, nil, err
-	}
 	proxies := c.proxies(s.version.Record)
-	recipients, err := c.proxyKeys(ctx, proxies)
-	if err != nil {
+	var receiving *umbral.PublicKey
+	var recipients []string
+	looking, lookingCtx := errgroup.WithContext(ctx)
+	looking.Go(func() (err error) {
+		receiving, err = c.receivingKey(lookingCtx, s.grantee)
+		return err
+	})
+	looking.Go(func() (err error) {
+		recipients, err = c.proxyKeys(lookingCtx, proxies)
+		return err
+	})
+	if err := looking.Wait(); err != nil {
 		return ledger.Fragments{}, nil, err
 	}
 	described := ledger.Fragments{
@@ -65,6 +70,18 @@ func (c *Client) sealFragment(s share, proxy, recipient string, kfrag *umbral.Ve
 	return ledger.SealedFragment{Grant: s.grant, Proxy: proxy, Salt: ledger.NewSalt(), Sealed: text}, err
 }
 
+// receivingKey is the key of a grantee whose card vouches for them, unless they have none.
+func (c *Client) receivingKey(ctx context.Context, grantee ledger.UserID) (*umbral.PublicKey, error) {
+	p, err := c.person(ctx, grantee)
+	if err != nil {
+		return nil, err
+	}
+	if _, _, err := p.card(); err != nil {
+		return nil, err
+	}
+	return p.key(ledger.ReceivingKey)
+}
+
 // proxies chooses the members whose gateways are to hold a record's fragments: all of
 // them up to five, beyond that five by rendezvous hashing, so that each record has its
 // own and one member more moves few.
@@ -91,19 +108,21 @@ func (c *Client) proxyKeys(ctx context.Context, proxies []string) ([]string, err
 	if err != nil {
 		return nil, err
 	}
-	var recipients []string
-	for _, msp := range proxies {
-		i := slices.IndexFunc(organizations, func(o ledger.Organization) bool { return o.MSP == msp })
-		if i < 0 {
-			return nil, fault.New(fault.NotFound, "%s does not know %s, which the trust bundle names; ask its operator", from.name(), msp)
-		}
-		recipient, err := c.proxyKey(ctx, organizations[i], from)
-		if err != nil {
-			return nil, fmt.Errorf("proxy of %s: %w", msp, err)
-		}
-		recipients = append(recipients, recipient)
+	recipients := make([]string, len(proxies))
+	looking, ctx := errgroup.WithContext(ctx)
+	for n, msp := range proxies {
+		looking.Go(func() (err error) {
+			i := slices.IndexFunc(organizations, func(o ledger.Organization) bool { return o.MSP == msp })
+			if i < 0 {
+				return fault.New(fault.NotFound, "%s does not know %s, which the trust bundle names; ask its operator", from.name(), msp)
+			}
+			if recipients[n], err = c.proxyKey(ctx, organizations[i], from); err != nil {
+				return fmt.Errorf("proxy of %s: %w", msp, err)
+			}
+			return nil
+		})
 	}
-	return recipients, nil
+	return recipients, looking.Wait()
 }
 
 func (c *Client) proxyKey(ctx context.Context, organization ledger.Organization, from *gateway) (string, error) {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"filippo.io/age"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/fault"
@@ -25,13 +26,19 @@ type Opened struct {
 // once everything about it has been verified. Everybody but the patient needs a grant,
 // and leaves an audit entry on the ledger before any key material moves.
 func (c *Client) Open(ctx context.Context, record ledger.ID, version int, path string) (Opened, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	c.step("asking the hospitals about record %s", record)
+	var held <-chan holding
+	if c.identity.Role != ledger.Patient {
+		held = c.holding(ctx, record)
+	}
 	a, err := c.agree(ctx, record, version)
 	if err != nil {
 		return Opened{}, err
 	}
 	opened := Opened{Record: a.RecordView, Blamed: a.blame}
-	identity, err := c.identityFor(ctx, a, &opened)
+	identity, err := c.identityFor(ctx, a, held, &opened)
 	if err != nil {
 		return opened, err
 	}
@@ -41,27 +48,24 @@ func (c *Client) Open(ctx context.Context, record ledger.ID, version int, path s
 
 // identityFor is what decrypts the record: the patient's own key, or what enough
 // proxies re-encrypt for a grantee.
-func (c *Client) identityFor(ctx context.Context, a agreed, opened *Opened) (age.Identity, error) {
+func (c *Client) identityFor(ctx context.Context, a agreed, held <-chan holding, opened *Opened) (age.Identity, error) {
 	if a.Patient == c.identity.User {
 		return agefile.NewIdentity(c.keys.record(a.Record.Record, a.Version)), nil
 	}
-	grant, from, err := c.findGrant(ctx, a.RecordView)
+	if held == nil {
+		held = c.holding(ctx, a.Record.Record)
+	}
+	grant, from, err := (<-held).grant(a.RecordView)
 	if err != nil {
 		return nil, err
 	}
-	arguments := ledger.OpenRecord{
-		RecordVersion: ledger.RecordVersion{Record: grant.Record, Version: grant.Version}, Grant: grant.Grant,
-	}
-	c.step("recording the access to %s", grant.Record)
-	access, id, err := submit[ledger.Access](ctx, c, change{name: ledger.TxOpenRecord, arguments: arguments})
+	o := opening{agreed: a, grant: grant, from: from}
+	p, err := c.recordOpening(ctx, &o)
 	if err != nil {
 		return nil, err
 	}
-	if err := access.Decision.Err(); err != nil {
-		return nil, fmt.Errorf("open record %s: %w", grant.Record, err)
-	}
-	opened.Open = id
-	cfrags, blame, err := c.reencrypt(ctx, opening{agreed: a, grant: grant, from: from, transaction: id})
+	opened.Open = o.transaction
+	cfrags, blame, err := c.reencrypt(ctx, o, p)
 	opened.Blamed = append(opened.Blamed, blame...)
 	if err != nil {
 		return nil, err
@@ -69,36 +73,79 @@ func (c *Client) identityFor(ctx context.Context, a agreed, opened *Opened) (age
 	return agefile.NewReencryptedIdentity(c.keys.receiving(), a.key, cfrags), nil
 }
 
-// findGrant returns the user's grant for the record version that ends last. One that
-// has ended is returned too, so that the ledger says why it does not open.
-func (c *Client) findGrant(ctx context.Context, view ledger.RecordView) (grant ledger.Grant, from *gateway, err error) {
-	var grants []ledger.Grant
-	err = repeat(ctx, lags, func() (err error) {
-		grants, from, err = c.grantsFor(ctx, view)
+// recordOpening leaves the audit entry, whose transaction it notes in the opening, and
+// meanwhile verifies the keys that the fragments will depend on.
+func (c *Client) recordOpening(ctx context.Context, o *opening) (parties, error) {
+	var p parties
+	verifying, verifyingCtx := errgroup.WithContext(ctx)
+	verifying.Go(func() (err error) {
+		p, err = c.parties(verifyingCtx, *o)
 		return err
 	})
-	if lags(err) {
-		return ledger.Grant{}, nil, fault.New(fault.PermissionDenied, "you hold no grant for record %s; ask: pie access request %s --purpose TREAT", view.Record.Record, view.Record.Record)
+	arguments := ledger.OpenRecord{
+		RecordVersion: ledger.RecordVersion{Record: o.grant.Record, Version: o.grant.Version}, Grant: o.grant.Grant,
 	}
+	c.step("recording the access to %s", o.grant.Record)
+	access, id, err := submit[ledger.Access](ctx, c, change{name: ledger.TxOpenRecord, arguments: arguments})
+	errVerify := verifying.Wait()
 	if err != nil {
-		return ledger.Grant{}, nil, err
+		return p, err
 	}
-	return slices.MaxFunc(grants, laterGrant), from, nil
+	if err := access.Decision.Err(); err != nil {
+		return p, fmt.Errorf("open record %s: %w", o.grant.Record, err)
+	}
+	o.transaction = id
+	return p, errVerify
 }
 
-// grantsFor lists the user's grants for a record version; not_found when there is none.
-func (c *Client) grantsFor(ctx context.Context, view ledger.RecordView) ([]ledger.Grant, *gateway, error) {
+// holding is the user's grants for a record, and who told of them.
+type holding struct {
+	grants []ledger.Grant
+	from   *gateway
+	err    error
+}
+
+// holding asks for the user's grants for a record while the caller does something else.
+func (c *Client) holding(ctx context.Context, record ledger.ID) <-chan holding {
+	answer := make(chan holding, 1)
+	go func() {
+		var h holding
+		h.err = repeat(ctx, lags, func() (err error) {
+			h.grants, h.from, err = c.grantsFor(ctx, record)
+			return err
+		})
+		answer <- h
+	}()
+	return answer
+}
+
+// grantsFor lists the user's grants for a record; not_found when there is none.
+func (c *Client) grantsFor(ctx context.Context, record ledger.ID) ([]ledger.Grant, *gateway, error) {
 	grants, from, err := c.grants(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
 	grants = slices.DeleteFunc(grants, func(g ledger.Grant) bool {
-		return g.Record != view.Record.Record || g.Version != view.Version || !g.Grantee.Includes(c.identity.User)
+		return g.Record != record || !g.Grantee.Includes(c.identity.User)
 	})
 	if len(grants) == 0 {
-		return nil, nil, fault.New(fault.NotFound, "no grant for record %s", view.Record.Record)
+		return nil, nil, fault.New(fault.NotFound, "no grant for record %s", record)
 	}
 	return grants, from, nil
+}
+
+// grant returns the one for the record version that ends last. One that has ended is
+// returned too, so that the ledger says why it does not open.
+func (h holding) grant(view ledger.RecordView) (ledger.Grant, *gateway, error) {
+	if h.err != nil && !lags(h.err) {
+		return ledger.Grant{}, nil, h.err
+	}
+	grants := slices.DeleteFunc(h.grants, func(g ledger.Grant) bool { return g.Version != view.Version })
+	if len(grants) == 0 {
+		record := view.Record.Record
+		return ledger.Grant{}, nil, fault.New(fault.PermissionDenied, "you hold no grant for record %s; ask: pie access request %s --purpose TREAT", record, record)
+	}
+	return slices.MaxFunc(grants, laterGrant), h.from, nil
 }
 
 // laterGrant orders usable grants after those that are not, and by their end.

@@ -43,11 +43,7 @@ type served struct {
 // reencrypt asks as many proxies as the grant's threshold, at the same time, and
 // another one for each that fails or is slow. It blames those that lied, and when too
 // few are left, names all that failed.
-func (c *Client) reencrypt(ctx context.Context, o opening) ([]*umbral.VerifiedCapsuleFrag, []*LiarError, error) {
-	p, err := c.parties(ctx, o)
-	if err != nil {
-		return nil, nil, err
-	}
+func (c *Client) reencrypt(ctx context.Context, o opening, p parties) ([]*umbral.VerifiedCapsuleFrag, []*LiarError, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	proxies := c.ownFirst(o.grant.Fragments.Proxies)

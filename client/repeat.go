@@ -9,21 +9,22 @@ import (
 )
 
 const (
-	repeats    = 5                      // after the first attempt
-	firstPause = 100 * time.Millisecond // doubles, with jitter: three seconds in all
+	repeats    = 5                     // after the first attempt
+	firstPause = 20 * time.Millisecond // trebles, with jitter: two and a half seconds in all
 )
 
 // repeat does something until it succeeds or fails in a way that is not worth another
 // attempt, six times at most.
 func repeat(ctx context.Context, worth func(error) bool, do func() error) error {
+	pause := firstPause
 	for attempt := 0; ; attempt++ {
 		err := do()
 		if err == nil || attempt == repeats || !worth(err) {
 			return err
 		}
-		pause := firstPause << attempt
 		select {
 		case <-time.After(pause/2 + rand.N(pause)):
+			pause *= 3
 		case <-ctx.Done():
 			return ctx.Err()
 		}
