@@ -50,7 +50,7 @@ func (s *stage) upload(ctx context.Context, l load) (result, error) {
 // ciphertext is the size of an EMR's ciphertext: header, 32 random bytes, and a tag of
 // 16 bytes for each 64 KiB.
 func ciphertext(size int64) int64 {
-	const header, blind, chunk, tag = 400, 32, 64 << 10, 16
+	const header, blind, chunk, tag = 289 + 16, 32, 64 << 10, 16
 	return header + blind + size + tag*((blind+size+chunk-1)/chunk)
 }
 
