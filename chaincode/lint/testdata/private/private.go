@@ -112,6 +112,10 @@ func row(summary ledger.Summary) ledger.Record {
 	return record
 }
 
+func firstByte(record *ledger.Record, fragment ledger.SealedFragment) {
+	record.Capsule = []byte{fragment.Sealed[0]} // want `reaches the public ledger.Record`
+}
+
 func mapped(user ledger.User, profile ledger.Profile) {
 	user.Keys[ledger.ProxyKey] = profile.Card // want `reaches the public ledger.User`
 }
