@@ -161,30 +161,34 @@ func (w *world) requireAll(t *testing.T, v *visits) {
 			}
 		}
 	}
-	missing := 0
 	for _, tx := range transactions {
-		for _, role := range names["Role"] {
-			for _, clearance := range append(names["Level"], "") {
-				for _, organization := range w.network.Organizations {
-					who := ledger.Identity{Role: ledger.Role(role), Clearance: ledger.Level(clearance), User: ledger.UserID{MSP: organization.MSP}}
-					for _, state := range statesOf(w.table.rows[tx].object, names) {
-						if v.seen[visit{tx, who, state}] == 0 {
-							missing++
-							t.Logf("no cell for %s by %+v on %q", tx, who, state)
-						}
-					}
-				}
-			}
+		if missing := w.unvisited(v, tx, names); len(missing) > 0 {
+			t.Errorf("%d cells of %s are missing, such as %+v", len(missing), tx, missing[0])
 		}
-	}
-	if missing > 0 {
-		t.Errorf("%d cells are missing", missing)
 	}
 	for tx, lines := range w.table.sections {
 		if lines["writes"] != "" && w.committed[tx] == 0 {
 			t.Errorf("%s was allowed, and never committed", tx)
 		}
 	}
+}
+
+// unvisited is the cells of one transaction that nobody tried.
+func (w *world) unvisited(v *visits, tx ledger.Transaction, names map[string][]string) []visit {
+	var missing []visit
+	for _, role := range names["Role"] {
+		for _, clearance := range append(names["Level"], "") {
+			for _, organization := range w.network.Organizations {
+				who := ledger.Identity{Role: ledger.Role(role), Clearance: ledger.Level(clearance), User: ledger.UserID{MSP: organization.MSP}}
+				for _, state := range statesOf(w.table.rows[tx].object, names) {
+					if cell := (visit{tx, who, state}); v.seen[cell] == 0 {
+						missing = append(missing, cell)
+					}
+				}
+			}
+		}
+	}
+	return missing
 }
 
 // statesOf is the states in which a kind of object can be met.

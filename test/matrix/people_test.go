@@ -15,6 +15,7 @@ import (
 	"net/http"
 	"time"
 
+	"filippo.io/age"
 	"github.com/hyperledger/fabric-protos-go-apiv2/msp"
 	"google.golang.org/protobuf/proto"
 
@@ -86,7 +87,11 @@ func (p *person) equip() (err error) {
 		{Kind: ledger.VerifyingKey, Key: p.verifying.PublicKey().Bytes()},
 	}
 	if p.Role == ledger.Gateway {
-		statements = []trust.KeyStatement{{Kind: ledger.ProxyKey, Key: []byte("age1pq1nobody")}}
+		proxy, err := age.GenerateHybridIdentity()
+		if err != nil {
+			return err
+		}
+		statements = []trust.KeyStatement{{Kind: ledger.ProxyKey, Key: []byte(proxy.Recipient().String())}}
 	}
 	for _, statement := range statements {
 		jws, err := p.state(statement)
@@ -109,27 +114,25 @@ func certify(ctx context.Context, network *networktest.Network, user ledger.User
 	if err != nil {
 		return nil, err
 	}
-	der, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{Subject: pkix.Name{CommonName: user.Pseudonym}}, key)
+	csr, err := request(user.Pseudonym, key)
 	if err != nil {
 		return nil, err
 	}
-	body, err := json.Marshal(map[string]string{
-		"certificate_request": string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: der})),
-	})
+	body, err := json.Marshal(map[string]string{"certificate_request": csr})
 	if err != nil {
 		return nil, err
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, organization.CAURL+"/api/v1/enroll", bytes.NewReader(body))
+	enrolment, err := http.NewRequestWithContext(ctx, http.MethodPost, organization.CAURL+"/api/v1/enroll", bytes.NewReader(body))
 	if err != nil {
 		return nil, err
 	}
-	request.SetBasicAuth(user.Pseudonym, secret)
+	enrolment.SetBasicAuth(user.Pseudonym, secret)
 	client, err := httpClient(network)
 	if err != nil {
 		return nil, err
 	}
 	defer client.CloseIdleConnections()
-	response, err := client.Do(request)
+	response, err := client.Do(enrolment)
 	if err != nil {
 		return nil, err
 	}
@@ -139,6 +142,12 @@ func certify(ctx context.Context, network *networktest.Network, user ledger.User
 		return nil, err
 	}
 	return trust.ParseCertificate(answer.Result.Cert)
+}
+
+// request is a certificate request, PEM.
+func request(name string, key *ecdsa.PrivateKey) (string, error) {
+	der, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{Subject: pkix.Name{CommonName: name}}, key)
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: der})), err
 }
 
 // httpClient trusts the TLS roots of all members.

@@ -15,11 +15,7 @@ func (w *world) client(msp, token string) (*api.ClientWithResponses, error) {
 	if err != nil {
 		return nil, err
 	}
-	transport, err := httpClient(w.network)
-	if err != nil {
-		return nil, err
-	}
-	return api.NewClientWithResponses(organization.GatewayURL, api.WithHTTPClient(transport),
+	return api.NewClientWithResponses(organization.GatewayURL, api.WithHTTPClient(w.web),
 		api.WithRequestEditorFn(func(_ context.Context, r *http.Request) error {
 			if token != "" {
 				r.Header.Set("Authorization", "Bearer "+token)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"sync"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 type world struct {
 	network *networktest.Network
 	peers   *peers
+	web     *http.Client // for all gateways
 	table   table
 
 	crowd []*person // of every role, clearance and organisation
@@ -59,6 +61,9 @@ func build(ctx context.Context, network *networktest.Network) (*world, error) {
 		return nil, err
 	}
 	if w.peers, err = dialPeers(network); err != nil {
+		return nil, err
+	}
+	if w.web, err = httpClient(network); err != nil {
 		return nil, err
 	}
 	for _, step := range []func(context.Context) error{
