@@ -97,12 +97,18 @@ var (
 	tableWrites = []string{"Insert", "Update", "Put", "Add"}
 )
 
-// tableEffect is that of a method of a table or an index. Insert and Update read their
+// contextReads are the methods of the transaction's context that read a table.
+var contextReads = map[string]string{"Registered": "user"}
+
+// tableEffect is that of a method of a table, an index or the context. Insert and Update read their
 // own row first, which does not count: they are right after other rows' writes.
 func tableEffect(function *types.Func, receiver ssa.Value) effect {
 	found := newEffect()
 	if function.Pkg() == nil || function.Pkg().Path() != statePath {
 		return found
+	}
+	if table := contextReads[function.Name()]; table != "" && receiverName(function) == "Context" {
+		found.reads[table] = true
 	}
 	for _, table := range tablesOf(receiver) {
 		if slices.Contains(tableReads, function.Name()) {

@@ -43,8 +43,8 @@ func runOwnWrite(pass *analysis.Pass) (any, error) {
 	return nil, nil
 }
 
-// requireKnown complains about a method of a table that reads or writes under a name
-// that the linter does not know.
+// requireKnown complains about a method of a table or the context that reads or
+// writes under a name that the linter does not know.
 func requireKnown(pass *analysis.Pass, function *ssa.Function, does effect) {
 	method := declared(function)
 	if method == nil || !method.Exported() || receiverName(method) == "" || does.size() == 0 {
@@ -53,6 +53,9 @@ func requireKnown(pass *analysis.Pass, function *ssa.Function, does effect) {
 	names, list := tableReads, "tableReads"
 	if len(does.writes) > 0 {
 		names, list = tableWrites, "tableWrites"
+	}
+	if receiverName(method) == "Context" {
+		names, list = slices.Collect(maps.Keys(contextReads)), "contextReads"
 	}
 	if !slices.Contains(names, method.Name()) {
 		pass.Reportf(method.Pos(), "the linter does not know what %s does to the ledger; add it to %s", method.Name(), list)
