@@ -42,7 +42,7 @@ func TestEveryWayToWriteAKeyIsFound(t *testing.T) {
 	}
 	ways := map[string]string{
 		"raw": string(key.Value), "memory of a number": string(words), "JSON": string(inJSON),
-		"%v": fmt.Sprint(key.Value), "%x": fmt.Sprintf("%x", key.Value), "%X": fmt.Sprintf("%X", key.Value),
+		"%v": fmt.Sprintf("%v", key.Value), "%x": fmt.Sprintf("%x", key.Value), "%X": fmt.Sprintf("%X", key.Value),
 		"% x": fmt.Sprintf("% x", key.Value), "%#v": fmt.Sprintf("%#v", key.Value), "%q": fmt.Sprintf("%+q", key.Value),
 		"number": new(big.Int).SetBytes(key.Value).String(),
 	}

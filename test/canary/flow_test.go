@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -202,6 +203,11 @@ func (s *scene) refusals(t *testing.T, c cast, private, trial *document) {
 	s.fails(t, c.colleague, refused, "audit", string(private.record))
 	s.fails(t, c.neighbour, refused, "record", "confirm", string(private.record))
 	s.fails(t, c.neighbour, refused, "record", "open", string(private.record), "--out", "stolen")
+	for _, p := range []*person{c.researcher, c.neighbour} {
+		if _, err := os.Stat(filepath.Join(p.dir, "stolen")); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("the %s was refused and has a file: %v", p.name, err)
+		}
+	}
 	s.fails(t, c.physician, usage, "record", "search", "--class", private.words[0])
 	s.fails(t, c.physician, usage, "record", "search", "--code", strings.Repeat(private.codes[0], 20))
 	other := *private

@@ -61,7 +61,7 @@ func aligned(encoding *base64.Encoding, value []byte, offset int) []byte {
 }
 
 func printed(value []byte) []form {
-	list := strings.Trim(fmt.Sprint(value), "[]")
+	list := strings.Trim(fmt.Sprintf("%d", value), "[]")
 	syntax := strings.TrimPrefix(fmt.Sprintf("%#v", value), "[]byte{")
 	quoted := strconv.QuoteToASCII(string(value))
 	return []form{

@@ -95,7 +95,7 @@ func (s *Search) memory(pid int, place Place) error {
 // the program itself.
 func region(line string) (from, to int64, wanted bool, err error) {
 	fields := strings.Fields(line)
-	if len(fields) < 5 {
+	if len(fields) < 5 || len(fields[1]) < 4 {
 		return 0, 0, false, fmt.Errorf("not a line of a memory map: %q", line)
 	}
 	start, end, _ := strings.Cut(fields[0], "-")

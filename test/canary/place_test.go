@@ -108,16 +108,17 @@ func TestPacketsAreSeen(t *testing.T) {
 	}
 	chaincode := talk(t, private.Value)
 	talk(t, word.Value)
-	listener, err := net.ListenPacket("udp", "127.99.3.9:0") // or the kernel repeats it in its refusal
+	// Without a listener the kernel repeats the datagram in its refusal.
+	listener, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 99, 3, 9)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer listener.Close()
-	datagram, err := net.Dial("udp", listener.LocalAddr().String())
+	closed(t, listener)
+	datagram, err := net.DialUDP("udp", nil, listener.LocalAddr().(*net.UDPAddr))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer datagram.Close()
+	closed(t, datagram)
 	if _, err := datagram.Write(append([]byte("a datagram "), word.Value...)); err != nil {
 		t.Fatal(err)
 	}
@@ -139,11 +140,11 @@ func TestPacketsAreSeen(t *testing.T) {
 // talk sends a text over TCP in two segments and returns the port.
 func talk(t *testing.T, text []byte) uint16 {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.99.3.7:0")
+	listener, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 99, 3, 7)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer listener.Close()
+	closed(t, listener)
 	received := make(chan error, 1)
 	go func() {
 		conn, err := listener.Accept()
@@ -153,11 +154,11 @@ func talk(t *testing.T, text []byte) uint16 {
 		}
 		received <- err
 	}()
-	conn, err := net.Dial("tcp", listener.Addr().String())
+	conn, err := net.DialTCP("tcp", nil, listener.Addr().(*net.TCPAddr))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close()
+	closed(t, conn)
 	for _, part := range [][]byte{text[:9], text[9:]} { // no delay: each is a segment
 		if _, err := conn.Write(part); err != nil {
 			t.Fatal(err)
@@ -239,6 +240,16 @@ func TestCompressedRowsAreSeen(t *testing.T) {
 	if all := search.Findings(); !anyPlace(all, "(private rows)") {
 		t.Errorf("the private row was not seen: %v", all)
 	}
+}
+
+// closed closes something when the test ends.
+func closed(t *testing.T, open io.Closer) {
+	t.Helper()
+	t.Cleanup(func() {
+		if err := open.Close(); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 func wantPlaces(t *testing.T, found []Finding, places ...string) {

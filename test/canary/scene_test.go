@@ -32,6 +32,7 @@ type scene struct {
 	program  string // pie
 	canaries []Canary
 	shown    []output
+	glanced  []Finding // early on, where it must not be
 	people   []*person
 }
 
@@ -267,6 +268,7 @@ func (s *scene) digests(name, value string) {
 // without stops a node while something is done.
 func (s *scene) without(t *testing.T, node string, do func()) {
 	t.Helper()
+	s.glance(t)
 	if err := s.network.Stop(node); err != nil {
 		t.Fatal(err)
 	}

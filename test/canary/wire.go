@@ -23,6 +23,8 @@ const (
 	captureEnd = time.Minute
 	// maxPacket is the length of the largest packet, in bytes.
 	maxPacket = 1 << 18
+	// discard is the port of the service that throws away what it gets (RFC 863).
+	discard = 9
 )
 
 // Recording is every packet on loopback from or to a subnet, kept in a file: what to look
@@ -76,13 +78,12 @@ func (r *Recording) Close() error {
 	if err := r.socket.SetReadDeadline(time.Now().Add(captureEnd)); err != nil {
 		return err
 	}
-	last, err := net.Dial("udp", netip.AddrPortFrom(r.subnet.Addr().Next(), 9).String())
+	last, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(netip.AddrPortFrom(r.subnet.Masked().Addr().Next(), discard)))
 	if err != nil {
 		return err
 	}
-	defer last.Close()
 	_, err = last.Write(r.marker)
-	if err := errors.Join(err, <-r.done, r.file.Close()); err != nil {
+	if err := errors.Join(err, last.Close(), <-r.done, r.file.Close()); err != nil {
 		return fmt.Errorf("capture on loopback: %w", err)
 	}
 	return r.complete()
