@@ -154,11 +154,12 @@ func (l *mapLoop) assignment(s *ast.AssignStmt) {
 		return
 	}
 	for i, place := range s.Lhs {
-		if s.Tok == token.ASSIGN && len(s.Lhs) == len(s.Rhs) {
+		switch {
+		case s.Tok == token.ASSIGN && len(s.Lhs) == len(s.Rhs):
 			l.assign(place, s.Rhs[i])
-		} else if s.Tok == token.ADD_ASSIGN || s.Tok == token.OR_ASSIGN {
+		case s.Tok == token.ADD_ASSIGN || s.Tok == token.OR_ASSIGN:
 			l.count(place)
-		} else {
+		default:
 			l.complain("assigns " + types.ExprString(place))
 		}
 	}

@@ -105,11 +105,11 @@ func outlet(call *ssa.CallCommon) string {
 	}
 	path := function.Pkg().Path()
 	switch {
-	case isMethod(function, statePath, "Context", "Emit"), isFunc(function, shimPath, "SetEvent"):
+	case isStateMethod(function, "Context", "Emit"), isFunc(function, shimPath, "SetEvent"):
 		return "an event"
 	case isFunc(function, faultPath, "New"), isFunc(function, "fmt", "Errorf"), isFunc(function, "errors", "New"), isFunc(function, shimPath, "Error"):
 		return "the text of an error"
-	case isMethod(function, statePath, "Table"), isMethod(function, statePath, "Index"), isFunc(function, shimPath, "PutState"):
+	case isStateMethod(function, "Table"), isStateMethod(function, "Index"), isFunc(function, shimPath, "PutState"):
 		return "a public row or its key"
 	case path == "log", path == "log/slog", isFunc(function, "fmt", "Print", "Printf", "Println", "Fprint", "Fprintf", "Fprintln"):
 		return "a log"
@@ -130,7 +130,7 @@ func checkTables(pass *analysis.Pass) {
 					requirePrivate(pass, node.Pos(), instance.TypeArgs.At(0))
 				}
 			case *ast.CallExpr:
-				if isMethod(calledFunc(pass, node.Fun), statePath, "Context", "Transient") && len(node.Args) == 2 {
+				if isStateMethod(calledFunc(pass, node.Fun), "Context", "Transient") && len(node.Args) == 2 {
 					requirePrivate(pass, node.Args[1].Pos(), pass.TypesInfo.TypeOf(node.Args[1]))
 				}
 			}

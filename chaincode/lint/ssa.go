@@ -75,13 +75,13 @@ func receiverName(function *types.Func) string {
 	return ""
 }
 
-// isMethod reports whether a function is a method of the type, under one of the names;
-// without names, any method of the type.
-func isMethod(function *types.Func, path, receiver string, names ...string) bool {
-	if function == nil || function.Pkg() == nil || function.Pkg().Path() != path || receiverName(function) != receiver {
+// isStateMethod reports whether a function is a method of that type of package state,
+// under one of the names; without names, any method of the type.
+func isStateMethod(function *types.Func, receiver string, names ...string) bool {
+	if function == nil || function.Pkg() == nil || function.Pkg().Path() != statePath || receiverName(function) != receiver {
 		return false
 	}
-	return len(names) == 0 || isFunc(function, path, names...)
+	return len(names) == 0 || isFunc(function, statePath, names...)
 }
 
 // tablesOf are the tables that a receiver may be: constants and package variables.
