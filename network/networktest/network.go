@@ -24,11 +24,11 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/trust"
 	"github.com/pie-consortium/pie/network/internal/consortium"
 	"github.com/pie-consortium/pie/network/internal/manifest"
 	"github.com/pie-consortium/pie/network/internal/process"
+	"github.com/pie-consortium/pie/network/internal/registrar"
 	"github.com/pie-consortium/pie/network/internal/settings"
 	"github.com/pie-consortium/pie/network/internal/toolchain"
 )
@@ -44,6 +44,9 @@ type Guest = consortium.Guest
 
 // Node is the state of one process.
 type Node = process.Status
+
+// Registrar is the account that registers users at a hospital's CA.
+type Registrar = registrar.Account
 
 // Network is a running network.
 type Network struct {
@@ -215,10 +218,10 @@ func (n *Network) Invite(ctx context.Context, guest Guest) (trust.Invitation, er
 	return n.network.Invite(ctx, guest)
 }
 
-// Register makes a user known to their hospital's CA under any name and attributes, as
-// only the hospital itself could, and returns the secret with which they enrol, once.
-func (n *Network) Register(ctx context.Context, user ledger.UserID, attributes map[string]string) (string, error) {
-	return n.network.Register(ctx, user, attributes)
+// Registrar signs in to a hospital's CA, to register users under any name and attributes,
+// as only the hospital itself could.
+func (n *Network) Registrar(ctx context.Context, msp string) (*Registrar, error) {
+	return n.network.Registrar(ctx, msp)
 }
 
 // Nodes is the state of every process.

@@ -270,9 +270,11 @@ func (w *world) openRecord(*testing.T) []cell {
 		}
 		return call{tx: ledger.TxOpenRecord, argument: argument}
 	}
-	objects := w.anyRecord() // with a grant that nobody gave
+	objects := append(w.eachState(), w.unregistered()) // with a grant that nobody gave
 	for _, f := range w.records {
-		objects = append(objects, f.with(f.grants[0])) // with the author's
+		if f.object.record.Level == ledger.Private {
+			objects = append(objects, f.with(f.grants[0])) // with the author's
+		}
 	}
 	cells := product(w.everybody(), objects, do)
 	for _, f := range w.owned {

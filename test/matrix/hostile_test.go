@@ -477,7 +477,7 @@ func TestUnregisteredUsers(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), deadline)
 	defer cancel()
 	newcomer := func(role ledger.Role) *person {
-		p, err := enrol(ctx, the.network, ledger.Identity{
+		p, err := the.certify(ctx, ledger.Identity{
 			User: ledger.UserID{MSP: "HospitalA", Pseudonym: "new-" + string(role)}, Role: role, Clearance: ledger.Private,
 		})
 		if err != nil {

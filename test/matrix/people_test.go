@@ -37,13 +37,13 @@ type person struct {
 	statements           []string // of the keys that the person registered
 }
 
-// enrol has a hospital's CA certify somebody with this name, role and clearance.
-func enrol(ctx context.Context, network *networktest.Network, who ledger.Identity) (*person, error) {
+// certify has a hospital's CA certify somebody with this name, role and clearance.
+func (w *world) certify(ctx context.Context, who ledger.Identity) (*person, error) {
 	attributes := map[string]string{trust.RoleAttribute: string(who.Role)}
 	if who.Clearance != "" {
 		attributes[trust.ClearanceAttribute] = string(who.Clearance)
 	}
-	secret, err := network.Register(ctx, who.User, attributes)
+	secret, err := w.registrars[who.User.MSP].Register(ctx, who.User.Pseudonym, attributes)
 	if err != nil {
 		return nil, err
 	}
@@ -51,15 +51,15 @@ func enrol(ctx context.Context, network *networktest.Network, who ledger.Identit
 	if err != nil {
 		return nil, err
 	}
-	certificate, err := certify(ctx, network, who.User, secret, key)
+	certificate, err := w.enroll(ctx, who.User, secret, key)
 	if err != nil {
-		return nil, fmt.Errorf("certify %s: %w", who.User, err)
+		return nil, fmt.Errorf("enrol %s: %w", who.User, err)
 	}
 	signer, err := trust.NewSigner(certificate, key)
 	if err != nil {
 		return nil, err
 	}
-	bundle, err := network.Bundle()
+	bundle, err := w.network.Bundle()
 	if err != nil {
 		return nil, err
 	}
@@ -108,9 +108,9 @@ func (p *person) state(statement trust.KeyStatement) (string, error) {
 	return p.creator.Signer.SignKeyStatement(statement)
 }
 
-// certify asks the CA itself, as a Fabric client does.
-func certify(ctx context.Context, network *networktest.Network, user ledger.UserID, secret string, key *ecdsa.PrivateKey) (*x509.Certificate, error) {
-	organization, err := network.Organization(user.MSP)
+// enroll asks the CA itself, as a Fabric client does.
+func (w *world) enroll(ctx context.Context, user ledger.UserID, secret string, key *ecdsa.PrivateKey) (*x509.Certificate, error) {
+	organization, err := w.network.Organization(user.MSP)
 	if err != nil {
 		return nil, err
 	}
@@ -127,12 +127,7 @@ func certify(ctx context.Context, network *networktest.Network, user ledger.User
 		return nil, err
 	}
 	enrolment.SetBasicAuth(user.Pseudonym, secret)
-	client, err := httpClient(network)
-	if err != nil {
-		return nil, err
-	}
-	defer client.CloseIdleConnections()
-	response, err := client.Do(enrolment)
+	response, err := w.web.Do(enrolment)
 	if err != nil {
 		return nil, err
 	}

@@ -17,8 +17,10 @@ import (
 type world struct {
 	network *networktest.Network
 	peers   *peers
-	web     *http.Client // for all gateways
+	web     *http.Client // for all gateways and CAs
 	table   table
+
+	registrars map[string]*networktest.Registrar // by MSP
 
 	crowd []*person // of every role, clearance and organisation
 	// The patient and the author of HospitalA whom most cells are about, a physician of
@@ -53,7 +55,7 @@ type access struct {
 
 func build(ctx context.Context, network *networktest.Network) (*world, error) {
 	w := &world{
-		network: network, committed: map[ledger.Transaction]int{}, slots: map[ledger.UserID][]ledger.ID{},
+		network: network, registrars: map[string]*networktest.Registrar{}, committed: map[ledger.Transaction]int{}, slots: map[ledger.UserID][]ledger.ID{},
 		inbox: map[ledger.UserID][]ledger.ID{}, outbox: map[ledger.UserID][]ledger.ID{}, held: map[ledger.UserID][]ledger.ID{},
 	}
 	var err error
@@ -78,6 +80,13 @@ func build(ctx context.Context, network *networktest.Network) (*world, error) {
 
 // enrol gives certificates to the crowd and to the four whom cells are about.
 func (w *world) enrol(ctx context.Context) error {
+	for _, organization := range w.network.Organizations {
+		account, err := w.network.Registrar(ctx, organization.MSP)
+		if err != nil {
+			return err
+		}
+		w.registrars[organization.MSP] = account
+	}
 	var who []ledger.Identity
 	for _, role := range ledger.Roles() {
 		for _, clearance := range append(ledger.Levels(), "") {
@@ -98,7 +107,7 @@ func (w *world) enrol(ctx context.Context) error {
 	)
 	people := make([]*person, len(who))
 	err := each(len(who), func(i int) (err error) {
-		people[i], err = enrol(ctx, w.network, who[i])
+		people[i], err = w.certify(ctx, who[i])
 		return err
 	})
 	if err != nil {

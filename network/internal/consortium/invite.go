@@ -83,7 +83,11 @@ func (n *Network) Invite(ctx context.Context, guest Guest) (trust.Invitation, er
 		return trust.Invitation{}, err
 	}
 	user := ledger.UserID{MSP: guest.MSP, Pseudonym: newPseudonym()}
-	secret, err := n.Register(ctx, user, guest.attributes())
+	account, err := n.Registrar(ctx, guest.MSP)
+	if err != nil {
+		return trust.Invitation{}, err
+	}
+	secret, err := account.Register(ctx, user.Pseudonym, guest.attributes())
 	if err != nil {
 		return trust.Invitation{}, err
 	}
@@ -109,23 +113,22 @@ func (g Guest) attributes() map[string]string {
 	return attributes
 }
 
-// Register makes a user known to their hospital's CA and returns the secret with which
-// they enrol, once. Name and attributes are the hospital's own affair and not checked.
-func (n *Network) Register(ctx context.Context, user ledger.UserID, attributes map[string]string) (string, error) {
-	cas := n.Table.Of(settings.CA, user.MSP)
+// Registrar signs in to a hospital's CA, which registers whomever it is told to: names
+// and attributes are the hospital's own affair.
+func (n *Network) Registrar(ctx context.Context, msp string) (*registrar.Account, error) {
+	cas := n.Table.Of(settings.CA, msp)
 	if len(cas) == 0 {
-		return "", fmt.Errorf("no hospital has the MSP %q", user.MSP)
+		return nil, fmt.Errorf("no hospital has the MSP %q", msp)
 	}
-	account, err := trust.ReadSecretFile(filepath.Join(cas[0].Dir, settings.RegistrarSecret))
+	secret, err := trust.ReadSecretFile(filepath.Join(cas[0].Dir, settings.RegistrarSecret))
 	if err != nil {
-		return "", fmt.Errorf("registrar's secret: %w", err)
+		return nil, fmt.Errorf("registrar's secret: %w", err)
 	}
-	configuration, err := n.memberTLS(user.MSP)
+	configuration, err := n.memberTLS(msp)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	server := registrar.CA{URL: cas[0].CAURL(), TLS: configuration, Name: settings.Registrar, Secret: string(account)}
-	return server.Register(ctx, user.Pseudonym, attributes)
+	return registrar.CA{URL: cas[0].CAURL(), TLS: configuration, Name: settings.Registrar, Secret: string(secret)}.SignIn(ctx)
 }
 
 // card signs, as the hospital's administrator, who the professional is.

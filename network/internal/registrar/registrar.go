@@ -36,13 +36,25 @@ type CA struct {
 	Name, Secret string
 }
 
-// Register makes pseudonym known to the CA as a client whose certificates will carry
-// the attributes, and returns the secret with which it enrols, once.
-func (c CA) Register(ctx context.Context, pseudonym string, attributes map[string]string) (secret string, err error) {
+// Account is the account after it signed in.
+type Account struct {
+	ca          CA
+	certificate []byte // PEM
+	key         *ecdsa.PrivateKey
+}
+
+// SignIn gets the account a certificate for a key of this process.
+func (c CA) SignIn(ctx context.Context) (*Account, error) {
 	certificate, key, err := c.enrol(ctx)
 	if err != nil {
-		return "", fmt.Errorf("sign in to the CA %s: %w", c.URL, err)
+		return nil, fmt.Errorf("sign in to the CA %s: %w", c.URL, err)
 	}
+	return &Account{c, certificate, key}, nil
+}
+
+// Register makes pseudonym known to the CA as a client whose certificates will carry
+// the attributes, and returns the secret with which it enrols, once.
+func (a *Account) Register(ctx context.Context, pseudonym string, attributes map[string]string) (secret string, err error) {
 	type attribute struct {
 		Name  string `json:"name"`
 		Value string `json:"value"`
@@ -57,19 +69,19 @@ func (c CA) Register(ctx context.Context, pseudonym string, attributes map[strin
 		return "", err
 	}
 	const path = "/api/v1/register"
-	token, err := sign(key, certificate, path, body)
+	token, err := sign(a.key, a.certificate, path, body)
 	if err != nil {
 		return "", err
 	}
 	var answer struct{ Secret string }
-	err = c.post(ctx, path, body, func(r *http.Request) { r.Header.Set("Authorization", token) }, &answer)
+	err = a.ca.post(ctx, path, body, func(r *http.Request) { r.Header.Set("Authorization", token) }, &answer)
 	if err != nil {
-		return "", fmt.Errorf("register a user at the CA %s: %w", c.URL, err)
+		return "", fmt.Errorf("register a user at the CA %s: %w", a.ca.URL, err)
 	}
 	return answer.Secret, nil
 }
 
-// enrol gets the account a certificate for a key that is forgotten afterwards.
+// enrol gets the account a certificate for a new key.
 func (c CA) enrol(ctx context.Context) ([]byte, *ecdsa.PrivateKey, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
