@@ -20,6 +20,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"time"
@@ -94,7 +95,16 @@ type Option func(*options)
 type options struct {
 	topology string
 	gateways bool
+	wrap     Wrap
 }
+
+// Wrap makes, by MSP, the command that runs each of an organisation's nodes, given the
+// addresses that these will listen on.
+type Wrap func(subnet netip.Prefix, addresses map[string][]netip.Addr) (map[string][]string, error)
+
+// Wrapped runs nodes behind commands of the caller's, such as one that enters a
+// network namespace.
+func Wrapped(wrap Wrap) Option { return func(o *options) { o.wrap = wrap } }
 
 // WithoutGateways leaves out gateways and IPFS nodes, and the hospitals' descriptions
 // on the ledger.
@@ -126,11 +136,22 @@ func Start(choices ...Option) (*Network, error) {
 		return nil, errors.Join(err, subnet.Close())
 	}
 	n := &Network{data: data, subnet: subnet, nodes: process.NewSupervisor(nil)}
-	if err := n.up(ctx, members); err != nil {
+	if err := n.up(ctx, members, chosen.wrap); err != nil {
 		// The logs stay where the error says they are.
 		return nil, errors.Join(fmt.Errorf("start a network for tests: %w", err), n.nodes.Close(ctx), subnet.Close())
 	}
 	return n, nil
+}
+
+// Build makes sure that the programs of others that a network consists of are there,
+// for tests that start it where nothing can be downloaded.
+func Build(ctx context.Context) error {
+	source, err := toolchain.Source(ctx)
+	if err != nil {
+		return err
+	}
+	_, err = toolchain.Tools(ctx, source, func(line string) { fmt.Fprintln(os.Stderr, "networktest:", line) })
+	return err
 }
 
 func (o options) members(ctx context.Context) (manifest.Consortium, error) {
@@ -148,12 +169,17 @@ func (o options) members(ctx context.Context) (manifest.Consortium, error) {
 	return members, nil
 }
 
-func (n *Network) up(ctx context.Context, members manifest.Consortium) (err error) {
+func (n *Network) up(ctx context.Context, members manifest.Consortium, wrap Wrap) (err error) {
 	if err := consortium.Create(n.data, consortium.Description{Subnet: n.subnet.prefix, Consortium: members}); err != nil {
 		return err
 	}
 	if n.network, err = consortium.Open(n.data, n.nodes); err != nil {
 		return err
+	}
+	if wrap != nil {
+		if n.network.Wrapper, err = wrap(n.subnet.prefix, n.addresses()); err != nil {
+			return err
+		}
 	}
 	progress := func(line string) { fmt.Fprintln(os.Stderr, "networktest:", line) }
 	if err := n.network.Build(ctx, progress); err != nil {
@@ -164,6 +190,14 @@ func (n *Network) up(ctx context.Context, members manifest.Consortium) (err erro
 	}
 	n.describe()
 	return nil
+}
+
+func (n *Network) addresses() map[string][]netip.Addr {
+	addresses := map[string][]netip.Addr{}
+	for _, node := range n.network.Table.Nodes {
+		addresses[node.MSP] = append(addresses[node.MSP], node.Place.Listen)
+	}
+	return addresses
 }
 
 func (n *Network) describe() {
@@ -245,6 +279,24 @@ func (n *Network) Pause(node string) error { return n.nodes.Pause(node) }
 
 // Resume lets a paused node go on.
 func (n *Network) Resume(node string) error { return n.nodes.Resume(node) }
+
+// Wipe ends a node's process at once and deletes its state. [Network.Rejoin] brings it
+// back.
+func (n *Network) Wipe(node string) error { return n.network.Wipe(node) }
+
+// Rejoin starts a node that was wiped and lets it take part again.
+func (n *Network) Rejoin(node string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), nodeTimeout)
+	defer cancel()
+	return n.network.Rejoin(ctx, node)
+}
+
+// Operations is the base URL of a node's health and metrics; those of a chaincode or an
+// IPFS node do not exist.
+func (n *Network) Operations(node string) (string, error) {
+	found, err := n.network.Table.Node(node)
+	return found.Operations(), err
+}
 
 // Dir is a node's own folder: keys, configuration, and its state in a folder "state".
 func (n *Network) Dir(node string) (string, error) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/hyperledger/fabric-protos-go-apiv2/common"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/pie-consortium/pie/ledger"
@@ -48,29 +49,33 @@ func (n *Network) join(ctx context.Context) error {
 	}
 	joining, ctx := errgroup.WithContext(ctx)
 	for _, node := range n.Table.Of(settings.Orderer, "") {
-		joining.Go(func() error {
-			admin, err := n.adminTLS(node.MSP)
-			if err != nil {
-				return err
-			}
-			return n.blame(node.Name, channel.JoinOrderer(node.OrdererAdmin(), n.Consortium.Channel, block, admin))
-		})
+		joining.Go(func() error { return n.joinOrderer(node, block) })
 	}
 	for _, node := range n.Table.Of(settings.Peer, "") {
-		joining.Go(func() error {
-			admin, err := n.admin(node.MSP)
-			if err != nil {
-				return err
-			}
-			connection, err := n.dial(node)
-			if err != nil {
-				return err
-			}
-			defer connection.Close()
-			return n.blame(node.Name, channel.JoinPeer(ctx, connection, admin, block))
-		})
+		joining.Go(func() error { return n.joinPeer(ctx, node, block) })
 	}
 	return joining.Wait()
+}
+
+func (n *Network) joinOrderer(node settings.Node, block *common.Block) error {
+	admin, err := n.adminTLS(node.MSP)
+	if err != nil {
+		return err
+	}
+	return n.blame(node.Name, channel.JoinOrderer(node.OrdererAdmin(), n.Consortium.Channel, block, admin))
+}
+
+func (n *Network) joinPeer(ctx context.Context, node settings.Node, block *common.Block) error {
+	admin, err := n.admin(node.MSP)
+	if err != nil {
+		return err
+	}
+	connection, err := n.dial(node)
+	if err != nil {
+		return err
+	}
+	defer connection.Close()
+	return n.blame(node.Name, channel.JoinPeer(ctx, connection, admin, block))
 }
 
 // blame says of an error which node it is about, and where that one's log is, unless

@@ -91,6 +91,9 @@ func Create(data string, description Description) error {
 type Network struct {
 	Description
 	Table *settings.Table
+	// Wrapper is, by MSP, a command that runs the command behind it, such as nsenter;
+	// an organisation without one runs its nodes as they are.
+	Wrapper map[string][]string
 
 	data  string
 	pack  lifecycle.Package

@@ -98,7 +98,7 @@ func (n *Network) spec(node settings.Node) process.Spec {
 	}
 	return process.Spec{
 		Name:        node.Name,
-		Command:     append([]string{n.program(node.Command[0])}, node.Command[1:]...),
+		Command:     slices.Concat(n.Wrapper[node.MSP], []string{n.program(node.Command[0])}, node.Command[1:]),
 		Environment: environment,
 		Dir:         node.Dir,
 		Log:         n.Log(node.Name),

@@ -116,12 +116,17 @@ func Commit(ctx context.Context, hospitals []Hospital, definition *chaincode.Def
 		return err
 	}
 	definition.Sequence = sequence + 1
+	return agree(ctx, hospitals, definition)
+}
+
+// agree has each hospital approve, and the first one commit.
+func agree(ctx context.Context, hospitals []Hospital, definition *chaincode.Definition) error {
 	for _, hospital := range hospitals {
 		if err := hospital.approve(ctx, definition); err != nil {
 			return fmt.Errorf("approve the chaincode for %s: %w", hospital.MSP, err)
 		}
 	}
-	if err := first.Commit(ctx, definition); err != nil {
+	if err := chaincode.NewGateway(hospitals[0].Peers[0], hospitals[0].Admin).Commit(ctx, definition); err != nil {
 		return fmt.Errorf("commit the chaincode: %w", err)
 	}
 	return nil
@@ -138,6 +143,30 @@ func (h Hospital) approve(ctx context.Context, definition *chaincode.Definition)
 		return nil
 	}
 	return gateway.Approve(ctx, definition)
+}
+
+// Renew brings the definition in force into force again, under the next sequence, when
+// the named hospital's peers have lost their approval. Only they keep it, and Fabric
+// takes none for a sequence that it has seen one for. It is an error that they have not
+// seen the definition in force yet.
+func Renew(ctx context.Context, hospitals []Hospital, msp string, definition *chaincode.Definition) error {
+	i := slices.IndexFunc(hospitals, func(h Hospital) bool { return h.MSP == msp })
+	if i < 0 {
+		return fmt.Errorf("no hospital has the MSP %q", msp)
+	}
+	gateway := chaincode.NewGateway(hospitals[i].Peers[0], hospitals[i].Admin)
+	sequence, same, err := inForce(ctx, gateway, definition)
+	if err != nil {
+		return err
+	}
+	if !same {
+		return fmt.Errorf("a peer of %s has not seen the chaincode's definition yet", msp)
+	}
+	if _, err := gateway.QueryApproved(ctx, definition.ChannelName, definition.Name, sequence); err == nil {
+		return nil
+	}
+	definition.Sequence = sequence + 1
+	return agree(ctx, hospitals, definition)
 }
 
 // inForce returns the sequence of the committed definition, 0 for none, and whether
