@@ -18,6 +18,8 @@ const (
 	Plaintext Kind = "plaintext"
 	// PrivateKey is a secret that never leaves its owner's device.
 	PrivateKey Kind = "private key"
+	// ServiceKey is a secret of a hospital's nodes, for that hospital's nodes.
+	ServiceKey Kind = "service key"
 	// Summary is what member hospitals know and nobody else: codes, classes, names.
 	Summary Kind = "summary"
 	// Secret is an enrolment secret: for its user, their gateway and their CA.
@@ -33,7 +35,7 @@ type Canary struct {
 	// Name says what it is without giving it away.
 	Name string
 	Kind Kind
-	// Owner is whose device it belongs to, where that matters.
+	// Owner is whose device, or which hospital's nodes, it belongs to, where that matters.
 	Owner string
 	Value []byte
 }

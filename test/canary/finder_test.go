@@ -164,13 +164,14 @@ func TestPlacesHoldWhatTheyMay(t *testing.T) {
 		{Place{Kind: Device, Owner: "patient"}, []Kind{Summary, Digest, PrivateKey}},
 		{Place{Kind: Device, Owner: "physician"}, []Kind{Summary, Digest}},
 		{Place{Kind: Device}, []Kind{Summary, Digest}},
-		{Place{Kind: MemberMemory, Owner: "patient"}, []Kind{Summary}},
+		{Place{Kind: MemberMemory, Owner: "patient"}, []Kind{Summary, ServiceKey}},
+		{Place{Kind: Anywhere, Owner: "patient"}, []Kind{ServiceKey}},
 	} {
 		may := map[Kind]bool{Public: true}
 		for _, kind := range test.may {
 			may[kind] = true
 		}
-		for _, kind := range []Kind{Plaintext, PrivateKey, Summary, Secret, Digest, Public} {
+		for _, kind := range []Kind{Plaintext, PrivateKey, ServiceKey, Summary, Secret, Digest, Public} {
 			canary := &Canary{Kind: kind, Owner: "patient"}
 			if got := test.place.admits(canary); got != may[kind] {
 				t.Errorf("%s of %q admits %s: %t", test.place.Kind, test.place.Owner, kind, got)

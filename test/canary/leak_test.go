@@ -155,7 +155,12 @@ func (s *scene) glance(t *testing.T) {
 func (s *scene) searchMemory(t *testing.T, search *Search, nodes []networktest.Node) {
 	t.Helper()
 	for _, node := range nodes {
-		if err := search.Process(node.PID, Place{Kind: memoryOf(node.Name), Name: node.Name}, s.data); err != nil {
+		dir, err := s.network.Dir(node.Name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		place := Place{Kind: memoryOf(node.Name), Name: node.Name, Owner: ownerOf(strings.TrimPrefix(dir, s.data+"/"))}
+		if err := search.Process(node.PID, place, s.data); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -267,6 +272,8 @@ func (s *scene) leaks() leaks {
 				do: appendTo("organizations/HospitalC/nodes/ipfs.hospital-c/state/blocks/*/*.data", "%s")},
 			{name: "enrolment secret in a gateway's files", kind: Secret, places: []string{"gateway.hospital-a/state/"},
 				do: appendTo("organizations/HospitalA/nodes/gateway.hospital-a/state/events.checkpoint", "%s")},
+			{name: "service key with another hospital", kind: ServiceKey, places: []string{"HospitalA/nodes/gateway.hospital-a/gateway.yaml"},
+				do: appendTo("organizations/HospitalA/nodes/gateway.hospital-a/gateway.yaml", "%s")},
 			{name: "key on another's device", kind: PrivateKey, places: []string{"the home of the colleague"}, do: onDevice("colleague")},
 			{name: "own key in clear beside a passphrase", kind: PrivateKey, places: []string{"the home of the researcher"}, do: onDevice("researcher")},
 			{name: "content in an error", kind: Plaintext, places: []string{"errors of "},
@@ -329,6 +336,8 @@ func wantSeen(t *testing.T, search *Search, wire bool) {
 		{"code of bundle.json", "peer0.hospital-b/state/ledgersData/pvtdataStore/"},
 		{"code of bundle.json", "peer0.hospital-c/state/ledgersData/pvtdataStore/"},
 		{"identity key of the patient", "the home of the patient"},
+		{"organizations/HospitalB/nodes/gateway.hospital-b/state/proxy.key", "organizations/HospitalB/nodes/gateway.hospital-b/state/"},
+		{"organizations/HospitalC/nodes/peer0.hospital-c/msp/keystore/key.pem", "memory of peer0.hospital-c"},
 		{"code of bundle.json", "the wire"},
 	} {
 		if want.place == "the wire" && !wire {

@@ -37,8 +37,8 @@ func isJournal(path string) bool {
 // deleted since: tables compress them, journals tear them apart.
 func (s *Search) rows(file *os.File, path string, place Place) error {
 	r := rowSearch{
-		public:  s.At(Place{Kind: Anywhere, Name: place.Name + " (rows)"}),
-		private: s.At(Place{Kind: PrivateRows, Name: place.Name + " (private rows)"}),
+		public:  s.At(Place{Kind: Anywhere, Name: place.Name + " (rows)", Owner: place.Owner}),
+		private: s.At(Place{Kind: PrivateRows, Name: place.Name + " (private rows)", Owner: place.Owner}),
 		mixed:   filepath.Base(filepath.Dir(path)) == "stateLeveldb",
 	}
 	if place.Kind != PrivateRows {

@@ -74,7 +74,7 @@ func (s *Search) memory(pid int, place Place) error {
 		return err
 	}
 	defer memory.Close()
-	finder := s.At(Place{Kind: place.Kind, Name: "memory of " + place.Name})
+	finder := s.At(Place{Kind: place.Kind, Name: "memory of " + place.Name, Owner: place.Owner})
 	lines := bufio.NewScanner(maps)
 	for lines.Scan() {
 		from, to, wanted, err := region(lines.Text())

@@ -6,11 +6,15 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
+	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -81,7 +85,50 @@ func newScene(t *testing.T) *scene {
 		}
 	})
 	s.data = filepath.Dir(s.network.BundleFile)
+	s.keepServiceKeys(t)
 	return s
+}
+
+// keepServiceKeys makes canaries of the hospitals' own keys, and of the secrets in their
+// files.
+func (s *scene) keepServiceKeys(t *testing.T) {
+	t.Helper()
+	err := filepath.WalkDir(filepath.Join(s.data, "organizations"), func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || !slices.Contains([]string{"key.pem", "proxy.key", "registrar.secret"}, entry.Name()) {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		name, err := filepath.Rel(s.data, path)
+		if err != nil {
+			return err
+		}
+		key, err := secretIn(text)
+		s.canaries = append(s.canaries, Canary{Name: name, Kind: ServiceKey, Owner: ownerOf(name), Value: key})
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// secretIn is the scalar of a private key in PEM, or else the text.
+func secretIn(text []byte) ([]byte, error) {
+	block, _ := pem.Decode(text)
+	if block == nil {
+		return bytes.TrimSpace(text), nil
+	}
+	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	if err != nil {
+		return nil, err
+	}
+	key, ok := parsed.(*ecdsa.PrivateKey)
+	if !ok {
+		return nil, fmt.Errorf("a key of the unexpected type %T", parsed)
+	}
+	return key.Bytes()
 }
 
 // word makes up a value that is nowhere else and keeps it as a canary.
@@ -181,11 +228,7 @@ func (s *scene) keepKeys(t *testing.T, p *person) {
 	if err := json.Unmarshal(readKeys(t, p), &kept); err != nil {
 		t.Fatal(err)
 	}
-	parsed, err := x509.ParsePKCS8PrivateKey(kept.Identity)
-	if err != nil {
-		t.Fatal(err)
-	}
-	identity, err := parsed.(*ecdsa.PrivateKey).Bytes()
+	identity, err := secretIn(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: kept.Identity}))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -45,13 +45,17 @@ var admits = map[PlaceKind][]Kind{
 type Place struct {
 	Kind PlaceKind
 	Name string
-	// Owner is whose keys a device holds in clear; empty for none.
+	// Owner is whose keys stand here in clear, a user's or a hospital's; empty for none.
 	Owner string
 }
 
 func (p Place) admits(c *Canary) bool {
-	if c.Kind == PrivateKey {
-		return p.Kind == Device && p.Owner != "" && p.Owner == c.Owner
+	own := p.Owner != "" && p.Owner == c.Owner
+	switch c.Kind {
+	case PrivateKey:
+		return own && p.Kind == Device
+	case ServiceKey:
+		return own && p.Kind != Device
 	}
 	return c.Kind == Public || slices.Contains(admits[p.Kind], c.Kind)
 }

@@ -39,8 +39,17 @@ func (s *Search) Tree(root string, skip ...string) error {
 		if err != nil {
 			return err
 		}
-		return s.File(path, Place{Kind: kindOf(name), Name: name})
+		return s.File(path, Place{Kind: kindOf(name), Name: name, Owner: ownerOf(name)})
 	})
+}
+
+// ownerOf is the member whose folder a file stands in: organizations/MSP/….
+func ownerOf(path string) string {
+	parts := strings.Split(path, string(filepath.Separator))
+	if len(parts) < 3 || parts[0] != "organizations" {
+		return ""
+	}
+	return parts[1]
 }
 
 func kindOf(path string) PlaceKind {
