@@ -26,42 +26,48 @@ type locked struct {
 
 // save downloads and decrypts a record version into path. Nothing stands at path
 // before everything has been verified.
-func (c *Client) save(ctx context.Context, record locked, path string) (int64, error) {
+func (c *Client) save(ctx context.Context, record locked, path string) (int64, []*LiarError, error) {
 	file, err := os.CreateTemp(filepath.Dir(path), ".opening-*") // mode 0600
 	if err != nil {
-		return 0, err
+		return 0, nil, err
 	}
 	defer func() { _ = os.Remove(file.Name()) }() // gone already when all went well
-	size, err := c.fetch(ctx, record, func() (io.Writer, error) {
+	size, blame, err := c.fetch(ctx, record, func() (io.Writer, error) {
 		_, err := file.Seek(0, io.SeekStart)
 		return file, errors.Join(err, file.Truncate(0))
 	})
 	if err := errors.Join(err, file.Sync(), file.Close()); err != nil {
-		return 0, err
+		return 0, blame, err
 	}
-	return size, os.Rename(file.Name(), path)
+	return size, blame, os.Rename(file.Name(), path)
 }
 
 // fetch downloads and decrypts from the own gateway, or from the next when that has
-// nothing. Each attempt writes to a target of its own, which holds unverified bytes
-// until fetch returns without an error.
-func (c *Client) fetch(ctx context.Context, record locked, target func() (io.Writer, error)) (int64, error) {
+// nothing, or other content than the registered one: it says who delivered that. Each
+// attempt writes to a target of its own, which holds unverified bytes until fetch
+// returns without an error.
+func (c *Client) fetch(ctx context.Context, record locked, target func() (io.Writer, error)) (int64, []*LiarError, error) {
 	var first error
+	var blame []*LiarError
 	for _, g := range c.inOrder() {
 		c.step("downloading and decrypting from %s", g.msp)
 		w, err := target()
 		if err != nil {
-			return 0, err
+			return 0, blame, err
 		}
 		size, err := download(ctx, g, record, w)
-		if err == nil || !tryAnother(err) {
-			return size, err
+		var lie *LiarError
+		switch {
+		case errors.As(err, &lie):
+			blame = append(blame, lie)
+		case err == nil || !tryAnother(err):
+			return size, blame, err
 		}
 		if first == nil {
 			first = err
 		}
 	}
-	return 0, first
+	return 0, blame, first
 }
 
 // download takes the content from one gateway and says who is at fault when it is not

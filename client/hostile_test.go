@@ -36,6 +36,7 @@ import (
 	"github.com/pie-consortium/pie/ledger/fault"
 	"github.com/pie-consortium/pie/ledger/trust"
 	"github.com/pie-consortium/pie/umbral"
+	"github.com/pie-consortium/pie/umbral/agefile"
 )
 
 // tamper changes the answer of a gateway; it returns the body.
@@ -440,7 +441,8 @@ func foreignFragment(t *testing.T) []byte {
 func TestAlteredContentIsDetected(t *testing.T) {
 	t.Parallel()
 	p := newTrio(t)
-	record := p.share(t, bytes.Repeat([]byte("emr"), 1000))
+	content := bytes.Repeat([]byte("emr"), 1000)
+	record := p.share(t, content)
 	for name, change := range map[string]func([]byte) []byte{
 		"a bit in the payload": func(b []byte) []byte { b[len(b)-30] ^= 1; return b },
 		"a bit in the header":  func(b []byte) []byte { b[100] ^= 1; return b },
@@ -456,12 +458,37 @@ func TestAlteredContentIsDetected(t *testing.T) {
 				}
 				return body
 			})
-			_, err := p.requester.Open(t.Context(), record, 0, path)
-			wantLiar(t, err, "HospitalB")
-			if left, _ := os.ReadDir(filepath.Dir(path)); len(left) > 0 {
+			opened, err := p.requester.Open(t.Context(), record, 0, path)
+			wantBlamed(t, opened, err, "HospitalB")
+			if got, _ := os.ReadFile(path); !bytes.Equal(got, content) {
+				t.Error("other bytes came back")
+			}
+			if left, _ := os.ReadDir(filepath.Dir(path)); len(left) > 1 {
 				t.Errorf("files are left behind: %v", left)
 			}
 		})
+	}
+}
+
+// Content that no hospital has as registered is not written anywhere.
+func TestContentThatAllAlterIsRefused(t *testing.T) {
+	t.Parallel()
+	p := newTrio(t)
+	record := p.share(t, []byte("emr"))
+	a, err := p.requester.agree(t.Context(), record, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.SHA256[0] ^= 1 // as if every gateway delivered something else
+	path := filepath.Join(t.TempDir(), "out")
+	identity := agefile.NewIdentity(p.patient.keys.record(record, firstVersion))
+	_, blame, err := p.requester.save(t.Context(), locked{a.Record, identity}, path)
+	wantLiar(t, err, "HospitalB")
+	if len(blame) != len(p.requester.gateways) {
+		t.Errorf("blamed %v, want every gateway", blame)
+	}
+	if left, _ := os.ReadDir(filepath.Dir(path)); len(left) > 0 {
+		t.Errorf("files are left behind: %v", left)
 	}
 }
 

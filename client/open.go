@@ -42,7 +42,8 @@ func (c *Client) Open(ctx context.Context, record ledger.ID, version int, path s
 	if err != nil {
 		return opened, err
 	}
-	opened.Size, err = c.save(ctx, locked{a.Record, identity}, path)
+	size, blame, err := c.save(ctx, locked{a.Record, identity}, path)
+	opened.Size, opened.Blamed = size, append(opened.Blamed, blame...)
 	return opened, authorLied(a.Record, err)
 }
 
