@@ -75,7 +75,7 @@ func (c *Client) fetch(ctx context.Context, record locked, target func() (io.Wri
 func download(ctx context.Context, g *gateway, record locked, w io.Writer) (int64, error) {
 	flowing, cancel := context.WithCancel(ctx)
 	defer cancel()
-	response, err := g.api.ReadContent(flowing, record.CID, &api.ReadContentParams{})
+	response, err := g.api.ReadContent(flowing, record.Record.Record, record.Version, &api.ReadContentParams{})
 	if err != nil {
 		return 0, g.silent(ctx, err)
 	}

@@ -24,16 +24,15 @@ type share struct {
 // exactly this record key and this receiving key. The grantee's card, when they have
 // one, is verified too.
 func (c *Client) fragments(ctx context.Context, s share) (ledger.Fragments, []ledger.SealedFragment, error) {
-	proxies := c.proxies(s.version.Record)
 	var receiving *umbral.PublicKey
-	var recipients []string
+	var proxies []proxy
 	looking, lookingCtx := errgroup.WithContext(ctx)
 	looking.Go(func() (err error) {
 		receiving, err = c.receivingKey(lookingCtx, s.grantee)
 		return err
 	})
 	looking.Go(func() (err error) {
-		recipients, err = c.proxyKeys(lookingCtx, proxies)
+		proxies, err = c.proxies(lookingCtx, s.version.Record)
 		return err
 	})
 	if err := looking.Wait(); err != nil {
@@ -51,23 +50,23 @@ func (c *Client) fragments(ctx context.Context, s share) (ledger.Fragments, []le
 		return ledger.Fragments{}, nil, err
 	}
 	var sealed []ledger.SealedFragment
-	for i, proxy := range proxies {
-		fragment, err := c.sealFragment(s, proxy, recipients[i], kfrags[i])
+	for i, to := range proxies {
+		fragment, err := c.sealFragment(s, to, kfrags[i])
 		if err != nil {
 			return ledger.Fragments{}, nil, err
 		}
 		sealed = append(sealed, fragment)
-		described.Proxies = append(described.Proxies, ledger.FragmentDigest{Proxy: proxy, SHA256: ledger.DigestOf(fragment.Sealed)})
+		described.Proxies = append(described.Proxies, ledger.FragmentDigest{Proxy: to.msp, SHA256: ledger.DigestOf(fragment.Sealed)})
 	}
 	return described, sealed, nil
 }
 
-func (c *Client) sealFragment(s share, proxy, recipient string, kfrag *umbral.VerifiedKeyFrag) (ledger.SealedFragment, error) {
+func (c *Client) sealFragment(s share, to proxy, kfrag *umbral.VerifiedKeyFrag) (ledger.SealedFragment, error) {
 	text, err := trust.SealKeyFrag(trust.KeyFragEnvelope{
 		Channel: c.bundle.Channel, Record: s.version.Record, Version: s.version.Version, Grant: s.grant,
-		Grantee: ledger.PersonSubject(s.grantee), Proxy: proxy, KeyFrag: kfrag.MarshalMsgpack(),
-	}, recipient)
-	return ledger.SealedFragment{Grant: s.grant, Proxy: proxy, Salt: ledger.NewSalt(), Sealed: text}, err
+		Grantee: ledger.PersonSubject(s.grantee), Proxy: to.msp, KeyFrag: kfrag.MarshalMsgpack(),
+	}, to.recipient)
+	return ledger.SealedFragment{Grant: s.grant, Proxy: to.msp, Salt: ledger.NewSalt(), Sealed: text}, err
 }
 
 // receivingKey is the key of a grantee whose card vouches for them, unless they have none.
@@ -82,12 +81,51 @@ func (c *Client) receivingKey(ctx context.Context, grantee ledger.UserID) (*umbr
 	return p.key(ledger.ReceivingKey)
 }
 
-// proxies chooses the members whose gateways are to hold a record's fragments: all of
-// them up to five, beyond that five by rendezvous hashing, so that each record has its
-// own and one member more moves few.
-func (c *Client) proxies(record ledger.ID) []string {
-	members := ledger.Rendezvous(record, c.members())
-	return members[:min(len(members), ledger.MaxProxies)]
+// proxy is a member whose gateway has stated the key that fragments are sealed to.
+type proxy struct{ msp, recipient string }
+
+// proxies chooses the members whose gateways are to hold a record's fragments: all that
+// have stated a key up to five, beyond that five by rendezvous hashing, so that each
+// record has its own and one member more moves few. Who hides one lowers no threshold:
+// the ledger refuses a grant for fewer than it knows.
+func (c *Client) proxies(ctx context.Context, record ledger.ID) ([]proxy, error) {
+	organizations, from, err := c.organizations(ctx)
+	if err != nil {
+		return nil, err
+	}
+	ordered := ledger.Rendezvous(record, c.members())
+	chosen, err := chooseProxies(ordered, func(msp string) (string, error) {
+		return c.recipient(ctx, msp, organizations, from)
+	})
+	if err == nil && len(chosen) == 0 {
+		err = fault.New(fault.NotFound, "no hospital's gateway has stated a proxy key yet; try again when they are up")
+	}
+	return chosen, err
+}
+
+// chooseProxies takes the first five that have a recipient, asking for five at a time.
+func chooseProxies(ordered []string, recipient func(msp string) (string, error)) ([]proxy, error) {
+	var chosen []proxy
+	for some := range slices.Chunk(ordered, ledger.MaxProxies) {
+		found := make([]proxy, len(some))
+		var looking errgroup.Group
+		for i, msp := range some {
+			looking.Go(func() (err error) {
+				found[i].msp = msp
+				found[i].recipient, err = recipient(msp)
+				return err
+			})
+		}
+		if err := looking.Wait(); err != nil {
+			return nil, err
+		}
+		found = slices.DeleteFunc(found, func(p proxy) bool { return p.recipient == "" })
+		chosen = append(chosen, found[:min(len(found), ledger.MaxProxies-len(chosen))]...)
+		if len(chosen) == ledger.MaxProxies {
+			break
+		}
+	}
+	return chosen, nil
 }
 
 // members are the MSPs of the hospitals that have a gateway, by the trust bundle.
@@ -101,28 +139,21 @@ func (c *Client) members() []string {
 	return members
 }
 
-// proxyKeys returns the age recipient that each proxy's own gateway stated. One that
-// is missing is an error: who hides proxies would lower the threshold.
-func (c *Client) proxyKeys(ctx context.Context, proxies []string) ([]string, error) {
-	organizations, from, err := c.organizations(ctx)
+// recipient is what fragments for a member are sealed to; empty while its gateway has
+// stated no key.
+func (c *Client) recipient(ctx context.Context, msp string, organizations []ledger.Organization, from *gateway) (string, error) {
+	i := slices.IndexFunc(organizations, func(o ledger.Organization) bool { return o.MSP == msp })
+	if i < 0 {
+		return "", nil
+	}
+	recipient, err := c.proxyKey(ctx, organizations[i], from)
+	if fault.CodeOf(err) == fault.NotFound {
+		return "", nil
+	}
 	if err != nil {
-		return nil, err
+		return "", fmt.Errorf("proxy of %s: %w", msp, err)
 	}
-	recipients := make([]string, len(proxies))
-	looking, ctx := errgroup.WithContext(ctx)
-	for n, msp := range proxies {
-		looking.Go(func() (err error) {
-			i := slices.IndexFunc(organizations, func(o ledger.Organization) bool { return o.MSP == msp })
-			if i < 0 {
-				return fault.New(fault.NotFound, "%s does not know %s, which the trust bundle names; ask its operator", from.name(), msp)
-			}
-			if recipients[n], err = c.proxyKey(ctx, organizations[i], from); err != nil {
-				return fmt.Errorf("proxy of %s: %w", msp, err)
-			}
-			return nil
-		})
-	}
-	return recipients, looking.Wait()
+	return recipient, nil
 }
 
 func (c *Client) proxyKey(ctx context.Context, organization ledger.Organization, from *gateway) (string, error) {

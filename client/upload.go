@@ -6,9 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"path"
-	"slices"
 
 	"github.com/pie-consortium/pie/client/internal/emr"
 	"github.com/pie-consortium/pie/gateway/api"
@@ -87,9 +87,12 @@ func (c *Client) begun(n NewRecord, file io.ReadSeeker) (*journal, error) {
 
 // begin uploads the ciphertext and writes the journal.
 func (c *Client) begin(ctx context.Context, n NewRecord, file io.ReadSeeker) (*journal, error) {
-	upload, from, err := c.findUpload(ctx, n.Record)
+	upload, from, err := c.authorization(ctx, n.Record)
 	if err != nil {
 		return nil, err
+	}
+	if upload.Record != n.Record || !upload.Author.Includes(c.identity.User) {
+		return nil, liar(from.name(), "asked for the authorisation of record %s, it told of another one", n.Record)
 	}
 	if upload.Patient != n.Patient {
 		return nil, fault.New(fault.PermissionDenied, "record %s was authorised by %s, not by %s", n.Record, upload.Patient, n.Patient)
@@ -120,7 +123,7 @@ func (c *Client) send(ctx context.Context, upload ledger.Upload, from *gateway, 
 	var first error
 	for _, g := range c.inOrder() {
 		c.step("encrypting and uploading to %s", g.msp)
-		s, err := sendTo(ctx, g, file, key)
+		s, err := sendTo(ctx, g, version.Record, sealing{file, key})
 		if err == nil || !tryAnother(err) {
 			return s, err
 		}
@@ -131,9 +134,15 @@ func (c *Client) send(ctx context.Context, upload ledger.Upload, from *gateway, 
 	return emr.Sealed{}, first
 }
 
+// sealing is an EMR and the key it is encrypted to.
+type sealing struct {
+	file io.ReadSeeker
+	key  *umbral.PublicKey
+}
+
 // sendTo encrypts while it uploads, so that no ciphertext is ever kept here.
-func sendTo(ctx context.Context, g *gateway, file io.ReadSeeker, key *umbral.PublicKey) (emr.Sealed, error) {
-	if _, err := file.Seek(0, io.SeekStart); err != nil {
+func sendTo(ctx context.Context, g *gateway, record ledger.ID, e sealing) (emr.Sealed, error) {
+	if _, err := e.file.Seek(0, io.SeekStart); err != nil {
 		return emr.Sealed{}, fmt.Errorf("the file must be a regular one: %w", err)
 	}
 	body, writer := io.Pipe()
@@ -141,11 +150,11 @@ func sendTo(ctx context.Context, g *gateway, file io.ReadSeeker, key *umbral.Pub
 	done := make(chan error, 1)
 	go func() {
 		var err error
-		s, err = emr.Seal(writer, file, key)
+		s, err = emr.Seal(writer, e.file, e.key)
 		writer.CloseWithError(err)
 		done <- err
 	}()
-	stored, err := put(ctx, g, body)
+	stored, err := put(ctx, g, record, body)
 	_ = body.Close() // ends the sealing, should the gateway have answered before its end
 	errSeal := <-done
 	switch {
@@ -162,10 +171,10 @@ func sendTo(ctx context.Context, g *gateway, file io.ReadSeeker, key *umbral.Pub
 }
 
 // put sends a ciphertext of unknown length.
-func put(ctx context.Context, g *gateway, body io.Reader) (api.Content, error) {
+func put(ctx context.Context, g *gateway, record ledger.ID, body io.Reader) (api.Content, error) {
 	flowing, cancel := context.WithCancel(ctx)
 	defer cancel()
-	response, err := g.api.AddContentWithBody(flowing, "application/octet-stream", newFlow(cancel).through(body))
+	response, err := g.api.AddContentWithBody(flowing, record, "application/octet-stream", newFlow(cancel).through(body))
 	if err != nil {
 		return api.Content{}, g.silent(ctx, err)
 	}
@@ -173,19 +182,20 @@ func put(ctx context.Context, g *gateway, body io.Reader) (api.Content, error) {
 	return decodeAnswer[api.Content](g, response)
 }
 
-// findUpload looks for a slot among those addressed to the user.
-func (c *Client) findUpload(ctx context.Context, record ledger.ID) (upload ledger.Upload, from *gateway, err error) {
-	err = repeat(ctx, lags, func() error {
-		uploads, by, err := c.uploads(ctx)
-		if err != nil {
-			return err
-		}
-		i := slices.IndexFunc(uploads, func(u ledger.Upload) bool { return u.Record == record })
-		if i < 0 {
-			return fault.New(fault.NotFound, "no patient has authorised record %s for you", record)
-		}
-		upload, from = uploads[i], by
-		return nil
+// authorization is what the patient authorised, as a majority of the hospitals tells it: one of
+// them alone cannot have an EMR encrypted to a key of its own.
+func (c *Client) authorization(ctx context.Context, record ledger.ID) (ledger.Upload, *gateway, error) {
+	a, err := agree(ctx, c, matter[ledger.Upload]{
+		name: "the authorisation of record " + string(record),
+		read: func(ledger.Upload) request {
+			return func(ctx context.Context, g *gateway) (*http.Response, error) { return g.api.ReadUpload(ctx, record) }
+		},
+		same: func(a, b ledger.Upload) bool {
+			return a.Record == b.Record && a.Patient == b.Patient && a.Author == b.Author && a.RecordKey == b.RecordKey && a.Grant == b.Grant
+		},
 	})
-	return upload, from, err
+	if lags(err) {
+		err = fault.New(fault.NotFound, "no patient has authorised record %s", record)
+	}
+	return a.word, a.from, err
 }

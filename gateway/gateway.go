@@ -116,7 +116,12 @@ func (g *gateway) buildAPI() error {
 	if err != nil {
 		return err
 	}
+	bookmarks, err := rest.NewBookmarks(g.signer.Key)
+	if err != nil {
+		return err
+	}
 	api := &rest.API{
+		Bookmarks: bookmarks,
 		Authority: auth.New(g.config.URL, g.bundle, g.signer, time.Now),
 		CA:        ca, Peer: g.peer, Node: g.node, Recent: content.NewRecent(), Log: g.log, Requests: requests, Now: time.Now,
 		Proxy: &proxy.Proxy{

@@ -94,7 +94,7 @@ func TestShareARecord(t *testing.T) {
 		}
 		fragments = append(fragments, verified)
 	}
-	file := s.author.get("/v1/content/"+record.CID, nil)
+	file := s.author.get(s.contentPath(), nil)
 	if file.problem != nil {
 		t.Fatalf("%+v", *file.problem)
 	}
@@ -133,6 +133,7 @@ func (s *share) checkReads(access ledger.Access) {
 		path + "/accesses?limit=5":         access.Open,
 		path + "/versions/1/history":       `"state":"confirmed"`,
 		"/v1/uploads":                      string(s.slot.Record),
+		path + "/upload":                   string(s.slot.Grant),
 		"/v1/access-requests":              `"rows":`,
 		"/v1/access-requests?state=denied": `"rows":`,
 		"/v1/transactions/" + access.Open:  `"code":"VALID"`,
@@ -150,11 +151,15 @@ func (s *share) checkReads(access ledger.Access) {
 	refused(t, s.author.get("/v1/transactions/"+strings.Repeat("0", 64), nil).problem, fault.NotFound)
 }
 
+func (s *share) contentPath() string {
+	return "/v1/records/" + string(s.slot.Record) + "/versions/1/content"
+}
+
 // checkContent asks for ranges, and as somebody without a grant.
 func (s *share) checkContent() {
 	t := s.author.t
 	t.Helper()
-	path, size := "/v1/content/"+s.registration.CID, len(s.file)
+	path, size := s.contentPath(), len(s.file)
 	for header, want := range map[string][]byte{
 		"bytes=0-9":             s.file[:10],
 		"bytes=1048570-1048589": s.file[1048570:1048590],
@@ -174,7 +179,7 @@ func (s *share) checkContent() {
 		t.Error(outside.status)
 	}
 	refused(t, newDevice(t, "HospitalB", ledger.Physician).get(path, nil).problem, fault.PermissionDenied)
-	refused(t, s.author.get("/v1/content/bafkreibm6jg3ux5qumhcn2b3flc3tyu6dmlb4xa7u5bf44yegnrjhc4yeq", nil).problem, fault.NotFound)
+	refused(t, s.author.get("/v1/records/"+string(ledger.NewID())+"/versions/1/content", nil).problem, fault.NotFound)
 }
 
 // checkProxies asks for what a proxy must not answer, and for what it must answer again.
@@ -277,7 +282,7 @@ func TestRegistrationNeedsItsContent(t *testing.T) {
 	patient.mustTransact(ledger.TxAuthorizeUpload, ledger.AuthorizeUpload{Slots: []ledger.Slot{slot}},
 		map[string]any{ledger.TransientFragments: sealed})
 	file, good := encrypt(t, patient.delegating, []byte("payload"))
-	good.Record, good.CID = slot.Record, author.upload(file).Cid
+	good.Record, good.CID = slot.Record, author.upload(slot.Record, file).Cid
 	_, another := encrypt(t, patient.delegating, []byte("payload"))
 
 	for name, c := range map[string]struct {
@@ -287,7 +292,7 @@ func TestRegistrationNeedsItsContent(t *testing.T) {
 		"another capsule": {func(r *ledger.RegisterRecord) { r.Capsule = another.Capsule }, fault.Altered},
 		"another size":    {func(r *ledger.RegisterRecord) { r.Size++ }, fault.Altered},
 		"another hash":    {func(r *ledger.RegisterRecord) { r.SHA256 = another.SHA256 }, fault.Altered},
-		"plaintext":       {func(r *ledger.RegisterRecord) { r.CID = author.upload(bytes.Repeat([]byte("x"), 400)).Cid }, fault.Altered},
+		"plaintext":       {func(r *ledger.RegisterRecord) { r.CID = author.upload(slot.Record, bytes.Repeat([]byte("x"), 400)).Cid }, fault.Altered},
 		"content that is not here": {func(r *ledger.RegisterRecord) {
 			r.CID = "bafkreibm6jg3ux5qumhcn2b3flc3tyu6dmlb4xa7u5bf44yegnrjhc4yeq"
 		}, fault.ContentUnavailable},

@@ -94,9 +94,9 @@ func encrypt(t *testing.T, to *umbral.SecretKey, payload []byte) ([]byte, ledger
 	}
 }
 
-func (d *device) upload(file []byte) *api.Content {
+func (d *device) upload(record ledger.ID, file []byte) *api.Content {
 	d.t.Helper()
-	answer, err := d.client.AddContentWithBodyWithResponse(within(d.t), "application/octet-stream", bytes.NewReader(file))
+	answer, err := d.client.AddContentWithBodyWithResponse(within(d.t), record, "application/octet-stream", bytes.NewReader(file))
 	if err != nil {
 		d.t.Fatal(err)
 	}
@@ -130,7 +130,7 @@ func newShare(t *testing.T, replicas int) *share {
 	s.patient.mustTransact(ledger.TxAuthorizeUpload, ledger.AuthorizeUpload{Slots: []ledger.Slot{s.slot}},
 		map[string]any{ledger.TransientFragments: sealed})
 	s.file, s.registration = encrypt(t, s.patient.delegating, s.payload)
-	content := s.author.upload(s.file)
+	content := s.author.upload(s.slot.Record, s.file)
 	if content.Sha256 != s.registration.SHA256 || content.Size != s.registration.Size {
 		t.Fatalf("stored %+v, sent %+v", content, s.registration)
 	}

@@ -109,7 +109,11 @@ func TestReplicaIsFetchedLater(t *testing.T) {
 		t.Fatal(err)
 	}
 	d := newDevice(t, "HospitalB", ledger.Physician)
-	answer, err := d.client.AddContentWithBodyWithResponse(within(t), "application/octet-stream", strings.NewReader("x"))
+	patient := newDevice(t, "HospitalB", ledger.Patient)
+	slot, sealed := patient.slot(d, 1)
+	patient.mustTransact(ledger.TxAuthorizeUpload, ledger.AuthorizeUpload{Slots: []ledger.Slot{slot}},
+		map[string]any{ledger.TransientFragments: sealed})
+	answer, err := d.client.AddContentWithBodyWithResponse(within(t), slot.Record, "application/octet-stream", strings.NewReader("x"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -154,9 +158,9 @@ func TestContentStreams(t *testing.T) {
 	payload := make([]byte, size)
 	rand.Read(payload[:1<<20])
 	file, registration := encrypt(t, patient.delegating, payload)
-	registration.Record, registration.CID = slot.Record, author.upload(file).Cid
+	registration.Record, registration.CID = slot.Record, author.upload(slot.Record, file).Cid
 	author.mustTransact(ledger.TxRegisterRecord, registration, summary())
-	if got := author.get("/v1/content/"+registration.CID, nil); got.problem != nil || ledger.DigestOf(got.body) != registration.SHA256 {
+	if got := author.get("/v1/records/"+string(slot.Record)+"/versions/1/content", nil); got.problem != nil || ledger.DigestOf(got.body) != registration.SHA256 {
 		t.Errorf("%d bytes came back, %+v", len(got.body), got.problem)
 	}
 	if peak := peakMemory(t, author.gateway.Gateway); peak > size/2 {

@@ -138,3 +138,13 @@ func TestRendezvousMovesFew(t *testing.T) {
 		t.Errorf("only %v ever come first", first)
 	}
 }
+
+func TestWhatOnlyReadsIsNotForBlocks(t *testing.T) {
+	for tx, writes := range map[Transaction]bool{
+		TxRegisterUser: true, TxOpenRecord: true, TxReadRecord: false, TxSearchRecords: false, TxReadRelease: false, "": false,
+	} {
+		if tx.Writes() != writes {
+			t.Errorf("%q writes: %v", tx, tx.Writes())
+		}
+	}
+}

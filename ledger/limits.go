@@ -3,15 +3,17 @@ package ledger
 // Limits of one transaction. A record's footprint on the ledger stays small; bulk
 // bytes go to IPFS.
 const (
-	maxOrganizations = 100
-	maxListed        = 64
+	maxOrganizations = 16
+	maxListed        = 16
 	maxSlots         = 32
-	maxText          = 256     // bytes of a name or code
-	maxStatement     = 8 << 10 // bytes of a key statement or card
+	maxText          = 128     // bytes of a name or code
+	maxStatement     = 6 << 10 // bytes of a key statement or card; a proxy key alone is 2 KB
 	maxSealed        = 4 << 10 // bytes of one sealed key fragment
 
-	maxSize     = 1<<40 - 1 // bytes of one ciphertext
-	capsuleSize = 98        // bytes of an Umbral capsule: E, V, s
+	capsuleSize = 98 // bytes of an Umbral capsule: E, V, s
+
+	// MaxContent is the largest ciphertext, in bytes.
+	MaxContent = 64 << 30
 
 	// MaxProxies is how many proxies a grant has at most: it costs the same in a
 	// consortium of a hundred.

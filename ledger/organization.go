@@ -25,9 +25,10 @@ const (
 
 // User is a registered user and the keys they stated.
 type User struct {
-	Identity   Identity           `json:"identity"`
-	Keys       map[KeyKind]string `json:"keys"` // key statements, JWS
-	Registered time.Time          `json:"registered"`
+	Identity    Identity           `json:"identity"`
+	IdentityKey Digest             `json:"identityKey"` // of the public key in the certificate, DER: nobody else may act as this user
+	Keys        map[KeyKind]string `json:"keys"`        // key statements, JWS
+	Registered  time.Time          `json:"registered"`
 }
 
 // Profile is a professional's card, private to the members and erasable.

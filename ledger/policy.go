@@ -63,13 +63,18 @@ func (d Decision) Err() error {
 	return fault.New(d.Code, "refused by the rule %q", d.Rule)
 }
 
-type validator interface{ Validate() error }
-
-func eachValid[T validator](values []T) error {
+// eachValid refuses long lists, repeats and what is not valid by itself.
+func eachValid[T interface {
+	comparable
+	Validate() error
+}](values []T) error {
 	if len(values) > maxListed {
 		return fault.New(fault.InvalidArgument, "a list has more than %d entries", maxListed)
 	}
-	for _, value := range values {
+	for i, value := range values {
+		if slices.Contains(values[:i], value) {
+			return fault.New(fault.InvalidArgument, "a list has an entry twice")
+		}
 		if err := value.Validate(); err != nil {
 			return err
 		}

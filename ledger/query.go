@@ -199,20 +199,26 @@ func (q ReadRelease) Validate() error {
 	return q.Record.Validate()
 }
 
-// ReadContent asks which live record versions refer to a CID and whether the reader
-// may fetch it: patient, author and holders of an active grant may.
-// Result: [ContentView].
+// ReadContent asks whether the reader may fetch a record version's ciphertext: patient,
+// author and holders of a grant that opens may. Result: [ContentView].
 type ReadContent struct {
 	OnBehalf
-	CID string `json:"cid"`
+	RecordVersion
 }
 
-// Validate checks the form of the CID.
-func (q ReadContent) Validate() error { return ValidateCID(q.CID) }
-
-// ContentView says what a CID is to the ledger.
+// ContentView says where a ciphertext is and what it must be.
 type ContentView struct {
-	Records []RecordVersion `json:"records"` // that the reader may fetch by this CID
-	Size    int64           `json:"size"`
-	SHA256  Digest          `json:"sha256"`
+	CID    string `json:"cid"`
+	Size   int64  `json:"size"`
+	SHA256 Digest `json:"sha256"`
 }
+
+// ReadUpload reads what a patient authorised for one record, for the patient and the
+// author. Result: [Upload].
+type ReadUpload struct {
+	OnBehalf
+	Record ID `json:"record"`
+}
+
+// Validate checks the ID.
+func (q ReadUpload) Validate() error { return q.Record.Validate() }

@@ -2,7 +2,9 @@ package ledger
 
 import (
 	"slices"
+	"strings"
 	"time"
+	"unicode"
 
 	"github.com/pie-consortium/pie/ledger/fault"
 )
@@ -70,8 +72,8 @@ type Summary struct {
 // Validate refuses an unknown class, oversized texts and lists.
 func (s Summary) Validate() error {
 	for _, text := range append(slices.Clone(s.Codes), s.MediaType, s.Sex, s.AgeBand) {
-		if len(text) > maxText {
-			return fault.New(fault.InvalidArgument, "a summary text is longer than %d bytes", maxText)
+		if len(text) > maxText || strings.ContainsFunc(text, unicode.IsControl) {
+			return fault.New(fault.InvalidArgument, "a summary text is longer than %d bytes or has control characters", maxText)
 		}
 	}
 	for _, code := range s.Codes {

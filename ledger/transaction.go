@@ -40,7 +40,19 @@ const (
 	TxReadHistory       Transaction = "ReadHistory"
 	TxReadRelease       Transaction = "ReadRelease"
 	TxReadContent       Transaction = "ReadContent"
+	TxReadUpload        Transaction = "ReadUpload"
 )
+
+// Writes reports whether the transaction changes the ledger. What only reads is never
+// submitted: a block would keep its answer.
+func (t Transaction) Writes() bool {
+	switch t {
+	case TxRegisterOrganization, TxRegisterUser, TxAuthorizeUpload, TxRegisterRecord, TxConfirmRecord,
+		TxDisputeRecord, TxRequestAccess, TxGrantAccess, TxDenyAccess, TxOpenRecord:
+		return true
+	}
+	return false
+}
 
 // RegisterOrganization describes the caller's own organisation. Result: [Organization].
 type RegisterOrganization struct {
@@ -166,8 +178,8 @@ func ValidateCID(cid string) error {
 
 // Validate checks forms and sizes.
 func (a RegisterRecord) Validate() error {
-	if a.Size < 1 || a.Size > maxSize {
-		return fault.New(fault.InvalidArgument, "size must be 1 to %d bytes", int64(maxSize))
+	if a.Size < 1 || a.Size > MaxContent {
+		return fault.New(fault.InvalidArgument, "size must be 1 to %d bytes", int64(MaxContent))
 	}
 	if len(a.Capsule) != capsuleSize {
 		return fault.New(fault.InvalidArgument, "a capsule has %d bytes", capsuleSize)

@@ -117,23 +117,6 @@ type ClientInterface interface {
 	// Corresponds with GET /v1/access-requests (the `ListRequests` operationId).
 	ListRequests(ctx context.Context, params *ListRequestsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// AddContentWithBody Put ciphertext on the hospital's IPFS node, pinned
-	//
-	// Streamed. The CID is a CIDv1 of UnixFS in chunks of 1 MiB with raw
-	// leaves; compute it as well, and compare.
-	//
-	// Takes any type of body and a specified content type.
-	//
-	// Corresponds with POST /v1/content (the `AddContent` operationId).
-	AddContentWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
-
-	// ReadContent Ciphertext, for those who may fetch it by the ledger
-	//
-	// Patient, author and holders of an active grant may.
-	//
-	// Corresponds with GET /v1/content/{cid} (the `ReadContent` operationId).
-	ReadContent(ctx context.Context, cid CID, params *ReadContentParams, reqEditors ...RequestEditorFn) (*http.Response, error)
-
 	// EnrollWithBody Get a certificate from the hospital's CA for a key made on the device
 	//
 	// Takes any type of body and a specified content type.
@@ -175,10 +158,33 @@ type ClientInterface interface {
 	// Corresponds with GET /v1/records/{record}/accesses (the `ListAccesses` operationId).
 	ListAccesses(ctx context.Context, record PathRecord, params *ListAccessesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// AddContentWithBody Put a record's ciphertext on the hospital's IPFS node, pinned
+	//
+	// For the author of an authorised record that is not registered yet.
+	// Streamed. The CID is a CIDv1 of UnixFS in chunks of 1 MiB with raw
+	// leaves; compute it as well, and compare.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/records/{record}/content (the `AddContent` operationId).
+	AddContentWithBody(ctx context.Context, record PathRecord, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReadUpload What a patient authorised for one record, for the patient and the author
+	//
+	// Corresponds with GET /v1/records/{record}/upload (the `ReadUpload` operationId).
+	ReadUpload(ctx context.Context, record PathRecord, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ReadRequest One access request, for its patient or requester
 	//
 	// Corresponds with GET /v1/records/{record}/versions/{version}/access-requests/{requestID} (the `ReadRequest` operationId).
 	ReadRequest(ctx context.Context, record PathRecord, version PathVersion, requestID ID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReadContent Ciphertext, for those who may fetch it by the ledger
+	//
+	// Patient, author and holders of an active grant may.
+	//
+	// Corresponds with GET /v1/records/{record}/versions/{version}/content (the `ReadContent` operationId).
+	ReadContent(ctx context.Context, record PathRecord, version PathVersion, params *ReadContentParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ReadHistory What a record version was, newest first
 	//
@@ -334,43 +340,6 @@ func (c *Client) ListRequests(ctx context.Context, params *ListRequestsParams, r
 	return c.Client.Do(req)
 }
 
-// AddContentWithBody Put ciphertext on the hospital's IPFS node, pinned
-//
-// Streamed. The CID is a CIDv1 of UnixFS in chunks of 1 MiB with raw
-// leaves; compute it as well, and compare.
-//
-// Takes any type of body and a specified content type.
-//
-// Corresponds with POST /v1/content (the `AddContent` operationId).
-func (c *Client) AddContentWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewAddContentRequestWithBody(c.Server, contentType, body)
-	if err != nil {
-		return nil, err
-	}
-	req = req.WithContext(ctx)
-	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
-		return nil, err
-	}
-	return c.Client.Do(req)
-}
-
-// ReadContent Ciphertext, for those who may fetch it by the ledger
-//
-// Patient, author and holders of an active grant may.
-//
-// Corresponds with GET /v1/content/{cid} (the `ReadContent` operationId).
-func (c *Client) ReadContent(ctx context.Context, cid CID, params *ReadContentParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewReadContentRequest(c.Server, cid, params)
-	if err != nil {
-		return nil, err
-	}
-	req = req.WithContext(ctx)
-	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
-		return nil, err
-	}
-	return c.Client.Do(req)
-}
-
 // EnrollWithBody Get a certificate from the hospital's CA for a key made on the device
 //
 // Takes any type of body and a specified content type.
@@ -482,11 +451,64 @@ func (c *Client) ListAccesses(ctx context.Context, record PathRecord, params *Li
 	return c.Client.Do(req)
 }
 
+// AddContentWithBody Put a record's ciphertext on the hospital's IPFS node, pinned
+//
+// For the author of an authorised record that is not registered yet.
+// Streamed. The CID is a CIDv1 of UnixFS in chunks of 1 MiB with raw
+// leaves; compute it as well, and compare.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/records/{record}/content (the `AddContent` operationId).
+func (c *Client) AddContentWithBody(ctx context.Context, record PathRecord, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAddContentRequestWithBody(c.Server, record, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReadUpload What a patient authorised for one record, for the patient and the author
+//
+// Corresponds with GET /v1/records/{record}/upload (the `ReadUpload` operationId).
+func (c *Client) ReadUpload(ctx context.Context, record PathRecord, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReadUploadRequest(c.Server, record)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ReadRequest One access request, for its patient or requester
 //
 // Corresponds with GET /v1/records/{record}/versions/{version}/access-requests/{requestID} (the `ReadRequest` operationId).
 func (c *Client) ReadRequest(ctx context.Context, record PathRecord, version PathVersion, requestID ID, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewReadRequestRequest(c.Server, record, version, requestID)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReadContent Ciphertext, for those who may fetch it by the ledger
+//
+// Patient, author and holders of an active grant may.
+//
+// Corresponds with GET /v1/records/{record}/versions/{version}/content (the `ReadContent` operationId).
+func (c *Client) ReadContent(ctx context.Context, record PathRecord, version PathVersion, params *ReadContentParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReadContentRequest(c.Server, record, version, params)
 	if err != nil {
 		return nil, err
 	}
@@ -826,84 +848,6 @@ func NewListRequestsRequest(server string, params *ListRequestsParams) (*http.Re
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
-	}
-
-	return req, nil
-}
-
-// NewAddContentRequestWithBody constructs an http.Request for the AddContent method, with any body, and a specified content type
-func NewAddContentRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
-	var err error
-
-	serverURL, err := url.Parse(server)
-	if err != nil {
-		return nil, err
-	}
-
-	operationPath := fmt.Sprintf("/v1/content")
-	if operationPath[0] == '/' {
-		operationPath = "." + operationPath
-	}
-
-	queryURL, err := serverURL.Parse(operationPath)
-	if err != nil {
-		return nil, err
-	}
-
-	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
-	if err != nil {
-		return nil, err
-	}
-
-	req.Header.Add("Content-Type", contentType)
-
-	return req, nil
-}
-
-// NewReadContentRequest constructs an http.Request for the ReadContent method
-func NewReadContentRequest(server string, cid CID, params *ReadContentParams) (*http.Request, error) {
-	var err error
-
-	var pathParam0 string
-
-	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "cid", cid, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
-	if err != nil {
-		return nil, err
-	}
-
-	serverURL, err := url.Parse(server)
-	if err != nil {
-		return nil, err
-	}
-
-	operationPath := fmt.Sprintf("/v1/content/%s", pathParam0)
-	if operationPath[0] == '/' {
-		operationPath = "." + operationPath
-	}
-
-	queryURL, err := serverURL.Parse(operationPath)
-	if err != nil {
-		return nil, err
-	}
-
-	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
-	if err != nil {
-		return nil, err
-	}
-
-	if params != nil {
-
-		if params.Range != nil {
-			var headerParam0 string
-
-			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Range", *params.Range, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
-			if err != nil {
-				return nil, err
-			}
-
-			req.Header.Set("Range", headerParam0)
-		}
-
 	}
 
 	return req, nil
@@ -1338,6 +1282,76 @@ func NewListAccessesRequest(server string, record PathRecord, params *ListAccess
 	return req, nil
 }
 
+// NewAddContentRequestWithBody constructs an http.Request for the AddContent method, with any body, and a specified content type
+func NewAddContentRequestWithBody(server string, record PathRecord, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "record", record, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/records/%s/content", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewReadUploadRequest constructs an http.Request for the ReadUpload method
+func NewReadUploadRequest(server string, record PathRecord) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "record", record, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/records/%s/upload", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewReadRequestRequest constructs an http.Request for the ReadRequest method
 func NewReadRequestRequest(server string, record PathRecord, version PathVersion, requestID ID) (*http.Request, error) {
 	var err error
@@ -1381,6 +1395,62 @@ func NewReadRequestRequest(server string, record PathRecord, version PathVersion
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewReadContentRequest constructs an http.Request for the ReadContent method
+func NewReadContentRequest(server string, record PathRecord, version PathVersion, params *ReadContentParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "record", record, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "version", version, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "integer", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/records/%s/versions/%s/content", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.Range != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Range", *params.Range, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Range", headerParam0)
+		}
+
 	}
 
 	return req, nil
@@ -1815,25 +1885,6 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /v1/access-requests (the `ListRequests` operationId).
 	ListRequestsWithResponse(ctx context.Context, params *ListRequestsParams, reqEditors ...RequestEditorFn) (*ListRequestsResponse, error)
 
-	// AddContentWithBodyWithResponse Put ciphertext on the hospital's IPFS node, pinned
-	//
-	// Streamed. The CID is a CIDv1 of UnixFS in chunks of 1 MiB with raw
-	// leaves; compute it as well, and compare.
-	//
-	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
-	//
-	// Corresponds with POST /v1/content (the `AddContent` operationId).
-	AddContentWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AddContentResponse, error)
-
-	// ReadContentWithResponse Ciphertext, for those who may fetch it by the ledger
-	//
-	// Patient, author and holders of an active grant may.
-	//
-	// Returns a wrapper object for the known response body format(s).
-	//
-	// Corresponds with GET /v1/content/{cid} (the `ReadContent` operationId).
-	ReadContentWithResponse(ctx context.Context, cid CID, params *ReadContentParams, reqEditors ...RequestEditorFn) (*ReadContentResponse, error)
-
 	// EnrollWithBodyWithResponse Get a certificate from the hospital's CA for a key made on the device
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -1885,12 +1936,39 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /v1/records/{record}/accesses (the `ListAccesses` operationId).
 	ListAccessesWithResponse(ctx context.Context, record PathRecord, params *ListAccessesParams, reqEditors ...RequestEditorFn) (*ListAccessesResponse, error)
 
+	// AddContentWithBodyWithResponse Put a record's ciphertext on the hospital's IPFS node, pinned
+	//
+	// For the author of an authorised record that is not registered yet.
+	// Streamed. The CID is a CIDv1 of UnixFS in chunks of 1 MiB with raw
+	// leaves; compute it as well, and compare.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/records/{record}/content (the `AddContent` operationId).
+	AddContentWithBodyWithResponse(ctx context.Context, record PathRecord, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AddContentResponse, error)
+
+	// ReadUploadWithResponse What a patient authorised for one record, for the patient and the author
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/records/{record}/upload (the `ReadUpload` operationId).
+	ReadUploadWithResponse(ctx context.Context, record PathRecord, reqEditors ...RequestEditorFn) (*ReadUploadResponse, error)
+
 	// ReadRequestWithResponse One access request, for its patient or requester
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /v1/records/{record}/versions/{version}/access-requests/{requestID} (the `ReadRequest` operationId).
 	ReadRequestWithResponse(ctx context.Context, record PathRecord, version PathVersion, requestID ID, reqEditors ...RequestEditorFn) (*ReadRequestResponse, error)
+
+	// ReadContentWithResponse Ciphertext, for those who may fetch it by the ledger
+	//
+	// Patient, author and holders of an active grant may.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/records/{record}/versions/{version}/content (the `ReadContent` operationId).
+	ReadContentWithResponse(ctx context.Context, record PathRecord, version PathVersion, params *ReadContentParams, reqEditors ...RequestEditorFn) (*ReadContentResponse, error)
 
 	// ReadHistoryWithResponse What a record version was, newest first
 	//
@@ -2087,109 +2165,6 @@ func (r ListRequestsResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ListRequestsResponse) ContentType() string {
-	if r.HTTPResponse != nil {
-		return r.HTTPResponse.Header.Get("Content-Type")
-	}
-	return ""
-}
-
-type AddContentResponse struct {
-	Body         []byte
-	HTTPResponse *http.Response
-	// JSON200 the response for an HTTP 200 `application/json` response
-	JSON200 *Content
-	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
-	ApplicationProblemJSONDefault *Problem
-}
-
-// GetJSON200 returns the response for an HTTP 200 `application/json` response
-func (r AddContentResponse) GetJSON200() *Content {
-	return r.JSON200
-}
-
-// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
-func (r AddContentResponse) GetApplicationProblemJSONDefault() *Problem {
-	return r.ApplicationProblemJSONDefault
-}
-
-// GetBody returns the raw response body bytes
-func (r AddContentResponse) GetBody() []byte {
-	return r.Body
-}
-
-// Status returns HTTPResponse.Status
-func (r AddContentResponse) Status() string {
-	if r.HTTPResponse != nil {
-		return r.HTTPResponse.Status
-	}
-	return http.StatusText(0)
-}
-
-// StatusCode returns HTTPResponse.StatusCode
-func (r AddContentResponse) StatusCode() int {
-	if r.HTTPResponse != nil {
-		return r.HTTPResponse.StatusCode
-	}
-	return 0
-}
-
-// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
-func (r AddContentResponse) ContentType() string {
-	if r.HTTPResponse != nil {
-		return r.HTTPResponse.Header.Get("Content-Type")
-	}
-	return ""
-}
-
-// ReadContentResponse200Headers the declared response headers of an HTTP 200 response for ReadContent
-type ReadContentResponse200Headers struct {
-	AcceptRanges *string
-}
-
-// ReadContentResponse206Headers the declared response headers of an HTTP 206 response for ReadContent
-type ReadContentResponse206Headers struct {
-	ContentRange *string
-}
-
-type ReadContentResponse struct {
-	Body         []byte
-	HTTPResponse *http.Response
-	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
-	ApplicationProblemJSONDefault *Problem
-	// Headers200 the parsed response headers for an HTTP 200 response
-	Headers200 *ReadContentResponse200Headers
-	// Headers206 the parsed response headers for an HTTP 206 response
-	Headers206 *ReadContentResponse206Headers
-}
-
-// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
-func (r ReadContentResponse) GetApplicationProblemJSONDefault() *Problem {
-	return r.ApplicationProblemJSONDefault
-}
-
-// GetBody returns the raw response body bytes
-func (r ReadContentResponse) GetBody() []byte {
-	return r.Body
-}
-
-// Status returns HTTPResponse.Status
-func (r ReadContentResponse) Status() string {
-	if r.HTTPResponse != nil {
-		return r.HTTPResponse.Status
-	}
-	return http.StatusText(0)
-}
-
-// StatusCode returns HTTPResponse.StatusCode
-func (r ReadContentResponse) StatusCode() int {
-	if r.HTTPResponse != nil {
-		return r.HTTPResponse.StatusCode
-	}
-	return 0
-}
-
-// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
-func (r ReadContentResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -2484,6 +2459,102 @@ func (r ListAccessesResponse) ContentType() string {
 	return ""
 }
 
+type AddContentResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Content
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r AddContentResponse) GetJSON200() *Content {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r AddContentResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r AddContentResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r AddContentResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r AddContentResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r AddContentResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ReadUploadResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Upload
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ReadUploadResponse) GetJSON200() *Upload {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ReadUploadResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ReadUploadResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ReadUploadResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ReadUploadResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ReadUploadResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type ReadRequestResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -2526,6 +2597,61 @@ func (r ReadRequestResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ReadRequestResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ReadContentResponse200Headers the declared response headers of an HTTP 200 response for ReadContent
+type ReadContentResponse200Headers struct {
+	AcceptRanges *string
+}
+
+// ReadContentResponse206Headers the declared response headers of an HTTP 206 response for ReadContent
+type ReadContentResponse206Headers struct {
+	ContentRange *string
+}
+
+type ReadContentResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ReadContentResponse200Headers
+	// Headers206 the parsed response headers for an HTTP 206 response
+	Headers206 *ReadContentResponse206Headers
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ReadContentResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ReadContentResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ReadContentResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ReadContentResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ReadContentResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -2963,37 +3089,6 @@ func (c *ClientWithResponses) ListRequestsWithResponse(ctx context.Context, para
 	return ParseListRequestsResponse(rsp)
 }
 
-// AddContentWithBodyWithResponse Put ciphertext on the hospital's IPFS node, pinned
-//
-// Streamed. The CID is a CIDv1 of UnixFS in chunks of 1 MiB with raw
-// leaves; compute it as well, and compare.
-//
-// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
-//
-// Corresponds with POST /v1/content (the `AddContent` operationId).
-func (c *ClientWithResponses) AddContentWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AddContentResponse, error) {
-	rsp, err := c.AddContentWithBody(ctx, contentType, body, reqEditors...)
-	if err != nil {
-		return nil, err
-	}
-	return ParseAddContentResponse(rsp)
-}
-
-// ReadContentWithResponse Ciphertext, for those who may fetch it by the ledger
-//
-// Patient, author and holders of an active grant may.
-//
-// Returns a wrapper object for the known response body format(s).
-//
-// Corresponds with GET /v1/content/{cid} (the `ReadContent` operationId).
-func (c *ClientWithResponses) ReadContentWithResponse(ctx context.Context, cid CID, params *ReadContentParams, reqEditors ...RequestEditorFn) (*ReadContentResponse, error) {
-	rsp, err := c.ReadContent(ctx, cid, params, reqEditors...)
-	if err != nil {
-		return nil, err
-	}
-	return ParseReadContentResponse(rsp)
-}
-
 // EnrollWithBodyWithResponse Get a certificate from the hospital's CA for a key made on the device
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -3087,6 +3182,36 @@ func (c *ClientWithResponses) ListAccessesWithResponse(ctx context.Context, reco
 	return ParseListAccessesResponse(rsp)
 }
 
+// AddContentWithBodyWithResponse Put a record's ciphertext on the hospital's IPFS node, pinned
+//
+// For the author of an authorised record that is not registered yet.
+// Streamed. The CID is a CIDv1 of UnixFS in chunks of 1 MiB with raw
+// leaves; compute it as well, and compare.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/records/{record}/content (the `AddContent` operationId).
+func (c *ClientWithResponses) AddContentWithBodyWithResponse(ctx context.Context, record PathRecord, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AddContentResponse, error) {
+	rsp, err := c.AddContentWithBody(ctx, record, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAddContentResponse(rsp)
+}
+
+// ReadUploadWithResponse What a patient authorised for one record, for the patient and the author
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/records/{record}/upload (the `ReadUpload` operationId).
+func (c *ClientWithResponses) ReadUploadWithResponse(ctx context.Context, record PathRecord, reqEditors ...RequestEditorFn) (*ReadUploadResponse, error) {
+	rsp, err := c.ReadUpload(ctx, record, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReadUploadResponse(rsp)
+}
+
 // ReadRequestWithResponse One access request, for its patient or requester
 //
 // Returns a wrapper object for the known response body format(s).
@@ -3098,6 +3223,21 @@ func (c *ClientWithResponses) ReadRequestWithResponse(ctx context.Context, recor
 		return nil, err
 	}
 	return ParseReadRequestResponse(rsp)
+}
+
+// ReadContentWithResponse Ciphertext, for those who may fetch it by the ledger
+//
+// Patient, author and holders of an active grant may.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/records/{record}/versions/{version}/content (the `ReadContent` operationId).
+func (c *ClientWithResponses) ReadContentWithResponse(ctx context.Context, record PathRecord, version PathVersion, params *ReadContentParams, reqEditors ...RequestEditorFn) (*ReadContentResponse, error) {
+	rsp, err := c.ReadContent(ctx, record, version, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReadContentResponse(rsp)
 }
 
 // ReadHistoryWithResponse What a record version was, newest first
@@ -3342,88 +3482,6 @@ func ParseListRequestsResponse(rsp *http.Response) (*ListRequestsResponse, error
 	return response, nil
 }
 
-// ParseAddContentResponse parses an HTTP response from a AddContentWithResponse call
-func ParseAddContentResponse(rsp *http.Response) (*AddContentResponse, error) {
-	bodyBytes, err := io.ReadAll(rsp.Body)
-	defer func() { _ = rsp.Body.Close() }()
-	if err != nil {
-		return nil, err
-	}
-
-	response := &AddContentResponse{
-		Body:         bodyBytes,
-		HTTPResponse: rsp,
-	}
-
-	switch {
-	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
-		var dest Content
-		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
-			return nil, err
-		}
-		response.JSON200 = &dest
-
-	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
-		var dest Problem
-		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
-			return nil, err
-		}
-		response.ApplicationProblemJSONDefault = &dest
-
-	}
-
-	return response, nil
-}
-
-// ParseReadContentResponse parses an HTTP response from a ReadContentWithResponse call
-func ParseReadContentResponse(rsp *http.Response) (*ReadContentResponse, error) {
-	bodyBytes, err := io.ReadAll(rsp.Body)
-	defer func() { _ = rsp.Body.Close() }()
-	if err != nil {
-		return nil, err
-	}
-
-	response := &ReadContentResponse{
-		Body:         bodyBytes,
-		HTTPResponse: rsp,
-	}
-
-	switch {
-	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
-		var dest Problem
-		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
-			return nil, err
-		}
-		response.ApplicationProblemJSONDefault = &dest
-
-	}
-
-	switch {
-	case rsp.StatusCode == 200:
-		var headers ReadContentResponse200Headers
-		if values := rsp.Header.Values("Accept-Ranges"); len(values) > 0 {
-			var value string
-			if err := runtime.BindStyledParameterWithOptions("simple", "Accept-Ranges", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
-				return nil, err
-			}
-			headers.AcceptRanges = &value
-		}
-		response.Headers200 = &headers
-	case rsp.StatusCode == 206:
-		var headers ReadContentResponse206Headers
-		if values := rsp.Header.Values("Content-Range"); len(values) > 0 {
-			var value string
-			if err := runtime.BindStyledParameterWithOptions("simple", "Content-Range", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
-				return nil, err
-			}
-			headers.ContentRange = &value
-		}
-		response.Headers206 = &headers
-	}
-
-	return response, nil
-}
-
 // ParseEnrollResponse parses an HTTP response from a EnrollWithResponse call
 func ParseEnrollResponse(rsp *http.Response) (*EnrollResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -3622,6 +3680,72 @@ func ParseListAccessesResponse(rsp *http.Response) (*ListAccessesResponse, error
 	return response, nil
 }
 
+// ParseAddContentResponse parses an HTTP response from a AddContentWithResponse call
+func ParseAddContentResponse(rsp *http.Response) (*AddContentResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &AddContentResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Content
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseReadUploadResponse parses an HTTP response from a ReadUploadWithResponse call
+func ParseReadUploadResponse(rsp *http.Response) (*ReadUploadResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ReadUploadResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Upload
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseReadRequestResponse parses an HTTP response from a ReadRequestWithResponse call
 func ParseReadRequestResponse(rsp *http.Response) (*ReadRequestResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -3650,6 +3774,55 @@ func ParseReadRequestResponse(rsp *http.Response) (*ReadRequestResponse, error) 
 		}
 		response.ApplicationProblemJSONDefault = &dest
 
+	}
+
+	return response, nil
+}
+
+// ParseReadContentResponse parses an HTTP response from a ReadContentWithResponse call
+func ParseReadContentResponse(rsp *http.Response) (*ReadContentResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ReadContentResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ReadContentResponse200Headers
+		if values := rsp.Header.Values("Accept-Ranges"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Accept-Ranges", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.AcceptRanges = &value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 206:
+		var headers ReadContentResponse206Headers
+		if values := rsp.Header.Values("Content-Range"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Content-Range", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ContentRange = &value
+		}
+		response.Headers206 = &headers
 	}
 
 	return response, nil

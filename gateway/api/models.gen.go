@@ -426,12 +426,6 @@ type ListRequestsParams struct {
 	Bookmark *QueryBookmark `form:"bookmark,omitempty" json:"bookmark,omitempty"`
 }
 
-// ReadContentParams defines parameters for ReadContent.
-type ReadContentParams struct {
-	// Range One range of bytes
-	Range *string `json:"Range,omitempty"`
-}
-
 // ListGrantsParams defines parameters for ListGrants.
 type ListGrantsParams struct {
 	// Limit Most rows of the page
@@ -479,6 +473,12 @@ type ListAccessesParams struct {
 
 	// Bookmark Of the page before
 	Bookmark *QueryBookmark `form:"bookmark,omitempty" json:"bookmark,omitempty"`
+}
+
+// ReadContentParams defines parameters for ReadContent.
+type ReadContentParams struct {
+	// Range One range of bytes
+	Range *string `json:"Range,omitempty"`
 }
 
 // ListUploadsParams defines parameters for ListUploads.

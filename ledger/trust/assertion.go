@@ -63,6 +63,12 @@ func (b *Bundle) VerifyAssertion(jwt, audience string, now time.Time) (ledger.Id
 	return identity, claims, err
 }
 
+// IdentityKeyDigest names a certificate's public key as the ledger's users do. It stays
+// when the certificate is renewed.
+func IdentityKeyDigest(certificate *x509.Certificate) ledger.Digest {
+	return ledger.DigestOf(certificate.RawSubjectPublicKeyInfo)
+}
+
 // CertificateDigest names a certificate as the ledger's accesses do.
 func CertificateDigest(certificate *x509.Certificate) ledger.Digest {
 	return ledger.DigestOf(certificate.Raw)

@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -74,6 +75,9 @@ func open(typ kind, compact string, payload any) (*x509.Certificate, error) {
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(payload); err != nil {
 		return nil, invalid(typ, "its payload is malformed")
+	}
+	if _, err := decoder.Token(); err != io.EOF {
+		return nil, invalid(typ, "there is text behind its payload")
 	}
 	return certificate, nil
 }

@@ -4,7 +4,10 @@ import (
 	"crypto/x509"
 	"time"
 
+	"filippo.io/age"
+
 	"github.com/pie-consortium/pie/ledger"
+	"github.com/pie-consortium/pie/umbral"
 )
 
 // KeyStatement says "this key is mine, for this use": nobody encrypts to a key
@@ -42,8 +45,9 @@ func (b *Bundle) VerifyKeyStatement(jws string, kind ledger.KeyKind, owner ledge
 }
 
 // ReadKeyStatement verifies a statement by the certificate that its owner also signed
-// the transaction with; the ledger's MSPs have vouched for that one already.
-func ReadKeyStatement(jws string, owner ledger.UserID, certificate *x509.Certificate) (KeyStatement, error) {
+// the transaction with; the ledger's MSPs have vouched for that one already. Now is the
+// transaction's time.
+func ReadKeyStatement(jws string, owner ledger.UserID, certificate *x509.Certificate, now time.Time) (KeyStatement, error) {
 	var statement KeyStatement
 	signer, err := open(keyStatement, jws, &statement)
 	if err != nil {
@@ -51,6 +55,10 @@ func ReadKeyStatement(jws string, owner ledger.UserID, certificate *x509.Certifi
 	}
 	if !signer.Equal(certificate) {
 		return KeyStatement{}, invalid(keyStatement, "it was signed with another certificate than the transaction")
+	}
+	// Devices verify the certificate at this time, and would not believe the statement.
+	if statement.Issued.Before(certificate.NotBefore) || statement.Issued.After(certificate.NotAfter) || statement.Issued.After(now.Add(ClockSkew)) {
+		return KeyStatement{}, invalid(keyStatement, "it was issued when its certificate was not valid; check the device's clock")
 	}
 	return statement, statement.check(statement.Kind, owner, owner)
 }
@@ -72,12 +80,12 @@ func (k KeyStatement) check(kind ledger.KeyKind, owner, signer ledger.UserID) er
 	}
 	switch k.Kind {
 	case ledger.ReceivingKey, ledger.VerifyingKey, ledger.RecordKey:
-		if len(k.Key) != 33 || k.Key[0] != 2 && k.Key[0] != 3 {
+		if _, err := umbral.ParsePublicKey(k.Key); err != nil {
 			return invalid(keyStatement, "the key is not a compressed point of 33 bytes")
 		}
 	case ledger.ProxyKey:
-		if len(k.Key) == 0 || len(k.Key) > 4<<10 {
-			return invalid(keyStatement, "the key is not an age recipient")
+		if _, err := age.ParseHybridRecipient(string(k.Key)); err != nil {
+			return invalid(keyStatement, "the key is not a hybrid age recipient")
 		}
 	default:
 		return invalid(keyStatement, "it states a key of an unknown kind")

@@ -19,6 +19,7 @@ import (
 
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/fault"
+	"github.com/pie-consortium/pie/umbral"
 )
 
 // hospital is a member with a CA of its own.
@@ -89,18 +90,20 @@ func bundleOf(hospitals ...*hospital) *Bundle {
 	return b
 }
 
-func point() []byte {
-	key := make([]byte, 33)
-	rand.Read(key)
-	key[0] = 3
-	return key
+func point(t *testing.T) []byte {
+	t.Helper()
+	secret, err := umbral.GenerateSecretKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return secret.PublicKey().Bytes()
 }
 
 func TestKeyStatementIsItsOwners(t *testing.T) {
 	a, b := newHospital(t, "HospitalA"), newHospital(t, "HospitalB")
 	bundle := bundleOf(a, b)
 	owner := ledger.UserID{MSP: "HospitalA", Pseudonym: "patient"}
-	statement := KeyStatement{Kind: ledger.RecordKey, Key: point(), User: owner, Record: ledger.NewID(), Version: 1, Issued: time.Now()}
+	statement := KeyStatement{Kind: ledger.RecordKey, Key: point(t), User: owner, Record: ledger.NewID(), Version: 1, Issued: time.Now()}
 	sign := func(s *Signer, change func(*KeyStatement)) string {
 		t.Helper()
 		copied := statement
@@ -144,9 +147,13 @@ func TestKeyStatementIsItsOwners(t *testing.T) {
 func TestOnlyGatewaysStateProxyKeys(t *testing.T) {
 	a := newHospital(t, "HospitalA")
 	bundle := bundleOf(a)
+	key, err := age.GenerateHybridIdentity()
+	if err != nil {
+		t.Fatal(err)
+	}
 	for role, believed := range map[ledger.Role]bool{ledger.Gateway: true, ledger.Physician: false} {
 		owner := ledger.UserID{MSP: "HospitalA", Pseudonym: "gateway"}
-		jws, err := a.issue("gateway", role).SignKeyStatement(KeyStatement{Kind: ledger.ProxyKey, Key: []byte("age1pq1"), User: owner, Issued: time.Now()})
+		jws, err := a.issue("gateway", role).SignKeyStatement(KeyStatement{Kind: ledger.ProxyKey, Key: []byte(key.Recipient().String()), User: owner, Issued: time.Now()})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/fault"
+	"github.com/pie-consortium/pie/ledger/trust"
 )
 
 func TestRequestIsDecidedAndCommitted(t *testing.T) {
@@ -178,7 +179,7 @@ func TestOpeningIsDecidedAndCommitted(t *testing.T) {
 	c := newConsortium(t)
 	u := c.register(ledger.Imaging)
 	grant := c.grant(u, c.colleague)
-	demoted := newRole(t, "HospitalB/colleague", ledger.Physician, ledger.Low)
+	demoted := c.colleague.renewed(ledger.Physician, ledger.Low)
 	unknown := grant
 	unknown.Grant = ledger.NewID()
 	check := func(name string, g ledger.Grant, by *person, code fault.Code, rule string) {
@@ -195,7 +196,9 @@ func TestOpeningIsDecidedAndCommitted(t *testing.T) {
 	}
 	check("granted", grant, c.colleague, "", "grant")
 	check("somebody else's grant", grant, c.author, fault.PermissionDenied, "grantee")
-	check("a namesake of another hospital", grant, newRole(t, "HospitalC/colleague", ledger.Physician, ledger.Private), fault.PermissionDenied, "grantee")
+	namesake := newRole(t, "HospitalC/colleague", ledger.Physician, ledger.Private)
+	must[ledger.User](c.world, namesake, ledger.TxRegisterUser, registration(namesake))
+	check("a namesake of another hospital", grant, namesake, fault.PermissionDenied, "grantee")
 	check("no grant", unknown, c.colleague, fault.PermissionDenied, "grant")
 	check("clearance since lowered", grant, demoted, fault.PolicyDenied, "clearance")
 	c.clock = grant.Expiry
@@ -276,12 +279,12 @@ func TestReleaseNeedsTheFragmentThatWasGranted(t *testing.T) {
 
 func TestContentIsForThoseWhoMayOpen(t *testing.T) {
 	c := newConsortium(t)
-	u := c.register(ledger.Imaging)
+	u, other := c.register(ledger.Imaging), c.register(ledger.Imaging)
 	grant := c.grant(u, c.colleague)
-	q := ledger.ReadContent{CID: registrationOf(u, "").CID}
+	q := ledger.ReadContent{RecordVersion: u.version()}
 	for _, by := range []*person{c.patient, c.author, c.colleague} {
 		view := must[ledger.ContentView](c.world, by, ledger.TxReadContent, q)
-		if len(view.Records) != 1 || view.Size != 1234 {
+		if view.CID != registrationOf(u, "").CID || view.Size != 1234 {
 			t.Errorf("view %+v", view)
 		}
 	}
@@ -292,9 +295,105 @@ func TestContentIsForThoseWhoMayOpen(t *testing.T) {
 	for _, by := range []*person{c.neighbour, c.impostor, c.researcher, c.insurer} {
 		c.refused(fault.PermissionDenied, by, ledger.TxReadContent, q)
 	}
+	c.refused(fault.PermissionDenied, c.colleague, ledger.TxReadContent, ledger.ReadContent{RecordVersion: other.version()})
 	c.clock = grant.Expiry
 	c.refused(fault.PermissionDenied, c.colleague, ledger.TxReadContent, q)
-	c.refused(fault.InvalidArgument, c.patient, ledger.TxReadContent, ledger.ReadContent{CID: "../x"})
-	q.CID = "bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy"
+	c.refused(fault.InvalidArgument, c.patient, ledger.TxReadContent, ledger.ReadContent{})
+	q.Version = 2
 	c.refused(fault.NotFound, c.patient, ledger.TxReadContent, q)
+}
+
+func TestOnlyTheRegisteredKeyActsAsAUser(t *testing.T) {
+	c := newConsortium(t)
+	u := c.register(ledger.Imaging)
+	request := c.request(u, c.colleague, ledger.Treatment)
+	slot := c.newUpload(ledger.Imaging)
+	c.authorize(slot)
+	// What a hospital's CA can issue: the same names, with keys of its own.
+	patient := newRole(t, "HospitalA/patient", ledger.Patient, "")
+	author := newRole(t, "HospitalA/author", ledger.Physician, ledger.Private)
+	colleague := newRole(t, "HospitalB/colleague", ledger.Physician, ledger.Private)
+
+	c.refused(fault.AlreadyExists, patient, ledger.TxRegisterUser, registration(patient))
+	copied := c.newUpload(ledger.Imaging)
+	copied.slot().RecordKey = patient.statement(trust.KeyStatement{Kind: ledger.RecordKey, Record: copied.slot().Record, Version: 1})
+	c.refused(fault.PermissionDenied, patient, ledger.TxAuthorizeUpload, copied.argument, ledger.TransientFragments, copied.fragments)
+	c.refused(fault.PermissionDenied, author, ledger.TxRegisterRecord, registrationOf(slot, ledger.Private), ledger.TransientSummary, slot.summary)
+	c.refused(fault.PermissionDenied, patient, ledger.TxConfirmRecord, ledger.ConfirmRecord{RecordVersion: u.version()})
+	c.refused(fault.PermissionDenied, patient, ledger.TxDisputeRecord, ledger.DisputeRecord{RecordVersion: u.version(), Reason: ledger.Altered})
+	c.refused(fault.PermissionDenied, colleague, ledger.TxRequestAccess,
+		ledger.RequestAccess{RecordVersion: u.version(), Request: ledger.NewID(), Purpose: ledger.Treatment})
+	grant, sealed := c.grantFor(request, c.colleague)
+	c.refused(fault.PermissionDenied, patient, ledger.TxGrantAccess, grant, ledger.TransientFragments, sealed)
+	c.refused(fault.PermissionDenied, patient, ledger.TxDenyAccess,
+		ledger.DenyAccess{RecordVersion: u.version(), Request: request.Request, Reason: ledger.Declined})
+	c.refused(fault.PermissionDenied, colleague, ledger.TxOpenRecord, ledger.OpenRecord{RecordVersion: u.version(), Grant: grant.Grant})
+}
+
+func TestNobodyReachesAnothersFragments(t *testing.T) {
+	c := newConsortium(t)
+	u := c.register(ledger.Imaging)
+	grant := c.grant(u, c.colleague)
+	open := c.open(grant, c.colleague)
+	// Another patient takes the grant's ID, which is public, with the lowest salt there is.
+	attack := c.newUpload(ledger.Imaging)
+	fragments, sealed := c.newFragments(grant.Grant, c.author)
+	for i := range sealed {
+		sealed[i].Salt = make([]byte, 16)
+	}
+	slot := attack.slot()
+	slot.Grant, slot.Fragments = grant.Grant, fragments
+	slot.RecordKey = c.neighbour.statement(trust.KeyStatement{Kind: ledger.RecordKey, Record: slot.Record, Version: 1})
+	must[[]ledger.Upload](c.world, c.neighbour, ledger.TxAuthorizeUpload, attack.argument, ledger.TransientFragments, sealed)
+	must[ledger.Release](c.world, c.gatewayA, ledger.TxReadRelease, ledger.ReadRelease{Record: grant.Record, Open: open.Open})
+}
+
+func TestBookmarksStayInTheirList(t *testing.T) {
+	c := newConsortium(t)
+	u := c.register(ledger.Imaging)
+	c.grant(u, c.colleague)
+	for tx, argument := range map[ledger.Transaction]any{
+		ledger.TxListUploads:   ledger.ListUploads{Page: ledger.Page{Bookmark: "\x00slot\x00"}},
+		ledger.TxListRequests:  ledger.ListRequests{Page: ledger.Page{Bookmark: "\x00inbox\x00"}},
+		ledger.TxListGrants:    ledger.ListGrants{Page: ledger.Page{Bookmark: "\x00holder\x00"}},
+		ledger.TxListAccesses:  ledger.ListAccesses{Record: u.slot().Record, Page: ledger.Page{Bookmark: "\x00access\x00"}},
+		ledger.TxSearchRecords: ledger.SearchRecords{Patient: c.patient.user, Page: ledger.Page{Bookmark: "\x00patient\x00"}},
+	} {
+		c.refused(fault.InvalidArgument, c.patient, tx, argument)
+	}
+}
+
+func TestARefusedRequestDoesNotTellWhoseRecordItIs(t *testing.T) {
+	c := newConsortium(t)
+	u := c.register(ledger.Imaging)
+	request := c.request(u, c.insurer, ledger.Payment)
+	q := ledger.ReadRequest{RecordVersion: u.version(), Request: request.Request}
+	read := must[ledger.AccessRequest](c.world, c.insurer, ledger.TxReadRequest, q)
+	listed := must[ledger.List[ledger.AccessRequest]](c.world, c.insurer, ledger.TxListRequests, ledger.ListRequests{}).Rows[0]
+	for _, shown := range []ledger.AccessRequest{request, read, listed} {
+		if shown.Patient != (ledger.UserID{}) {
+			t.Errorf("shown %+v", shown)
+		}
+	}
+	if seen := must[ledger.AccessRequest](c.world, c.patient, ledger.TxReadRequest, q); seen.Patient != c.patient.user {
+		t.Errorf("the patient sees %+v", seen)
+	}
+}
+
+func TestPrivateValuesAreForGateways(t *testing.T) {
+	c := newConsortium(t)
+	u := c.register(ledger.Imaging)
+	must[ledger.User](c.world, c.stranger, ledger.TxRegisterUser, registration(c.stranger), ledger.TransientProfile, ledger.Profile{Salt: ledger.NewSalt(), Card: "card"})
+	record, user := ledger.ReadRecord{Record: u.slot().Record}, ledger.ReadUser{User: c.stranger.user}
+	for by, shown := range map[*person]bool{c.patient: false, c.gatewayB: true} {
+		if view := must[ledger.RecordView](c.world, by, ledger.TxReadRecord, record); (view.Summary != nil) != shown {
+			t.Errorf("%s: summary %v", by.user, view.Summary)
+		}
+		if view := must[ledger.UserView](c.world, by, ledger.TxReadUser, user); (view.Card != "") != shown {
+			t.Errorf("%s: card %q", by.user, view.Card)
+		}
+	}
+	c.refused(fault.PermissionDenied, c.patient, ledger.TxSearchRecords, ledger.SearchRecords{Class: ledger.Imaging})
+	c.refused(fault.PermissionDenied, c.patient, ledger.TxSearchRecords, ledger.SearchRecords{Code: "http://loinc.org|1"})
+	c.refused(fault.PermissionDenied, c.patient, ledger.TxSearchRecords, ledger.SearchRecords{Patient: c.patient.user, Sex: "female"})
 }

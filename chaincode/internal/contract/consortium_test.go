@@ -11,16 +11,16 @@ import (
 // consortium is a world with three registered hospitals and the people of the tests.
 type consortium struct {
 	*world
-	patient, neighbour     *person // patients of HospitalA
-	author                 *person // physician of HospitalA
-	colleague              *person // physician of HospitalB
-	researcher             *person // of HospitalB, clearance low
-	insurer                *person
-	officer                *person // privacy officer of HospitalA
-	gatewayA, gatewayB     *person
-	adminA, adminB, adminC *person
-	stranger               *person // physician who never registered
-	impostor               *person // HospitalB's certificate with the patient's pseudonym
+	patient, neighbour           *person // patients of HospitalA
+	author                       *person // physician of HospitalA
+	colleague                    *person // physician of HospitalB
+	researcher                   *person // of HospitalB, clearance low
+	insurer                      *person
+	officer                      *person // privacy officer of HospitalA
+	gatewayA, gatewayB, gatewayC *person
+	adminA, adminB, adminC       *person
+	stranger                     *person // physician who never registered
+	impostor                     *person // HospitalB's certificate with the patient's pseudonym
 }
 
 var hospitals = []string{"HospitalA", "HospitalB", "HospitalC"}
@@ -37,11 +37,15 @@ func newConsortium(t *testing.T) *consortium {
 		officer:    newRole(t, "HospitalA/officer", ledger.PrivacyOfficer, ledger.Private),
 		gatewayA:   newRole(t, "HospitalA/gateway", ledger.Gateway, ""),
 		gatewayB:   newRole(t, "HospitalB/gateway", ledger.Gateway, ""),
+		gatewayC:   newRole(t, "HospitalC/gateway", ledger.Gateway, ""),
 		adminA:     newRole(t, "HospitalA/admin", ledger.OrgAdmin, ""),
 		adminB:     newRole(t, "HospitalB/admin", ledger.OrgAdmin, ""),
 		adminC:     newRole(t, "HospitalC/admin", ledger.OrgAdmin, ""),
 		stranger:   newRole(t, "HospitalB/stranger", ledger.Physician, ledger.Private),
 		impostor:   newRole(t, "HospitalB/patient", ledger.Patient, ""),
+	}
+	for _, gateway := range []*person{c.gatewayA, c.gatewayB, c.gatewayC} {
+		must[ledger.User](c.world, gateway, ledger.TxRegisterUser, proxyRegistration(gateway))
 	}
 	for _, admin := range []*person{c.adminA, c.adminB, c.adminC} {
 		must[ledger.Organization](c.world, admin, ledger.TxRegisterOrganization, organization(admin.user.MSP))
@@ -61,6 +65,11 @@ func registration(p *person) ledger.RegisterUser {
 		p.statement(trust.KeyStatement{Kind: ledger.ReceivingKey}),
 		p.statement(trust.KeyStatement{Kind: ledger.VerifyingKey}),
 	}}
+}
+
+func proxyRegistration(gateway *person) ledger.RegisterUser {
+	key := []byte(proxyRecipient)
+	return ledger.RegisterUser{Keys: []string{gateway.statement(trust.KeyStatement{Kind: ledger.ProxyKey, Key: key})}}
 }
 
 // upload is an authorisation as its patient's device would prepare it.

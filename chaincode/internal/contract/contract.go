@@ -41,6 +41,7 @@ var transactions = map[ledger.Transaction]handler{
 	ledger.TxReadHistory:       handle(readHistory),
 	ledger.TxReadContent:       handle(readContent),
 	ledger.TxListUploads:       handle(listUploads),
+	ledger.TxReadUpload:        handle(readUpload),
 	ledger.TxListRequests:      handle(listRequests),
 	ledger.TxReadRequest:       handle(readRequest),
 	ledger.TxListGrants:        handle(listGrants),

@@ -49,6 +49,7 @@ func TestEveryTransactionRefuses(t *testing.T) {
 			c.refused(fault.PermissionDenied, overcleared, tx, "{}")
 			c.refused(fault.InvalidArgument, c.patient, tx, `{"unknown": 1}`)
 			c.refused(fault.InvalidArgument, c.patient, tx, `{} {}`)
+			c.refused(fault.InvalidArgument, c.patient, tx, `{}}`)
 			c.refused(fault.InvalidArgument, c.patient, tx, `[`)
 			for _, arguments := range [][]string{{}, {"{}", "{}"}} {
 				if _, err := c.send(c.proposal(c.patient, tx, arguments)); fault.CodeOf(err) != fault.InvalidArgument {

@@ -117,7 +117,7 @@ func storeFragment(ctx *state.Context, grant ledger.Grant, proxy ledger.Fragment
 		if ledger.DigestOf(fragment.Sealed) != proxy.SHA256 {
 			return fault.New(fault.FragmentInvalid, "the sealed fragment for %s is not the one the grant commits to", proxy.Proxy)
 		}
-		return state.FragmentRows.Put(ctx, fragment, fragment.Salt, string(grant.Grant), proxy.Proxy)
+		return state.FragmentRows.Put(ctx, fragment, fragment.Salt, append(grantKey(grant), proxy.Proxy)...)
 	}
 	return fault.New(fault.FragmentInvalid, "the sealed fragment for %s is missing", proxy.Proxy)
 }

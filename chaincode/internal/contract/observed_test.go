@@ -126,6 +126,7 @@ var arguments = map[ledger.Transaction]any{
 	ledger.TxListGrants:           ledger.ListGrants{},
 	ledger.TxListAccesses:         ledger.ListAccesses{},
 	ledger.TxReadRelease:          ledger.ReadRelease{},
+	ledger.TxReadUpload:           ledger.ReadUpload{},
 }
 
 // fieldsOf lists the JSON names of a struct's fields, those of embedded structs included.

@@ -17,6 +17,9 @@ func openRecord(ctx *state.Context, a ledger.OpenRecord) (ledger.Access, error) 
 		Open: ctx.TxID, Record: a.Record, Version: a.Version, Grant: a.Grant, User: ctx.Caller,
 		Certificate: trust.CertificateDigest(ctx.Certificate), Time: ctx.Now,
 	}
+	if _, err := ctx.Registered(); err != nil {
+		return access, err
+	}
 	record, err := state.Records.Get(ctx, recordKey(a.Record, a.Version)...)
 	if err != nil {
 		return access, err
@@ -86,7 +89,7 @@ func releaseFragment(ctx *state.Context, release ledger.Release) (ledger.Release
 	if !named {
 		return ledger.Release{}, fault.New(fault.PermissionDenied, "%s is no proxy of grant %s", msp, release.Grant.Grant)
 	}
-	fragment, found, err := state.FragmentRows.First(ctx, string(release.Grant.Grant), msp)
+	fragment, found, err := state.FragmentRows.First(ctx, append(grantKey(release.Grant), msp)...)
 	if err != nil {
 		return ledger.Release{}, err
 	}

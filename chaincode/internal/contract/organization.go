@@ -39,20 +39,37 @@ func readOrganizations(ctx *state.Context, _ ledger.ReadOrganizations) (ledger.L
 }
 
 // requireProxies refuses fragments for anybody but the members that must hold them:
-// all of them, or five when there are more.
+// all whose proxy has stated its key, or five when there are more.
 func requireProxies(ctx *state.Context, fragments ledger.Fragments) error {
-	members, err := state.Organizations.All(ctx)
+	proxies, err := membersWithProxy(ctx)
 	if err != nil {
 		return err
 	}
-	if want := min(len(members), ledger.MaxProxies); len(fragments.Proxies) != want {
+	if want := min(len(proxies), ledger.MaxProxies); len(fragments.Proxies) != want {
 		return fault.New(fault.InvalidArgument, "a grant needs fragments for %d proxies", want)
 	}
-	for _, proxy := range fragments.Proxies {
-		member := func(o ledger.Organization) bool { return o.MSP == proxy.Proxy }
-		if !slices.ContainsFunc(members, member) {
-			return fault.New(fault.InvalidArgument, "%s is no member of the consortium", proxy.Proxy)
+	for _, fragment := range fragments.Proxies {
+		if !slices.Contains(proxies, fragment.Proxy) {
+			return fault.New(fault.InvalidArgument, "%s is no member of the consortium with a proxy key", fragment.Proxy)
 		}
 	}
 	return nil
+}
+
+func membersWithProxy(ctx *state.Context) ([]string, error) {
+	members, err := state.Organizations.All(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var proxies []string
+	for _, member := range members {
+		user, found, err := state.Users.Find(ctx, member.Proxy.MSP, member.Proxy.Pseudonym)
+		if err != nil {
+			return nil, err
+		}
+		if found && user.Keys[ledger.ProxyKey] != "" {
+			proxies = append(proxies, member.MSP)
+		}
+	}
+	return proxies, nil
 }

@@ -12,12 +12,23 @@ import (
 	"testing"
 	"time"
 
+	"filippo.io/age"
 	"github.com/hyperledger/fabric-protos-go-apiv2/msp"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/trust"
+	"github.com/pie-consortium/pie/umbral"
 )
+
+// proxyRecipient is what every gateway of these tests states as its proxy key.
+var proxyRecipient = func() string {
+	identity, err := age.GenerateHybridIdentity()
+	if err != nil {
+		panic(err)
+	}
+	return identity.Recipient().String()
+}()
 
 // person is a user with an identity key and the certificate that a hospital's CA would issue.
 type person struct {
@@ -39,13 +50,26 @@ func newPerson(t *testing.T, user string, attributes map[string]string) *person 
 	if err != nil {
 		t.Fatal(err)
 	}
+	secret, err := umbral.GenerateSecretKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &person{t: t, user: id, point: secret.PublicKey().Bytes()}
+	p.certify(key, attributes)
+	return p
+}
+
+// certify gives the person the certificate that their hospital's CA would issue.
+func (p *person) certify(key *ecdsa.PrivateKey, attributes map[string]string) {
+	p.t.Helper()
+	t, id := p.t, p.user
 	extension, err := json.Marshal(map[string]any{"attrs": attributes})
 	if err != nil {
 		t.Fatal(err)
 	}
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: id.Pseudonym},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		NotBefore: noon.Add(-time.Hour), NotAfter: noon.Add(48 * time.Hour),
 		ExtraExtensions: []pkix.Extension{{Id: trust.AttributesOID, Value: extension}},
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
@@ -62,22 +86,42 @@ func newPerson(t *testing.T, user string, attributes map[string]string) *person 
 	if err != nil {
 		t.Fatal(err)
 	}
-	point := make([]byte, 33)
-	rand.Read(point)
-	point[0] = 2
-	return &person{t: t, user: id, creator: creator, signer: &trust.Signer{Certificate: certificate, Key: key}, point: point}
+	p.creator, p.signer = creator, &trust.Signer{Certificate: certificate, Key: key}
 }
 
 func newRole(t *testing.T, user string, role ledger.Role, clearance ledger.Level) *person {
 	t.Helper()
-	return newPerson(t, user, map[string]string{
+	return newPerson(t, user, attributes(role, clearance))
+}
+
+func attributes(role ledger.Role, clearance ledger.Level) map[string]string {
+	return map[string]string{
 		trust.RoleAttribute: string(role), trust.ClearanceAttribute: string(clearance), trust.DepartmentAttribute: "cardiology",
-	})
+	}
+}
+
+// renewed is the same person with a new certificate for the same key.
+func (p *person) renewed(role ledger.Role, clearance ledger.Level) *person {
+	again := *p
+	again.certify(p.signer.Key, attributes(role, clearance))
+	return &again
+}
+
+func (p *person) identity() *ledger.Identity {
+	p.t.Helper()
+	identity, err := trust.IdentityOf(p.user.MSP, p.signer.Certificate)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return &identity
 }
 
 func (p *person) statement(statement trust.KeyStatement) string {
 	p.t.Helper()
-	statement.User, statement.Issued = p.user, time.Now()
+	statement.User = p.user
+	if statement.Issued.IsZero() {
+		statement.Issued = p.signer.Certificate.NotBefore.Add(time.Minute)
+	}
 	if statement.Key == nil {
 		statement.Key = p.point
 	}

@@ -13,6 +13,9 @@ func registerRecord(ctx *state.Context, a ledger.RegisterRecord) (ledger.Record,
 	if err := ctx.RequireRole(ledger.Physician, ledger.Emergency, ledger.Researcher, ledger.Patient); err != nil {
 		return ledger.Record{}, err
 	}
+	if _, err := ctx.Registered(); err != nil {
+		return ledger.Record{}, err
+	}
 	upload, err := state.Uploads.Get(ctx, string(a.Record))
 	if err != nil {
 		return ledger.Record{}, err
@@ -162,6 +165,9 @@ func changeOwnRecord(ctx *state.Context, v ledger.RecordVersion, event ledger.Ev
 	if record.Patient != ctx.Caller.User {
 		return record, fault.New(fault.PermissionDenied, "record %s belongs to another patient", v.Record)
 	}
+	if _, err := ctx.Registered(); err != nil {
+		return record, err
+	}
 	old := record
 	if err := change(&record); err != nil {
 		return record, err
@@ -201,7 +207,8 @@ func readRecord(ctx *state.Context, q ledger.ReadRecord) (ledger.RecordView, err
 	return viewRecord(ctx, record)
 }
 
-// viewRecord adds to a record what it is about and its key statement.
+// viewRecord adds to a record its key statement and, for gateways alone, what it is
+// about: what a query answers stands in a block when somebody submits it.
 func viewRecord(ctx *state.Context, record ledger.Record) (ledger.RecordView, error) {
 	view := ledger.RecordView{Record: record}
 	upload, err := state.Uploads.Get(ctx, string(record.Record))
@@ -209,6 +216,9 @@ func viewRecord(ctx *state.Context, record ledger.Record) (ledger.RecordView, er
 		return view, err
 	}
 	view.RecordKey = upload.RecordKey
+	if ctx.Caller.Role != ledger.Gateway {
+		return view, nil
+	}
 	summary, found, err := state.SummaryRows.First(ctx, recordKey(record.Record, record.Version)...)
 	if found {
 		view.Summary = &summary

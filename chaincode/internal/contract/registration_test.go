@@ -2,6 +2,7 @@ package contract
 
 import (
 	"testing"
+	"time"
 
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/fault"
@@ -44,7 +45,7 @@ func TestUserRegistersKeysOnce(t *testing.T) {
 	must[ledger.User](c.world, c.stranger, ledger.TxRegisterUser, argument, ledger.TransientProfile, card)
 	c.refused(fault.AlreadyExists, c.stranger, ledger.TxRegisterUser, registration(c.stranger))
 
-	view := must[ledger.UserView](c.world, c.patient, ledger.TxReadUser, ledger.ReadUser{User: c.stranger.user})
+	view := must[ledger.UserView](c.world, c.gatewayA, ledger.TxReadUser, ledger.ReadUser{User: c.stranger.user})
 	if view.Card != "card" || view.Keys[ledger.ReceivingKey] != argument.Keys[0] {
 		t.Errorf("view %+v", view)
 	}
@@ -74,6 +75,10 @@ func TestUserRegistrationRefuses(t *testing.T) {
 		"record key unnamed":    {p.statement(unnamed)},
 		"a record on another":   {p.statement(strayRecord)},
 		"an unknown kind":       {p.statement(unknown)},
+		"no point of the curve": {p.statement(trust.KeyStatement{Kind: ledger.ReceivingKey, Key: append([]byte{2}, make([]byte, 32)...)})},
+		"no age recipient":      {p.statement(trust.KeyStatement{Kind: ledger.ProxyKey, Key: []byte("age1pq1")})},
+		"issued too early":      {p.statement(trust.KeyStatement{Kind: ledger.ReceivingKey, Issued: p.signer.Certificate.NotBefore.Add(-time.Second)})},
+		"issued in the future":  {p.statement(trust.KeyStatement{Kind: ledger.ReceivingKey, Issued: c.clock.Add(trust.ClockSkew + time.Second)})},
 		"an empty proxy key":    {p.statement(emptyProxy)},
 		"a card of a physician": {card(t, p)},
 	} {
@@ -85,9 +90,8 @@ func TestUserRegistrationRefuses(t *testing.T) {
 	c.t = t
 	c.refused(fault.PermissionDenied, p, ledger.TxRegisterUser, ledger.RegisterUser{Keys: []string{p.statement(ofRecord)}})
 	c.refused(fault.PermissionDenied, c.gatewayA, ledger.TxRegisterUser, registration(c.gatewayA))
-	proxy := trust.KeyStatement{Kind: ledger.ProxyKey, Key: []byte("age1pq1…")}
+	proxy := trust.KeyStatement{Kind: ledger.ProxyKey, Key: []byte(proxyRecipient)}
 	c.refused(fault.PermissionDenied, p, ledger.TxRegisterUser, ledger.RegisterUser{Keys: []string{p.statement(proxy)}})
-	must[ledger.User](c.world, c.gatewayA, ledger.TxRegisterUser, ledger.RegisterUser{Keys: []string{c.gatewayA.statement(proxy)}})
 
 	c.refused(fault.InvalidArgument, p, ledger.TxRegisterUser, registration(p), ledger.TransientProfile, ledger.Profile{Salt: []byte("short"), Card: "x"})
 	c.refused(fault.InvalidArgument, p, ledger.TxRegisterUser, registration(p), "other", "x")
@@ -102,4 +106,15 @@ func card(t *testing.T, p *person) string {
 		t.Fatal(err)
 	}
 	return jws
+}
+
+func TestHospitalsWithoutAProxyKeyAreNoProxies(t *testing.T) {
+	c := newConsortium(t)
+	newcomer := newRole(t, "HospitalD/admin", ledger.OrgAdmin, "")
+	must[ledger.Organization](c.world, newcomer, ledger.TxRegisterOrganization, organization("Hospital D"))
+	c.authorize(c.newUpload(ledger.Imaging)) // the three others hold the fragments
+	gateway := newRole(t, "HospitalD/gateway", ledger.Gateway, "")
+	must[ledger.User](c.world, gateway, ledger.TxRegisterUser, proxyRegistration(gateway))
+	u := c.newUpload(ledger.Imaging)
+	c.refused(fault.InvalidArgument, c.patient, ledger.TxAuthorizeUpload, u.argument, ledger.TransientFragments, u.fragments)
 }

@@ -17,7 +17,11 @@ func requestAccess(ctx *state.Context, a ledger.RequestAccess) (ledger.AccessReq
 	if err != nil {
 		return ledger.AccessRequest{}, err
 	}
-	if _, err := requireKey(ctx, ctx.Caller.User, ledger.ReceivingKey); err != nil {
+	requester, err := ctx.Registered()
+	if err != nil {
+		return ledger.AccessRequest{}, err
+	}
+	if _, err := keyOf(requester, ledger.ReceivingKey); err != nil {
 		return ledger.AccessRequest{}, err
 	}
 	request := ledger.AccessRequest{
@@ -30,7 +34,7 @@ func requestAccess(ctx *state.Context, a ledger.RequestAccess) (ledger.AccessReq
 	}
 	if found {
 		if old.Requester.User == ctx.Caller.User && old.Purpose == a.Purpose {
-			return old, nil
+			return shownTo(ctx.Caller.User, old), nil
 		}
 		return request, fault.New(fault.AlreadyExists, "request %s exists with other content", a.Request)
 	}
@@ -44,7 +48,16 @@ func requestAccess(ctx *state.Context, a ledger.RequestAccess) (ledger.AccessReq
 	if err := storeRequest(ctx, request); err != nil {
 		return request, err
 	}
-	return request, ctx.Emit(event, requestEvent(request))
+	return shownTo(ctx.Caller.User, request), ctx.Emit(event, requestEvent(request))
+}
+
+// shownTo leaves the patient's name out of a request that the policy refused: who may
+// not ask for a record does not learn whose it is.
+func shownTo(reader ledger.UserID, request ledger.AccessRequest) ledger.AccessRequest {
+	if !request.Decision.Allowed && reader != request.Patient {
+		request.Patient = ledger.UserID{}
+	}
+	return request
 }
 
 func storeRequest(ctx *state.Context, request ledger.AccessRequest) error {
@@ -88,7 +101,8 @@ func ownRequest(ctx *state.Context, v ledger.RecordVersion, id ledger.ID) (ledge
 	if request.Patient != ctx.Caller.User {
 		return request, fault.New(fault.PermissionDenied, "request %s is for another patient's record", id)
 	}
-	return request, nil
+	_, err = ctx.Registered()
+	return request, err
 }
 
 // readRequest shows a request to its patient and its requester.
@@ -104,7 +118,7 @@ func readRequest(ctx *state.Context, q ledger.ReadRequest) (ledger.AccessRequest
 	if reader.User != request.Patient && reader.User != request.Requester.User {
 		return ledger.AccessRequest{}, fault.New(fault.PermissionDenied, "request %s is between others", q.Request)
 	}
-	return request, nil
+	return shownTo(reader.User, request), nil
 }
 
 // listRequests lists a patient's inbox, anybody else's own requests.
@@ -128,7 +142,7 @@ func listRequests(ctx *state.Context, q ledger.ListRequests) (ledger.List[ledger
 			return list, err
 		}
 		if q.State == "" || q.State == request.State {
-			list.Rows = append(list.Rows, request)
+			list.Rows = append(list.Rows, shownTo(reader.User, request))
 		}
 	}
 	list.Bookmark = keys.Bookmark

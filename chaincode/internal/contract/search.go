@@ -8,6 +8,7 @@ import (
 	"github.com/pie-consortium/pie/chaincode/internal/policy"
 	"github.com/pie-consortium/pie/chaincode/internal/state"
 	"github.com/pie-consortium/pie/ledger"
+	"github.com/pie-consortium/pie/ledger/fault"
 )
 
 // searchRecords goes along the narrowest index that the search names and keeps what
@@ -18,6 +19,10 @@ func searchRecords(ctx *state.Context, q ledger.SearchRecords) (ledger.List[ledg
 	reader, err := ctx.Reader(q.OnBehalf)
 	if err != nil {
 		return list, err
+	}
+	if ctx.Caller.Role != ledger.Gateway && (q.Code != "" || q.Class != "" || q.Sex != "" || q.AgeBand != "") {
+		// A bookmark is a private key, which tells of records that are not shown.
+		return list, fault.New(fault.PermissionDenied, "a search by what records are about goes through a gateway")
 	}
 	keys, err := candidates(ctx, q)
 	if err != nil {

@@ -19,7 +19,8 @@ func TestSearchFindsWhatTheReaderMayDiscover(t *testing.T) {
 	code := "http://snomed.info/sct|38341003"
 	count := func(by *person, q ledger.SearchRecords) int {
 		t.Helper()
-		return len(must[ledger.List[ledger.RecordView]](c.world, by, ledger.TxSearchRecords, q).Rows)
+		q.Reader = by.identity()
+		return len(must[ledger.List[ledger.RecordView]](c.world, c.gatewayA, ledger.TxSearchRecords, q).Rows)
 	}
 	for name, test := range map[string]struct {
 		by   *person
@@ -68,8 +69,9 @@ func TestSearchPages(t *testing.T) {
 	}
 	for _, q := range []ledger.SearchRecords{{Patient: c.patient.user}, {Class: ledger.Imaging}} {
 		seen := map[ledger.ID]bool{}
+		q.Reader = c.colleague.identity()
 		for q.Limit = 3; ; {
-			list := must[ledger.List[ledger.RecordView]](c.world, c.colleague, ledger.TxSearchRecords, q)
+			list := must[ledger.List[ledger.RecordView]](c.world, c.gatewayA, ledger.TxSearchRecords, q)
 			for _, row := range list.Rows {
 				seen[row.Record.Record] = true
 			}
@@ -81,7 +83,7 @@ func TestSearchPages(t *testing.T) {
 			t.Errorf("%d of %d records on the pages", len(seen), total)
 		}
 	}
-	c.refused(fault.InvalidArgument, c.colleague, ledger.TxSearchRecords, ledger.SearchRecords{Class: ledger.Imaging, Page: ledger.Page{Bookmark: "summary/"}})
+	c.refused(fault.InvalidArgument, c.gatewayA, ledger.TxSearchRecords, ledger.SearchRecords{Class: ledger.Imaging, Page: ledger.Page{Bookmark: "summary/"}})
 	c.refused(fault.InvalidArgument, c.colleague, ledger.TxSearchRecords, ledger.SearchRecords{})
 	c.refused(fault.InvalidArgument, c.colleague, ledger.TxSearchRecords, ledger.SearchRecords{Class: "gossip"})
 	c.refused(fault.InvalidArgument, c.colleague, ledger.TxSearchRecords, ledger.SearchRecords{Class: ledger.Imaging, Page: ledger.Page{Limit: -1}})

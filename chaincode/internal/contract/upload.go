@@ -16,7 +16,11 @@ func authorizeUpload(ctx *state.Context, a ledger.AuthorizeUpload) ([]ledger.Upl
 	if err := ctx.RequireRole(ledger.Patient); err != nil {
 		return nil, err
 	}
-	if _, err := requireKey(ctx, ctx.Caller.User, ledger.VerifyingKey); err != nil {
+	patient, err := ctx.Registered()
+	if err != nil {
+		return nil, err
+	}
+	if _, err := keyOf(patient, ledger.VerifyingKey); err != nil {
 		return nil, err
 	}
 	fragments, err := transientFragments(ctx)
@@ -54,11 +58,7 @@ func authorizeSlot(ctx *state.Context, slot ledger.Slot, fragments []ledger.Seal
 		return upload, err
 	}
 	if found {
-		upload.Authorized, upload.Used = old.Authorized, old.Used
-		if state.Same(old, upload) {
-			return old, nil
-		}
-		return upload, fault.New(fault.AlreadyExists, "record %s is authorised with other content", slot.Record)
+		return old, sameSlot(ctx, old, upload, grant)
 	}
 	if err := checkRecordKey(ctx, slot); err != nil {
 		return upload, err
@@ -72,8 +72,22 @@ func authorizeSlot(ctx *state.Context, slot ledger.Slot, fragments []ledger.Seal
 	return upload, indexSlot(ctx, upload)
 }
 
+// sameSlot tells a repeat of the same authorisation, which succeeds, from another one.
+func sameSlot(ctx *state.Context, old, upload ledger.Upload, grant ledger.Grant) error {
+	upload.Authorized, upload.Used = old.Authorized, old.Used
+	oldGrant, found, err := state.Grants.Find(ctx, grantKey(grant)...)
+	if err != nil {
+		return err
+	}
+	grant.Granted, grant.State = oldGrant.Granted, oldGrant.State
+	if !found || !state.Same(old, upload) || !state.Same(oldGrant, grant) {
+		return fault.New(fault.AlreadyExists, "record %s is authorised with other content", upload.Record)
+	}
+	return nil
+}
+
 func checkRecordKey(ctx *state.Context, slot ledger.Slot) error {
-	statement, err := trust.ReadKeyStatement(slot.RecordKey, ctx.Caller.User, ctx.Certificate)
+	statement, err := trust.ReadKeyStatement(slot.RecordKey, ctx.Caller.User, ctx.Certificate, ctx.Now)
 	if err != nil {
 		return err
 	}
@@ -113,4 +127,20 @@ func listUploads(ctx *state.Context, q ledger.ListUploads) (ledger.List[ledger.U
 	}
 	list.Bookmark = keys.Bookmark
 	return list, nil
+}
+
+// readUpload shows an authorisation to its patient and its author.
+func readUpload(ctx *state.Context, q ledger.ReadUpload) (ledger.Upload, error) {
+	reader, err := ctx.Reader(q.OnBehalf)
+	if err != nil {
+		return ledger.Upload{}, err
+	}
+	upload, err := state.Uploads.Get(ctx, string(q.Record))
+	if err != nil {
+		return upload, err
+	}
+	if reader.User != upload.Patient && !upload.Author.Includes(reader.User) {
+		return ledger.Upload{}, fault.New(fault.PermissionDenied, "record %s is authorised by and for others", q.Record)
+	}
+	return upload, nil
 }

@@ -31,6 +31,17 @@ func TestPatientAuthorizesUpload(t *testing.T) {
 	if list := must[ledger.List[ledger.Upload]](c.world, c.colleague, ledger.TxListUploads, ledger.ListUploads{}); len(list.Rows) != 0 {
 		t.Errorf("a colleague sees %d slots addressed to others", len(list.Rows))
 	}
+	q := ledger.ReadUpload{Record: u.slot().Record}
+	for _, reader := range []*person{c.patient, c.author} {
+		if shown := must[ledger.Upload](c.world, reader, ledger.TxReadUpload, q); shown.RecordKey != u.slot().RecordKey {
+			t.Errorf("%s sees %+v", reader.user, shown)
+		}
+	}
+	for _, reader := range []*person{c.colleague, c.neighbour, c.impostor} {
+		c.refused(fault.PermissionDenied, reader, ledger.TxReadUpload, q)
+	}
+	c.refused(fault.NotFound, c.patient, ledger.TxReadUpload, ledger.ReadUpload{Record: ledger.NewID()})
+	c.refused(fault.InvalidArgument, c.patient, ledger.TxReadUpload, ledger.ReadUpload{})
 	c.refused(fault.InvalidArgument, c.author, ledger.TxListUploads, ledger.ListUploads{Page: ledger.Page{Limit: 1000}})
 	c.refused(fault.PermissionDenied, c.author, ledger.TxListUploads, ledger.ListUploads{OnBehalf: ledger.OnBehalf{Reader: &ledger.Identity{User: c.patient.user}}})
 }
@@ -49,6 +60,7 @@ func TestAuthorizeUploadRefuses(t *testing.T) {
 		"too many replicas":     {fault.InvalidArgument, func(u *upload) { u.slot().Policy.Replicas = 17 }},
 		"an unknown level":      {fault.InvalidArgument, func(u *upload) { u.slot().Policy.Level = "cosmic" }},
 		"an unknown role":       {fault.InvalidArgument, func(u *upload) { u.slot().Policy.Roles = []ledger.Role{"king"} }},
+		"a role twice":          {fault.InvalidArgument, func(u *upload) { u.slot().Policy.Roles = []ledger.Role{"physician", "physician"} }},
 		"an unknown purpose":    {fault.InvalidArgument, func(u *upload) { u.slot().Policy.Purposes = []ledger.Purpose{"FUN"} }},
 		"a bad organization":    {fault.InvalidArgument, func(u *upload) { u.slot().Policy.Organizations = []string{"\x00"} }},
 		"a team for a person":   {fault.InvalidArgument, func(u *upload) { u.slot().Author.Kind = "team" }},
@@ -95,6 +107,9 @@ func TestAuthorizeUploadRefuses(t *testing.T) {
 	unregistered := newRole(t, "HospitalA/unregistered", ledger.Patient, "")
 	c.refused(fault.NotFound, unregistered, ledger.TxAuthorizeUpload, u.argument, ledger.TransientFragments, u.fragments)
 	c.authorize(u)
+	u.slot().Expiry = u.slot().Expiry.Add(time.Hour)
+	c.refused(fault.AlreadyExists, c.patient, ledger.TxAuthorizeUpload, u.argument, ledger.TransientFragments, u.fragments)
+	u.slot().Expiry = u.slot().Expiry.Add(-time.Hour)
 	u.slot().Policy.Replicas++
 	c.refused(fault.AlreadyExists, c.patient, ledger.TxAuthorizeUpload, u.argument, ledger.TransientFragments, u.fragments)
 }
@@ -154,8 +169,9 @@ func TestRegisterRecordRefuses(t *testing.T) {
 		"too many codes": {fault.InvalidArgument, c.author, func(_ *ledger.RegisterRecord, s *ledger.Summary) {
 			s.Codes = strings.Split(strings.Repeat("x,", 99)+"x", ",")
 		}},
-		"an oversized code": {fault.InvalidArgument, c.author, func(_ *ledger.RegisterRecord, s *ledger.Summary) { s.Codes = []string{strings.Repeat("x", 999)} }},
-		"an unknown sex":    {fault.InvalidArgument, c.author, func(_ *ledger.RegisterRecord, s *ledger.Summary) { s.Sex = "F" }},
+		"an oversized code":  {fault.InvalidArgument, c.author, func(_ *ledger.RegisterRecord, s *ledger.Summary) { s.Codes = []string{strings.Repeat("x", 999)} }},
+		"control characters": {fault.InvalidArgument, c.author, func(_ *ledger.RegisterRecord, s *ledger.Summary) { s.MediaType = "text/\x1b[2Jplain" }},
+		"an unknown sex":     {fault.InvalidArgument, c.author, func(_ *ledger.RegisterRecord, s *ledger.Summary) { s.Sex = "F" }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c.t = t
@@ -218,6 +234,7 @@ func TestPatientConfirmsOrDisputes(t *testing.T) {
 	if len(history.Rows) != 2 || history.Rows[0].Record.State != ledger.Confirmed || history.Rows[1].Record.State != ledger.Registered {
 		t.Errorf("history %+v", history.Rows)
 	}
+	must[ledger.List[ledger.HistoryEntry]](c.world, c.gatewayA, ledger.TxReadHistory, ledger.ReadHistory{RecordVersion: confirmed.version()})
 	c.refused(fault.PermissionDenied, c.insurer, ledger.TxReadHistory, ledger.ReadHistory{RecordVersion: confirmed.version()})
 	c.refused(fault.NotFound, c.patient, ledger.TxReadHistory, ledger.ReadHistory{RecordVersion: ledger.RecordVersion{Record: ledger.NewID(), Version: 1}})
 	c.refused(fault.InvalidArgument, c.patient, ledger.TxReadHistory, ledger.ReadHistory{})

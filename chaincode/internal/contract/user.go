@@ -12,9 +12,12 @@ import (
 // registerUser publishes the caller's key statements. Role and clearance come from the
 // certificate, never from arguments.
 func registerUser(ctx *state.Context, a ledger.RegisterUser) (ledger.User, error) {
-	row := ledger.User{Identity: ctx.Caller, Keys: map[ledger.KeyKind]string{}, Registered: ctx.Now}
+	row := ledger.User{
+		Identity: ctx.Caller, IdentityKey: trust.IdentityKeyDigest(ctx.Certificate),
+		Keys: map[ledger.KeyKind]string{}, Registered: ctx.Now,
+	}
 	for _, jws := range a.Keys {
-		statement, err := trust.ReadKeyStatement(jws, ctx.Caller.User, ctx.Certificate)
+		statement, err := trust.ReadKeyStatement(jws, ctx.Caller.User, ctx.Certificate, ctx.Now)
 		if err != nil {
 			return row, err
 		}
@@ -47,7 +50,7 @@ func storeUser(ctx *state.Context, row ledger.User, profile ledger.Profile) (led
 		return row, err
 	}
 	if found {
-		if state.Same(old.Keys, row.Keys) {
+		if state.Same(old.Keys, row.Keys) && old.IdentityKey == row.IdentityKey {
 			return old, nil
 		}
 		return row, fault.New(fault.AlreadyExists, "user %s is registered with other keys", user)
@@ -71,10 +74,15 @@ func keysOf(role ledger.Role) []ledger.KeyKind {
 	return []ledger.KeyKind{ledger.ReceivingKey, ledger.VerifyingKey}
 }
 
+// readUser shows the card to gateways alone: what a query answers stands in a block when
+// somebody submits it, and private data must not.
 func readUser(ctx *state.Context, q ledger.ReadUser) (ledger.UserView, error) {
 	user, err := state.Users.Get(ctx, q.User.MSP, q.User.Pseudonym)
 	if err != nil {
 		return ledger.UserView{}, err
+	}
+	if ctx.Caller.Role != ledger.Gateway {
+		return ledger.UserView{User: user}, nil
 	}
 	profile, _, err := state.Profiles.First(ctx, q.User.MSP, q.User.Pseudonym)
 	return ledger.UserView{User: user, Card: profile.Card}, err
@@ -86,9 +94,13 @@ func requireKey(ctx *state.Context, user ledger.UserID, kind ledger.KeyKind) (st
 	if err != nil {
 		return "", err
 	}
-	jws := row.Keys[kind]
+	return keyOf(row, kind)
+}
+
+func keyOf(user ledger.User, kind ledger.KeyKind) (string, error) {
+	jws := user.Keys[kind]
 	if jws == "" {
-		return "", fault.New(fault.NotFound, "user %s has registered no %s key", user, kind)
+		return "", fault.New(fault.NotFound, "user %s has registered no %s key", user.Identity.User, kind)
 	}
 	return jws, nil
 }

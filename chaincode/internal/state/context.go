@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"crypto/x509"
 	"encoding/json"
+	"io"
 	"time"
 
 	"github.com/hyperledger/fabric-chaincode-go/v2/pkg/cid"
@@ -71,6 +72,19 @@ func (c *Context) RequireRole(roles ...ledger.Role) error {
 	return fault.New(fault.PermissionDenied, "a %s cannot do this; it takes one of %v", c.Caller.Role, roles)
 }
 
+// Registered returns the caller's registration. A certificate of the same name with
+// another identity key is refused: a CA that issues one does not become its own user.
+func (c *Context) Registered() (ledger.User, error) {
+	user, err := Users.Get(c, c.Caller.User.MSP, c.Caller.User.Pseudonym)
+	if err != nil {
+		return user, err
+	}
+	if user.IdentityKey != trust.IdentityKeyDigest(c.Certificate) {
+		return user, fault.New(fault.PermissionDenied, "%s is registered with another identity key", c.Caller.User)
+	}
+	return user, nil
+}
+
 // Reader is whose eyes a query reads with: the caller's own, or, when a gateway
 // calls, those of the user whose token it verified.
 func (c *Context) Reader(behalf ledger.OnBehalf) (ledger.Identity, error) {
@@ -122,7 +136,7 @@ func Decode(text []byte, into any) error {
 	if err := decoder.Decode(into); err != nil {
 		return err
 	}
-	if decoder.More() {
+	if _, err := decoder.Token(); err != io.EOF {
 		return fault.New(fault.InvalidArgument, "there is text behind the JSON value")
 	}
 	return nil

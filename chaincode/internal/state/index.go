@@ -30,9 +30,9 @@ func (i Index) Add(ctx *Context, parts ...string) error {
 // It works in queries only.
 func (i Index) Page(ctx *Context, page ledger.Page, parts ...string) (ledger.List[[]string], error) {
 	list := ledger.List[[]string]{}
-	iterator, meta, err := ctx.stub.GetStateByPartialCompositeKeyWithPagination(string(i), parts, limit(page), page.Bookmark)
+	iterator, meta, err := pageOf(ctx, string(i), page, parts)
 	if err != nil {
-		return list, badBookmark()
+		return list, err
 	}
 	defer iterator.Close()
 	for iterator.HasNext() {

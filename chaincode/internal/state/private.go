@@ -27,7 +27,7 @@ var (
 	ByClass      = PrivateTable[ledger.Salt]{ledger.Summaries, "class"}                 // class, time, record, version
 	ByCode       = PrivateTable[ledger.Salt]{ledger.Summaries, "code"}                  // code, time, record, version
 	Profiles     = PrivateTable[ledger.Profile]{ledger.Summaries, "profile"}            // msp, pseudonym
-	FragmentRows = PrivateTable[ledger.SealedFragment]{ledger.KeyFragments, "fragment"} // grant, proxy
+	FragmentRows = PrivateTable[ledger.SealedFragment]{ledger.KeyFragments, "fragment"} // record, version, grant, proxy
 )
 
 // Put writes a row under the parts and the salt.

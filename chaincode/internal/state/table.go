@@ -3,7 +3,11 @@ package state
 import (
 	"encoding/json"
 	"strconv"
+	"strings"
 	"time"
+
+	"github.com/hyperledger/fabric-chaincode-go/v2/shim"
+	"github.com/hyperledger/fabric-protos-go-apiv2/peer"
 
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/fault"
@@ -105,9 +109,9 @@ func (t Table[T]) All(ctx *Context, parts ...string) ([]T, error) {
 // queries only.
 func (t Table[T]) Page(ctx *Context, page ledger.Page, parts ...string) (ledger.List[T], error) {
 	list := ledger.List[T]{Rows: []T{}}
-	iterator, meta, err := ctx.stub.GetStateByPartialCompositeKeyWithPagination(string(t), parts, limit(page), page.Bookmark)
+	iterator, meta, err := pageOf(ctx, string(t), page, parts)
 	if err != nil {
-		return list, badBookmark()
+		return list, err
 	}
 	defer iterator.Close()
 	for iterator.HasNext() {
@@ -164,6 +168,16 @@ func (t Table[T]) key(ctx *Context, parts []string) (string, error) {
 		return "", fault.New(fault.InvalidArgument, "a name in the arguments is no valid UTF-8")
 	}
 	return key, nil
+}
+
+// pageOf reads one page of composite keys. A peer begins at the bookmark whatever that
+// is, so a bookmark outside the range would read other people's rows.
+func pageOf(ctx *Context, name string, page ledger.Page, parts []string) (shim.StateQueryIteratorInterface, *peer.QueryResponseMetadata, error) {
+	prefix, err := ctx.stub.CreateCompositeKey(name, parts)
+	if err != nil || page.Bookmark != "" && !strings.HasPrefix(page.Bookmark, prefix) {
+		return nil, nil, badBookmark()
+	}
+	return ctx.stub.GetStateByPartialCompositeKeyWithPagination(name, parts, limit(page), page.Bookmark)
 }
 
 func limit(page ledger.Page) int32 {

@@ -29,6 +29,7 @@ type API struct {
 	Node      *ipfs.Node
 	Recent    *content.Recent // what the node was given through this gateway
 	Proxy     *proxy.Proxy
+	Bookmarks *Bookmarks
 
 	Log      *slog.Logger
 	Requests *telemetry.Requests

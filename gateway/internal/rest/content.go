@@ -9,10 +9,18 @@ import (
 	"github.com/pie-consortium/pie/gateway/internal/content"
 	"github.com/pie-consortium/pie/gateway/internal/problem"
 	"github.com/pie-consortium/pie/ledger"
+	"github.com/pie-consortium/pie/ledger/fault"
 )
 
-// AddContent streams ciphertext to the hospital's IPFS node.
+// AddContent streams the ciphertext of an authorised record to the hospital's IPFS node.
 func (a *API) AddContent(ctx context.Context, request AddContentRequestObject) (AddContentResponseObject, error) {
+	upload, err := read[ledger.Upload](ctx, a, ledger.TxReadUpload, ledger.ReadUpload{OnBehalf: onBehalf(ctx), Record: request.Record})
+	if err != nil {
+		return nil, err
+	}
+	if !upload.Author.Includes(callerOf(ctx).User) {
+		return nil, fault.New(fault.PermissionDenied, "record %s is authorised for another author", request.Record)
+	}
 	header := new(content.Header)
 	added, err := a.Node.Add(ctx, header.Of(request.Body))
 	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
@@ -27,7 +35,9 @@ func (a *API) AddContent(ctx context.Context, request AddContentRequestObject) (
 
 // ReadContent streams ciphertext, or one range of it, to those whom the ledger allows.
 func (a *API) ReadContent(ctx context.Context, request ReadContentRequestObject) (ReadContentResponseObject, error) {
-	view, err := read[ledger.ContentView](ctx, a, ledger.TxReadContent, ledger.ReadContent{OnBehalf: onBehalf(ctx), CID: request.Cid})
+	view, err := read[ledger.ContentView](ctx, a, ledger.TxReadContent, ledger.ReadContent{
+		OnBehalf: onBehalf(ctx), RecordVersion: ledger.RecordVersion{Record: request.Record, Version: request.Version},
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -35,7 +45,7 @@ func (a *API) ReadContent(ctx context.Context, request ReadContentRequestObject)
 	if err != nil {
 		return nil, problem.WithStatus(http.StatusRequestedRangeNotSatisfiable, err)
 	}
-	body, err := a.Node.Open(ctx, request.Cid, part)
+	body, err := a.Node.Open(ctx, view.CID, part)
 	if err != nil {
 		return nil, err
 	}

@@ -92,7 +92,7 @@ func noRoute(err error) error {
 // isContent tells the routes whose bodies are ciphertext: they stream, and take as long
 // as they take.
 func isContent(route *routers.Route) bool {
-	return strings.HasPrefix(route.Path, "/v1/content")
+	return strings.HasSuffix(route.Path, "/content")
 }
 
 type identityKey struct{}

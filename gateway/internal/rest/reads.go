@@ -25,10 +25,6 @@ func onBehalf(ctx context.Context) ledger.OnBehalf {
 	return ledger.OnBehalf{Reader: &caller}
 }
 
-func page(limit *int, bookmark *string) ledger.Page {
-	return ledger.Page{Limit: optional(limit), Bookmark: optional(bookmark)}
-}
-
 // optional is the zero value for a parameter that was not given.
 func optional[T any](parameter *T) T {
 	if parameter == nil {
@@ -40,8 +36,8 @@ func optional[T any](parameter *T) T {
 
 // ListOrganizations lists the members.
 func (a *API) ListOrganizations(ctx context.Context, _ ListOrganizationsRequestObject) (ListOrganizationsResponseObject, error) {
-	list, err := read[ledger.List[ledger.Organization]](ctx, a, ledger.TxReadOrganizations, ledger.ReadOrganizations{})
-	return ListOrganizations200JSONResponse(list), err
+	members, err := read[ledger.List[ledger.Organization]](ctx, a, ledger.TxReadOrganizations, ledger.ReadOrganizations{})
+	return ListOrganizations200JSONResponse(members), err
 }
 
 // ReadUser reads a registration.
@@ -58,12 +54,12 @@ func (a *API) SearchRecords(ctx context.Context, request SearchRecordsRequestObj
 	if err != nil {
 		return nil, err
 	}
-	list, err := read[ledger.List[ledger.RecordView]](ctx, a, ledger.TxSearchRecords, ledger.SearchRecords{
-		OnBehalf: onBehalf(ctx), Page: page(p.Limit, p.Bookmark),
-		Patient: patient, Hospital: optional(p.Hospital), Class: optional(p.Class), Code: optional(p.Code),
-		Sex: optional(p.Sex), AgeBand: optional(p.AgeBand), From: instant(p.From), To: instant(p.To),
-	})
-	return SearchRecords200JSONResponse(list), err
+	query := &ledger.SearchRecords{
+		OnBehalf: onBehalf(ctx), Patient: patient, Hospital: optional(p.Hospital),
+		Class: optional(p.Class), Code: optional(p.Code), Sex: optional(p.Sex), AgeBand: optional(p.AgeBand), From: instant(p.From), To: instant(p.To),
+	}
+	found, err := list[ledger.RecordView](ctx, a, lister{ledger.TxSearchRecords, query, &query.Page}, p.Limit, p.Bookmark)
+	return SearchRecords200JSONResponse(found), err
 }
 
 // patientOf reads the parameter itself: the generated code takes a struct for an object
@@ -88,18 +84,17 @@ func (a *API) ReadRecord(ctx context.Context, request ReadRecordRequestObject) (
 
 // ListAccesses reads an audit trail.
 func (a *API) ListAccesses(ctx context.Context, request ListAccessesRequestObject) (ListAccessesResponseObject, error) {
-	list, err := read[ledger.List[ledger.Access]](ctx, a, ledger.TxListAccesses, ledger.ListAccesses{
-		OnBehalf: onBehalf(ctx), Page: page(request.Params.Limit, request.Params.Bookmark), Record: request.Record,
-	})
-	return ListAccesses200JSONResponse(list), err
+	p, query := request.Params, &ledger.ListAccesses{OnBehalf: onBehalf(ctx), Record: request.Record}
+	trail, err := list[ledger.Access](ctx, a, lister{ledger.TxListAccesses, query, &query.Page}, p.Limit, p.Bookmark)
+	return ListAccesses200JSONResponse(trail), err
 }
 
 // ReadHistory reads what a record version was.
 func (a *API) ReadHistory(ctx context.Context, request ReadHistoryRequestObject) (ReadHistoryResponseObject, error) {
-	list, err := read[ledger.List[ledger.HistoryEntry]](ctx, a, ledger.TxReadHistory, ledger.ReadHistory{
+	history, err := read[ledger.List[ledger.HistoryEntry]](ctx, a, ledger.TxReadHistory, ledger.ReadHistory{
 		OnBehalf: onBehalf(ctx), RecordVersion: ledger.RecordVersion{Record: request.Record, Version: request.Version},
 	})
-	return ReadHistory200JSONResponse(list), err
+	return ReadHistory200JSONResponse(history), err
 }
 
 // ReadRequest reads one access request.
@@ -113,22 +108,27 @@ func (a *API) ReadRequest(ctx context.Context, request ReadRequestRequestObject)
 
 // ListUploads lists the caller's slots.
 func (a *API) ListUploads(ctx context.Context, request ListUploadsRequestObject) (ListUploadsResponseObject, error) {
-	list, err := read[ledger.List[ledger.Upload]](ctx, a, ledger.TxListUploads,
-		ledger.ListUploads{OnBehalf: onBehalf(ctx), Page: page(request.Params.Limit, request.Params.Bookmark)})
-	return ListUploads200JSONResponse(list), err
+	p, query := request.Params, &ledger.ListUploads{OnBehalf: onBehalf(ctx)}
+	uploads, err := list[ledger.Upload](ctx, a, lister{ledger.TxListUploads, query, &query.Page}, p.Limit, p.Bookmark)
+	return ListUploads200JSONResponse(uploads), err
 }
 
 // ListRequests lists the requests that the caller answers or made.
 func (a *API) ListRequests(ctx context.Context, request ListRequestsRequestObject) (ListRequestsResponseObject, error) {
-	p := request.Params
-	list, err := read[ledger.List[ledger.AccessRequest]](ctx, a, ledger.TxListRequests,
-		ledger.ListRequests{OnBehalf: onBehalf(ctx), Page: page(p.Limit, p.Bookmark), State: optional(p.State)})
-	return ListRequests200JSONResponse(list), err
+	p, query := request.Params, &ledger.ListRequests{OnBehalf: onBehalf(ctx), State: optional(request.Params.State)}
+	requests, err := list[ledger.AccessRequest](ctx, a, lister{ledger.TxListRequests, query, &query.Page}, p.Limit, p.Bookmark)
+	return ListRequests200JSONResponse(requests), err
 }
 
 // ListGrants lists the grants that the caller holds.
 func (a *API) ListGrants(ctx context.Context, request ListGrantsRequestObject) (ListGrantsResponseObject, error) {
-	list, err := read[ledger.List[ledger.Grant]](ctx, a, ledger.TxListGrants,
-		ledger.ListGrants{OnBehalf: onBehalf(ctx), Page: page(request.Params.Limit, request.Params.Bookmark)})
-	return ListGrants200JSONResponse(list), err
+	p, query := request.Params, &ledger.ListGrants{OnBehalf: onBehalf(ctx)}
+	grants, err := list[ledger.Grant](ctx, a, lister{ledger.TxListGrants, query, &query.Page}, p.Limit, p.Bookmark)
+	return ListGrants200JSONResponse(grants), err
+}
+
+// ReadUpload shows an authorisation to its patient and its author.
+func (a *API) ReadUpload(ctx context.Context, request ReadUploadRequestObject) (ReadUploadResponseObject, error) {
+	upload, err := read[ledger.Upload](ctx, a, ledger.TxReadUpload, ledger.ReadUpload{OnBehalf: onBehalf(ctx), Record: request.Record})
+	return ReadUpload200JSONResponse(upload), err
 }

@@ -24,12 +24,6 @@ type ServerInterface interface {
 	// ListRequests Requests to answer as a patient, or the caller's own requests
 	// (GET /v1/access-requests)
 	ListRequests(c *gin.Context, params ListRequestsParams)
-	// AddContent Put ciphertext on the hospital's IPFS node, pinned
-	// (POST /v1/content)
-	AddContent(c *gin.Context)
-	// ReadContent Ciphertext, for those who may fetch it by the ledger
-	// (GET /v1/content/{cid})
-	ReadContent(c *gin.Context, cid CID, params ReadContentParams)
 	// Enroll Get a certificate from the hospital's CA for a key made on the device
 	// (POST /v1/enrollments)
 	Enroll(c *gin.Context)
@@ -48,9 +42,18 @@ type ServerInterface interface {
 	// ListAccesses A record's audit trail, for its patient and privacy officers
 	// (GET /v1/records/{record}/accesses)
 	ListAccesses(c *gin.Context, record PathRecord, params ListAccessesParams)
+	// AddContent Put a record's ciphertext on the hospital's IPFS node, pinned
+	// (POST /v1/records/{record}/content)
+	AddContent(c *gin.Context, record PathRecord)
+	// ReadUpload What a patient authorised for one record, for the patient and the author
+	// (GET /v1/records/{record}/upload)
+	ReadUpload(c *gin.Context, record PathRecord)
 	// ReadRequest One access request, for its patient or requester
 	// (GET /v1/records/{record}/versions/{version}/access-requests/{requestID})
 	ReadRequest(c *gin.Context, record PathRecord, version PathVersion, requestID ID)
+	// ReadContent Ciphertext, for those who may fetch it by the ledger
+	// (GET /v1/records/{record}/versions/{version}/content)
+	ReadContent(c *gin.Context, record PathRecord, version PathVersion, params ReadContentParams)
 	// ReadHistory What a record version was, newest first
 	// (GET /v1/records/{record}/versions/{version}/history)
 	ReadHistory(c *gin.Context, record PathRecord, version PathVersion)
@@ -140,68 +143,6 @@ func (siw *ServerInterfaceWrapper) ListRequests(c *gin.Context) {
 	}
 
 	siw.Handler.ListRequests(c, params)
-}
-
-// AddContent operation middleware
-func (siw *ServerInterfaceWrapper) AddContent(c *gin.Context) {
-
-	for _, middleware := range siw.HandlerMiddlewares {
-		middleware(c)
-		if c.IsAborted() {
-			return
-		}
-	}
-
-	siw.Handler.AddContent(c)
-}
-
-// ReadContent operation middleware
-func (siw *ServerInterfaceWrapper) ReadContent(c *gin.Context) {
-
-	var err error
-	_ = err
-
-	// ------------- Path parameter "cid" -------------
-	var cid CID
-
-	err = runtime.BindStyledParameterWithOptions("simple", "cid", c.Param("cid"), &cid, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
-	if err != nil {
-		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter cid: %w", err), http.StatusBadRequest)
-		return
-	}
-
-	// Parameter object where we will unmarshal all parameters from the context
-	var params ReadContentParams
-
-	headers := c.Request.Header
-
-	// ------------- Optional header parameter "Range" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("Range")]; found {
-		var Range string
-		n := len(valueList)
-		if n != 1 {
-			siw.ErrorHandler(c, fmt.Errorf("Expected one value for Range, got %d", n), http.StatusBadRequest)
-			return
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "Range", valueList[0], &Range, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter Range: %w", err), http.StatusBadRequest)
-			return
-		}
-
-		params.Range = &Range
-
-	}
-
-	for _, middleware := range siw.HandlerMiddlewares {
-		middleware(c)
-		if c.IsAborted() {
-			return
-		}
-	}
-
-	siw.Handler.ReadContent(c, cid, params)
 }
 
 // Enroll operation middleware
@@ -444,6 +385,56 @@ func (siw *ServerInterfaceWrapper) ListAccesses(c *gin.Context) {
 	siw.Handler.ListAccesses(c, record, params)
 }
 
+// AddContent operation middleware
+func (siw *ServerInterfaceWrapper) AddContent(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "record" -------------
+	var record PathRecord
+
+	err = runtime.BindStyledParameterWithOptions("simple", "record", c.Param("record"), &record, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter record: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.AddContent(c, record)
+}
+
+// ReadUpload operation middleware
+func (siw *ServerInterfaceWrapper) ReadUpload(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "record" -------------
+	var record PathRecord
+
+	err = runtime.BindStyledParameterWithOptions("simple", "record", c.Param("record"), &record, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter record: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.ReadUpload(c, record)
+}
+
 // ReadRequest operation middleware
 func (siw *ServerInterfaceWrapper) ReadRequest(c *gin.Context) {
 
@@ -485,6 +476,64 @@ func (siw *ServerInterfaceWrapper) ReadRequest(c *gin.Context) {
 	}
 
 	siw.Handler.ReadRequest(c, record, version, requestID)
+}
+
+// ReadContent operation middleware
+func (siw *ServerInterfaceWrapper) ReadContent(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "record" -------------
+	var record PathRecord
+
+	err = runtime.BindStyledParameterWithOptions("simple", "record", c.Param("record"), &record, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter record: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Path parameter "version" -------------
+	var version PathVersion
+
+	err = runtime.BindStyledParameterWithOptions("simple", "version", c.Param("version"), &version, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "integer", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter version: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ReadContentParams
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "Range" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Range")]; found {
+		var Range string
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for Range, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Range", valueList[0], &Range, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter Range: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.Range = &Range
+
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.ReadContent(c, record, version, params)
 }
 
 // ReadHistory operation middleware
@@ -734,8 +783,9 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.GET(options.BaseURL+"/v1/uploads", wrapper.ListUploads)
 	router.GET(options.BaseURL+"/v1/access-requests", wrapper.ListRequests)
 	router.GET(options.BaseURL+"/v1/grants", wrapper.ListGrants)
-	router.POST(options.BaseURL+"/v1/content", wrapper.AddContent)
-	router.GET(options.BaseURL+"/v1/content/:cid", wrapper.ReadContent)
+	router.GET(options.BaseURL+"/v1/records/:record/upload", wrapper.ReadUpload)
+	router.POST(options.BaseURL+"/v1/records/:record/content", wrapper.AddContent)
+	router.GET(options.BaseURL+"/v1/records/:record/versions/:version/content", wrapper.ReadContent)
 	router.POST(options.BaseURL+"/v1/reencryptions", wrapper.Reencrypt)
 }
 
@@ -808,127 +858,6 @@ type ListRequestsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListRequestsdefaultApplicationProblemPlusJSONResponse) VisitListRequestsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(response.StatusCode)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type AddContentRequestObject struct {
-	Body io.Reader
-}
-
-type AddContentResponseObject interface {
-	VisitAddContentResponse(w http.ResponseWriter) error
-}
-
-type AddContent200JSONResponse Content
-
-func (response AddContent200JSONResponse) VisitAddContentResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type AddContentdefaultApplicationProblemPlusJSONResponse struct {
-	Body       Problem
-	StatusCode int
-}
-
-func (response AddContentdefaultApplicationProblemPlusJSONResponse) VisitAddContentResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(response.StatusCode)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ReadContentRequestObject struct {
-	Cid    CID `json:"cid"`
-	Params ReadContentParams
-}
-
-type ReadContentResponseObject interface {
-	VisitReadContentResponse(w http.ResponseWriter) error
-}
-
-type ReadContent200ResponseHeaders struct {
-	AcceptRanges *string
-}
-
-type ReadContent200ApplicationOctetStreamResponse struct {
-	Body          io.Reader
-	Headers       ReadContent200ResponseHeaders
-	ContentLength int64
-}
-
-func (response ReadContent200ApplicationOctetStreamResponse) VisitReadContentResponse(w http.ResponseWriter) error {
-
-	w.Header().Set("Content-Type", "application/octet-stream")
-	if response.ContentLength != 0 {
-		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
-	}
-	if response.Headers.AcceptRanges != nil {
-		w.Header().Set("Accept-Ranges", fmt.Sprint(*response.Headers.AcceptRanges))
-	}
-	w.WriteHeader(200)
-
-	if closer, ok := response.Body.(io.ReadCloser); ok {
-		defer closer.Close()
-	}
-	_, err := io.Copy(w, response.Body)
-	return err
-}
-
-type ReadContent206ResponseHeaders struct {
-	ContentRange *string
-}
-
-type ReadContent206ApplicationOctetStreamResponse struct {
-	Body          io.Reader
-	Headers       ReadContent206ResponseHeaders
-	ContentLength int64
-}
-
-func (response ReadContent206ApplicationOctetStreamResponse) VisitReadContentResponse(w http.ResponseWriter) error {
-
-	w.Header().Set("Content-Type", "application/octet-stream")
-	if response.ContentLength != 0 {
-		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
-	}
-	if response.Headers.ContentRange != nil {
-		w.Header().Set("Content-Range", fmt.Sprint(*response.Headers.ContentRange))
-	}
-	w.WriteHeader(206)
-
-	if closer, ok := response.Body.(io.ReadCloser); ok {
-		defer closer.Close()
-	}
-	_, err := io.Copy(w, response.Body)
-	return err
-}
-
-type ReadContentdefaultApplicationProblemPlusJSONResponse struct {
-	Body       Problem
-	StatusCode int
-}
-
-func (response ReadContentdefaultApplicationProblemPlusJSONResponse) VisitReadContentResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -1175,6 +1104,85 @@ func (response ListAccessesdefaultApplicationProblemPlusJSONResponse) VisitListA
 	return err
 }
 
+type AddContentRequestObject struct {
+	Record PathRecord `json:"record"`
+	Body   io.Reader
+}
+
+type AddContentResponseObject interface {
+	VisitAddContentResponse(w http.ResponseWriter) error
+}
+
+type AddContent200JSONResponse Content
+
+func (response AddContent200JSONResponse) VisitAddContentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AddContentdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response AddContentdefaultApplicationProblemPlusJSONResponse) VisitAddContentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReadUploadRequestObject struct {
+	Record PathRecord `json:"record"`
+}
+
+type ReadUploadResponseObject interface {
+	VisitReadUploadResponse(w http.ResponseWriter) error
+}
+
+type ReadUpload200JSONResponse Upload
+
+func (response ReadUpload200JSONResponse) VisitReadUploadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReadUploaddefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ReadUploaddefaultApplicationProblemPlusJSONResponse) VisitReadUploadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ReadRequestRequestObject struct {
 	Record    PathRecord  `json:"record"`
 	Version   PathVersion `json:"version"`
@@ -1205,6 +1213,89 @@ type ReadRequestdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ReadRequestdefaultApplicationProblemPlusJSONResponse) VisitReadRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReadContentRequestObject struct {
+	Record  PathRecord  `json:"record"`
+	Version PathVersion `json:"version"`
+	Params  ReadContentParams
+}
+
+type ReadContentResponseObject interface {
+	VisitReadContentResponse(w http.ResponseWriter) error
+}
+
+type ReadContent200ResponseHeaders struct {
+	AcceptRanges *string
+}
+
+type ReadContent200ApplicationOctetStreamResponse struct {
+	Body          io.Reader
+	Headers       ReadContent200ResponseHeaders
+	ContentLength int64
+}
+
+func (response ReadContent200ApplicationOctetStreamResponse) VisitReadContentResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "application/octet-stream")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.AcceptRanges != nil {
+		w.Header().Set("Accept-Ranges", fmt.Sprint(*response.Headers.AcceptRanges))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type ReadContent206ResponseHeaders struct {
+	ContentRange *string
+}
+
+type ReadContent206ApplicationOctetStreamResponse struct {
+	Body          io.Reader
+	Headers       ReadContent206ResponseHeaders
+	ContentLength int64
+}
+
+func (response ReadContent206ApplicationOctetStreamResponse) VisitReadContentResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "application/octet-stream")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.ContentRange != nil {
+		w.Header().Set("Content-Range", fmt.Sprint(*response.Headers.ContentRange))
+	}
+	w.WriteHeader(206)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type ReadContentdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ReadContentdefaultApplicationProblemPlusJSONResponse) VisitReadContentResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -1540,12 +1631,6 @@ type StrictServerInterface interface {
 	// ListRequests Requests to answer as a patient, or the caller's own requests
 	// (GET /v1/access-requests)
 	ListRequests(ctx context.Context, request ListRequestsRequestObject) (ListRequestsResponseObject, error)
-	// AddContent Put ciphertext on the hospital's IPFS node, pinned
-	// (POST /v1/content)
-	AddContent(ctx context.Context, request AddContentRequestObject) (AddContentResponseObject, error)
-	// ReadContent Ciphertext, for those who may fetch it by the ledger
-	// (GET /v1/content/{cid})
-	ReadContent(ctx context.Context, request ReadContentRequestObject) (ReadContentResponseObject, error)
 	// Enroll Get a certificate from the hospital's CA for a key made on the device
 	// (POST /v1/enrollments)
 	Enroll(ctx context.Context, request EnrollRequestObject) (EnrollResponseObject, error)
@@ -1564,9 +1649,18 @@ type StrictServerInterface interface {
 	// ListAccesses A record's audit trail, for its patient and privacy officers
 	// (GET /v1/records/{record}/accesses)
 	ListAccesses(ctx context.Context, request ListAccessesRequestObject) (ListAccessesResponseObject, error)
+	// AddContent Put a record's ciphertext on the hospital's IPFS node, pinned
+	// (POST /v1/records/{record}/content)
+	AddContent(ctx context.Context, request AddContentRequestObject) (AddContentResponseObject, error)
+	// ReadUpload What a patient authorised for one record, for the patient and the author
+	// (GET /v1/records/{record}/upload)
+	ReadUpload(ctx context.Context, request ReadUploadRequestObject) (ReadUploadResponseObject, error)
 	// ReadRequest One access request, for its patient or requester
 	// (GET /v1/records/{record}/versions/{version}/access-requests/{requestID})
 	ReadRequest(ctx context.Context, request ReadRequestRequestObject) (ReadRequestResponseObject, error)
+	// ReadContent Ciphertext, for those who may fetch it by the ledger
+	// (GET /v1/records/{record}/versions/{version}/content)
+	ReadContent(ctx context.Context, request ReadContentRequestObject) (ReadContentResponseObject, error)
 	// ReadHistory What a record version was, newest first
 	// (GET /v1/records/{record}/versions/{version}/history)
 	ReadHistory(ctx context.Context, request ReadHistoryRequestObject) (ReadHistoryResponseObject, error)
@@ -1704,59 +1798,6 @@ func (sh *strictHandler) ListRequests(ctx *gin.Context, params ListRequestsParam
 		sh.options.HandlerErrorFunc(ctx, err)
 	} else if validResponse, ok := response.(ListRequestsResponseObject); ok {
 		if err := validResponse.VisitListRequestsResponse(ctx.Writer); err != nil {
-			sh.options.ResponseErrorHandlerFunc(ctx, err)
-		}
-	} else if response != nil {
-		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
-	}
-}
-
-// AddContent operation middleware
-func (sh *strictHandler) AddContent(ctx *gin.Context) {
-	var request AddContentRequestObject
-
-	request.Body = ctx.Request.Body
-
-	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.AddContent(ctx, request.(AddContentRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "AddContent")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		sh.options.HandlerErrorFunc(ctx, err)
-	} else if validResponse, ok := response.(AddContentResponseObject); ok {
-		if err := validResponse.VisitAddContentResponse(ctx.Writer); err != nil {
-			sh.options.ResponseErrorHandlerFunc(ctx, err)
-		}
-	} else if response != nil {
-		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
-	}
-}
-
-// ReadContent operation middleware
-func (sh *strictHandler) ReadContent(ctx *gin.Context, cid CID, params ReadContentParams) {
-	var request ReadContentRequestObject
-
-	request.Cid = cid
-	request.Params = params
-
-	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.ReadContent(ctx, request.(ReadContentRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "ReadContent")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		sh.options.HandlerErrorFunc(ctx, err)
-	} else if validResponse, ok := response.(ReadContentResponseObject); ok {
-		if err := validResponse.VisitReadContentResponse(ctx.Writer); err != nil {
 			sh.options.ResponseErrorHandlerFunc(ctx, err)
 		}
 	} else if response != nil {
@@ -1925,6 +1966,60 @@ func (sh *strictHandler) ListAccesses(ctx *gin.Context, record PathRecord, param
 	}
 }
 
+// AddContent operation middleware
+func (sh *strictHandler) AddContent(ctx *gin.Context, record PathRecord) {
+	var request AddContentRequestObject
+
+	request.Record = record
+
+	request.Body = ctx.Request.Body
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.AddContent(ctx, request.(AddContentRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AddContent")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(AddContentResponseObject); ok {
+		if err := validResponse.VisitAddContentResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ReadUpload operation middleware
+func (sh *strictHandler) ReadUpload(ctx *gin.Context, record PathRecord) {
+	var request ReadUploadRequestObject
+
+	request.Record = record
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ReadUpload(ctx, request.(ReadUploadRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ReadUpload")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(ReadUploadResponseObject); ok {
+		if err := validResponse.VisitReadUploadResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // ReadRequest operation middleware
 func (sh *strictHandler) ReadRequest(ctx *gin.Context, record PathRecord, version PathVersion, requestID ID) {
 	var request ReadRequestRequestObject
@@ -1946,6 +2041,34 @@ func (sh *strictHandler) ReadRequest(ctx *gin.Context, record PathRecord, versio
 		sh.options.HandlerErrorFunc(ctx, err)
 	} else if validResponse, ok := response.(ReadRequestResponseObject); ok {
 		if err := validResponse.VisitReadRequestResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ReadContent operation middleware
+func (sh *strictHandler) ReadContent(ctx *gin.Context, record PathRecord, version PathVersion, params ReadContentParams) {
+	var request ReadContentRequestObject
+
+	request.Record = record
+	request.Version = version
+	request.Params = params
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ReadContent(ctx, request.(ReadContentRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ReadContent")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(ReadContentResponseObject); ok {
+		if err := validResponse.VisitReadContentResponse(ctx.Writer); err != nil {
 			sh.options.ResponseErrorHandlerFunc(ctx, err)
 		}
 	} else if response != nil {

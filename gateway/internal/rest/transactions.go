@@ -48,6 +48,9 @@ func (a *API) EndorseTransaction(ctx context.Context, request EndorseTransaction
 	if err := a.Peer.IsFor(proposal, callerOf(ctx).User); err != nil {
 		return nil, err
 	}
+	if !proposal.Transaction.Writes() {
+		return nil, fault.New(fault.InvalidArgument, "%q is no transaction that writes; a block would keep what it reads", proposal.Transaction)
+	}
 	if err := a.checkContent(ctx, proposal); err != nil {
 		return nil, problem.WithTransaction(proposal.TransactionID, err)
 	}
