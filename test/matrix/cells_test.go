@@ -13,12 +13,12 @@ import (
 // cells are those of one transaction.
 func (w *world) cells(t *testing.T, tx ledger.Transaction) []cell {
 	t.Helper()
-	make, known := map[ledger.Transaction]func(*testing.T) []cell{
+	list, known := map[ledger.Transaction]func(*testing.T) []cell{
 		ledger.TxRegisterOrganization: w.registerOrganization, ledger.TxRegisterUser: w.registerUser,
 		ledger.TxReadOrganizations: w.readOrganizations, ledger.TxReadUser: w.readUser,
 		ledger.TxAuthorizeUpload: w.authorizeUpload, ledger.TxRegisterRecord: w.registerRecord,
 		ledger.TxConfirmRecord: w.confirmRecord, ledger.TxDisputeRecord: w.disputeRecord,
-		ledger.TxReadRecord: w.readRecord, ledger.TxReadHistory: w.readHistory, ledger.TxReadContent: w.readContent,
+		ledger.TxReadRecord: w.readRecord, ledger.TxReadHistory: w.readHistory, ledger.TxReadContent: w.readContent, ledger.TxReadUpload: w.readUpload,
 		ledger.TxRequestAccess: w.requestAccess, ledger.TxGrantAccess: w.grantAccess, ledger.TxDenyAccess: w.denyAccess,
 		ledger.TxOpenRecord: w.openRecord, ledger.TxReadRequest: w.readRequest,
 		ledger.TxListAccesses: w.listAccesses, ledger.TxReadRelease: w.readRelease,
@@ -28,7 +28,7 @@ func (w *world) cells(t *testing.T, tx ledger.Transaction) []cell {
 	if !known {
 		t.Fatalf("%s has no cells", tx)
 	}
-	return make(t)
+	return list(t)
 }
 
 // product is a cell for each of the people and objects.
@@ -70,7 +70,7 @@ func (w *world) anyRecord() []object {
 func (w *world) eachState() []object {
 	objects := []object{missing()}
 	for _, f := range w.records {
-		if f.object.record.Level == ledger.Private {
+		if f.record.Level == ledger.Private {
 			objects = append(objects, f.object)
 		}
 	}
@@ -139,7 +139,7 @@ func (w *world) authorizeUpload(t *testing.T) []cell {
 func (w *world) registerRecord(*testing.T) []cell {
 	used := *w.shared // with other content than was registered
 	used.state = "used"
-	used.use(w.contents[0])
+	used.registration.Commitment = ledger.DigestOf([]byte("other"))
 	nowhere := *w.free
 	nowhere.state = absent
 	nowhere.registration.Record = ledger.NewID()
@@ -187,16 +187,26 @@ func (w *world) readHistory(*testing.T) []cell {
 	})
 }
 
-// noContent is the CID of something that no record refers to.
-const noContent = "bafkreibm6jg3ux5qumhcn2b3flc3tyu6dmlb4xa7u5bf44yegnrjhc4yeq"
-
 func (w *world) readContent(*testing.T) []cell {
-	objects := []object{{state: absent}, w.shared.object, w.records[1].object, w.records[2].object}
+	objects := []object{missing(), w.unregistered()}
+	for _, f := range w.records[:3] { // low; registered, confirmed and disputed
+		objects = append(objects, f.object)
+	}
 	return product(w.everybody(), objects, func(_ *person, o object) call {
-		if o.state == absent {
-			return call{tx: ledger.TxReadContent, argument: ledger.ReadContent{CID: noContent}}
-		}
-		return call{tx: ledger.TxReadContent, argument: ledger.ReadContent{CID: o.record.CID}}
+		return call{tx: ledger.TxReadContent, argument: ledger.ReadContent{RecordVersion: o.about}}
+	})
+}
+
+// anySlot is an upload in each state.
+func (w *world) anySlot() []object {
+	used := w.shared.object
+	used.state = "used"
+	return []object{missing(), w.free.object, used}
+}
+
+func (w *world) readUpload(*testing.T) []cell {
+	return product(w.everybody(), w.anySlot(), func(_ *person, o object) call {
+		return call{tx: ledger.TxReadUpload, argument: ledger.ReadUpload{Record: o.about.Record}}
 	})
 }
 
@@ -272,7 +282,7 @@ func (w *world) openRecord(*testing.T) []cell {
 	}
 	objects := append(w.eachState(), w.unregistered()) // with a grant that nobody gave
 	for _, f := range w.records {
-		if f.object.record.Level == ledger.Private {
+		if f.record.Level == ledger.Private {
 			objects = append(objects, f.with(f.grants[0])) // with the author's
 		}
 	}

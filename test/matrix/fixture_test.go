@@ -1,12 +1,12 @@
 package matrix
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/pie-consortium/pie/gateway/api"
@@ -68,11 +68,11 @@ func (w *world) newFixture(patient, author *person, t terms) (*fixture, error) {
 	}}
 	f.about = ledger.RecordVersion{Record: record, Version: 1}
 	f.state = "open"
-	f.object.record.Patient, f.object.record.Author = patient.User, author.User
+	f.record.Patient, f.record.Author = patient.User, author.User
 	capsule := make([]byte, 98)
 	rand.Read(capsule)
 	f.registration = ledger.RegisterRecord{Record: record, Capsule: capsule, Level: t.level}
-	f.use(w.contents[0])
+	f.use(w.content)
 	f.summary = ledger.Summary{Salt: ledger.NewSalt(), Class: classes[t.level], MediaType: "text/plain"}
 	return f, nil
 }
@@ -102,23 +102,22 @@ func (f *fixture) use(c content) {
 	f.registration.CID, f.registration.SHA256, f.registration.Size = c.cid, c.sha256, c.size
 }
 
-// fill puts four contents on the author's hospital's node.
+// fill puts one ciphertext on the author's hospital's node, for all records.
 func (w *world) fill(ctx context.Context) error {
 	client, err := w.signIn(ctx, w.author)
 	if err != nil {
 		return err
 	}
-	for range 4 {
-		text := make([]byte, 400)
-		rand.Read(text)
-		answer, err := client.AddContentWithBodyWithResponse(ctx, "application/octet-stream", bytes.NewReader(text))
-		if err != nil {
-			return err
-		}
-		if answer.JSON200 == nil {
-			return fmt.Errorf("add content: %s", answer.Body)
-		}
-		w.contents = append(w.contents, content{answer.JSON200.Cid, answer.JSON200.Sha256, answer.JSON200.Size})
+	answer, err := client.AddContentWithBodyWithResponse(ctx, w.free.slot.Record, "application/octet-stream", strings.NewReader("ciphertext"))
+	if err != nil {
+		return err
+	}
+	if answer.JSON200 == nil {
+		return fmt.Errorf("add content: %s", answer.Body)
+	}
+	w.content = content{answer.JSON200.Cid, answer.JSON200.Sha256, answer.JSON200.Size}
+	for _, f := range slices.Concat(w.records, w.owned, w.unused, []*fixture{w.free}) {
+		f.use(w.content)
 	}
 	return nil
 }
@@ -157,7 +156,7 @@ func (w *world) plan() error {
 			all = append(all, terms{level, wide(), state, later})
 		}
 	}
-	all = append(all, terms{ledger.Low, narrow(), ledger.Registered, later}, terms{ledger.Low, ended(), ledger.Registered, later})
+	all = append(all, terms{ledger.Low, narrow(), ledger.Registered, later}, terms{ledger.Private, ended(), ledger.Registered, later})
 	for _, t := range append(all, terms{ledger.Low, wide(), "", later}) {
 		f, err := w.newFixture(w.patient, w.author, t)
 		if err != nil {
@@ -168,9 +167,6 @@ func (w *world) plan() error {
 	w.free = w.records[len(all)]
 	w.records = w.records[:len(all)]
 	w.shared = w.records[0]
-	for i, f := range w.records[:3] { // low; registered, confirmed and disputed
-		f.use(w.contents[i+1])
-	}
 	return w.planCrowd(later)
 }
 
@@ -189,8 +185,7 @@ func (w *world) planCrowd(later time.Time) error {
 	all := []terms{
 		{ledger.Private, wide(), "", later}, {ledger.Private, wide(), ledger.Registered, later},
 		{ledger.Private, wide(), ledger.Registered, time.Now().Add(-backdated / 2)},
-		{ledger.Private, ended(), ledger.Registered, later},
-		{ledger.Private, wide(), ledger.Confirmed, later}, {ledger.Private, wide(), ledger.Disputed, later},
+		{ledger.Private, wide(), ledger.Disputed, later},
 	}
 	for i, author := range authors {
 		for _, t := range all {
@@ -252,7 +247,7 @@ func (w *world) record(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		f.object.record, f.state = record, string(record.State)
+		f.record, f.state = record, string(record.State)
 		grant := f.ownGrant()
 		f.grants = append(f.grants, grant)
 		return nil
@@ -383,7 +378,7 @@ func (w *world) judge(ctx context.Context, f *fixture) error {
 		judgement = call{tx: ledger.TxDisputeRecord, argument: ledger.DisputeRecord{RecordVersion: f.about, Reason: ledger.Incorrect}}
 	}
 	record, err := commit[ledger.Record](ctx, w, f.patient, judgement)
-	f.object.record, f.state = record, string(record.State)
+	f.record, f.state = record, string(record.State)
 	return err
 }
 

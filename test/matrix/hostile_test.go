@@ -144,30 +144,31 @@ func (f *fixture) encapsulate() error {
 	return err
 }
 
-// reencrypt asks a hospital's proxy as somebody.
-func (w *world) reencrypt(ctx context.Context, by *person, msp string, record ledger.ID, open string) (string, error) {
+// reencrypt asks a hospital's proxy as somebody, and wants an answer that it signed.
+func (w *world) reencrypt(ctx context.Context, by *person, msp string, record ledger.ID, open string) error {
 	jws, err := by.creator.Signer.SignReencryptionRequest(trust.ReencryptionRequest{Open: open, Record: record, Proxy: msp, Issued: time.Now().UTC()})
 	if err != nil {
-		return "", err
+		return err
 	}
 	client, err := w.client(msp, "")
 	if err != nil {
-		return "", err
+		return err
 	}
 	for {
 		answer, err := client.ReencryptWithResponse(ctx, api.ReencryptionRequest{Request: jws})
 		if err != nil {
-			return "", err
+			return err
 		}
 		if answer.JSON200 != nil {
-			return answer.JSON200.Reencryption, nil
+			_, err := by.bundle.VerifyReencryption(answer.JSON200.Reencryption, msp)
+			return err
 		}
 		problem := answer.ApplicationProblemJSONDefault
 		if problem == nil {
-			return "", errors.New(answer.Status())
+			return errors.New(answer.Status())
 		}
 		if problem.Code != fault.ContentUnavailable { // the fragment is still on its way to that peer
-			return "", fault.New(problem.Code, "%s", problem.Title)
+			return fault.New(problem.Code, "%s", problem.Title)
 		}
 	}
 }
@@ -220,7 +221,7 @@ func TestProxiesRefuseFragments(t *testing.T) {
 				want = ""
 			}
 			for _, organization := range the.network.Organizations {
-				_, err := the.reencrypt(ctx, the.author, organization.MSP, f.slot.Record, opens[name])
+				err := the.reencrypt(ctx, the.author, organization.MSP, f.slot.Record, opens[name])
 				if codeOf(err) != want {
 					t.Errorf("%s: got %v, want %q", organization.MSP, err, want)
 				}
@@ -242,7 +243,7 @@ func (w *world) onlyTheOpener(ctx context.Context, t *testing.T, f *fixture, ope
 			want = ""
 		}
 		msp := w.network.Organizations[i%len(w.network.Organizations)].MSP
-		if _, err := w.reencrypt(ctx, people[i], msp, f.slot.Record, open); codeOf(err) != want {
+		if err := w.reencrypt(ctx, people[i], msp, f.slot.Record, open); codeOf(err) != want {
 			return errors.Join(errors.New(people[i].User.String()), err)
 		}
 		return nil
@@ -262,7 +263,7 @@ func (w *world) onlyTheOpener(ctx context.Context, t *testing.T, f *fixture, ope
 		"an open that was refused":   {w.shared.slot.Record, w.accesses[1].open, fault.PermissionDenied},
 		"an open that belongs to it": {f.slot.Record, open, ""},
 	} {
-		if _, err := w.reencrypt(ctx, f.author, "HospitalB", other.record, other.open); codeOf(err) != other.code {
+		if err := w.reencrypt(ctx, f.author, "HospitalB", other.record, other.open); codeOf(err) != other.code {
 			t.Errorf("%s: got %v, want %q", name, err, other.code)
 		}
 	}
@@ -279,7 +280,7 @@ func TestBackdatedOpenOfAnExpiredGrant(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, organization := range the.network.Organizations {
-		_, err := the.reencrypt(ctx, the.author, organization.MSP, fixtures["expired"].slot.Record, opens["expired"])
+		err := the.reencrypt(ctx, the.author, organization.MSP, fixtures["expired"].slot.Record, opens["expired"])
 		if codeOf(err) != fault.ConsentExpired {
 			t.Errorf("%s: got %v, want %s", organization.MSP, err, fault.ConsentExpired)
 		}

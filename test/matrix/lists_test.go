@@ -1,12 +1,14 @@
 package matrix
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"slices"
 	"testing"
 
 	"github.com/pie-consortium/pie/ledger"
+	"github.com/pie-consortium/pie/ledger/fault"
 )
 
 // own makes cells of a list that has to show to everybody what is theirs, all of it and
@@ -73,4 +75,35 @@ func (w *world) searchRecords(*testing.T) []cell {
 		return records
 	}
 	return w.own(call{tx: ledger.TxSearchRecords, argument: ledger.SearchRecords{Page: all, Patient: w.patient.User}}, want, "record")
+}
+
+// What a record is about is private to the members: who asks a peer directly, and could
+// put the answer into a block, is not told.
+func TestOnlyGatewaysAreToldWhatRecordsAreAbout(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), deadline)
+	defer cancel()
+	people := the.everybody()
+	err := each(len(people), func(i int) error {
+		gateway := people[i].Role == ledger.Gateway
+		search := call{tx: ledger.TxSearchRecords, argument: ledger.SearchRecords{Class: ledger.Imaging}}
+		if _, err := the.peers.evaluate(ctx, people[i], search); (err == nil) != gateway || err != nil && codeOf(err) != fault.PermissionDenied {
+			return fmt.Errorf("a search by class by %s: %s", people[i].User, textOf(err))
+		}
+		read := call{tx: ledger.TxReadRecord, argument: ledger.ReadRecord{Record: the.shared.slot.Record}}
+		text, err := the.peers.evaluate(ctx, people[i], read)
+		if err != nil {
+			return nil // who may not discover it is told nothing, as the cells show
+		}
+		var view ledger.RecordView
+		if err := json.Unmarshal(text, &view); err != nil {
+			return err
+		}
+		if (view.Summary != nil) != gateway {
+			return fmt.Errorf("%s was told %v", people[i].User, view.Summary)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
 }

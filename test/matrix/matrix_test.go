@@ -117,10 +117,17 @@ func (w *world) check(ctx context.Context, c cell) error {
 		err = c.look(result)
 	}
 	if got != want || got == "" && err != nil {
-		return fmt.Errorf("%s by %s %s of %s on %s: got %q (%v), want %q",
-			c.call.tx, c.by.Clearance, c.by.Role, c.by.User, c.o.state, got, err, want)
+		return fmt.Errorf("%s by %s %s of %s on %s: got %q, want %q (%s)",
+			c.call.tx, c.by.Clearance, c.by.Role, c.by.User, c.o.state, got, want, textOf(err))
 	}
 	return nil
+}
+
+func textOf(err error) string {
+	if err == nil {
+		return "no error"
+	}
+	return err.Error()
 }
 
 func codeOf(err error) fault.Code {

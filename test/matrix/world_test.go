@@ -28,7 +28,7 @@ type world struct {
 	// gave the patient's name.
 	patient, author, colleague, namesake *person
 
-	contents []content
+	content  content    // of every record: what it is does not matter to the ledger
 	records  []*fixture // of the patient, by the author: every level, state and policy
 	shared   *fixture   // the one of them that all who may ask have asked for
 	free     *fixture   // authorised, not registered
@@ -69,7 +69,7 @@ func build(ctx context.Context, network *networktest.Network) (*world, error) {
 		return nil, err
 	}
 	for _, step := range []func(context.Context) error{
-		w.enrol, w.register, w.fill, w.authorize, w.record, w.ask, w.answer, w.open,
+		w.enrol, w.register, w.authorize, w.fill, w.record, w.ask, w.answer, w.open,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, err
