@@ -153,7 +153,7 @@ func (s *story) look(ctx context.Context, url string) (shown, error) {
 		return seen, fmt.Errorf("read the record: %w", err)
 	}
 	seen.Record = &record
-	if seen.content, err = ciphertext(patient.ReadContent(ctx, record.CID, &api.ReadContentParams{})); err != nil {
+	if seen.content, err = ciphertext(patient.ReadContent(ctx, s.record, record.Version, &api.ReadContentParams{})); err != nil {
 		return seen, fmt.Errorf("read the content: %w", err)
 	}
 	reader, err := connectAs(ctx, s.home("reader"), url)
