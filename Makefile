@@ -1,7 +1,7 @@
 # `make` alone lists what it can do.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help build demo up down purge status test check bench fuzz
+.PHONY: help build demo up down purge status test check cover bench fuzz
 
 help: ## list what make can do
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,3 +42,7 @@ bench: ## measure every job against its floor, into docs/benchmarks.md (an hour)
 
 fuzz: ## run every fuzz target for ten seconds
 	@scripts/fuzz
+
+cover: ## report the coverage of packages that need no network
+	go test -coverprofile=.pie/coverage ./chaincode/internal/... ./client/internal/... ./client/proposal ./gateway/internal/... ./ledger/... ./umbral/...
+	@go tool cover -func=.pie/coverage | tail -n 1

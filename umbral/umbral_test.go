@@ -268,7 +268,7 @@ func TestPublicKeyText(t *testing.T) {
 
 // secretForms returns texts that would give secret away.
 func secretForms(secret []byte) []string {
-	decimal := strings.Trim(fmt.Sprint(secret), "[]")
+	decimal := strings.Trim(fmt.Sprintf("%d", secret), "[]")
 	return []string{
 		strings.ToLower(hex.EncodeToString(secret)), base64.RawStdEncoding.EncodeToString(secret)[:40],
 		decimal, strings.ReplaceAll(decimal, " ", ","), strings.ToLower(fmt.Sprintf("%#v", secret)[len("[]byte{"):80]),
