@@ -40,9 +40,10 @@ check: ## format, vet and lint
 bench: ## measure every job against its floor, into docs/benchmarks.md (an hour)
 	go run ./test/bench
 
-fuzz: ## run every fuzz target for ten seconds
+fuzz: ## run every fuzz target for a minute (FUZZTIME=10s for less)
 	@scripts/fuzz
 
 cover: ## report the coverage of packages that need no network
+	@mkdir -p .pie
 	go test -coverprofile=.pie/coverage ./chaincode/internal/... ./client/internal/... ./client/proposal ./gateway/internal/... ./ledger/... ./umbral/...
 	@go tool cover -func=.pie/coverage | tail -n 1
