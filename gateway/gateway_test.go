@@ -305,6 +305,11 @@ func TestRegistrationNeedsItsContent(t *testing.T) {
 		})
 	}
 	author.mustTransact(ledger.TxRegisterRecord, good, summary())
+	again, err := author.client.AddContentWithBodyWithResponse(within(t), slot.Record, "application/octet-stream", bytes.NewReader(file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	refused(t, again.ApplicationProblemJSONDefault, fault.AlreadyExists)
 }
 
 // Two transactions that were endorsed side by side and change the same row: the second

@@ -18,7 +18,15 @@ import (
 	"github.com/pie-consortium/pie/gateway/internal/fabric"
 	"github.com/pie-consortium/pie/gateway/internal/ipfs"
 	"github.com/pie-consortium/pie/gateway/internal/proxy"
+	"github.com/pie-consortium/pie/gateway/internal/room"
 	"github.com/pie-consortium/pie/gateway/internal/telemetry"
+)
+
+// How many contents are taken, and how many are read again before their registration, at
+// the same time: in all, and for each user.
+const (
+	maxUploads, maxUploadsEach             = 128, 64
+	maxVerifications, maxVerificationsEach = 32, 16
 )
 
 // API is everything that the handlers need.
@@ -34,6 +42,8 @@ type API struct {
 	Log      *slog.Logger
 	Requests *telemetry.Requests
 	Now      func() time.Time
+
+	uploads, verifications *room.Room // by user
 }
 
 var _ StrictServerInterface = (*API)(nil)
@@ -46,6 +56,8 @@ func (a *API) engine() (*gin.Engine, error) {
 	if err != nil {
 		return nil, fmt.Errorf("openapi document: %w", err)
 	}
+	a.uploads = room.New(maxUploads, maxUploadsEach)
+	a.verifications = room.New(maxVerifications, maxVerificationsEach)
 	gin.SetMode(gin.ReleaseMode)
 	engine := gin.New()
 	engine.ContextWithFallback = true

@@ -12,6 +12,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/pie-consortium/pie/gateway/internal/problem"
+	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/fault"
 )
 
@@ -22,7 +23,7 @@ const patience = 30 * time.Second
 func limitBody(c *gin.Context, route *routers.Route) error {
 	limit := int64(maxBody)
 	if isContent(route) {
-		limit = maxContent
+		limit = ledger.MaxContent
 	}
 	if c.Request.ContentLength > limit {
 		return bodyTooLarge(limit)

@@ -14,12 +14,20 @@ import (
 
 // AddContent streams the ciphertext of an authorised record to the hospital's IPFS node.
 func (a *API) AddContent(ctx context.Context, request AddContentRequestObject) (AddContentResponseObject, error) {
+	leave, ok := a.uploads.Enter(callerOf(ctx).User.String())
+	if !ok {
+		return nil, busy("uploads")
+	}
+	defer leave()
 	upload, err := read[ledger.Upload](ctx, a, ledger.TxReadUpload, ledger.ReadUpload{OnBehalf: onBehalf(ctx), Record: request.Record})
 	if err != nil {
 		return nil, err
 	}
 	if !upload.Author.Includes(callerOf(ctx).User) {
 		return nil, fault.New(fault.PermissionDenied, "record %s is authorised for another author", request.Record)
+	}
+	if upload.Used {
+		return nil, fault.New(fault.AlreadyExists, "record %s is registered; ask the patient for another slot", request.Record)
 	}
 	header := new(content.Header)
 	added, err := a.Node.Add(ctx, header.Of(request.Body))
@@ -31,6 +39,11 @@ func (a *API) AddContent(ctx context.Context, request AddContentRequestObject) (
 	}
 	a.Recent.Add(added.CID, added.SHA256, added.Size, header)
 	return AddContent200JSONResponse{Cid: added.CID, Sha256: added.SHA256, Size: added.Size}, nil
+}
+
+// busy refuses because too many are at it already.
+func busy(with string) error {
+	return fault.New(fault.RateLimited, "too many %s are under way; wait as long as Retry-After says", with)
 }
 
 // ReadContent streams ciphertext, or one range of it, to those whom the ledger allows.

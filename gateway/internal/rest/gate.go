@@ -26,8 +26,6 @@ const (
 	// maxBody bounds a JSON or form body, in bytes: the fragments of a full upload,
 	// in base64 inside base64, stay well below.
 	maxBody = 4 << 20
-	// maxContent bounds one ciphertext, in bytes.
-	maxContent = 64 << 30
 	// maxHandling bounds a request that is not content. Checking a large content
 	// before its registration takes longest.
 	maxHandling = 2 * time.Minute

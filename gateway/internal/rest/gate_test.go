@@ -21,7 +21,10 @@ import (
 
 	"github.com/pie-consortium/pie/gateway/api"
 	"github.com/pie-consortium/pie/gateway/internal/auth"
+	"github.com/pie-consortium/pie/gateway/internal/content"
+	"github.com/pie-consortium/pie/gateway/internal/fabric"
 	"github.com/pie-consortium/pie/gateway/internal/problem"
+	"github.com/pie-consortium/pie/gateway/internal/room"
 	"github.com/pie-consortium/pie/gateway/internal/telemetry"
 	"github.com/pie-consortium/pie/gateway/internal/testpki"
 	"github.com/pie-consortium/pie/ledger"
@@ -32,7 +35,9 @@ const gatewayURL = "https://gateway.example:8443"
 
 // fixture is the API without neighbours: what the gate refuses never reaches them.
 type fixture struct {
+	api    *API
 	engine *gin.Engine
+	user   ledger.UserID
 	token  string
 	log    *bytes.Buffer
 	now    time.Time
@@ -41,25 +46,25 @@ type fixture struct {
 func newFixture(t *testing.T) *fixture {
 	t.Helper()
 	hospital := testpki.New(t, "HospitalA")
-	f := &fixture{log: &bytes.Buffer{}, now: time.Now()}
+	f := &fixture{log: &bytes.Buffer{}, now: time.Now(), user: ledger.UserID{MSP: "HospitalA", Pseudonym: "7f3k"}}
 	clock := func() time.Time { return f.now }
 	requests, err := telemetry.NewRequests(prometheus.NewRegistry())
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := &API{
+	f.api = &API{
 		Authority: auth.New(gatewayURL, hospital.Bundle(), hospital.Issue("gateway", ledger.Gateway, ""), clock),
+		Recent:    content.NewRecent(),
 		Log:       slog.New(slog.NewJSONHandler(f.log, nil)), Requests: requests, Now: clock,
 	}
-	if f.engine, err = a.engine(); err != nil {
+	if f.engine, err = f.api.engine(); err != nil {
 		t.Fatal(err)
 	}
-	user := ledger.UserID{MSP: "HospitalA", Pseudonym: "7f3k"}
-	assertion, err := hospital.Issue("7f3k", ledger.Patient, "").SignAssertion(user, gatewayURL, f.now)
+	assertion, err := hospital.Issue("7f3k", ledger.Patient, "").SignAssertion(f.user, gatewayURL, f.now)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if f.token, err = a.Authority.Issue(assertion); err != nil {
+	if f.token, err = f.api.Authority.Issue(assertion); err != nil {
 		t.Fatal(err)
 	}
 	return f
@@ -190,6 +195,62 @@ func TestGateRefusesOversizedStream(t *testing.T) {
 	document := problemOf(t, newFixture(t).ask("POST", "/v1/reencryptions", body, nil))
 	if document.Status != 413 {
 		t.Errorf("got %d %s", document.Status, document.Detail)
+	}
+}
+
+func (f *fixture) announce(length int64) *httptest.ResponseRecorder {
+	request := httptest.NewRequestWithContext(context.Background(), "POST", "/v1/records/"+string(ledger.NewID())+"/content", http.NoBody)
+	request.Header.Set("Authorization", "Bearer "+f.token)
+	request.ContentLength = length
+	recorder := httptest.NewRecorder()
+	f.engine.ServeHTTP(recorder, request)
+	return recorder
+}
+
+// A content is as large as the ledger takes it, and no larger. The refusal that the
+// largest one gets comes after: it names no content type.
+func TestContentIsBoundedAsOnTheLedger(t *testing.T) {
+	f := newFixture(t)
+	if got := problemOf(t, f.announce(ledger.MaxContent)).Status; got != http.StatusUnsupportedMediaType {
+		t.Errorf("the largest content: %d", got)
+	}
+	if got := problemOf(t, f.announce(ledger.MaxContent+1)).Status; got != http.StatusRequestEntityTooLarge {
+		t.Errorf("one byte more: %d", got)
+	}
+}
+
+// fill takes all the places that the fixture's user has in a room.
+func (f *fixture) fill(r *room.Room) {
+	for ok := true; ok; {
+		_, ok = r.Enter(f.user.String())
+	}
+}
+
+func TestUploadsAreBounded(t *testing.T) {
+	f := newFixture(t)
+	f.fill(f.api.uploads)
+	response := f.ask("POST", "/v1/records/"+string(ledger.NewID())+"/content", strings.NewReader("x"),
+		http.Header{"Content-Type": {"application/octet-stream"}})
+	document := problemOf(t, response)
+	if document.Code != fault.RateLimited || response.Header().Get("Retry-After") == "" {
+		t.Errorf("%+v, Retry-After %q", document, response.Header().Get("Retry-After"))
+	}
+}
+
+func TestVerificationsAreBounded(t *testing.T) {
+	f := newFixture(t)
+	f.fill(f.api.verifications)
+	argument, err := json.Marshal(ledger.RegisterRecord{
+		Record: ledger.NewID(), CID: "bafkreibm6jg3ux5qumhcn2b3flc3tyu6dmlb4xa7u5bf44yegnrjhc4yeq",
+		SHA256: ledger.DigestOf(nil), Commitment: ledger.DigestOf(nil), Size: 1, Capsule: make([]byte, 98), Level: ledger.Private,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx := context.WithValue(t.Context(), identityKey{}, ledger.Identity{User: f.user})
+	err = f.api.checkContent(ctx, fabric.Proposal{Transaction: ledger.TxRegisterRecord, Argument: argument})
+	if fault.CodeOf(err) != fault.RateLimited {
+		t.Error(err)
 	}
 }
 

@@ -14,7 +14,11 @@ import (
 	"github.com/pie-consortium/pie/ledger/fault"
 )
 
-const requestIDHeader = "X-Request-ID"
+const (
+	requestIDHeader = "X-Request-ID"
+	// retryAfter is what somebody is told to wait who came when all were busy, in seconds.
+	retryAfter = "2"
+)
 
 // observe gives the request its ID, answers a panic, and writes log line and metric.
 func (a *API) observe(c *gin.Context) {
@@ -55,6 +59,9 @@ func fail(c *gin.Context, err error) {
 	c.Abort()
 	if c.Writer.Written() {
 		return
+	}
+	if fault.CodeOf(err) == fault.RateLimited && c.Writer.Header().Get("Retry-After") == "" {
+		c.Header("Retry-After", retryAfter)
 	}
 	problem.Write(c.Writer, c.Writer.Header().Get(requestIDHeader), err)
 }

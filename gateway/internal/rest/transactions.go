@@ -80,6 +80,11 @@ func (a *API) checkContent(ctx context.Context, proposal fabric.Proposal) error 
 	if a.Recent.Holds(claim) {
 		return nil
 	}
+	leave, ok := a.verifications.Enter(callerOf(ctx).User.String())
+	if !ok {
+		return busy("registrations of content that must be read again")
+	}
+	defer leave()
 	return content.Verify(ctx, a.Node.Local(), claim)
 }
 
