@@ -21,7 +21,7 @@ func (c *Client) Confirm(ctx context.Context, record ledger.ID) (ledger.Record, 
 	}
 	v := ledger.RecordVersion{Record: record, Version: a.Version}
 	identity := agefile.NewIdentity(c.keys.record(v.Record, v.Version))
-	_, _, err = c.fetch(ctx, locked{a.Record, identity}, func() (io.Writer, error) { return io.Discard, nil })
+	_, _, err = c.fetch(ctx, locked{Record: a.Record, identity: identity}, func() (io.Writer, error) { return io.Discard, nil })
 	if errors.Is(err, emr.ErrNotRegistered) {
 		disputed, errDispute := c.Dispute(ctx, v, ledger.Altered)
 		return disputed, errors.Join(authorLied(a.Record, err), errDispute)

@@ -22,6 +22,56 @@ import (
 type locked struct {
 	ledger.Record
 	identity age.Identity
+	ahead    <-chan delivery // what the own gateway delivers meanwhile; nil when it was not asked
+}
+
+// delivery is a content that a gateway has begun to deliver.
+type delivery struct {
+	from     *gateway
+	response *http.Response
+	err      error
+	cancel   context.CancelFunc
+}
+
+// order asks a gateway for a content. The caller ends the delivery.
+func order(ctx context.Context, g *gateway, record ledger.Record) delivery {
+	d := delivery{from: g}
+	ctx, d.cancel = context.WithCancel(ctx)
+	d.response, d.err = g.api.ReadContent(ctx, record.Record, record.Version, &api.ReadContentParams{})
+	return d
+}
+
+// end lets the delivery go, however far it came.
+func (d delivery) end() {
+	d.cancel()
+	if d.response != nil {
+		d.response.Body.Close()
+	}
+}
+
+// orderAhead has the own gateway begin to deliver while the caller does something else.
+// The delivery ends with ctx at the latest.
+func (c *Client) orderAhead(ctx context.Context, record ledger.Record) <-chan delivery {
+	ahead := make(chan delivery, 1)
+	go func() {
+		ahead <- order(ctx, c.inOrder()[0], record)
+		close(ahead) // it is delivered once
+	}()
+	return ahead
+}
+
+// from is the delivery of the gateway, ordered ahead if that went well.
+func (l locked) from(ctx context.Context, g *gateway) delivery {
+	if l.ahead != nil {
+		d, waiting := <-l.ahead
+		if waiting && d.from == g && d.err == nil && d.response.StatusCode == http.StatusOK {
+			return d
+		}
+		if waiting {
+			d.end()
+		}
+	}
+	return order(ctx, g, l.Record)
 }
 
 // save downloads and decrypts a record version into path. Nothing stands at path
@@ -73,17 +123,16 @@ func (c *Client) fetch(ctx context.Context, record locked, target func() (io.Wri
 // download takes the content from one gateway and says who is at fault when it is not
 // what the ledger holds.
 func download(ctx context.Context, g *gateway, record locked, w io.Writer) (int64, error) {
-	flowing, cancel := context.WithCancel(ctx)
-	defer cancel()
-	response, err := g.api.ReadContent(flowing, record.Record.Record, record.Version, &api.ReadContentParams{})
-	if err != nil {
-		return 0, g.silent(ctx, err)
+	d := record.from(ctx, g)
+	defer d.end()
+	if d.err != nil {
+		return 0, g.silent(ctx, d.err)
 	}
-	defer response.Body.Close()
+	response := d.response
 	if response.StatusCode != http.StatusOK {
 		return 0, g.problem(response)
 	}
-	wire := newFlow(cancel).through(io.LimitReader(response.Body, record.Size+1))
+	wire := newFlow(d.cancel).through(io.LimitReader(response.Body, record.Size+1))
 	hash := sha256.New()
 	stream := bufio.NewReader(io.TeeReader(wire, hash))
 	size, errOpen := emr.Open(stream, record.Record, record.identity, w)

@@ -481,7 +481,7 @@ func TestContentThatAllAlterIsRefused(t *testing.T) {
 	a.SHA256[0] ^= 1 // as if every gateway delivered something else
 	path := filepath.Join(t.TempDir(), "out")
 	identity := agefile.NewIdentity(p.patient.keys.record(record, firstVersion))
-	_, blame, err := p.requester.save(t.Context(), locked{a.Record, identity}, path)
+	_, blame, err := p.requester.save(t.Context(), locked{Record: a.Record, identity: identity}, path)
 	wantLiar(t, err, "HospitalB")
 	if len(blame) != len(p.requester.gateways) {
 		t.Errorf("blamed %v, want every gateway", blame)

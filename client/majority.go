@@ -35,15 +35,40 @@ type agreement[T any] struct {
 	blame []*LiarError // of others that told something else
 }
 
+// inquiry is a matter that is being asked about.
+type inquiry[T any] struct {
+	matter[T]
+	c     *Client
+	early map[*gateway]<-chan told[T] // answers of those asked before the first had told
+}
+
+// inquire asks all but the own gateway at once: most tell what that will tell.
+func inquire[T any](ctx context.Context, c *Client, m matter[T]) inquiry[T] {
+	q := inquiry[T]{matter: m, c: c, early: map[*gateway]<-chan told[T]{}}
+	var none T
+	for _, g := range c.others(c.gateways[0]) {
+		answer := make(chan told[T], 1)
+		q.early[g] = answer
+		go func() {
+			word, err := askOne[T](ctx, g, readTimeout, m.read(none))
+			answer <- told[T]{by: g, word: word, err: err}
+		}()
+	}
+	return q
+}
+
 // agree asks every member's gateway about a matter. The own gateway telling something
 // else than the majority is an error.
 func agree[T any](ctx context.Context, c *Client, m matter[T]) (agreement[T], error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	q := inquire(ctx, c, m)
 	var none T
 	first, from, err := askPatiently[T](ctx, c, m.read(none))
 	if err != nil {
 		return agreement[T]{}, err
 	}
-	words := collect(ctx, c, m, told[T]{by: from, word: first})
+	words := q.collect(ctx, told[T]{by: from, word: first})
 	majority, found := m.majority(words, c.members())
 	if !found {
 		return agreement[T]{}, undecided(m, words, c.members())
@@ -62,27 +87,20 @@ func agree[T any](ctx context.Context, c *Client, m matter[T]) (agreement[T], er
 	return a, nil
 }
 
-// collect asks one gateway of each other member at the same time. Who is slow does not
-// hold up a majority for long; who does not answer at all counts as silent.
-func collect[T any](ctx context.Context, c *Client, m matter[T], first told[T]) []told[T] {
+// collect has one gateway of each other member tell. Who is slow does not hold up a
+// majority for long; who does not answer at all counts as silent.
+func (q inquiry[T]) collect(ctx context.Context, first told[T]) []told[T] {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	others := c.others(first.by)
+	others := q.c.others(first.by)
 	answers := make(chan told[T], len(others))
 	for _, g := range others {
-		go func() {
-			answer := told[T]{by: g}
-			answer.err = repeat(ctx, lags, func() (err error) {
-				answer.word, err = askOne[T](ctx, g, readTimeout, m.read(first.word))
-				return err
-			})
-			answers <- answer
-		}()
+		go func() { answers <- q.ask(ctx, g, first.word) }()
 	}
 	words := []told[T]{first}
 	var late <-chan time.Time
 	for len(words) <= len(others) {
-		if _, found := m.majority(words, c.members()); found && late == nil {
+		if _, found := q.majority(words, q.c.members()); found && late == nil {
 			late = time.After(grace)
 		}
 		select {
@@ -93,6 +111,22 @@ func collect[T any](ctx context.Context, c *Client, m matter[T], first told[T]) 
 		}
 	}
 	return words
+}
+
+// ask takes what a gateway told early, or asks it about what the first has told: it may
+// have been a block behind.
+func (q inquiry[T]) ask(ctx context.Context, g *gateway, first T) told[T] {
+	if early, asked := q.early[g]; asked {
+		if answer := <-early; answer.err == nil && q.same(answer.word, first) {
+			return answer
+		}
+	}
+	answer := told[T]{by: g}
+	answer.err = repeat(ctx, lags, func() (err error) {
+		answer.word, err = askOne[T](ctx, g, readTimeout, q.read(first))
+		return err
+	})
+	return answer
 }
 
 // others is one gateway of each member but that of the given one.

@@ -37,12 +37,15 @@ func (c *Client) Open(ctx context.Context, record ledger.ID, version int, path s
 	if err != nil {
 		return Opened{}, err
 	}
+	sealed := locked{Record: a.Record}
+	if a.Patient != c.identity.User {
+		sealed.ahead = c.orderAhead(ctx, a.Record)
+	}
 	opened := Opened{Record: a.RecordView, Blamed: a.blame}
-	identity, err := c.identityFor(ctx, a, held, &opened)
-	if err != nil {
+	if sealed.identity, err = c.identityFor(ctx, a, held, &opened); err != nil {
 		return opened, err
 	}
-	size, blame, err := c.save(ctx, locked{a.Record, identity}, path)
+	size, blame, err := c.save(ctx, sealed, path)
 	opened.Size, opened.Blamed = size, append(opened.Blamed, blame...)
 	return opened, authorLied(a.Record, err)
 }
