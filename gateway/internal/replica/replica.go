@@ -138,6 +138,9 @@ func (k *Keeper) process(ctx context.Context, event fabric.Event) error {
 		return nil
 	}
 	for _, record := range payload.Records {
+		if !k.keeps(record, payload.Actor.MSP, payload.Replicas) {
+			continue
+		}
 		version := ledger.RecordVersion{Record: record, Version: payload.Version}
 		if err := version.Validate(); err != nil {
 			k.options.Log.Error("event is malformed and passed over", "block", event.Block, "error", err)
@@ -152,6 +155,11 @@ func (k *Keeper) process(ctx context.Context, event fabric.Event) error {
 		}
 	}
 	return nil
+}
+
+// keeps reports whether this hospital is one of those that keep a record of an author's.
+func (k *Keeper) keeps(record ledger.ID, author string, replicas int) bool {
+	return slices.Contains(keepers(record, author, replicas, k.options.Members), k.options.MSP)
 }
 
 // begin tries until the version is done or the context ends.
@@ -212,7 +220,7 @@ func (k *Keeper) attempt(ctx context.Context, version ledger.RecordVersion) erro
 		return err
 	}
 	live := record.State != ledger.Superseded && record.State != ledger.ErasedRow
-	if !live || !slices.Contains(keepers(record.Record, k.options.Members), k.options.MSP) {
+	if !live || !k.keeps(record.Record.Record, record.Author.MSP, record.Policy.Replicas) {
 		return nil
 	}
 	claim := content.Claim{CID: record.CID, SHA256: record.SHA256, Size: record.Size, Capsule: record.Capsule}

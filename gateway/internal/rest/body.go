@@ -5,6 +5,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"os"
 	"time"
 
 	"github.com/getkin/kin-openapi/openapi3filter"
@@ -16,8 +17,17 @@ import (
 	"github.com/pie-consortium/pie/ledger/fault"
 )
 
-// patience is how long the other side may take for its next bytes.
-const patience = 30 * time.Second
+const (
+	// patience is how long the other side may take for its next bytes.
+	patience = 30 * time.Second
+	// bodyTimeout is how long all of a body may take that is not content.
+	bodyTimeout = 30 * time.Second
+	// leastRate is what the sender of a content must keep up on average once it has
+	// been waited for as long as grace, in bytes a second: a byte at a time would hold
+	// a place for ever.
+	leastRate = 16 << 10
+	grace     = time.Minute
+)
 
 // limitBody bounds how large a body is and how slow either side may be.
 func limitBody(c *gin.Context, route *routers.Route) error {
@@ -32,30 +42,55 @@ func limitBody(c *gin.Context, route *routers.Route) error {
 	if err := supported(control.SetWriteDeadline(time.Time{})); err != nil { // of the connection's request before
 		return err
 	}
-	c.Request.Body = &patientReader{http.MaxBytesReader(c.Writer, c.Request.Body, limit), control}
+	reader := &patientReader{ReadCloser: http.MaxBytesReader(c.Writer, c.Request.Body, limit), control: control}
+	if !isContent(route) {
+		reader.end = time.Now().Add(bodyTimeout)
+	}
+	c.Request.Body = reader
 	c.Writer = &patientWriter{c.Writer, control}
 	return nil
 }
 
-// patientReader ends a body whose sender has fallen silent.
+// patientReader ends a body whose sender has fallen silent, or takes too long.
 type patientReader struct {
 	io.ReadCloser
 	control *http.ResponseController
+
+	end      time.Time     // of all of the body; none for content
+	received int64         // bytes
+	waited   time.Duration // for the sender, not for whoever takes what it sends
 }
 
 // Read also lifts the deadline at the end: it would cancel a handler that still works
 // when it passes.
 func (r *patientReader) Read(b []byte) (int, error) {
-	if err := supported(r.control.SetReadDeadline(time.Now().Add(patience))); err != nil {
+	began := time.Now()
+	if err := supported(r.control.SetReadDeadline(r.deadline(began))); err != nil {
 		return 0, err
 	}
 	n, err := r.ReadCloser.Read(b)
-	if errors.Is(err, io.EOF) {
+	r.received += int64(n)
+	r.waited += time.Since(began)
+	switch {
+	case errors.Is(err, io.EOF):
 		if err := supported(r.control.SetReadDeadline(time.Time{})); err != nil {
 			return n, err
 		}
+	case errors.Is(err, os.ErrDeadlineExceeded), err == nil && r.tooSlow():
+		return n, problem.WithStatus(http.StatusRequestTimeout, fault.New(fault.InvalidArgument, "the body came too slowly"))
 	}
 	return n, err
+}
+
+func (r *patientReader) deadline(now time.Time) time.Time {
+	if r.end.IsZero() {
+		return now.Add(patience)
+	}
+	return r.end
+}
+
+func (r *patientReader) tooSlow() bool {
+	return r.end.IsZero() && r.waited > grace+time.Duration(r.received/leastRate)*time.Second
 }
 
 // supported passes over connections without deadlines, which only tests have.

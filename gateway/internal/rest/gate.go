@@ -37,6 +37,7 @@ type gate struct {
 	authority *auth.Authority
 	callers   *limiter // by user, or by address where there is no token
 	enrolling *limiter // by address: secrets could be guessed there
+	failing   *limiter // by address: only tokens that turn out bad take from it
 	now       func() time.Time
 }
 
@@ -51,7 +52,7 @@ func newGate(authority *auth.Authority, now func() time.Time) (*gate, error) {
 	}
 	return &gate{
 		router: router, authority: authority, now: now,
-		callers: newLimiter(100, 400), enrolling: newLimiter(5, 50),
+		callers: newLimiter(100, 400), enrolling: newLimiter(5, 50), failing: newLimiter(20, 200),
 	}, nil
 }
 
@@ -95,7 +96,8 @@ func isContent(route *routers.Route) bool {
 
 type identityKey struct{}
 
-// authenticate finds out whose token it is, where the document asks for one.
+// authenticate finds out whose token it is, where the document asks for one. An address
+// that keeps sending bad ones waits before another signature is checked for it.
 func (g *gate) authenticate(c *gin.Context, route *routers.Route) error {
 	if security := route.Operation.Security; security != nil && len(*security) == 0 {
 		return nil
@@ -105,8 +107,13 @@ func (g *gate) authenticate(c *gin.Context, route *routers.Route) error {
 		c.Header("WWW-Authenticate", "Bearer")
 		return fault.New(fault.Unauthenticated, "a bearer token is needed; get one from /oauth2/token")
 	}
+	address := addressOf(c.Request)
+	if pause := g.failing.pause(address, g.now()); pause > 0 {
+		return tooMany(c, pause)
+	}
 	identity, err := g.authority.Verify(strings.TrimSpace(token))
 	if err != nil {
+		g.failing.take(address, g.now())
 		c.Header("WWW-Authenticate", `Bearer error="invalid_token"`)
 		return err
 	}
@@ -136,10 +143,13 @@ func (g *gate) limit(c *gin.Context, _ *routers.Route) error {
 }
 
 func (g *gate) take(c *gin.Context, l *limiter, caller string) error {
-	pause := l.take(caller, g.now())
-	if pause == 0 {
-		return nil
+	if pause := l.take(caller, g.now()); pause > 0 {
+		return tooMany(c, pause)
 	}
+	return nil
+}
+
+func tooMany(c *gin.Context, pause time.Duration) error {
 	c.Header("Retry-After", strconv.Itoa(int(math.Ceil(pause.Seconds()))))
 	return fault.New(fault.RateLimited, "too many calls; wait as long as Retry-After says")
 }

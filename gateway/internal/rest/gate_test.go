@@ -306,6 +306,38 @@ func TestCallersAreLimited(t *testing.T) {
 	}
 }
 
+// Who keeps sending bad tokens has no more signatures checked, good or bad, until some
+// time has passed; others go on.
+func TestFailedTokensAreLimited(t *testing.T) {
+	f := newFixture(t)
+	ask := func(address, token string) int {
+		request := httptest.NewRequestWithContext(t.Context(), "GET", "/v1/grants?limit=0", nil)
+		request.RemoteAddr = address + ":1"
+		request.Header.Set("Authorization", "Bearer "+token)
+		recorder := httptest.NewRecorder()
+		f.engine.ServeHTTP(recorder, request)
+		return recorder.Code
+	}
+	const hostile, other = "192.0.2.1", "192.0.2.2"
+	status := ask(hostile, "abc")
+	for range 1000 {
+		if status == http.StatusTooManyRequests {
+			break
+		}
+		status = ask(hostile, "abc")
+	}
+	if status != http.StatusTooManyRequests || ask(hostile, f.token) != http.StatusTooManyRequests {
+		t.Fatalf("a thousand bad tokens are looked at: %d", status)
+	}
+	if got := ask(other, f.token); got != 400 {
+		t.Errorf("another address is refused too: %d", got)
+	}
+	f.now = f.now.Add(time.Second)
+	if got := ask(hostile, f.token); got != 400 {
+		t.Errorf("still refused after Retry-After: %d", got)
+	}
+}
+
 func TestLimiterIsBounded(t *testing.T) {
 	l := newLimiter(1, 1)
 	now := time.Now()

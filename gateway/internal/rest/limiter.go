@@ -41,6 +41,20 @@ func (l *limiter) take(caller string, now time.Time) time.Duration {
 	if budget.AllowN(now, 1) {
 		return 0
 	}
+	return l.interval()
+}
+
+// pause says how long the caller must wait until a request is left, and uses none.
+func (l *limiter) pause(caller string, now time.Time) time.Duration {
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	if budget, known := l.callers[caller]; known && budget.TokensAt(now) < 1 {
+		return l.interval()
+	}
+	return 0
+}
+
+func (l *limiter) interval() time.Duration {
 	return time.Duration(float64(time.Second) / float64(l.perSecond))
 }
 
