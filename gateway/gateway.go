@@ -2,8 +2,7 @@ package main
 
 import (
 	"context"
-	"crypto/x509"
-	"errors"
+	"crypto/tls"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -34,6 +33,7 @@ type gateway struct {
 	config   *config.Config
 	bundle   *trust.Bundle
 	signer   *trust.Signer
+	tls      *tls.Config
 	log      *slog.Logger
 	registry *prometheus.Registry
 
@@ -66,6 +66,9 @@ func (g *gateway) loadTrust() error {
 	}
 	if g.signer, err = g.config.Identity.Signer(); err != nil {
 		return fmt.Errorf("gateway identity: %w", err)
+	}
+	if g.tls, err = g.config.TLS.Server(); err != nil {
+		return err
 	}
 	identity, err := g.bundle.Identify(g.signer.Certificate, time.Now())
 	if err != nil {
@@ -154,22 +157,16 @@ func (g *gateway) release(ctx context.Context, query ledger.ReadRelease) (ledger
 // checks are what /readyz asks.
 func (g *gateway) checks() health.Checks {
 	return health.Checks{
-		"peer":        g.askPeer,
-		"ipfs":        g.node.Ready,
-		"events":      g.replicas.Ready,
-		"proxyKey":    g.registration.Ready,
-		"certificate": func(context.Context) error { return unexpired(g.signer.Certificate, time.Now()) },
+		"peer":           g.askPeer,
+		"ipfs":           g.node.Ready,
+		"events":         g.replicas.Ready,
+		"proxyKey":       g.registration.Ready,
+		"certificate":    health.Unexpired(g.signer.Certificate, time.Now),
+		"tlsCertificate": health.Unexpired(g.tls.Certificates[0].Leaf, time.Now),
 	}
 }
 
 func (g *gateway) askPeer(ctx context.Context) error {
 	var list ledger.List[ledger.Organization]
 	return g.peer.Evaluate(ctx, ledger.TxReadOrganizations, ledger.ReadOrganizations{}, &list)
-}
-
-func unexpired(certificate *x509.Certificate, now time.Time) error {
-	if now.After(certificate.NotAfter) {
-		return errors.New("the gateway's certificate expired on " + certificate.NotAfter.UTC().Format(time.RFC3339))
-	}
-	return nil
 }

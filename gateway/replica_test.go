@@ -130,6 +130,14 @@ func TestReplicaIsFetchedLater(t *testing.T) {
 	eventually(t, "the gateway to be ready", func() bool { return ready(t, away)["ipfs"] == "ok" })
 }
 
+// An expired certificate of either kind ends service: both are watched.
+func TestReadinessWatchesBothCertificates(t *testing.T) {
+	report := ready(t, hospital(t, "HospitalA"))
+	if report["certificate"] != "ok" || report["tlsCertificate"] != "ok" {
+		t.Errorf("%v", report)
+	}
+}
+
 func ready(t *testing.T, organization networktest.Organization) map[string]string {
 	t.Helper()
 	request, err := http.NewRequestWithContext(within(t), http.MethodGet, organization.GatewayOperations+"/readyz", nil)

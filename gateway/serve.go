@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/pie-consortium/pie/gateway/internal/health"
+	"github.com/pie-consortium/pie/gateway/internal/room"
 )
 
 const (
@@ -21,6 +22,9 @@ const (
 	idleTimeout   = 2 * time.Minute
 	// shutdownTimeout is how long requests under way may take to end.
 	shutdownTimeout = 10 * time.Second
+	// maxConnections are open at the same time, maxConnectionsEach from one address: a
+	// whole hospital may stand behind one.
+	maxConnections, maxConnectionsEach = 8192, 2048
 )
 
 // serve runs until the context ends, then lets requests under way finish.
@@ -46,16 +50,14 @@ func (g *gateway) serve(ctx context.Context) error {
 }
 
 func (g *gateway) listen(ctx context.Context) (net.Listener, error) {
-	settings, err := g.config.TLS.Server()
-	if err != nil {
-		return nil, err
-	}
+	settings := g.tls.Clone()
 	settings.NextProtos = []string{"h2", "http/1.1"}
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", g.config.Listen)
 	if err != nil {
 		return nil, fmt.Errorf("listen: %w", err)
 	}
-	return tls.NewListener(listener, settings), nil
+	bounded := &room.Listener{Listener: listener, Room: room.New(maxConnections, maxConnectionsEach)}
+	return tls.NewListener(bounded, settings), nil
 }
 
 func serveUntil(ctx context.Context, listener net.Listener, handler http.Handler) error {

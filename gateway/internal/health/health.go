@@ -3,7 +3,9 @@ package health
 
 import (
 	"context"
+	"crypto/x509"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"sync"
 	"time"
@@ -53,4 +55,14 @@ func (c Checks) run(ctx context.Context) map[string]string {
 	}
 	group.Wait()
 	return report
+}
+
+// Unexpired checks that a certificate still holds; now is the clock.
+func Unexpired(certificate *x509.Certificate, now func() time.Time) func(context.Context) error {
+	return func(context.Context) error {
+		if end := certificate.NotAfter; now().After(end) {
+			return fmt.Errorf("the certificate of %s expired on %s; renew it", certificate.Subject.CommonName, end.UTC().Format(time.RFC3339))
+		}
+		return nil
+	}
 }

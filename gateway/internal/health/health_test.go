@@ -6,8 +6,11 @@ import (
 	"errors"
 	"net/http/httptest"
 	"testing"
+	"time"
 
 	"github.com/pie-consortium/pie/gateway/internal/health"
+	"github.com/pie-consortium/pie/gateway/internal/testpki"
+	"github.com/pie-consortium/pie/ledger"
 )
 
 func TestReadyOnlyWhenAllChecksPass(t *testing.T) {
@@ -40,5 +43,15 @@ func TestChecksHaveADeadline(t *testing.T) {
 	health.Checks{"peer": hangs}.ServeHTTP(recorder, httptest.NewRequestWithContext(t.Context(), "GET", "/readyz", nil))
 	if recorder.Code != 503 {
 		t.Errorf("%d", recorder.Code)
+	}
+}
+
+func TestUnexpired(t *testing.T) {
+	certificate := testpki.New(t, "HospitalA").Issue("gateway", ledger.Gateway, "").Certificate
+	for end, holds := range map[time.Duration]bool{-time.Second: true, time.Second: false} {
+		now := func() time.Time { return certificate.NotAfter.Add(end) }
+		if err := health.Unexpired(certificate, now)(t.Context()); (err == nil) != holds {
+			t.Errorf("%s after its end: %v", end, err)
+		}
 	}
 }

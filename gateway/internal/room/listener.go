@@ -1,0 +1,44 @@
+package room
+
+import "net"
+
+// Listener accepts connections while there is room for their address, and closes others
+// at once.
+type Listener struct {
+	net.Listener
+	Room *Room
+}
+
+// Accept waits for the next connection that has a place; closing it gives the place back.
+func (l *Listener) Accept() (net.Conn, error) {
+	for {
+		connection, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		leave, ok := l.Room.Enter(address(connection.RemoteAddr()))
+		if ok {
+			return &placed{connection, leave}, nil
+		}
+		_ = connection.Close() // nothing was said on it
+	}
+}
+
+func address(of net.Addr) string {
+	host, _, err := net.SplitHostPort(of.String())
+	if err != nil {
+		return of.String()
+	}
+	return host
+}
+
+// placed is a connection that has a place.
+type placed struct {
+	net.Conn
+	leave func()
+}
+
+func (p *placed) Close() error {
+	defer p.leave()
+	return p.Conn.Close()
+}
