@@ -39,6 +39,7 @@ type gateway struct {
 
 	peer         *fabric.Peer
 	node         *ipfs.Node
+	recent       *content.Recent
 	registration *proxy.Registration
 	replicas     *replica.Keeper
 	api          http.Handler
@@ -46,7 +47,7 @@ type gateway struct {
 
 // assemble makes everything and waits for nobody: neighbours may start later.
 func assemble(c *config.Config) (*gateway, error) {
-	g := &gateway{config: c, log: telemetry.NewLogger(os.Stderr, c.MSP), registry: prometheus.NewRegistry()}
+	g := &gateway{config: c, log: telemetry.NewLogger(os.Stderr, c.MSP), registry: prometheus.NewRegistry(), recent: content.NewRecent()}
 	g.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	if err := os.MkdirAll(c.Data, 0o700); err != nil {
 		return nil, fmt.Errorf("data folder: %w", err)
@@ -99,7 +100,7 @@ func (g *gateway) buildReplicas() error {
 	}
 	var err error
 	g.replicas, err = replica.Open(replica.Options{
-		Folder: g.config.Data, MSP: g.config.MSP, Members: members, Peer: g.peer, Node: g.node, Log: g.log,
+		Folder: g.config.Data, MSP: g.config.MSP, Members: members, Peer: g.peer, Node: g.node, Recent: g.recent, Log: g.log,
 	}, g.registry)
 	return err
 }
@@ -126,7 +127,7 @@ func (g *gateway) buildAPI() error {
 	api := &rest.API{
 		Bookmarks: bookmarks,
 		Authority: auth.New(g.config.URL, g.bundle, g.signer, time.Now),
-		CA:        ca, Peer: g.peer, Node: g.node, Recent: content.NewRecent(), Log: g.log, Requests: requests, Now: time.Now,
+		CA:        ca, Peer: g.peer, Node: g.node, Recent: g.recent, Log: g.log, Requests: requests, Now: time.Now,
 		Proxy: &proxy.Proxy{
 			Channel: g.config.Channel, MSP: g.config.MSP, Bundle: g.bundle, Signer: g.signer, Key: key,
 			Release: g.release, Now: time.Now,

@@ -27,4 +27,6 @@ type Event struct {
 	Request ID       `json:"request,omitempty"`
 	Grant   ID       `json:"grant,omitempty"`
 	Outcome Decision `json:"outcome,omitzero"`
+	// Replicas is how many hospitals keep a record, so that the others need not look at it.
+	Replicas int `json:"replicas,omitempty"`
 }

@@ -80,6 +80,7 @@ func (c Contract) run(stub shim.ChaincodeStubInterface) ([]byte, error) {
 	if len(arguments) != 1 {
 		return nil, fault.New(fault.InvalidArgument, "%s takes one argument, a JSON object", function)
 	}
+	stub.StartWriteBatch() // the rows go to the peer together, when the transaction has not failed
 	result, err := run(ctx, []byte(arguments[0]))
 	if err != nil {
 		return nil, err

@@ -247,5 +247,7 @@ func recordKey(record ledger.ID, version int) []string {
 }
 
 func recordEvent(record ledger.Record) ledger.Event {
-	return ledger.Event{Patient: record.Patient, Records: []ledger.ID{record.Record}, Version: record.Version}
+	return ledger.Event{
+		Patient: record.Patient, Records: []ledger.ID{record.Record}, Version: record.Version, Replicas: record.Policy.Replicas,
+	}
 }

@@ -141,6 +141,7 @@ type stub struct {
 	event                       *event
 }
 
+func (s *stub) StartWriteBatch()                         {}
 func (s *stub) GetTxID() string                          { return s.id }
 func (s *stub) GetCreator() ([]byte, error)              { return s.creator, nil }
 func (s *stub) GetTransient() (map[string][]byte, error) { return s.transient, nil }

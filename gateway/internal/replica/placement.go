@@ -9,8 +9,8 @@ import (
 // keepers are the members that keep a record's ciphertext: the author's hospital, and
 // as many others as the policy asks for, by rendezvous hashing, so that hospitals agree
 // without talking.
-func keepers(record ledger.ID, author string, replicas int, members []string) []string {
-	others := slices.DeleteFunc(slices.Clone(members), func(msp string) bool { return msp == author })
-	wanted := min(max(replicas-1, 0), len(others))
-	return append([]string{author}, ledger.Rendezvous(record, others)[:wanted]...)
+func keepers(record ledger.Record, members []string) []string {
+	others := slices.DeleteFunc(slices.Clone(members), func(msp string) bool { return msp == record.Author.MSP })
+	wanted := min(max(record.Policy.Replicas-1, 0), len(others))
+	return append([]string{record.Author.MSP}, ledger.Rendezvous(record.Record, others)[:wanted]...)
 }

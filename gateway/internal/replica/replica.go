@@ -51,6 +51,7 @@ type Options struct {
 	Members []string // MSPs of all hospitals
 	Peer    *fabric.Peer
 	Node    *ipfs.Node
+	Recent  *content.Recent // what the node was given through this gateway
 	Log     *slog.Logger
 }
 
@@ -138,7 +139,7 @@ func (k *Keeper) process(ctx context.Context, event fabric.Event) error {
 		return nil
 	}
 	for _, record := range payload.Records {
-		if !k.keeps(record, payload.Actor.MSP, payload.Replicas) {
+		if !k.keeps(ledger.Record{Record: record, Author: payload.Actor, Policy: ledger.Policy{Replicas: payload.Replicas}}) {
 			continue
 		}
 		version := ledger.RecordVersion{Record: record, Version: payload.Version}
@@ -157,9 +158,9 @@ func (k *Keeper) process(ctx context.Context, event fabric.Event) error {
 	return nil
 }
 
-// keeps reports whether this hospital is one of those that keep a record of an author's.
-func (k *Keeper) keeps(record ledger.ID, author string, replicas int) bool {
-	return slices.Contains(keepers(record, author, replicas, k.options.Members), k.options.MSP)
+// keeps reports whether this hospital is one of those that keep a record.
+func (k *Keeper) keeps(record ledger.Record) bool {
+	return slices.Contains(keepers(record, k.options.Members), k.options.MSP)
 }
 
 // begin tries until the version is done or the context ends.
@@ -220,10 +221,13 @@ func (k *Keeper) attempt(ctx context.Context, version ledger.RecordVersion) erro
 		return err
 	}
 	live := record.State != ledger.Superseded && record.State != ledger.ErasedRow
-	if !live || !k.keeps(record.Record.Record, record.Author.MSP, record.Policy.Replicas) {
+	if !live || !k.keeps(record.Record) {
 		return nil
 	}
 	claim := content.Claim{CID: record.CID, SHA256: record.SHA256, Size: record.Size, Capsule: record.Capsule}
+	if k.options.Recent.Holds(claim) {
+		return nil // this gateway hashed and pinned it as it came
+	}
 	if err := content.Verify(ctx, k.options.Node, claim); err != nil {
 		return err
 	}
