@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io"
 
+	"filippo.io/age"
+
 	"github.com/pie-consortium/pie/client/internal/emr"
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/fault"
@@ -15,12 +17,11 @@ import (
 // tells the ledger that it could. When the author is at fault it disputes the record
 // instead, and returns a [LiarError] that names them.
 func (c *Client) Confirm(ctx context.Context, record ledger.ID) (ledger.Record, error) {
-	a, err := c.ownRecord(ctx, record, 0)
+	a, identity, err := c.ownRecord(ctx, record, 0)
 	if err != nil {
 		return ledger.Record{}, err
 	}
 	v := ledger.RecordVersion{Record: record, Version: a.Version}
-	identity := agefile.NewIdentity(c.keys.record(v.Record, v.Version))
 	_, _, err = c.fetch(ctx, locked{Record: a.Record, identity: identity}, func() (io.Writer, error) { return io.Discard, nil })
 	if errors.Is(err, emr.ErrNotRegistered) {
 		disputed, errDispute := c.Dispute(ctx, v, ledger.Altered)
@@ -44,17 +45,25 @@ func (c *Client) Dispute(ctx context.Context, v ledger.RecordVersion, reason led
 	return record, err
 }
 
-// ownRecord is a record of this patient, encrypted to the key that this device derives.
-func (c *Client) ownRecord(ctx context.Context, record ledger.ID, version int) (agreed, error) {
+// ownRecord is a record of this patient and what decrypts it.
+func (c *Client) ownRecord(ctx context.Context, record ledger.ID, version int) (agreed, age.Identity, error) {
 	a, err := c.agree(ctx, record, version)
 	if err != nil {
-		return agreed{}, err
+		return agreed{}, nil, err
 	}
 	if a.Patient != c.identity.User {
-		return agreed{}, fault.New(fault.PermissionDenied, "record %s belongs to another patient", record)
+		return agreed{}, nil, fault.New(fault.PermissionDenied, "record %s belongs to another patient", record)
 	}
-	if !a.key.Equal(c.keys.record(record, a.Version).PublicKey()) {
-		return agreed{}, fault.New(fault.FragmentInvalid, "record %s is under a key that this device does not have; was it authorised from another device?", record)
+	identity, err := c.ownIdentity(a)
+	return a, identity, err
+}
+
+// ownIdentity decrypts a record of this patient that is encrypted to the key that this
+// device derives. Under another key it is nobody's lie.
+func (c *Client) ownIdentity(a agreed) (age.Identity, error) {
+	key := c.keys.record(a.Record.Record, a.Version)
+	if !a.key.Equal(key.PublicKey()) {
+		return nil, fault.New(fault.FragmentInvalid, "record %s is under a key that this device does not have; was it authorised from another device?", a.Record.Record)
 	}
-	return a, nil
+	return agefile.NewIdentity(key), nil
 }

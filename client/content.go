@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -12,6 +13,7 @@ import (
 
 	"filippo.io/age"
 
+	"github.com/pie-consortium/pie/client/internal/cid"
 	"github.com/pie-consortium/pie/client/internal/emr"
 	"github.com/pie-consortium/pie/gateway/api"
 	"github.com/pie-consortium/pie/ledger"
@@ -123,26 +125,53 @@ func (c *Client) fetch(ctx context.Context, record locked, target func() (io.Wri
 // download takes the content from one gateway and says who is at fault when it is not
 // what the ledger holds.
 func download(ctx context.Context, g *gateway, record locked, w io.Writer) (int64, error) {
-	d := record.from(ctx, g)
-	defer d.end()
-	if d.err != nil {
-		return 0, g.silent(ctx, d.err)
+	var size int64
+	var errOpen error
+	digest, err := record.from(ctx, g).receive(ctx, record.Size, func(stream *bufio.Reader) {
+		size, errOpen = emr.Open(stream, record.Record, record.identity, w)
+	})
+	if err != nil {
+		return 0, err
 	}
-	response := d.response
-	if response.StatusCode != http.StatusOK {
-		return 0, g.problem(response)
-	}
-	wire := newFlow(d.cancel).through(io.LimitReader(response.Body, record.Size+1))
-	hash := sha256.New()
-	stream := bufio.NewReader(io.TeeReader(wire, hash))
-	size, errOpen := emr.Open(stream, record.Record, record.identity, w)
-	if _, err := io.Copy(io.Discard, stream); err != nil || wire.err != nil {
-		return 0, g.silent(ctx, errors.Join(err, wire.err))
-	}
-	if ledger.Digest(hash.Sum(nil)) != record.SHA256 {
-		return 0, liar(g.name(), "the content it delivered for record %s is not the registered one", record.Record.Record)
+	if digest != record.SHA256 {
+		return 0, otherContent(ctx, g, record.Record)
 	}
 	return size, errOpen
+}
+
+// receive has the content read, as far as read wants to, and returns the SHA-256 of all
+// of it, or of one byte more than the size when it is longer. It ends the delivery.
+func (d delivery) receive(ctx context.Context, size int64, read func(*bufio.Reader)) (ledger.Digest, error) {
+	defer d.end()
+	if d.err != nil {
+		return ledger.Digest{}, d.from.silent(ctx, d.err)
+	}
+	if d.response.StatusCode != http.StatusOK {
+		return ledger.Digest{}, d.from.problem(d.response)
+	}
+	wire := newFlow(d.cancel).through(io.LimitReader(d.response.Body, size+1))
+	hash := sha256.New()
+	stream := bufio.NewReader(io.TeeReader(wire, hash))
+	read(stream)
+	if _, err := io.Copy(io.Discard, stream); err != nil || wire.err != nil {
+		return ledger.Digest{}, d.from.silent(ctx, errors.Join(err, wire.err))
+	}
+	return ledger.Digest(hash.Sum(nil)), nil
+}
+
+// otherContent says who is at fault for content whose SHA-256 is not the registered one:
+// the author, when it is what the registered CID names, else the gateway. It has the
+// content delivered again, so that nobody need compute a CID for nothing.
+func otherContent(ctx context.Context, g *gateway, record ledger.Record) error {
+	var name string
+	var errName error
+	digest, err := order(ctx, g, record).receive(ctx, record.Size, func(stream *bufio.Reader) {
+		name, errName = cid.Of(stream)
+	})
+	if errors.Join(err, errName) == nil && name == record.CID && digest != record.SHA256 {
+		return fmt.Errorf("%w: its CID and its SHA-256 are of different contents", emr.ErrNotRegistered)
+	}
+	return liar(g.name(), "the content it delivered for record %s is not the registered one", record.Record)
 }
 
 // authorLied turns emr.ErrNotRegistered into the blame it stands for.

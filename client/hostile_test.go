@@ -479,6 +479,7 @@ func TestContentThatAllAlterIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	a.SHA256[0] ^= 1 // as if every gateway delivered something else
+	a.CID = "bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku"
 	path := filepath.Join(t.TempDir(), "out")
 	identity := agefile.NewIdentity(p.patient.keys.record(record, firstVersion))
 	_, blame, err := p.requester.save(t.Context(), locked{Record: a.Record, identity: identity}, path)
@@ -653,6 +654,38 @@ func TestAuthorWhoLiesIsNamedAndTheRecordDisputed(t *testing.T) {
 	}
 	if disputed.State != ledger.Disputed {
 		t.Errorf("the record is %s, want disputed", disputed.State)
+	}
+}
+
+// Content that is what its CID names was delivered honestly: the registration is wrong.
+func TestAuthorWhoRegistersAnotherDigestIsNamed(t *testing.T) {
+	t.Parallel()
+	p := newTrio(t)
+	a, identity, err := p.patient.ownRecord(t.Context(), p.upload(t, []byte("emr")), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.SHA256[0] ^= 1
+	path := filepath.Join(t.TempDir(), "out")
+	_, blame, err := p.patient.save(t.Context(), locked{Record: a.Record, identity: identity}, path)
+	if !errors.Is(err, emr.ErrNotRegistered) || len(blame) > 0 {
+		t.Errorf("got %v, blamed %v, want %v and no gateway blamed", err, blame, emr.ErrNotRegistered)
+	}
+	if left, _ := os.ReadDir(filepath.Dir(path)); len(left) > 0 {
+		t.Errorf("files are left behind: %v", left)
+	}
+}
+
+func TestPatientWithAnotherSeedBlamesNobody(t *testing.T) {
+	t.Parallel()
+	p := newTrio(t)
+	record := p.upload(t, []byte("emr"))
+	p.patient.keys = newTestKeyring(t)
+	_, err := p.patient.Open(t.Context(), record, 0, filepath.Join(t.TempDir(), "out"))
+	wantCode(t, err, fault.FragmentInvalid)
+	var lie *LiarError
+	if errors.As(err, &lie) {
+		t.Errorf("got %v, want nobody to be blamed", err)
 	}
 }
 

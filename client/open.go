@@ -54,7 +54,7 @@ func (c *Client) Open(ctx context.Context, record ledger.ID, version int, path s
 // proxies re-encrypt for a grantee.
 func (c *Client) identityFor(ctx context.Context, a agreed, held <-chan holding, opened *Opened) (age.Identity, error) {
 	if a.Patient == c.identity.User {
-		return agefile.NewIdentity(c.keys.record(a.Record.Record, a.Version)), nil
+		return c.ownIdentity(a)
 	}
 	if held == nil {
 		held = c.holding(ctx, a.Record.Record)
