@@ -26,6 +26,11 @@ const (
 	findTimeout = 15 * time.Second
 	// stallTimeout bounds the wait for more bytes of a stream.
 	stallTimeout = 30 * time.Second
+	// leastRate is what a stream must keep up on average once it has been waited for
+	// as long as grace, in bytes a second: whoever delivers a byte at a time would
+	// occupy its reader for ever. Blocks that have come stay for the next attempt.
+	leastRate = 256 << 10
+	grace     = time.Minute
 	// pinTimeout bounds the pinning of content that is already here.
 	pinTimeout = 2 * time.Minute
 
@@ -116,19 +121,28 @@ func (n *Node) Open(ctx context.Context, cid string, part Range) (io.ReadCloser,
 	return &stream{body: response.Output, watchdog: watchdog, cancel: cancel}, nil
 }
 
-// stream gives up when no byte comes for a while.
+// stream gives up when no byte comes for a while, or too few come for long.
 type stream struct {
 	body     io.ReadCloser
 	watchdog *time.Timer
 	cancel   context.CancelFunc
+
+	received int64         // bytes
+	waited   time.Duration // for the node: a slow reader on our side is no stall of it
 }
 
 func (s *stream) Read(b []byte) (int, error) {
+	began := time.Now()
 	s.watchdog.Reset(stallTimeout)
 	n, err := s.body.Read(b)
-	s.watchdog.Stop() // a slow reader on our side is no stall of the node
-	if err != nil && !errors.Is(err, io.EOF) {
-		err = unavailable(err, "the content broke off; try again")
+	s.watchdog.Stop()
+	s.received += int64(n)
+	s.waited += time.Since(began)
+	switch {
+	case err != nil && !errors.Is(err, io.EOF):
+		return n, unavailable(err, "the content broke off; try again")
+	case err == nil && s.waited > grace+time.Duration(s.received/leastRate)*time.Second:
+		return n, fault.New(fault.ContentUnavailable, "the content comes too slowly; try again")
 	}
 	return n, err
 }
