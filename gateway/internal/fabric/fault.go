@@ -76,6 +76,8 @@ func peerFault(answer *status.Status) *fault.Error {
 	switch {
 	case strings.Contains(texts, "access denied"):
 		return fault.New(fault.PermissionDenied, "the peer does not accept the signature or its certificate")
+	case strings.Contains(texts, "incorrect timestamp"):
+		return fault.New(fault.InvalidArgument, "the transaction's time is far off the peer's; check the device's clock")
 	case answer.Code() == codes.ResourceExhausted:
 		return fault.New(fault.RateLimited, "the hospital's peer is busy; try again")
 	case strings.Contains(texts, "orderer"):
