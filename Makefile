@@ -1,7 +1,7 @@
 # `make` alone lists what it can do.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help build demo up down purge status test check cover bench fuzz
+.PHONY: help build demo up down purge status test check cover bench chaos fuzz
 
 help: ## list what make can do
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ check: ## format, vet and lint
 
 bench: ## measure every job against its floor, into docs/benchmarks.md (an hour)
 	go run ./test/bench
+
+chaos: ## put the network under every fault there is, for an hour or two (needs root)
+	go test -v -timeout 4h ./test/chaos -long
 
 fuzz: ## run every fuzz target for a minute (FUZZTIME=10s for less)
 	@scripts/fuzz

@@ -71,7 +71,11 @@ func (l *load) suffer(ctx context.Context, f mishap) error {
 		return fmt.Errorf("inject: %w", err)
 	}
 	began := time.Now()
-	lasting, end := context.WithTimeout(ctx, max(f.lasts, recovery/4))
+	lasts := f.lasts
+	if lasts == 0 {
+		lasts = recovery / 4
+	}
+	lasting, end := context.WithTimeout(ctx, lasts)
 	defer end()
 	// That people are told something while the fault is there is no promise.
 	_ = l.pulse.await(lasting, began, func(marks []mark) bool { return f.lasts == 0 && len(marks) >= enough })
@@ -108,7 +112,7 @@ func schedule(l *load, dice *rand.Rand) []mishap {
 	for _, leads := range []bool{true, false} {
 		sorts = append(sorts, []mishap{orderer(leads, dice, killed), orderer(leads, dice, paused), orderer(leads, dice, wiped)})
 	}
-	var peers, rules, contents, gateways, whole, disks, damages []mishap
+	var peers, rules, contents, gateways, whole, disks []mishap
 	for _, o := range hospitals {
 		peer := o.Peers[0]
 		peers = append(peers, killed(peer), paused(peer), wiped(peer))
@@ -116,10 +120,9 @@ func schedule(l *load, dice *rand.Rand) []mishap {
 		contents = append(contents, killed(o.IPFS), paused(o.IPFS), wipedContent(l, o))
 		gateways = append(gateways, killed(o.Gateway), paused(o.Gateway), wipedGateway(o))
 		whole = append(whole, lost(o), parted(o), slowed(o))
-		disks = append(disks, filled(peer), filled(o.Orderer), filled(o.IPFS), filled(o.Gateway), unsynced(peer), unsynced(o.Orderer))
-		damages = append(damages, damagedBlocks(l, o), damagedLedger(peer))
+		disks = append(disks, damagedBlocks(l, o), damagedLedger(peer), filled(peer), filled(o.Orderer), filled(o.IPFS), filled(o.Gateway), unsynced(peer), unsynced(o.Orderer))
 	}
-	sorts = append(sorts, peers, rules, contents, gateways, whole, disks, damages)
+	sorts = append(sorts, peers, rules, contents, gateways, whole, disks)
 	return draw(sorts, dice)
 }
 

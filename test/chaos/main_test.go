@@ -41,7 +41,7 @@ func run(m *testing.M) int {
 	if os.Getenv(inside) == "" {
 		return enter()
 	}
-	if err := within(m); err != nil {
+	if err := runInside(m); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
@@ -79,7 +79,7 @@ func enter() int {
 // errFailed says that tests failed, which they have told themselves.
 var errFailed = errors.New("to repeat this run: go test ./test/chaos -seed ")
 
-func within(m *testing.M) (err error) {
+func runInside(m *testing.M) (err error) {
 	if err := syscall.Mount("", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, ""); err != nil {
 		return err
 	}

@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/pie-consortium/pie/gateway/api"
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/fault"
@@ -45,6 +47,8 @@ func verify(t *testing.T, stories []*story) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), agreement)
 	defer cancel()
+	var checking errgroup.Group
+	checking.SetLimit(4)
 	for _, s := range stories {
 		for _, err := range s.wrong {
 			t.Errorf("record %s: %v%s", s.record, err, s.journal.String())
@@ -52,10 +56,14 @@ func verify(t *testing.T, stories []*story) {
 		if s.record == "" {
 			continue
 		}
-		if err := eventually(ctx, s.check); err != nil {
-			t.Errorf("record %s: %v%s", s.record, err, s.journal.String())
-		}
+		checking.Go(func() error {
+			if err := eventually(ctx, s.check); err != nil {
+				t.Errorf("record %s: %v%s", s.record, err, s.journal.String())
+			}
+			return nil
+		})
 	}
+	_ = checking.Wait() // each has told its errors
 	for _, p := range partiesOf(stories) {
 		if err := eventually(ctx, func(ctx context.Context) error { return checkSlots(ctx, p, stories) }); err != nil {
 			t.Error(err)

@@ -37,10 +37,13 @@ type story struct {
 	wrong   []error  // what no fault excuses
 }
 
+// stepFunc does one step of a story.
+type stepFunc = func(*story, context.Context) error
+
 // steps of a story in their order. The first opening comes too early and must fail.
 var steps = []struct {
 	name string
-	do   func(*story, context.Context) error
+	do   stepFunc
 }{
 	{"authorize", (*story).authorize},
 	{"upload", (*story).upload},
@@ -187,11 +190,22 @@ func (l *load) tell(ctx context.Context, party int, s *story) {
 			told = e.outcome
 			s.write(e)
 			l.pulse.add(mark{party, e})
+			if told != acknowledged {
+				rest(ctx)
+			}
 		}
 	}
 }
 
-func (l *load) attempt(name string, s *story, do func(*story, context.Context) error) entry {
+// rest is what people do before they try again.
+func rest(ctx context.Context) {
+	select {
+	case <-time.After(pause):
+	case <-ctx.Done():
+	}
+}
+
+func (l *load) attempt(name string, s *story, do stepFunc) entry {
 	l.working.RLock()
 	defer l.working.RUnlock()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
