@@ -251,7 +251,52 @@ func TestForgedCardIsDetected(t *testing.T) {
 	}
 	betray(t, p.patient, "HospitalA", rewrite(t, "/v1/users/HospitalB/*", func(user *ledger.UserView) { user.Card = card }))
 	_, err = p.patient.Grant(t.Context(), request.Request, time.Now().Add(time.Hour))
-	wantLiar(t, err, "HospitalA")
+	wantBadCard(t, err, p.requester.identity.User)
+}
+
+// wantBadCard wants the user to be named, and nobody to be called a liar: a card is told
+// by whoever registered it.
+func wantBadCard(t *testing.T, err error, user ledger.UserID) {
+	t.Helper()
+	var bad *CardError
+	var lie *LiarError
+	if !errors.As(err, &bad) || bad.User != user || !strings.Contains(err.Error(), user.String()) || fault.CodeOf(err) != fault.Altered {
+		t.Errorf("got %v, want the card of %s to be refused", err, user)
+	}
+	if errors.As(err, &lie) {
+		t.Errorf("%s is blamed", lie.Who)
+	}
+}
+
+// A statement that its owner made, at a time or of a key that will not do, is no lie of
+// the gateway's, whether or not the ledger should have refused it.
+func TestUnfitStatementOfItsOwnerBlamesNoGateway(t *testing.T) {
+	t.Parallel()
+	p := newTrio(t)
+	record := p.upload(t, []byte("emr"))
+	request := p.request(t, record)
+	user := p.requester.identity.User
+	key := p.requester.keys.receiving().PublicKey().Bytes()
+	for name, unfit := range map[string]trust.KeyStatement{
+		"a time before its certificate": {Kind: ledger.ReceivingKey, Key: key, User: user, Issued: time.Now().Add(-24 * time.Hour)},
+		"no point":                      {Kind: ledger.ReceivingKey, Key: make([]byte, 33), User: user, Issued: time.Now()},
+	} {
+		t.Run(name, func(t *testing.T) {
+			jws, err := p.requester.creator.Signer.SignKeyStatement(unfit)
+			if err != nil {
+				t.Fatal(err)
+			}
+			betray(t, p.patient, "HospitalA", rewrite(t, "/v1/users/HospitalB/*", func(user *ledger.UserView) {
+				user.Keys[ledger.ReceivingKey] = jws
+			}))
+			_, err = p.patient.Grant(t.Context(), request.Request, time.Now().Add(time.Hour))
+			wantCode(t, err, fault.Altered)
+			var lie *LiarError
+			if errors.As(err, &lie) || !strings.Contains(err.Error(), user.String()) {
+				t.Errorf("got %v, want %s to be named and nobody called a liar", err, user)
+			}
+		})
+	}
 }
 
 // A lying inbox is not believed either: the ledger knows what was requested.

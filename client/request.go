@@ -52,7 +52,7 @@ func (c *Client) Requests(ctx context.Context, state ledger.RequestState) ([]led
 }
 
 // CardOf returns a user's professional card, signed by an administrator of their own
-// hospital; false when they have none.
+// hospital; false when they have none. One that does not verify is a [CardError].
 func (c *Client) CardOf(ctx context.Context, user ledger.UserID) (trust.Card, bool, error) {
 	p, err := c.person(ctx, user)
 	if err != nil {

@@ -6,7 +6,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/pie-consortium/pie/client"
 	"github.com/pie-consortium/pie/ledger"
 )
 
@@ -52,6 +51,7 @@ type asked struct {
 	Name       string      `json:"name,omitempty"`
 	Department string      `json:"department,omitempty"`
 	CardRole   ledger.Role `json:"cardRole,omitempty"`
+	BadCard    bool        `json:"badCard,omitempty"` // it does not verify, so it says nothing
 }
 
 func (a *app) requests() *cobra.Command {
@@ -73,24 +73,24 @@ Name, department and role come from a card that the requester's own hospital sig
 			if err != nil {
 				return err
 			}
-			return a.printRequests(command.Context(), c, requests)
+			return a.printRequests(command.Context(), newPeople(c.CardOf), requests)
 		},
 	}
 	command.Flags().StringVar(&state, "state", "", "pending, granted or denied (default all)")
 	return command
 }
 
-func (a *app) printRequests(ctx context.Context, c *client.Client, requests []ledger.AccessRequest) error {
-	shown, people := []asked{}, newPeople(c)
+func (a *app) printRequests(ctx context.Context, people *people, requests []ledger.AccessRequest) error {
+	shown := []asked{}
 	rows := table{{"REQUEST", "RECORD", "PURPOSE", "STATE", "NAME", "ROLE", "DEPARTMENT", "USER", "REQUESTED"}}
 	for _, r := range requests {
 		card, err := people.card(ctx, r.Requester.User)
 		if err != nil {
 			return err
 		}
-		shown = append(shown, asked{r, card.Name, card.Department, card.Role})
+		shown = append(shown, asked{r, card.Name, card.Department, card.Role, card.bad})
 		rows = append(rows, []string{string(r.Request), string(r.Record), string(r.Purpose), string(r.State),
-			dash(card.Name), dash(card.Role), dash(card.Department), r.Requester.User.String(), date(r.Requested)})
+			card.shownName(), dash(card.Role), dash(card.Department), r.Requester.User.String(), date(r.Requested)})
 	}
 	return a.printList(shown, rows)
 }

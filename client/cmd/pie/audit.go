@@ -15,7 +15,8 @@ import (
 // audited is an access with the name of who tried.
 type audited struct {
 	ledger.Access
-	Name string `json:"name,omitempty"`
+	Name    string `json:"name,omitempty"`
+	BadCard bool   `json:"badCard,omitempty"` // it does not verify, so it says nothing
 }
 
 func (a *app) audit() *cobra.Command {
@@ -33,13 +34,13 @@ func (a *app) audit() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.printAccesses(command.Context(), c, accesses)
+			return a.printAccesses(command.Context(), newPeople(c.CardOf), accesses)
 		},
 	}
 }
 
-func (a *app) printAccesses(ctx context.Context, c *client.Client, accesses []ledger.Access) error {
-	shown, people := []audited{}, newPeople(c)
+func (a *app) printAccesses(ctx context.Context, people *people, accesses []ledger.Access) error {
+	shown := []audited{}
 	rows := table{{"TIME", "NAME", "ROLE", "USER", "PURPOSE", "OUTCOME"}}
 	for _, access := range accesses {
 		card, err := people.card(ctx, access.User.User)
@@ -50,8 +51,8 @@ func (a *app) printAccesses(ctx context.Context, c *client.Client, accesses []le
 		if !access.Decision.Allowed {
 			outcome = "refused: " + string(access.Decision.Code) + " (" + access.Decision.Rule + ")"
 		}
-		shown = append(shown, audited{access, card.Name})
-		rows = append(rows, []string{date(access.Time), dash(card.Name), string(access.User.Role),
+		shown = append(shown, audited{access, card.Name, card.bad})
+		rows = append(rows, []string{date(access.Time), card.shownName(), string(access.User.Role),
 			access.User.User.String(), dash(access.Purpose), outcome})
 	}
 	return a.printValue(shown, rows)
@@ -59,23 +60,38 @@ func (a *app) printAccesses(ctx context.Context, c *client.Client, accesses []le
 
 // people remembers cards, so that each is asked for once.
 type people struct {
-	c     *client.Client
-	cards map[ledger.UserID]trust.Card
+	ask   func(context.Context, ledger.UserID) (trust.Card, bool, error)
+	cards map[ledger.UserID]card
 }
 
-func newPeople(c *client.Client) *people {
-	return &people{c: c, cards: map[ledger.UserID]trust.Card{}}
+// card is the zero card for those who have none, and a mark for one that does not verify.
+type card struct {
+	trust.Card
+	bad bool
 }
 
-// card is the zero card for those who have none.
-func (p *people) card(ctx context.Context, user ledger.UserID) (trust.Card, error) {
-	if card, known := p.cards[user]; known {
-		return card, nil
+func (c card) shownName() string {
+	if c.bad {
+		return "card does not verify"
 	}
-	card, _, err := p.c.CardOf(ctx, user)
-	if err != nil && !errors.Is(err, fault.New(fault.NotFound, "")) {
-		return card, err
+	return dash(c.Name)
+}
+
+func newPeople(ask func(context.Context, ledger.UserID) (trust.Card, bool, error)) *people {
+	return &people{ask: ask, cards: map[ledger.UserID]card{}}
+}
+
+// card looks somebody's card up. A bad one is a mark: it is not to keep the others from
+// being shown.
+func (p *people) card(ctx context.Context, user ledger.UserID) (card, error) {
+	if known, found := p.cards[user]; found {
+		return known, nil
 	}
-	p.cards[user] = card
-	return card, nil
+	signed, _, err := p.ask(ctx, user)
+	var bad *client.CardError
+	if err != nil && !errors.As(err, &bad) && !errors.Is(err, fault.New(fault.NotFound, "")) {
+		return card{}, err
+	}
+	p.cards[user] = card{signed, bad != nil}
+	return p.cards[user], nil
 }

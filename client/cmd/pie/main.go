@@ -44,7 +44,9 @@ func run() int {
 	if err == nil {
 		return 0
 	}
-	fmt.Fprintln(os.Stderr, describe(err))
+	for line := range strings.SplitSeq(describe(err), "\n") {
+		fmt.Fprintln(os.Stderr, printable(line))
+	}
 	return exitCode(err)
 }
 

@@ -31,7 +31,7 @@ has been verified; --out - writes it to standard output then.`,
 			open := func(path string) (client.Opened, error) {
 				opened, err := c.Open(command.Context(), ledger.ID(arguments[0]), 0, path)
 				for _, lie := range opened.Blamed {
-					_, _ = fmt.Fprintf(a.err, "warning: %v\n", lie)
+					_, _ = fmt.Fprintln(a.err, printable("warning: "+lie.Error()))
 				}
 				return opened, err
 			}

@@ -3,9 +3,11 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode"
 )
 
 // table is rows of cells.
@@ -45,11 +47,26 @@ func (a *app) printValue(value any, rows table) error {
 func (a *app) printTable(rows table) error {
 	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
 	for _, row := range rows {
+		row = slices.Clone(row)
+		for i := range row {
+			row[i] = printable(row[i])
+		}
 		if _, err := fmt.Fprintln(w, strings.TrimRight(strings.Join(row, "\t"), "\t")); err != nil {
 			return err
 		}
 	}
 	return w.Flush()
+}
+
+// printable keeps what others wrote from playing tricks on a terminal: it leaves no
+// escape sequence, no change of direction and no line break in a text.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return ' '
+	}, text)
 }
 
 // date writes a time for people, in UTC so that everybody sees the same.
