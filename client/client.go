@@ -3,6 +3,7 @@ package client
 import (
 	"cmp"
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/http"
@@ -57,13 +58,9 @@ func open(store *home.Home, keys home.Keys, traffic *meter) (*Client, error) {
 	if err := store.ReadJSON(invitationFile, &invitation); err != nil {
 		return nil, err
 	}
-	text, err := store.Read(certificateFile)
+	certificate, err := readCertificate(store)
 	if err != nil {
-		return nil, fmt.Errorf("no certificate yet; finish enrolling: pie enroll --invitation FILE: %w", err)
-	}
-	certificate, err := trust.ParseCertificate(text)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", certificateFile, err)
+		return nil, err
 	}
 	signer, err := trust.NewSigner(certificate, keys.Identity)
 	if err != nil {
@@ -72,12 +69,36 @@ func open(store *home.Home, keys home.Keys, traffic *meter) (*Client, error) {
 	c := &Client{home: store, bundle: &invitation.Bundle, card: invitation.Card, traffic: traffic}
 	c.creator = proposal.Creator{MSP: invitation.MSP, Signer: signer}
 	if c.identity, err = c.bundle.Identify(certificate, time.Now()); err != nil {
-		return nil, err
+		return nil, notVouched(certificate, err)
 	}
 	if c.keys, err = newKeyring(keys.Seed); err != nil {
 		return nil, err
 	}
 	return c, c.connect(invitation.Gateway, traffic.dial)
+}
+
+func readCertificate(store *home.Home) (*x509.Certificate, error) {
+	text, err := store.Read(certificateFile)
+	if err != nil {
+		return nil, fmt.Errorf("no certificate yet; finish enrolling: pie enroll --invitation FILE: %w", err)
+	}
+	certificate, err := trust.ParseCertificate(text)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", certificateFile, err)
+	}
+	return certificate, nil
+}
+
+// notVouched says what to do about the own certificate when nobody vouches for it now.
+func notVouched(certificate *x509.Certificate, err error) error {
+	now := time.Now()
+	switch {
+	case now.After(certificate.NotAfter):
+		return fault.New(fault.Unauthenticated, "your certificate ended on %s; %s", certificate.NotAfter.UTC().Format(time.DateOnly), askAgain)
+	case now.Before(certificate.NotBefore):
+		return fault.New(fault.Unauthenticated, "your certificate begins at %s; check this device's clock", certificate.NotBefore.UTC().Format(time.RFC3339))
+	}
+	return fault.New(fault.Unauthenticated, "%v; %s", err, askAgain)
 }
 
 // connect prepares the gateways of all members, the user's own first. Nothing is

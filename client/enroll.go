@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/pie-consortium/pie/client/internal/home"
@@ -16,7 +17,11 @@ import (
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/fault"
 	"github.com/pie-consortium/pie/ledger/trust"
+	"github.com/pie-consortium/pie/umbral"
 )
+
+// askAgain is what to do when an invitation or a certificate is of no more use.
+const askAgain = "ask your hospital's IT for a new invitation, then: pie enroll --invitation FILE"
 
 // registration is what the user registers, kept so that a repeat is identical.
 type registration struct {
@@ -27,7 +32,19 @@ type registration struct {
 // Enroll makes a home in the directory for the invited user: keys made here, a
 // certificate from the hospital's CA, a registration on the ledger. The keys come
 // under the passphrase unless it is nil. Interrupted, it finishes when called again.
+//
+// A fresh invitation for the user of an old home brings the trust bundle up to date, and
+// the certificate when that is in the last third of its life or over; keys stay.
 func Enroll(ctx context.Context, dir string, invitation *trust.Invitation, passphrase func() (string, error)) (*Client, error) {
+	c, err := certified(ctx, dir, invitation, passphrase)
+	if err != nil {
+		return nil, err
+	}
+	return c, c.register(ctx)
+}
+
+// certified is the client of somebody invited, who may not be registered yet.
+func certified(ctx context.Context, dir string, invitation *trust.Invitation, passphrase func() (string, error)) (*Client, error) {
 	store, err := home.Create(dir)
 	if err != nil {
 		return nil, err
@@ -40,7 +57,11 @@ func Enroll(ctx context.Context, dir string, invitation *trust.Invitation, passp
 		return nil, err
 	}
 	traffic := new(meter)
-	if !store.Has(certificateFile) {
+	due, err := certificateDue(store, &invitation.Bundle)
+	if err != nil {
+		return nil, err
+	}
+	if due {
 		certificate, err := certify(ctx, keys, invitation, traffic)
 		if err != nil {
 			return nil, err
@@ -49,15 +70,26 @@ func Enroll(ctx context.Context, dir string, invitation *trust.Invitation, passp
 			return nil, err
 		}
 	}
-	c, err := open(store, keys, traffic)
-	if err != nil {
-		return nil, err
+	return open(store, keys, traffic)
+}
+
+// certificateDue reports whether a certificate is wanted: there is none, the members do
+// not vouch for it any more, or less than a third of its life is left.
+func certificateDue(store *home.Home, bundle *trust.Bundle) (bool, error) {
+	if !store.Has(certificateFile) {
+		return true, nil
 	}
-	return c, c.register(ctx)
+	certificate, err := readCertificate(store)
+	if err != nil {
+		return false, err
+	}
+	now, life := time.Now(), certificate.NotAfter.Sub(certificate.NotBefore)
+	_, err = bundle.Identify(certificate, now)
+	return err != nil || certificate.NotAfter.Sub(now) < life/3, nil
 }
 
 // adopt keeps the invitation without its secret. A home with a certificate belongs to
-// its user and takes no other.
+// its user and takes no other's.
 func adopt(store *home.Home, invitation *trust.Invitation) error {
 	var old trust.Invitation
 	if store.Has(certificateFile) {
@@ -67,7 +99,6 @@ func adopt(store *home.Home, invitation *trust.Invitation) error {
 		if old.MSP != invitation.MSP || old.Pseudonym != invitation.Pseudonym {
 			return fault.New(fault.AlreadyExists, "this home belongs to %s/%s; choose another with --home", old.MSP, old.Pseudonym)
 		}
-		return nil
 	}
 	kept := *invitation
 	kept.Secret = ""
@@ -118,6 +149,9 @@ func certify(ctx context.Context, keys home.Keys, invitation *trust.Invitation, 
 			Csr: string(csr), Pseudonym: invitation.Pseudonym, Secret: invitation.Secret,
 		})
 	})
+	if fault.CodeOf(err) == fault.Unauthenticated {
+		err = fmt.Errorf("%w; %s", err, askAgain)
+	}
 	if err != nil {
 		return "", fmt.Errorf("certificate for %s/%s: %w", invitation.MSP, invitation.Pseudonym, err)
 	}
@@ -128,6 +162,8 @@ func certify(ctx context.Context, keys home.Keys, invitation *trust.Invitation, 
 }
 
 // checkCertificate wants the user's own key and name, vouched for by their hospital.
+// Whether it is valid now is not asked: this device's clock may be wrong, and the secret
+// is spent.
 func checkCertificate(text string, keys home.Keys, invitation *trust.Invitation) error {
 	certificate, err := trust.ParseCertificate([]byte(text))
 	if err != nil {
@@ -136,7 +172,7 @@ func checkCertificate(text string, keys home.Keys, invitation *trust.Invitation)
 	if _, err := trust.NewSigner(certificate, keys.Identity); err != nil {
 		return err
 	}
-	identity, err := invitation.Bundle.Identify(certificate, time.Now())
+	identity, err := invitation.Bundle.Identify(certificate, certificate.NotBefore)
 	if err != nil {
 		return err
 	}
@@ -158,6 +194,9 @@ func (c *Client) register(ctx context.Context) error {
 	}
 	c.step("registering %s", c.identity.User)
 	user, _, err := submit[ledger.User](ctx, c, change{ledger.TxRegisterUser, statement.Arguments, private})
+	if fault.CodeOf(err) == fault.AlreadyExists {
+		return c.checkRegistered(ctx)
+	}
 	if err != nil {
 		return fmt.Errorf("register %s: %w", c.identity.User, err)
 	}
@@ -167,18 +206,50 @@ func (c *Client) register(ctx context.Context) error {
 	return nil
 }
 
+// checkRegistered wants the ledger to hold this device's keys. Signed under a certificate
+// that has been replaced since, they read otherwise there, and that is as good.
+func (c *Client) checkRegistered(ctx context.Context) error {
+	p, err := c.person(ctx, c.identity.User)
+	if err != nil {
+		return err
+	}
+	for kind, own := range map[ledger.KeyKind]*umbral.PublicKey{
+		ledger.ReceivingKey: c.keys.receiving().PublicKey(), ledger.VerifyingKey: c.keys.signer().VerifyingKey(),
+	} {
+		key, err := p.key(kind)
+		if err != nil {
+			return err
+		}
+		if !key.Equal(own) {
+			return fault.New(fault.AlreadyExists, "%s is registered with other keys than this home's; use the home that was enrolled first", c.identity.User)
+		}
+	}
+	return nil
+}
+
 // registration is the kept one, or a new one that is kept before it is used: a
-// signature made anew would make another registration of the same keys.
+// signature made anew would make another registration of the same keys. One that the
+// ledger would refuse is made anew: the device's clock was wrong, or the certificate has
+// been replaced.
 func (c *Client) registration() (registration, error) {
 	var kept registration
 	if c.home.Has(registrationFile) {
-		return kept, c.home.ReadJSON(registrationFile, &kept)
+		if err := c.home.ReadJSON(registrationFile, &kept); err != nil {
+			return kept, err
+		}
+		refused := func(jws string) bool {
+			_, err := trust.ReadKeyStatement(jws, c.identity.User, c.creator.Signer.Certificate, time.Now())
+			return err != nil
+		}
+		if !slices.ContainsFunc(kept.Arguments.Keys, refused) {
+			return kept, nil
+		}
 	}
 	keys, err := c.keys.statements(c.creator.Signer, c.identity.User)
 	if err != nil {
 		return kept, err
 	}
-	kept.Arguments.Keys = keys
+	kept = registration{Arguments: ledger.RegisterUser{Keys: keys}}
 	if _, has, err := c.Card(); err != nil {
 		return kept, fmt.Errorf("the invitation's professional card: %w", err)
 	} else if has {
