@@ -31,6 +31,8 @@ const (
 	// occupy its reader for ever. Blocks that have come stay for the next attempt.
 	leastRate = 256 << 10
 	grace     = time.Minute
+	// readyTimeout bounds the wait for a sign of life.
+	readyTimeout = 3 * time.Second
 	// pinTimeout bounds the pinning of content that is already here.
 	pinTimeout = 2 * time.Minute
 
@@ -165,6 +167,8 @@ func (n *Node) Pin(ctx context.Context, cid string) error {
 
 // Ready asks whether the node answers.
 func (n *Node) Ready(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
+	defer cancel()
 	return n.api.Request("version").Exec(ctx, nil)
 }
 

@@ -22,13 +22,12 @@ import (
 	"github.com/pie-consortium/pie/ledger/fault"
 )
 
+// The longest pauses: between attempts at a content that nobody has, at one that this
+// hospital's own peer or node stands in the way of, and before events are followed again.
 const (
-	// Pauses between attempts begin with the first and double up to the longest.
-	firstPause         = time.Second
+	longestLostPause   = 4 * time.Hour
 	longestFetchPause  = 5 * time.Minute
 	longestFollowPause = 10 * time.Second
-	// maxFetches bounds how many contents are fetched at once.
-	maxFetches = 4
 )
 
 // Keeper follows the events and keeps this hospital's replicas.
@@ -36,9 +35,8 @@ type Keeper struct {
 	options    Options
 	checkpoint *fabric.Checkpoint
 	pending    pending
-	slots      chan struct{}
+	backlog    backlog
 	waiting    prometheus.Gauge
-	fetches    sync.WaitGroup
 
 	mutex   sync.Mutex
 	stopped error // why the event stream is down
@@ -69,7 +67,7 @@ func Open(options Options, registry *prometheus.Registry) (*Keeper, error) {
 		Name: "pie_gateway_replicas_pending", Help: "Record versions whose replica is still to be decided or fetched.",
 	})
 	return &Keeper{
-		options: options, checkpoint: checkpoint, pending: pending, slots: make(chan struct{}, maxFetches),
+		options: options, checkpoint: checkpoint, pending: pending, backlog: newBacklog(),
 		waiting: waiting, stopped: errors.New("the event stream has not begun"),
 	}, registry.Register(waiting)
 }
@@ -94,11 +92,18 @@ func (k *Keeper) Run(ctx context.Context) error {
 		return errors.Join(err, k.checkpoint.Close())
 	}
 	for _, version := range left {
-		k.begin(ctx, version)
+		k.enqueue(k.backlog.retries, version)
 	}
+	var fetches sync.WaitGroup
+	fetches.Go(func() { k.backlog.run(ctx, k.pursue) })
 	k.followAlways(ctx)
-	k.fetches.Wait()
+	fetches.Wait()
 	return k.checkpoint.Close()
+}
+
+func (k *Keeper) enqueue(in *lane, version ledger.RecordVersion) {
+	k.waiting.Inc()
+	in.put(job{version: version, due: time.Now()})
 }
 
 func (k *Keeper) followAlways(ctx context.Context) {
@@ -121,7 +126,7 @@ func (k *Keeper) followAlways(ctx context.Context) {
 
 func (k *Keeper) follow(ctx context.Context) error {
 	k.setStopped(nil)
-	if err := k.options.Peer.Follow(ctx, k.checkpoint, func(e fabric.Event) error { return k.process(ctx, e) }); err != nil {
+	if err := k.options.Peer.Follow(ctx, k.checkpoint, k.process); err != nil {
 		return err
 	}
 	return errors.New("the peer closed it")
@@ -129,7 +134,7 @@ func (k *Keeper) follow(ctx context.Context) error {
 
 // process only notes the version, on disk: a content that is slow to come must not
 // hold up the events behind it.
-func (k *Keeper) process(ctx context.Context, event fabric.Event) error {
+func (k *Keeper) process(event fabric.Event) error {
 	if event.Name != ledger.RecordRegistered {
 		return nil
 	}
@@ -152,7 +157,7 @@ func (k *Keeper) process(ctx context.Context, event fabric.Event) error {
 			return err
 		}
 		if added {
-			k.begin(ctx, version)
+			k.enqueue(k.backlog.fresh, version)
 		}
 	}
 	return nil
@@ -163,39 +168,35 @@ func (k *Keeper) keeps(record ledger.Record) bool {
 	return slices.Contains(keepers(record, k.options.Members), k.options.MSP)
 }
 
-// begin tries until the version is done or the context ends.
-func (k *Keeper) begin(ctx context.Context, version ledger.RecordVersion) {
-	k.waiting.Inc()
-	k.fetches.Go(func() {
-		defer k.waiting.Dec()
-		log := k.options.Log.With("record", version.Record, "version", version.Version)
-		if !k.pursue(ctx, version, log) {
-			return
-		}
-		if err := k.pending.remove(version); err != nil {
-			log.Error("pending replica is not forgotten", "error", err)
-		}
-	})
+// pursue makes one attempt. It reports whether the version is done, or else how long the
+// pause before the next attempt may become.
+func (k *Keeper) pursue(ctx context.Context, j job) (bool, time.Duration) {
+	log := k.options.Log.With("record", j.version.Record, "version", j.version.Version)
+	err := k.attempt(ctx, j.version)
+	switch {
+	case err == nil:
+	case permanent(err):
+		log.Error("no replica is kept", "error", err)
+	case ctx.Err() != nil:
+		return false, 0
+	default:
+		log.Warn("replica is not here yet", "error", err, "attempts", j.failures+1)
+		return false, k.longestPause(ctx, err)
+	}
+	if err := k.pending.remove(j.version); err != nil {
+		log.Error("pending replica is not forgotten", "error", err)
+	}
+	k.waiting.Dec()
+	return true, 0
 }
 
-// pursue reports false when the context ended before the version was done.
-func (k *Keeper) pursue(ctx context.Context, version ledger.RecordVersion, log *slog.Logger) bool {
-	for pause := firstPause; ; pause = min(2*pause, longestFetchPause) {
-		err := k.attempt(ctx, version)
-		switch {
-		case err == nil:
-			return true
-		case permanent(err):
-			log.Error("no replica is kept", "error", err)
-			return true
-		case ctx.Err() != nil:
-			return false
-		}
-		log.Warn("replica is not here yet", "error", err, "pause", pause)
-		if !wait(ctx, pause) {
-			return false
-		}
+// longestPause tells a content that is lost from a neighbour of this gateway that is away
+// for a while.
+func (k *Keeper) longestPause(ctx context.Context, err error) time.Duration {
+	if fault.CodeOf(err) == fault.ContentUnavailable && k.options.Node.Ready(ctx) == nil {
+		return longestLostPause
 	}
+	return longestFetchPause
 }
 
 // permanent errors are those that another attempt cannot change: the content is not
@@ -209,12 +210,6 @@ func permanent(err error) bool {
 }
 
 func (k *Keeper) attempt(ctx context.Context, version ledger.RecordVersion) error {
-	select {
-	case k.slots <- struct{}{}:
-		defer func() { <-k.slots }()
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 	var record ledger.RecordView
 	query := ledger.ReadRecord{Record: version.Record, Version: version.Version}
 	if err := k.options.Peer.Evaluate(ctx, ledger.TxReadRecord, query, &record); err != nil {

@@ -1,0 +1,136 @@
+package replica
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/pie-consortium/pie/ledger"
+)
+
+const (
+	// freshFetches and retryFetches are how many contents are fetched at once for the
+	// first time, and again.
+	freshFetches = 4
+	retryFetches = 2
+	// firstPause is that before the second attempt; each further one is twice as long.
+	firstPause = time.Second
+	// idlePause is how long a lane without jobs sleeps when nobody wakes it.
+	idlePause = time.Hour
+)
+
+// job is a version that is still to be looked at.
+type job struct {
+	version  ledger.RecordVersion
+	failures int
+	due      time.Time
+}
+
+// after is the job's next turn; the pause before it is no longer than the longest.
+func (j job) after(now time.Time, longest time.Duration) job {
+	pause := firstPause
+	for range j.failures {
+		pause = min(2*pause, longest)
+	}
+	return job{j.version, j.failures + 1, now.Add(pause)}
+}
+
+// backlog is all that is still to be looked at. What has failed before waits in a lane
+// with workers of its own: contents that nobody has hold up none that is new.
+type backlog struct{ fresh, retries *lane }
+
+func newBacklog() backlog { return backlog{newLane(), newLane()} }
+
+// run works until the context ends. It hands each job to pursue, which reports whether
+// it is done, or else the longest pause that may come before the next attempt.
+func (b backlog) run(ctx context.Context, pursue func(context.Context, job) (done bool, longest time.Duration)) {
+	work := func(from *lane) {
+		for {
+			j, ok := from.take(ctx)
+			if !ok {
+				return
+			}
+			if done, longest := pursue(ctx, j); !done {
+				b.retries.put(j.after(time.Now(), longest))
+			}
+		}
+	}
+	var workers sync.WaitGroup
+	for range freshFetches {
+		workers.Go(func() { work(b.fresh) })
+	}
+	for range retryFetches {
+		workers.Go(func() { work(b.retries) })
+	}
+	workers.Wait()
+}
+
+// lane is a queue whose jobs may lie in the future.
+type lane struct {
+	changed chan struct{} // holds a value when a waiting worker must look again
+
+	mutex sync.Mutex
+	jobs  []job
+}
+
+func newLane() *lane { return &lane{changed: make(chan struct{}, 1)} }
+
+func (l *lane) put(j job) {
+	l.mutex.Lock()
+	l.jobs = append(l.jobs, j)
+	l.mutex.Unlock()
+	l.wake()
+}
+
+func (l *lane) wake() {
+	select {
+	case l.changed <- struct{}{}:
+	default: // somebody is to look already
+	}
+}
+
+// take waits for a job that is due. It reports false when the context ended first.
+func (l *lane) take(ctx context.Context) (job, bool) {
+	for ctx.Err() == nil {
+		j, pause := l.next(time.Now())
+		if pause == 0 {
+			l.wake() // there may be more for others
+			return j, true
+		}
+		select {
+		case <-ctx.Done():
+		case <-l.changed:
+		case <-time.After(pause):
+		}
+	}
+	return job{}, false
+}
+
+// next removes the job to do now: of those that are due the one that failed least, and
+// has waited longest. Without one it says how long to wait.
+func (l *lane) next(now time.Time) (job, time.Duration) {
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	best, pause := -1, idlePause
+	for i, j := range l.jobs {
+		if wait := j.due.Sub(now); wait > 0 {
+			pause = min(pause, wait)
+		} else if best < 0 || j.before(l.jobs[best]) {
+			best = i
+		}
+	}
+	if best < 0 {
+		return job{}, pause
+	}
+	j, last := l.jobs[best], len(l.jobs)-1
+	l.jobs[best] = l.jobs[last]
+	l.jobs = l.jobs[:last]
+	return j, 0
+}
+
+func (j job) before(other job) bool {
+	if j.failures != other.failures {
+		return j.failures < other.failures
+	}
+	return j.due.Before(other.due)
+}
