@@ -45,18 +45,45 @@ func searchRecords(ctx *state.Context, q ledger.SearchRecords) (ledger.List[ledg
 	return list, nil
 }
 
-// candidates pages through keys that end in time, record, version.
-func candidates(ctx *state.Context, q ledger.SearchRecords) (ledger.List[[]string], error) {
+// timeline is an index whose keys go on with time, record and version.
+type timeline interface {
+	Since(ctx *state.Context, begin time.Time, parts ...string) (string, error)
+	Page(ctx *state.Context, page ledger.Page, parts ...string) (ledger.List[[]string], error)
+}
+
+// narrowest is the index that a search goes along, and the parts its keys begin with.
+func narrowest(q ledger.SearchRecords) (timeline, []string) {
 	switch {
 	case q.Code != "":
-		return state.ByCode.Page(ctx, q.Page, q.Code)
+		return state.ByCode, []string{q.Code}
 	case q.Patient != ledger.UserID{}:
-		return state.ByPatient.Page(ctx, q.Page, q.Patient.MSP, q.Patient.Pseudonym)
+		return state.ByPatient, []string{q.Patient.MSP, q.Patient.Pseudonym}
 	case q.Class != "":
-		return state.ByClass.Page(ctx, q.Page, string(q.Class))
+		return state.ByClass, []string{string(q.Class)}
 	default:
-		return state.ByHospital.Page(ctx, q.Page, q.Hospital)
+		return state.ByHospital, []string{q.Hospital}
 	}
+}
+
+// candidates pages through time, record and version of what was registered in the
+// search's span of time, and looks at nothing outside it.
+func candidates(ctx *state.Context, q ledger.SearchRecords) (ledger.List[[]string], error) {
+	index, parts := narrowest(q)
+	if q.Bookmark == "" && !q.From.IsZero() {
+		var err error
+		if q.Bookmark, err = index.Since(ctx, q.From, parts...); err != nil {
+			return ledger.List[[]string]{}, err
+		}
+	}
+	keys, err := index.Page(ctx, q.Page, parts...)
+	if err != nil || q.To.IsZero() {
+		return keys, err
+	}
+	end := state.TimePart(q.To)
+	if late := slices.IndexFunc(keys.Rows, func(row []string) bool { return row[0] >= end }); late >= 0 {
+		keys.Rows, keys.Bookmark = keys.Rows[:late], ""
+	}
+	return keys, nil
 }
 
 func match(ctx *state.Context, q ledger.SearchRecords, reader ledger.Identity, v ledger.RecordVersion) (ledger.RecordView, bool, error) {

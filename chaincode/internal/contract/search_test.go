@@ -92,6 +92,36 @@ func TestSearchPages(t *testing.T) {
 	c.refused(fault.PermissionDenied, c.insurer, ledger.TxSearchRecords, behalf)
 }
 
+// What lies outside the span of time is not looked at: the first page, of one key, has
+// the one record inside it, and is the last.
+func TestSearchLooksAtItsSpanOnly(t *testing.T) {
+	c := newConsortium(t)
+	var begins []time.Time
+	for range 3 {
+		c.clock = c.clock.Add(time.Hour)
+		begins = append(begins, c.clock)
+		c.register(ledger.Imaging)
+	}
+	for name, q := range map[string]ledger.SearchRecords{
+		"by patient":  {Patient: c.patient.user},
+		"by hospital": {Hospital: "HospitalA"},
+		"by class":    {Class: ledger.Imaging},
+		"by code":     {Code: "http://snomed.info/sct|38341003"},
+	} {
+		q.Reader, q.Limit = c.colleague.identity(), 1
+		q.From, q.To = begins[2], begins[2].Add(time.Second)
+		newest := must[ledger.List[ledger.RecordView]](c.world, c.gatewayA, ledger.TxSearchRecords, q)
+		if len(newest.Rows) != 1 || newest.Bookmark != "" {
+			t.Errorf("%s: a page of the newest has %d records, bookmark %q", name, len(newest.Rows), newest.Bookmark)
+		}
+		q.From, q.To, q.Limit = begins[0], begins[1], 2
+		oldest := must[ledger.List[ledger.RecordView]](c.world, c.gatewayA, ledger.TxSearchRecords, q)
+		if len(oldest.Rows) != 1 || oldest.Bookmark != "" {
+			t.Errorf("%s: a page of the oldest has %d records, bookmark %q", name, len(oldest.Rows), oldest.Bookmark)
+		}
+	}
+}
+
 func TestReadRecordRefuses(t *testing.T) {
 	c := newConsortium(t)
 	u := c.register(ledger.Imaging)

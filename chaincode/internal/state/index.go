@@ -1,6 +1,11 @@
 package state
 
-import "github.com/pie-consortium/pie/ledger"
+import (
+	"slices"
+	"time"
+
+	"github.com/pie-consortium/pie/ledger"
+)
 
 // Index holds rows that are keys only. Adding reads nothing, so that writers of the
 // same index never conflict.
@@ -24,6 +29,12 @@ func (i Index) Add(ctx *Context, parts ...string) error {
 		return err
 	}
 	return ctx.stub.PutState(key, []byte{0})
+}
+
+// Since is a bookmark that stands before the first key whose part after the given ones
+// is this time or a later one.
+func (i Index) Since(ctx *Context, begin time.Time, parts ...string) (string, error) {
+	return Table[struct{}](i).key(ctx, append(slices.Clone(parts), TimePart(begin)))
 }
 
 // Page returns the remaining parts of the keys that begin with the given parts.

@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/fault"
@@ -70,6 +72,12 @@ func (t PrivateTable[T]) First(ctx *Context, parts ...string) (row T, found bool
 		return row, false, err
 	}
 	return row, true, json.Unmarshal(entry.Value, &row)
+}
+
+// Since is a bookmark that stands before the first key whose part after the given ones
+// is this time or a later one.
+func (t PrivateTable[T]) Since(_ *Context, begin time.Time, parts ...string) (string, error) {
+	return t.prefix(append(slices.Clone(parts), TimePart(begin))), nil
 }
 
 // Page returns the remaining parts, without the salt, of the keys that begin with the
