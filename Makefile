@@ -37,7 +37,7 @@ check: ## format, vet and lint
 	go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0 run
 	go run ./chaincode/lint -test=false ./chaincode/... ./ledger/...
 
-bench: ## measure every job against its floor, into docs/benchmarks.md (an hour)
+bench: ## measure every job against its floor, into docs/benchmarks.md (most of an hour)
 	go run ./test/bench
 
 chaos: ## put the network under every fault there is, for an hour or two (needs root)

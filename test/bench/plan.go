@@ -38,7 +38,7 @@ type load struct {
 var full = plan{
 	uploads:   []load{{400, 25}, {mB, 25}, {10 * mB, 15}, {100 * mB, 9}, {gB, 5}},
 	downloads: []load{{mB, 25}, {100 * mB, 11}, {gB, 5}},
-	pairs:     25, rounds: 7, clients: 64, each: 5,
+	pairs:     25, rounds: 5, clients: 64, each: 5,
 	records: []int{100, 10_000, 100_000}, searches: 60, batch: 500, large: gB,
 }
 
