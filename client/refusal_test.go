@@ -150,6 +150,62 @@ func TestUploadRepeatedAfterACrashFinishes(t *testing.T) {
 	wantCode(t, err, fault.AlreadyExists)
 }
 
+func TestUploadRepeatedWithOtherMetadataTakesThem(t *testing.T) {
+	t.Parallel()
+	p := newTrio(t)
+	n := p.newRecord(t, p.authorize(t, ledger.MedicalInformation), []byte("emr"))
+	file, err := os.Open(n.File)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	mistaken := n
+	mistaken.Summary.Salt, mistaken.Summary.Codes = ledger.NewSalt(), []string{"http://snomed.info/sct|38341003"}
+	if _, err := p.author.begin(t.Context(), mistaken, file); err != nil { // and then the physician thinks better of it
+		t.Fatal(err)
+	}
+	registered, err := p.author.Upload(t.Context(), n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	view, err := p.author.Record(t.Context(), n.Record, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if view.Summary == nil || !sameSummary(*view.Summary, n.Summary) {
+		t.Errorf("registered %+v, want %+v", view.Summary, n.Summary)
+	}
+	_, err = p.author.Upload(t.Context(), mistaken) // too late
+	wantCode(t, err, fault.AlreadyExists)
+	again, err := p.author.Upload(t.Context(), n)
+	if err != nil || again.CID != registered.CID {
+		t.Errorf("an identical repeat: %+v, %v", again, err)
+	}
+}
+
+func TestUploadWhoseContentIsGoneBeginsAnew(t *testing.T) {
+	t.Parallel()
+	p := newTrio(t)
+	n := p.newRecord(t, p.authorize(t, ledger.MedicalInformation), []byte("emr"))
+	file, err := os.Open(n.File)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	n.Summary.Salt = ledger.NewSalt()
+	entry, err := p.author.begin(t.Context(), n, file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	entry.Arguments.CID = "bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku" // what no node has
+	if err := p.author.home.WriteJSON(journalName(n.Record), entry); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.author.Upload(t.Context(), n); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestSlotTakesNoSecondRecord(t *testing.T) {
 	t.Parallel()
 	p := newTrio(t)

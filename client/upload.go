@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -9,6 +10,8 @@ import (
 	"net/http"
 	"os"
 	"path"
+	"reflect"
+	"slices"
 
 	"github.com/pie-consortium/pie/client/internal/emr"
 	"github.com/pie-consortium/pie/gateway/api"
@@ -34,8 +37,9 @@ type journal struct {
 }
 
 // Upload encrypts a file to the key that the patient stated for the record, puts the
-// ciphertext on IPFS and registers it. Repeated with the same file it has no further
-// effect.
+// ciphertext on IPFS and registers it. Repeated with the same file and summary it has no
+// further effect; what was begun with another summary, or whose ciphertext has got lost,
+// is begun anew while nothing is registered.
 func (c *Client) Upload(ctx context.Context, n NewRecord) (ledger.Record, error) {
 	n.Summary.Salt = ledger.NewSalt()
 	if err := n.Summary.Validate(); err != nil {
@@ -53,20 +57,38 @@ func (c *Client) Upload(ctx context.Context, n NewRecord) (ledger.Record, error)
 	if err != nil {
 		return ledger.Record{}, err
 	}
-	if entry == nil {
-		if entry, err = c.begin(ctx, n, file); err != nil {
-			return ledger.Record{}, err
+	var lost error
+	if entry != nil {
+		record, err := c.registerRecord(ctx, entry)
+		if !contentLost(err) {
+			return record, err
 		}
+		lost = err
 	}
-	c.step("registering record %s", n.Record)
+	if entry, err = c.begin(ctx, n, file); err != nil {
+		return ledger.Record{}, cmp.Or(lost, err)
+	}
+	return c.registerRecord(ctx, entry)
+}
+
+func (c *Client) registerRecord(ctx context.Context, entry *journal) (ledger.Record, error) {
+	c.step("registering record %s", entry.Arguments.Record)
 	record, _, err := submit[ledger.Record](ctx, c, change{ledger.TxRegisterRecord, entry.Arguments,
 		transient{ledger.TransientSummary: entry.Summary}})
 	return record, err
 }
 
+// contentLost reports whether no gateway endorses a registration because those that
+// answer do not have the content. Nothing has been ordered then.
+func contentLost(err error) bool {
+	var silence *silenceError
+	return fault.CodeOf(err) == fault.ContentUnavailable || errors.As(err, &silence)
+}
+
 func journalName(record ledger.ID) string { return path.Join("uploads", string(record)+".json") }
 
-// begun returns the journal of an earlier attempt with the same file, nil without one.
+// begun returns the journal of an earlier attempt with the same file and summary, nil
+// without one.
 func (c *Client) begun(n NewRecord, file io.ReadSeeker) (*journal, error) {
 	if !c.home.Has(journalName(n.Record)) {
 		return nil, nil
@@ -82,7 +104,17 @@ func (c *Client) begun(n NewRecord, file io.ReadSeeker) (*journal, error) {
 	if ledger.Digest(hash.Sum(nil)) != entry.EMR {
 		return nil, fault.New(fault.AlreadyExists, "record %s was uploaded from another file; ask the patient for another slot", n.Record)
 	}
+	if !sameSummary(n.Summary, entry.Summary) {
+		return nil, nil
+	}
 	return &entry, nil
+}
+
+// sameSummary compares what summaries say; salts are drawn for each attempt.
+func sameSummary(a, b ledger.Summary) bool {
+	codes := slices.Equal(a.Codes, b.Codes) // none and no list are the same
+	a.Salt, a.Codes, b.Codes = b.Salt, nil, nil
+	return codes && reflect.DeepEqual(a, b)
 }
 
 // begin uploads the ciphertext and writes the journal.
@@ -96,6 +128,9 @@ func (c *Client) begin(ctx context.Context, n NewRecord, file io.ReadSeeker) (*j
 	}
 	if upload.Patient != n.Patient {
 		return nil, fault.New(fault.PermissionDenied, "record %s was authorised by %s, not by %s", n.Record, upload.Patient, n.Patient)
+	}
+	if upload.Used {
+		return nil, fault.New(fault.AlreadyExists, "record %s is registered, with other content or metadata or from another device; ask the patient for another slot", n.Record)
 	}
 	s, err := c.send(ctx, upload, from, file)
 	if err != nil {
