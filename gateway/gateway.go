@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -19,6 +20,7 @@ import (
 	"github.com/pie-consortium/pie/gateway/internal/fabric"
 	"github.com/pie-consortium/pie/gateway/internal/health"
 	"github.com/pie-consortium/pie/gateway/internal/ipfs"
+	"github.com/pie-consortium/pie/gateway/internal/pins"
 	"github.com/pie-consortium/pie/gateway/internal/proxy"
 	"github.com/pie-consortium/pie/gateway/internal/replica"
 	"github.com/pie-consortium/pie/gateway/internal/rest"
@@ -40,6 +42,7 @@ type gateway struct {
 	peer         *fabric.Peer
 	node         *ipfs.Node
 	recent       *content.Recent
+	pins         *pins.Pins
 	registration *proxy.Registration
 	replicas     *replica.Keeper
 	api          http.Handler
@@ -99,8 +102,13 @@ func (g *gateway) buildReplicas() error {
 		}
 	}
 	var err error
+	if g.pins, err = pins.Open(pins.Options{
+		Folder: filepath.Join(g.config.Data, "pins"), Peer: g.peer, Node: g.node, Recent: g.recent, Log: g.log,
+	}); err != nil {
+		return err
+	}
 	g.replicas, err = replica.Open(replica.Options{
-		Folder: g.config.Data, MSP: g.config.MSP, Members: members, Peer: g.peer, Node: g.node, Recent: g.recent, Log: g.log,
+		Folder: g.config.Data, MSP: g.config.MSP, Members: members, Peer: g.peer, Node: g.node, Pins: g.pins, Recent: g.recent, Log: g.log,
 	}, g.registry)
 	return err
 }
@@ -127,7 +135,7 @@ func (g *gateway) buildAPI() error {
 	api := &rest.API{
 		Bookmarks: bookmarks,
 		Authority: auth.New(g.config.URL, g.bundle, g.signer, time.Now),
-		CA:        ca, Peer: g.peer, Node: g.node, Recent: g.recent, Log: g.log, Requests: requests, Now: time.Now,
+		CA:        ca, Peer: g.peer, Node: g.node, Pins: g.pins, Recent: g.recent, Log: g.log, Requests: requests, Now: time.Now,
 		Proxy: &proxy.Proxy{
 			Channel: g.config.Channel, MSP: g.config.MSP, Bundle: g.bundle, Signer: g.signer, Key: key,
 			Release: g.release, Now: time.Now,

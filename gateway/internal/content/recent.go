@@ -3,6 +3,7 @@ package content
 import (
 	"bytes"
 	"io"
+	"slices"
 	"sync"
 
 	"github.com/pie-consortium/pie/ledger"
@@ -40,6 +41,16 @@ func (r *Recent) Add(cid string, digest ledger.Digest, size int64, header *Heade
 	if len(r.order) > maxRecent {
 		delete(r.claims, r.order[0])
 		r.order = r.order[1:]
+	}
+}
+
+// Forget drops a content that the node no longer keeps.
+func (r *Recent) Forget(cid string) {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	if _, known := r.claims[cid]; known {
+		delete(r.claims, cid)
+		r.order = slices.DeleteFunc(r.order, func(c string) bool { return c == cid })
 	}
 }
 

@@ -51,6 +51,25 @@ func TestRecentForgets(t *testing.T) {
 	}
 }
 
+func TestRecentForgetsWhatIsUnpinned(t *testing.T) {
+	file, claim := ciphertext(t)
+	recent, header := NewRecent(), new(Header)
+	if _, err := header.Write(file); err != nil {
+		t.Fatal(err)
+	}
+	for _, cid := range []string{"one", "two"} {
+		recent.Add(cid, claim.SHA256, claim.Size, header)
+	}
+	recent.Forget("one")
+	recent.Forget("another")
+	if claim.CID = "one"; recent.Holds(claim) || len(recent.order) != 1 {
+		t.Error("it is still remembered")
+	}
+	if claim.CID = "two"; !recent.Holds(claim) {
+		t.Error("another one is forgotten too")
+	}
+}
+
 // What is no ciphertext cannot be registered, so it is not worth remembering.
 func TestRecentForgetsWhatIsNoCiphertext(t *testing.T) {
 	recent, header := NewRecent(), new(Header)

@@ -10,7 +10,10 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"maps"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/ipfs/boxo/files"
@@ -33,7 +36,7 @@ const (
 	grace     = time.Minute
 	// readyTimeout bounds the wait for a sign of life.
 	readyTimeout = 3 * time.Second
-	// pinTimeout bounds the pinning of content that is already here.
+	// pinTimeout bounds the pinning of content that is already here, and the unpinning.
 	pinTimeout = 2 * time.Minute
 
 	// Chunker fixes, with CIDv1 and raw leaves, which CID a file has.
@@ -163,6 +166,28 @@ func (n *Node) Pin(ctx context.Context, cid string) error {
 		return unavailable(err, "the hospital's IPFS node did not pin the content")
 	}
 	return nil
+}
+
+// Unpin lets go of a content; one that is not pinned is none of its business.
+func (n *Node) Unpin(ctx context.Context, cid string) error {
+	ctx, cancel := context.WithTimeout(ctx, pinTimeout)
+	defer cancel()
+	err := n.api.Request("pin/rm", cid).Option("recursive", true).Exec(ctx, nil)
+	if err != nil && !strings.Contains(err.Error(), "not pinned") { // the node has no code for it
+		return unavailable(err, "the hospital's IPFS node did not unpin the content")
+	}
+	return nil
+}
+
+// Pinned lists the CIDs of all contents that the node keeps for good.
+func (n *Node) Pinned(ctx context.Context) ([]string, error) {
+	ctx, cancel := context.WithTimeout(ctx, pinTimeout)
+	defer cancel()
+	var pinned struct{ Keys map[string]struct{} }
+	if err := n.api.Request("pin/ls").Option("type", "recursive").Exec(ctx, &pinned); err != nil {
+		return nil, unavailable(err, "the hospital's IPFS node did not list what it keeps")
+	}
+	return slices.Collect(maps.Keys(pinned.Keys)), nil
 }
 
 // Ready asks whether the node answers.

@@ -18,6 +18,7 @@ import (
 	"github.com/pie-consortium/pie/gateway/internal/content"
 	"github.com/pie-consortium/pie/gateway/internal/fabric"
 	"github.com/pie-consortium/pie/gateway/internal/ipfs"
+	"github.com/pie-consortium/pie/gateway/internal/pins"
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/fault"
 )
@@ -49,6 +50,7 @@ type Options struct {
 	Members []string // MSPs of all hospitals
 	Peer    *fabric.Peer
 	Node    *ipfs.Node
+	Pins    *pins.Pins
 	Recent  *content.Recent // what the node was given through this gateway
 	Log     *slog.Logger
 }
@@ -220,13 +222,12 @@ func (k *Keeper) attempt(ctx context.Context, version ledger.RecordVersion) erro
 		return nil
 	}
 	claim := content.Claim{CID: record.CID, SHA256: record.SHA256, Size: record.Size, Capsule: record.Capsule}
-	if k.options.Recent.Holds(claim) {
-		return nil // this gateway hashed and pinned it as it came
+	if !k.options.Recent.Holds(claim) { // else this gateway hashed it as it came
+		if err := content.Verify(ctx, k.options.Node, claim); err != nil {
+			return err
+		}
 	}
-	if err := content.Verify(ctx, k.options.Node, claim); err != nil {
-		return err
-	}
-	return k.options.Node.Pin(ctx, record.CID)
+	return k.options.Pins.Keep(ctx, record.CID)
 }
 
 // wait reports false when the context ended first.

@@ -17,6 +17,7 @@ import (
 	"github.com/pie-consortium/pie/gateway/internal/enrollment"
 	"github.com/pie-consortium/pie/gateway/internal/fabric"
 	"github.com/pie-consortium/pie/gateway/internal/ipfs"
+	"github.com/pie-consortium/pie/gateway/internal/pins"
 	"github.com/pie-consortium/pie/gateway/internal/proxy"
 	"github.com/pie-consortium/pie/gateway/internal/room"
 	"github.com/pie-consortium/pie/gateway/internal/telemetry"
@@ -35,6 +36,7 @@ type API struct {
 	CA        *enrollment.CA
 	Peer      *fabric.Peer
 	Node      *ipfs.Node
+	Pins      *pins.Pins
 	Recent    *content.Recent // what the node was given through this gateway
 	Proxy     *proxy.Proxy
 	Bookmarks *Bookmarks

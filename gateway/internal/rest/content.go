@@ -37,6 +37,9 @@ func (a *API) AddContent(ctx context.Context, request AddContentRequestObject) (
 	if err != nil {
 		return nil, err
 	}
+	if err := a.Pins.Upload(ctx, request.Record, added.CID); err != nil {
+		return nil, err
+	}
 	a.Recent.Add(added.CID, added.SHA256, added.Size, header)
 	return AddContent200JSONResponse{Cid: added.CID, Sha256: added.SHA256, Size: added.Size}, nil
 }

@@ -23,6 +23,7 @@ import (
 	"github.com/pie-consortium/pie/gateway/internal/auth"
 	"github.com/pie-consortium/pie/gateway/internal/content"
 	"github.com/pie-consortium/pie/gateway/internal/fabric"
+	"github.com/pie-consortium/pie/gateway/internal/pins"
 	"github.com/pie-consortium/pie/gateway/internal/problem"
 	"github.com/pie-consortium/pie/gateway/internal/room"
 	"github.com/pie-consortium/pie/gateway/internal/telemetry"
@@ -52,8 +53,13 @@ func newFixture(t *testing.T) *fixture {
 	if err != nil {
 		t.Fatal(err)
 	}
+	kept, err := pins.Open(pins.Options{Folder: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
 	f.api = &API{
 		Authority: auth.New(gatewayURL, hospital.Bundle(), hospital.Issue("gateway", ledger.Gateway, ""), clock),
+		Pins:      kept,
 		Recent:    content.NewRecent(),
 		Log:       slog.New(slog.NewJSONHandler(f.log, nil)), Requests: requests, Now: clock,
 	}

@@ -77,6 +77,9 @@ func (a *API) checkContent(ctx context.Context, proposal fabric.Proposal) error 
 	claim := content.Claim{
 		CID: registration.CID, SHA256: registration.SHA256, Size: registration.Size, Capsule: registration.Capsule,
 	}
+	if err := a.Pins.Renew(registration.Record, registration.CID); err != nil {
+		return err
+	}
 	if a.Recent.Holds(claim) {
 		return nil
 	}
