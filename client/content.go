@@ -7,9 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
 
 	"filippo.io/age"
 
@@ -76,22 +80,74 @@ func (l locked) from(ctx context.Context, g *gateway) delivery {
 	return order(ctx, g, l.Record)
 }
 
+// openingFile begins the names of files that hold what is being opened until it has been
+// verified.
+const openingFile = ".opening-"
+
 // save downloads and decrypts a record version into path. Nothing stands at path
 // before everything has been verified.
 func (c *Client) save(ctx context.Context, record locked, path string) (int64, []*LiarError, error) {
-	file, err := os.CreateTemp(filepath.Dir(path), ".opening-*") // mode 0600
+	if err := removeAbandoned(filepath.Dir(path), time.Now().Add(-time.Hour)); err != nil {
+		return 0, nil, err
+	}
+	file, err := os.CreateTemp(filepath.Dir(path), openingFile+"*") // mode 0600
 	if err != nil {
 		return 0, nil, err
 	}
 	defer func() { _ = os.Remove(file.Name()) }() // gone already when all went well
-	size, blame, err := c.fetch(ctx, record, func() (io.Writer, error) {
-		_, err := file.Seek(0, io.SeekStart)
-		return file, errors.Join(err, file.Truncate(0))
-	})
+	size, blame, err := c.fetchInto(ctx, record, file)
 	if err := errors.Join(err, file.Sync(), file.Close()); err != nil {
 		return 0, blame, err
 	}
 	return size, blame, os.Rename(file.Name(), path)
+}
+
+// removeAbandoned removes what a device that died had of this user's opened records in a
+// directory, unless it was written to since: another opening may be going on.
+func removeAbandoned(dir string, since time.Time) error {
+	entries, _ := os.ReadDir(dir) // where that fails there is nothing to be done, and creating a file says why
+	for _, entry := range entries {
+		info, err := entry.Info()
+		if err != nil || !info.Mode().IsRegular() || !strings.HasPrefix(entry.Name(), openingFile) || info.ModTime().After(since) {
+			continue
+		}
+		if owner, known := info.Sys().(*syscall.Stat_t); !known || int(owner.Uid) != os.Getuid() {
+			continue
+		}
+		if err := os.Remove(filepath.Join(dir, entry.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("remove what is left of an interrupted opening: %w", err)
+		}
+	}
+	return nil
+}
+
+// write is save to a stream: it gets what has been verified. Until then that is in a file
+// without a name, which goes with the process whatever becomes of it.
+func (c *Client) write(ctx context.Context, record locked, w io.Writer) (int64, []*LiarError, error) {
+	file, err := os.CreateTemp("", openingFile+"*")
+	if err != nil {
+		return 0, nil, err
+	}
+	defer file.Close()
+	if err := os.Remove(file.Name()); err != nil {
+		return 0, nil, err
+	}
+	size, blame, err := c.fetchInto(ctx, record, file)
+	if err != nil {
+		return 0, blame, err
+	}
+	if _, err := file.Seek(0, io.SeekStart); err != nil {
+		return 0, blame, err
+	}
+	_, err = io.Copy(w, file)
+	return size, blame, err
+}
+
+func (c *Client) fetchInto(ctx context.Context, record locked, file *os.File) (int64, []*LiarError, error) {
+	return c.fetch(ctx, record, func() (io.Writer, error) {
+		_, err := file.Seek(0, io.SeekStart)
+		return file, errors.Join(err, file.Truncate(0))
+	})
 }
 
 // fetch downloads and decrypts from the own gateway, or from the next when that has

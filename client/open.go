@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"fmt"
+	"io"
 	"slices"
 	"time"
 
@@ -26,6 +27,23 @@ type Opened struct {
 // once everything about it has been verified. Everybody but the patient needs a grant,
 // and leaves an audit entry on the ledger before any key material moves.
 func (c *Client) Open(ctx context.Context, record ledger.ID, version int, path string) (Opened, error) {
+	return c.open(ctx, record, version, func(ctx context.Context, sealed locked) (int64, []*LiarError, error) {
+		return c.save(ctx, sealed, path)
+	})
+}
+
+// OpenTo is [Client.Open] to a stream, which gets nothing before everything about the EMR
+// has been verified. Plaintext is on this device's disk meanwhile, in a file without a name.
+func (c *Client) OpenTo(ctx context.Context, record ledger.ID, version int, w io.Writer) (Opened, error) {
+	return c.open(ctx, record, version, func(ctx context.Context, sealed locked) (int64, []*LiarError, error) {
+		return c.write(ctx, sealed, w)
+	})
+}
+
+// keeping takes the EMR once it may be decrypted, and says its length and who lied.
+type keeping func(ctx context.Context, sealed locked) (int64, []*LiarError, error)
+
+func (c *Client) open(ctx context.Context, record ledger.ID, version int, keep keeping) (Opened, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	c.step("asking the hospitals about record %s", record)
@@ -45,7 +63,7 @@ func (c *Client) Open(ctx context.Context, record ledger.ID, version int, path s
 	if sealed.identity, err = c.identityFor(ctx, a, held, &opened); err != nil {
 		return opened, err
 	}
-	size, blame, err := c.save(ctx, sealed, path)
+	size, blame, err := keep(ctx, sealed)
 	opened.Size, opened.Blamed = size, append(opened.Blamed, blame...)
 	return opened, authorLied(a.Record, err)
 }

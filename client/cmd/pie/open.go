@@ -2,9 +2,6 @@ package main
 
 import (
 	"fmt"
-	"io"
-	"os"
-	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -28,18 +25,16 @@ has been verified; --out - writes it to standard output then.`,
 			if err != nil {
 				return err
 			}
-			open := func(path string) (client.Opened, error) {
-				opened, err := c.Open(command.Context(), ledger.ID(arguments[0]), 0, path)
-				for _, lie := range opened.Blamed {
-					_, _ = fmt.Fprintln(a.err, printable("warning: "+lie.Error()))
-				}
-				return opened, err
-			}
+			var opened client.Opened
 			if out == "-" {
-				return a.openToOutput(open)
+				opened, err = c.OpenTo(command.Context(), ledger.ID(arguments[0]), 0, a.out)
+			} else {
+				opened, err = c.Open(command.Context(), ledger.ID(arguments[0]), 0, out)
 			}
-			opened, err := open(out)
-			if err != nil {
+			for _, lie := range opened.Blamed {
+				_, _ = fmt.Fprintln(a.err, printable("warning: "+lie.Error()))
+			}
+			if err != nil || out == "-" {
 				return err
 			}
 			return a.print(opened, table{{"record", arguments[0]}, {"file", out},
@@ -49,24 +44,4 @@ has been verified; --out - writes it to standard output then.`,
 	command.Flags().StringVar(&out, "out", "", "file to write, - for standard output")
 	require(command, "out")
 	return command
-}
-
-// openToOutput keeps unverified bytes out of whatever reads the output.
-func (a *app) openToOutput(open func(path string) (client.Opened, error)) error {
-	dir, err := os.MkdirTemp("", "pie-open-")
-	if err != nil {
-		return err
-	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	path := filepath.Join(dir, "emr")
-	if _, err := open(path); err != nil {
-		return err
-	}
-	file, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer file.Close()
-	_, err = io.Copy(a.out, file)
-	return err
 }
