@@ -33,7 +33,7 @@ func TestUploadsWithoutARecordAreUnpinned(t *testing.T) {
 		return err == nil
 	}
 
-	byLedger, byList := newShare(t, 1), newShare(t, 1)
+	byLedger, byList, unnoted := newShare(t, 1), newShare(t, 1), newShare(t, 1)
 	author, patient := byList.author, byList.patient
 	lost := author.upload(authorized(patient, author), bytes.Repeat([]byte("lost"), 300)).Cid
 	freshRecord := authorized(patient, author)
@@ -42,7 +42,7 @@ func TestUploadsWithoutARecordAreUnpinned(t *testing.T) {
 	if cid := author.upload(again, byList.file).Cid; cid != byList.registration.CID {
 		t.Fatalf("the same content is %s and %s", cid, byList.registration.CID)
 	}
-	for _, s := range []*share{byLedger, byList} {
+	for _, s := range []*share{byLedger, byList, unnoted} {
 		eventually(t, "the record on the list of what is kept", func() bool { return exists(kept, s.registration.CID) })
 	}
 
@@ -53,6 +53,11 @@ func TestUploadsWithoutARecordAreUnpinned(t *testing.T) {
 	// for another record again and is to be found on the list alone.
 	os.Remove(filepath.Join(kept, byLedger.registration.CID))
 	os.Remove(filepath.Join(notes, string(byList.slot.Record)+"."+byList.registration.CID))
+	// A third was pinned before notes were taken: with them the mark that stock is taken
+	// is gone.
+	os.Remove(filepath.Join(kept, "stock-taken"))
+	os.Remove(filepath.Join(kept, unnoted.registration.CID))
+	os.Remove(filepath.Join(notes, string(unnoted.slot.Record)+"."+unnoted.registration.CID))
 	entries, err := os.ReadDir(notes)
 	if err != nil {
 		t.Fatal(err)
@@ -73,6 +78,9 @@ func TestUploadsWithoutARecordAreUnpinned(t *testing.T) {
 		left, err := os.ReadDir(notes)
 		return err == nil && len(left) == 1
 	})
+	if !exists(kept, unnoted.registration.CID) {
+		t.Error("what was pinned before notes were taken is not on the list")
+	}
 	if pinned(t, home, lost) {
 		t.Error("an upload that became no record is still pinned")
 	}

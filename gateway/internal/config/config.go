@@ -24,7 +24,7 @@ type Config struct {
 	Operations string  `yaml:"operations"` // host:port of health, metrics and profiles, for the hospital only
 	Channel    string  `yaml:"channel"`
 	Chaincode  string  `yaml:"chaincode"`
-	Data       string  `yaml:"data"`  // folder for proxy key, event checkpoint and pending replicas; losing it costs the proxy key
+	Data       string  `yaml:"data"`  // folder for proxy key, event checkpoint, pending replicas and notes of pins; losing it costs the proxy key
 	Trust      string  `yaml:"trust"` // file: the consortium's trust bundle, JSON
 	TLS        KeyPair `yaml:"tls"`
 	Identity   KeyPair `yaml:"identity"` // of role gateway

@@ -1,5 +1,6 @@
 // Package pins remembers why the hospital's node keeps a content, and lets go of uploads
-// that became no record. When in doubt it keeps.
+// that became no record. When in doubt it keeps: what was pinned by others before, what
+// was pinned right before a crash, what the ledger does not answer about.
 package pins
 
 import (
