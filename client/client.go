@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/pie-consortium/pie/client/internal/home"
@@ -137,8 +138,25 @@ func (c *Client) Card() (trust.Card, bool, error) {
 	return card, true, err
 }
 
-// Gateway is the URL of the user's own hospital's gateway.
+// Gateway is the URL of the gateway that is asked first: the user's own hospital's, or
+// that of [Client.Ask].
 func (c *Client) Gateway() string { return c.gateways[0].url }
+
+// Ask makes another gateway of the trust bundle the first to be asked: what the user's own
+// hospital hides, another one may tell.
+func (c *Client) Ask(url string) error {
+	i := slices.IndexFunc(c.gateways, func(g *gateway) bool { return g.url == url })
+	if i < 0 {
+		var known []string
+		for _, g := range c.gateways {
+			known = append(known, g.url)
+		}
+		return fault.New(fault.InvalidArgument, "the trust bundle has no gateway %.100q, but %s", url, strings.Join(known, ", "))
+	}
+	first := c.gateways[i]
+	c.gateways = slices.Insert(slices.Delete(c.gateways, i, i+1), 0, first)
+	return nil
+}
 
 // Traffic is what this client has sent and received so far.
 func (c *Client) Traffic() Traffic {

@@ -299,6 +299,31 @@ func TestUnfitStatementOfItsOwnerBlamesNoGateway(t *testing.T) {
 	}
 }
 
+// Absence cannot be proved, but another gateway can be asked.
+func TestAnotherGatewayTellsWhatOneHides(t *testing.T) {
+	t.Parallel()
+	p := newTrio(t)
+	record := p.upload(t, []byte("emr"))
+	betray(t, p.requester, "HospitalB", rewrite(t, "/v1/records", func(records *ledger.List[ledger.RecordView]) { records.Rows = nil }))
+	search := func() []ledger.RecordView {
+		records, err := p.requester.Search(t.Context(), ledger.SearchRecords{Patient: p.patient.identity.User})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return records
+	}
+	if len(search()) > 0 {
+		t.Fatal("nothing was hidden")
+	}
+	if err := p.requester.Ask(p.patient.Gateway()); err != nil {
+		t.Fatal(err)
+	}
+	if records := search(); len(records) != 1 || records[0].Record.Record != record {
+		t.Errorf("the other gateway tells of %v, want %s", records, record)
+	}
+	wantCode(t, p.requester.Ask("https://127.0.0.1:1"), fault.InvalidArgument)
+}
+
 // A lying inbox is not believed either: the ledger knows what was requested.
 func TestLyingInboxAchievesNothing(t *testing.T) {
 	t.Parallel()

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"errors"
+
 	"github.com/spf13/cobra"
 
 	"github.com/pie-consortium/pie/client"
@@ -15,10 +17,16 @@ func (a *app) enroll() *cobra.Command {
 		Short: "Make keys here, get a certificate and register, with an invitation of your hospital",
 		Long: `Make keys here, get a certificate and register, with an invitation of your hospital.
 
-Private keys never leave the home directory. Interrupted, run it again: it finishes.`,
+Private keys never leave the home directory. Interrupted, run it again: it finishes.
+
+With a fresh invitation for the user of the home it brings the trust bundle up to date,
+and renews the certificate when less than a third of its life is left; keys stay.`,
 		Example: "  pie enroll --invitation invitation.json\n  pie enroll --invitation invitation.json --ask-passphrase",
 		Args:    exactly(),
 		RunE: func(command *cobra.Command, _ []string) error {
+			if a.gateway != "" {
+				return usageError{errors.New("enroll asks the gateway that the invitation names, and takes no --gateway")}
+			}
 			invitation, err := trust.LoadInvitation(file)
 			if err != nil {
 				return err

@@ -52,7 +52,7 @@ func run() int {
 
 // app is what the commands share.
 type app struct {
-	home              string
+	home, gateway     string
 	json, quiet, cost bool
 	passphraseFile    string
 	out, err          io.Writer
@@ -78,6 +78,7 @@ usage, 3 refused by policy or permission, 4 somebody lied or altered something,
 	flags.BoolVar(&a.json, "json", false, "print JSON instead of tables")
 	flags.BoolVar(&a.quiet, "quiet", false, "print IDs alone, for scripts")
 	flags.BoolVar(&a.cost, "cost", false, "say on standard error how long it took and what went over the network")
+	flags.StringVar(&a.gateway, "gateway", "", "URL of the gateway of the trust bundle to ask first (default: your own hospital's)")
 	flags.StringVar(&a.passphraseFile, "passphrase-file", "", "file with the passphrase of the keys (default: ask on the terminal)")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(a.enroll(), a.whoami(), a.record(), a.access(), a.audit())
@@ -101,6 +102,11 @@ func (a *app) open() (*client.Client, error) {
 	c, err := client.Open(a.home, a.passphrase)
 	if err != nil {
 		return nil, err
+	}
+	if a.gateway != "" {
+		if err := c.Ask(a.gateway); err != nil {
+			return nil, err
+		}
 	}
 	c.Progress = a.progress.step
 	a.client = c
