@@ -158,10 +158,14 @@ func (s *stream) Close() error {
 	return s.body.Close()
 }
 
-// Pin keeps a content for good; it must be here already.
+// Pin keeps a content for good; it must be here already, and may be pinned.
 func (n *Node) Pin(ctx context.Context, cid string) error {
 	ctx, cancel := context.WithTimeout(ctx, pinTimeout)
 	defer cancel()
+	// To pin again would have the node let go of the content, read all of it, and pin it.
+	if n.api.Request("pin/ls", cid).Option("type", "recursive").Exec(ctx, nil) == nil {
+		return nil
+	}
 	if err := n.api.Request("pin/add", cid).Option("recursive", true).Exec(ctx, nil); err != nil {
 		return unavailable(err, "the hospital's IPFS node did not pin the content")
 	}
