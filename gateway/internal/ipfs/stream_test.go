@@ -1,6 +1,7 @@
 package ipfs
 
 import (
+	"errors"
 	"io"
 	"testing"
 	"testing/synctest"
@@ -31,7 +32,7 @@ func read(body io.ReadCloser, pause time.Duration) error {
 	s := &stream{body: body, watchdog: time.NewTimer(stallTimeout), cancel: func() {}}
 	defer s.Close()
 	for buffer := make([]byte, 2*leastRate); ; time.Sleep(pause) {
-		if _, err := s.Read(buffer); err == io.EOF {
+		if _, err := s.Read(buffer); errors.Is(err, io.EOF) {
 			return nil
 		} else if err != nil {
 			return err
