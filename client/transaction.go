@@ -131,11 +131,14 @@ func (c *Client) awaitCommit(ctx context.Context, id string) error {
 	ctx, cancel := context.WithTimeout(ctx, commitPatience)
 	defer cancel()
 	for {
-		status, _, err := ask[api.TransactionStatus](ctx, c, readTimeout, func(ctx context.Context, g *gateway) (*http.Response, error) {
-			return g.api.ReadTransaction(ctx, id)
-		})
-		if err == nil {
-			return outcome(id, status.Code)
+		// A gateway whose peer is behind does not know, though the next one may.
+		for _, g := range c.inOrder() {
+			status, err := askOne[api.TransactionStatus](ctx, g, readTimeout, func(ctx context.Context, g *gateway) (*http.Response, error) {
+				return g.api.ReadTransaction(ctx, id)
+			})
+			if err == nil {
+				return outcome(id, status.Code)
+			}
 		}
 		select {
 		case <-time.After(firstPause):

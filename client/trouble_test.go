@@ -61,6 +61,25 @@ func TestTroubleAtTheGatewayIsOvercome(t *testing.T) {
 	}
 }
 
+// The own hospital's peer has stopped following; others know what was committed.
+func TestCommitIsLearntElsewhere(t *testing.T) {
+	t.Parallel()
+	p := newTrio(t)
+	record := p.upload(t, []byte("emr"))
+	unseen := &trouble{suffix: "/submission", status: http.StatusGatewayTimeout, code: fault.CommitUnknown, times: 100}
+	betray(t, p.requester, "HospitalB", func(r *http.Response, body []byte) []byte {
+		if r.Request.Method == http.MethodGet && strings.HasPrefix(r.Request.URL.Path, "/v1/transactions/") {
+			r.StatusCode = http.StatusNotFound
+			return []byte(`{"code": "not_found"}`)
+		}
+		return unseen.answer(r, body)
+	})
+	p.request(t, record)
+	if unseen.asked.Load() == 0 {
+		t.Error("there was no trouble")
+	}
+}
+
 func TestLastingConflictReachesTheUser(t *testing.T) {
 	t.Parallel()
 	p := newTrio(t)
