@@ -209,7 +209,7 @@ func endure(t *testing.T, parties []*party) []*story {
 				t.Errorf("blamed for %s's lies: %v", traitor, err)
 			}
 			if honest && err != nil {
-				t.Errorf("%v%s", err, s.journal.String())
+				t.Errorf("%v%s", err, s.String())
 			}
 		})
 	}

@@ -93,15 +93,18 @@ func fill(path string) error {
 func unsynced(node string) mishap {
 	var tracer *exec.Cmd
 	return mishap{
-		name: "fail fsync of " + node,
-		inject: func(context.Context) error {
+		name: "fail fsync of " + node, lasts: minute(),
+		inject: func(ctx context.Context) error {
 			pid, err := pidOf(node)
 			if err != nil {
 				return err
 			}
 			tracer = exec.Command("strace", "-f", "-o", "/dev/null", "-p", fmt.Sprint(pid),
 				"-e", "trace=fsync,fdatasync", "-e", "inject=fsync,fdatasync:error=EIO")
-			return tracer.Start()
+			if err := tracer.Start(); err != nil {
+				return err
+			}
+			return eventually(ctx, func(context.Context) error { return traced(pid) })
 		},
 		heal: func(context.Context) error {
 			err := tracer.Process.Signal(os.Interrupt)
@@ -112,6 +115,18 @@ func unsynced(node string) mishap {
 			return errors.Join(network.Stop(node), network.Start(node))
 		},
 	}
+}
+
+// traced is nil once a process has its tracer, or has ended by what that did.
+func traced(pid int) error {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if strings.Contains(string(status), "TracerPid:\t0\n") {
+		return fmt.Errorf("process %d is not traced", pid)
+	}
+	return err
 }
 
 func pidOf(name string) (int, error) {
@@ -148,7 +163,7 @@ func damageBlocks(o networktest.Organization) error {
 	if err != nil {
 		return err
 	}
-	return filepath.WalkDir(filepath.Join(dir, "state", "blocks"), func(path string, entry fs.DirEntry, err error) error {
+	return filepath.WalkDir(filepath.Join(dir, "state", "blocks"), func(path string, _ fs.DirEntry, err error) error {
 		if err != nil || !strings.HasSuffix(path, ".data") {
 			return err
 		}

@@ -2,6 +2,7 @@ package chaos
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -220,7 +221,8 @@ func (a *assassin) launch(pie string, nth int, late bool, arguments []string) ([
 	process := exec.Command(pie, append([]string{"--json"}, arguments...)...)
 	a.aim(nth, late, func() { _ = process.Process.Kill() })
 	output, err := process.Output()
-	if failed, ok := err.(*exec.ExitError); ok {
+	var failed *exec.ExitError
+	if errors.As(err, &failed) {
 		return nil, fmt.Errorf("%w: %s", err, failed.Stderr)
 	}
 	return output, err

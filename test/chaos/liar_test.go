@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -55,7 +56,7 @@ func corrupt(t *testing.T, o networktest.Organization) {
 	}
 	enter := append(links.organizations[o.MSP].enter(), os.Args[0])
 	process := exec.Command(enter[0], enter[1:]...)
-	process.Env = append(settings, liarAddress+"="+value(settings, "CHAINCODE_SERVER_ADDRESS"))
+	process.Env = slices.Concat(settings, []string{liarAddress + "=" + value(settings, "CHAINCODE_SERVER_ADDRESS")})
 	process.Stderr = os.Stderr
 	if err := process.Start(); err != nil {
 		t.Fatal(err)

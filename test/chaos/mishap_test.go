@@ -214,11 +214,11 @@ func kind(word string) []string {
 }
 
 // orderer is a fault of the leader, or of one that follows.
-func orderer(leads bool, dice *rand.Rand, make func(node string) mishap) mishap {
+func orderer(leads bool, dice *rand.Rand, of func(node string) mishap) mishap {
 	var chosen mishap
 	role := map[bool]string{true: "the leader", false: "a follower"}[leads]
 	return mishap{
-		name: strings.Fields(make("x").name)[0] + " " + role, lasts: make("x").lasts,
+		name: strings.Fields(of("x").name)[0] + " " + role, lasts: of("x").lasts,
 		inject: func(ctx context.Context) error {
 			first, err := leader(ctx)
 			if err != nil {
@@ -228,7 +228,7 @@ func orderer(leads bool, dice *rand.Rand, make func(node string) mishap) mishap 
 			if !leads {
 				first = others[dice.IntN(len(others))]
 			}
-			chosen = make(first)
+			chosen = of(first)
 			return chosen.inject(ctx)
 		},
 		heal: func(ctx context.Context) error { return chosen.heal(ctx) },

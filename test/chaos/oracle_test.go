@@ -51,14 +51,14 @@ func verify(t *testing.T, stories []*story) {
 	checking.SetLimit(4)
 	for _, s := range stories {
 		for _, err := range s.wrong {
-			t.Errorf("record %s: %v%s", s.record, err, s.journal.String())
+			t.Errorf("record %s: %v%s", s.record, err, s.String())
 		}
 		if s.record == "" {
 			continue
 		}
 		checking.Go(func() error {
 			if err := eventually(ctx, s.check); err != nil {
-				t.Errorf("record %s: %v%s", s.record, err, s.journal.String())
+				t.Errorf("record %s: %v%s", s.record, err, s.String())
 			}
 			return nil
 		})
