@@ -19,6 +19,7 @@ import (
 
 	"github.com/pie-consortium/pie/client/internal/cid"
 	"github.com/pie-consortium/pie/client/internal/emr"
+	"github.com/pie-consortium/pie/client/internal/lane"
 	"github.com/pie-consortium/pie/gateway/api"
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/fault"
@@ -96,7 +97,7 @@ func (c *Client) save(ctx context.Context, record locked, path string) (int64, [
 	}
 	defer func() { _ = os.Remove(file.Name()) }() // gone already when all went well
 	size, blame, err := c.fetchInto(ctx, record, file)
-	if err := errors.Join(err, file.Sync(), file.Close()); err != nil {
+	if err := errors.Join(err, file.Close()); err != nil { // not synced: what was opened can be opened again
 		return 0, blame, err
 	}
 	return size, blame, os.Rename(file.Name(), path)
@@ -207,9 +208,11 @@ func (d delivery) receive(ctx context.Context, size int64, read func(*bufio.Read
 	}
 	wire := newFlow(d.cancel).through(io.LimitReader(d.response.Body, size+1))
 	hash := sha256.New()
-	stream := bufio.NewReader(io.TeeReader(wire, hash))
+	hashing := lane.To(hash)
+	stream := bufio.NewReader(io.TeeReader(wire, hashing))
 	read(stream)
-	if _, err := io.Copy(io.Discard, stream); err != nil || wire.err != nil {
+	_, err := io.Copy(io.Discard, stream)
+	if err := errors.Join(err, hashing.Close()); err != nil || wire.err != nil {
 		return ledger.Digest{}, d.from.silent(ctx, errors.Join(err, wire.err))
 	}
 	return ledger.Digest(hash.Sum(nil)), nil

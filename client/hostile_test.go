@@ -6,7 +6,6 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
@@ -710,7 +709,10 @@ func TestAuthorWhoLiesIsNamedAndTheRecordDisputed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	entry.Arguments.Commitment = sha256.Sum256([]byte("something else"))
+	entry.Blind = []byte("other than what was encrypted")
+	if entry.Arguments.Commitment, err = emr.Commit(entry.Blind, strings.NewReader("emr")); err != nil {
+		t.Fatal(err)
+	}
 	if err := p.author.home.WriteJSON(journalName(record), entry); err != nil {
 		t.Fatal(err)
 	}

@@ -3,7 +3,6 @@ package client
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -31,7 +30,7 @@ type NewRecord struct {
 // journal is a registration that was begun. It is kept before it is submitted, so that
 // a repeat after a crash registers the same and not another ciphertext.
 type journal struct {
-	EMR       ledger.Digest         `json:"emr"`
+	Blind     []byte                `json:"blind"` // of the commitment, to know the same EMR by
 	Arguments ledger.RegisterRecord `json:"arguments"`
 	Summary   ledger.Summary        `json:"summary"`
 }
@@ -97,11 +96,11 @@ func (c *Client) begun(n NewRecord, file io.ReadSeeker) (*journal, error) {
 	if err := c.home.ReadJSON(journalName(n.Record), &entry); err != nil {
 		return nil, err
 	}
-	hash := sha256.New()
-	if _, err := io.Copy(hash, file); err != nil {
+	commitment, err := emr.Commit(entry.Blind, file)
+	if err != nil {
 		return nil, err
 	}
-	if ledger.Digest(hash.Sum(nil)) != entry.EMR {
+	if commitment != entry.Arguments.Commitment {
 		return nil, fault.New(fault.AlreadyExists, "record %s was uploaded from another file; ask the patient for another slot", n.Record)
 	}
 	if !sameSummary(n.Summary, entry.Summary) {
@@ -140,7 +139,7 @@ func (c *Client) begin(ctx context.Context, n NewRecord, file io.ReadSeeker) (*j
 	if upload.Policy.Level.AtLeast(level) {
 		level = upload.Policy.Level
 	}
-	entry := &journal{EMR: s.EMR, Summary: n.Summary, Arguments: ledger.RegisterRecord{
+	entry := &journal{Blind: s.Blind, Summary: n.Summary, Arguments: ledger.RegisterRecord{
 		Record: n.Record, CID: s.CID, SHA256: s.SHA256, Size: s.Size, Capsule: s.Capsule,
 		Commitment: s.Commitment, Level: level,
 	}}

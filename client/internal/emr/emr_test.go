@@ -45,6 +45,29 @@ func TestSealSaysWhatItWrote(t *testing.T) {
 	}
 }
 
+// An EMR is known again by the random bytes that stood before it.
+func TestCommitKnowsTheSameEMR(t *testing.T) {
+	key, err := umbral.GenerateSecretKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := Seal(io.Discard, bytes.NewReader([]byte("emr")), key.PublicKey())
+	if err != nil {
+		t.Fatal(err)
+	}
+	same, err := Commit(s.Blind, bytes.NewReader([]byte("emr")))
+	if err != nil || same != s.Commitment || len(s.Blind) != blindSize {
+		t.Errorf("the same EMR after %d bytes: %v, %v", len(s.Blind), same == s.Commitment, err)
+	}
+	if other, err := Commit(s.Blind, bytes.NewReader([]byte("another"))); err != nil || other == s.Commitment {
+		t.Errorf("another EMR has the commitment too: %v", err)
+	}
+	broken := errors.New("broken disk")
+	if _, err := Commit(s.Blind, iotest.ErrReader(broken)); !errors.Is(err, broken) {
+		t.Errorf("a failing EMR: got %v, want %v", err, broken)
+	}
+}
+
 func TestSealReportsWhatFails(t *testing.T) {
 	key, err := umbral.GenerateSecretKey(nil)
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 
 	"filippo.io/age"
 
+	"github.com/pie-consortium/pie/client/internal/lane"
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/umbral/agefile"
 )
@@ -35,7 +36,19 @@ func Open(ciphertext *bufio.Reader, record ledger.Record, identity age.Identity,
 		return 0, fmt.Errorf("%w: %w", ErrNotRegistered, err)
 	}
 	commitment := sha256.New()
-	committed := io.TeeReader(payload, commitment)
+	committing := lane.To(commitment)
+	size, err := writeOut(w, io.TeeReader(payload, committing))
+	if err := errors.Join(err, committing.Close()); err != nil {
+		return 0, err
+	}
+	if ledger.Digest(commitment.Sum(nil)) != record.Commitment {
+		return 0, fmt.Errorf("%w: it is not what the commitment says", ErrNotRegistered)
+	}
+	return size, nil
+}
+
+// writeOut passes over the random bytes and writes the EMR.
+func writeOut(w io.Writer, committed io.Reader) (int64, error) {
 	if _, err := io.CopyN(io.Discard, committed, blindSize); err != nil {
 		return 0, fmt.Errorf("%w: %w", ErrNotRegistered, err)
 	}
@@ -46,9 +59,6 @@ func Open(ciphertext *bufio.Reader, record ledger.Record, identity age.Identity,
 	}
 	if err != nil {
 		return 0, fmt.Errorf("%w: %w", ErrNotRegistered, err)
-	}
-	if ledger.Digest(commitment.Sum(nil)) != record.Commitment {
-		return 0, fmt.Errorf("%w: it is not what the commitment says", ErrNotRegistered)
 	}
 	return size, nil
 }

@@ -6,11 +6,13 @@ import (
 	"bytes"
 	"crypto/rand"
 	"crypto/sha256"
+	"errors"
 	"io"
 
 	"filippo.io/age"
 
 	"github.com/pie-consortium/pie/client/internal/cid"
+	"github.com/pie-consortium/pie/client/internal/lane"
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/umbral"
 	"github.com/pie-consortium/pie/umbral/agefile"
@@ -27,7 +29,7 @@ type Sealed struct {
 	Size       int64         // of the ciphertext, bytes
 	Capsule    []byte
 	Commitment ledger.Digest // of 32 random bytes and the EMR
-	EMR        ledger.Digest // stays on this device
+	Blind      []byte        // the random bytes; they stay on this device
 }
 
 // Seal encrypts an EMR to a record key while it streams to w, in constant memory.
@@ -42,7 +44,9 @@ func Seal(w io.Writer, plain io.Reader, key *umbral.PublicKey) (Sealed, error) {
 		named <- err
 	}()
 	ciphertext, header := sha256.New(), &head{limit: agefile.HeaderSize}
-	err := encrypt(io.MultiWriter(w, naming, ciphertext, header), plain, key, &s)
+	hashing, chunking := lane.To(ciphertext), lane.To(naming)
+	err := encrypt(io.MultiWriter(w, chunking, hashing, header), plain, key, &s)
+	err = errors.Join(err, hashing.Close(), chunking.Close())
 	naming.CloseWithError(err)
 	if errName := <-named; err == nil {
 		err = errName
@@ -65,18 +69,33 @@ func encrypt(w io.Writer, plain io.Reader, key *umbral.PublicKey, s *Sealed) err
 	if err != nil {
 		return err
 	}
-	commitment, hash := sha256.New(), sha256.New()
-	payload := io.MultiWriter(file, commitment)
-	blind := make([]byte, blindSize)
-	rand.Read(blind)
-	if _, err := payload.Write(blind); err != nil {
+	commitment := sha256.New()
+	committing := lane.To(commitment)
+	err = writePayload(io.MultiWriter(file, committing), plain, s)
+	if err := errors.Join(err, committing.Close()); err != nil {
 		return err
 	}
-	if _, err := io.Copy(io.MultiWriter(payload, hash), plain); err != nil {
-		return err
-	}
-	s.Commitment, s.EMR = ledger.Digest(commitment.Sum(nil)), ledger.Digest(hash.Sum(nil))
+	s.Commitment = ledger.Digest(commitment.Sum(nil))
 	return file.Close()
+}
+
+// writePayload writes the random bytes and the EMR.
+func writePayload(payload io.Writer, plain io.Reader, s *Sealed) error {
+	s.Blind = make([]byte, blindSize)
+	rand.Read(s.Blind)
+	if _, err := payload.Write(s.Blind); err != nil {
+		return err
+	}
+	_, err := io.Copy(payload, plain)
+	return err
+}
+
+// Commit is the commitment to an EMR with the random bytes before it.
+func Commit(blind []byte, plain io.Reader) (ledger.Digest, error) {
+	commitment := sha256.New()
+	commitment.Write(blind)
+	_, err := io.Copy(commitment, plain)
+	return ledger.Digest(commitment.Sum(nil)), err
 }
 
 // head keeps the first bytes written to it and counts all.
