@@ -29,6 +29,7 @@ status: build ## show every node of the network
 	@bin/pie-network status
 
 test: ## run every test; builds Fabric, Fabric CA and Kubo the first time
+	@scripts/test-tools
 	go test -p 2 -timeout 40m ./...
 
 check: ## format, vet and lint
