@@ -8,12 +8,15 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	fabric "github.com/hyperledger/fabric-admin-sdk/pkg/identity"
 	"github.com/hyperledger/fabric-gateway/pkg/client"
 	"github.com/hyperledger/fabric-gateway/pkg/hash"
+	pb "github.com/hyperledger/fabric-protos-go-apiv2/peer"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/pie-consortium/pie/ledger/trust"
 	"github.com/pie-consortium/pie/network/networktest"
@@ -92,7 +95,29 @@ func (p *peer) submit(ctx context.Context, c call) error {
 		options = append(options, client.WithTransient(map[string][]byte{transientEntry: text}))
 	}
 	_, err := p.network.GetContract(c.chaincode).SubmitWithContext(ctx, c.function, options...)
+	if refused := (*client.SubmitError)(nil); errors.As(err, &refused) && p.committed(ctx, refused.TransactionID) {
+		return nil
+	}
 	return describe(err)
+}
+
+// committed waits for a transaction that the orderers seem to have refused: they answer
+// so to some that they have taken already.
+func (p *peer) committed(ctx context.Context, transaction string) bool {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	for {
+		answer, err := p.network.GetContract("qscc").EvaluateWithContext(ctx, "GetTransactionByID", client.WithArguments(p.network.Name(), transaction))
+		var processed pb.ProcessedTransaction
+		if err == nil && proto.Unmarshal(answer, &processed) == nil {
+			return processed.GetValidationCode() == int32(pb.TxValidationCode_VALID)
+		}
+		select {
+		case <-ctx.Done():
+			return false
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
 }
 
 // evaluate asks this peer alone.
