@@ -67,7 +67,7 @@ type probe struct {
 var statuses = map[fault.Code]int{
 	"": http.StatusOK, fault.InvalidArgument: http.StatusBadRequest, fault.Unauthenticated: http.StatusUnauthorized,
 	fault.PermissionDenied: http.StatusForbidden, fault.PolicyDenied: http.StatusForbidden, fault.ConsentExpired: http.StatusForbidden,
-	fault.NotFound: http.StatusNotFound,
+	fault.NotFound: http.StatusNotFound, fault.AlreadyExists: http.StatusConflict,
 }
 
 // TestEveryRoute tries every route as everybody. Reads are as the table says of the
@@ -206,12 +206,15 @@ func (w *world) routes(t *testing.T) map[string][]probe {
 	return routes
 }
 
-// mayAdd lets the author alone put content into a slot.
+// mayAdd lets the author alone put content into a slot, while it is free.
 func (w *world) mayAdd(o object) func(guest) fault.Code {
 	return func(g guest) fault.Code {
 		code := w.as(ledger.TxReadUpload, o)(g)
-		if code == "" && g.User != o.record.Author {
+		switch {
+		case code == "" && g.User != o.record.Author:
 			return fault.PermissionDenied
+		case code == "" && o.state == "used":
+			return fault.AlreadyExists
 		}
 		return code
 	}

@@ -17,7 +17,8 @@ func (a *app) enroll() *cobra.Command {
 		Short: "Make keys here, get a certificate and register, with an invitation of your hospital",
 		Long: `Make keys here, get a certificate and register, with an invitation of your hospital.
 
-Private keys never leave the home directory. Interrupted, run it again: it finishes.
+Private keys never leave the home directory. Interrupted, run it again: it finishes,
+or says that the invitation is spent and a new one is needed.
 
 With a fresh invitation for the user of the home it brings the trust bundle up to date,
 and renews the certificate when less than a third of its life is left; keys stay.`,
