@@ -28,9 +28,9 @@ purge: build ## stop the network and delete its data
 status: build ## show every node of the network
 	@bin/pie-network status
 
-test: ## run every test; builds Fabric, Fabric CA and Kubo the first time
+test: ## run every test afresh; builds Fabric, Fabric CA and Kubo the first time
 	@scripts/test-tools
-	go test -p 2 -timeout 40m ./...
+	go test -count=1 -p 2 -timeout 40m ./...
 
 check: ## format, vet and lint
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); exit 1; }
