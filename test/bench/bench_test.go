@@ -46,7 +46,10 @@ func runTests(m *testing.M) int {
 // Every measurement works at a network, and what it gives can be reported and plotted.
 func TestMeasurements(t *testing.T) {
 	var all []result
-	for _, part := range measurements {
+	parts := [][]measurement{measurements[0], {{"searches", func(s *stage, ctx context.Context, p plan) ([]result, error) {
+		return s.searchesBeside(ctx, s, p)
+	}}}}
+	for _, part := range parts {
 		for _, m := range part {
 			results, err := m.run(theStage, t.Context(), tiny)
 			if err != nil {

@@ -2,8 +2,8 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"os"
 	"strconv"
 	"time"
 
@@ -17,53 +17,95 @@ import (
 const (
 	hits   = 10  // of every search
 	cloned = 250 // records that one transaction writes
-	sought = "http://snomed.info/sct|38341003"
+	code   = "http://snomed.info/sct|38341003"
 )
 
-// searches measures the same searches, with the same ten hits, among more and more
-// records. There being no turns between a small ledger and a large one, the floor of
-// each is the median of its own at the smallest.
-func (s *stage) searches(ctx context.Context, p plan) ([]result, error) {
-	t, err := s.template(ctx)
+// kind is a way to search.
+type kind struct {
+	name  string
+	query func(sought) ledger.SearchRecords
+}
+
+var kinds = []kind{
+	{"patient and class", func(s sought) ledger.SearchRecords {
+		return ledger.SearchRecords{Patient: s.patient, Class: ledger.Imaging}
+	}},
+	{"class", func(sought) ledger.SearchRecords { return ledger.SearchRecords{Class: ledger.Imaging} }},
+	{"code", func(sought) ledger.SearchRecords { return ledger.SearchRecords{Code: code} }},
+	{"hospital and date", func(s sought) ledger.SearchRecords {
+		return ledger.SearchRecords{Hospital: "HospitalA", From: s.since}
+	}},
+}
+
+// sought is what tells the records that searches find from all others.
+type sought struct {
+	patient ledger.UserID
+	since   time.Time
+	others  template
+}
+
+// searches measures the same searches, with the same ten hits, at a network with few
+// records and at one with more and more.
+func (s *stage) searches(ctx context.Context, p plan) (results []result, err error) {
+	large, err := openStage(ctx)
 	if err != nil {
 		return nil, err
 	}
-	before := time.Now().UTC()
-	patient, err := s.publishSought(ctx)
+	defer func() { err = errors.Join(err, large.Close()) }()
+	return s.searchesBeside(ctx, large, p)
+}
+
+// searchesBeside measures at two networks, or in a test at one that is both.
+func (s *stage) searchesBeside(ctx context.Context, large *stage, p plan) ([]result, error) {
+	few, err := s.seek(ctx, p.records[0])
 	if err != nil {
 		return nil, err
 	}
-	kinds := []struct {
-		name  string
-		query ledger.SearchRecords
-	}{
-		{"patient and class", ledger.SearchRecords{Patient: patient, Class: ledger.Imaging}},
-		{"class", ledger.SearchRecords{Class: ledger.Imaging}},
-		{"code", ledger.SearchRecords{Code: sought}},
-		{"hospital and date", ledger.SearchRecords{Hospital: "HospitalA", From: before}},
+	many := few
+	if large != s {
+		if many, err = large.seek(ctx, p.records[0]); err != nil {
+			return nil, err
+		}
 	}
-	floors := make([]float64, len(kinds))
 	var results []result
-	there := hits
-	for _, records := range p.records {
-		if err := s.fill(ctx, t, there, records); err != nil {
+	for i, records := range p.records[1:] {
+		if err := large.fill(ctx, many.others, p.records[i], records); err != nil {
 			return nil, fmt.Errorf("fill the ledger: %w", err)
 		}
-		there = records
-		for k, kind := range kinds {
-			r := result{job: fmt.Sprintf("search by %s among %d", kind.name, records), floor: fmt.Sprintf("among %d", p.records[0]), aim: 1.5, paper: "–"}
-			if r.pairs, err = s.search(ctx, p.searches, kind.query, floors[k]); err != nil {
+		for _, k := range kinds {
+			r := result{job: fmt.Sprintf("search by %s among %d", k.name, records), floor: fmt.Sprintf("among %d", p.records[0]), aim: 1.5, paper: "–"}
+			if r.pairs, err = turns(ctx, p.searches, s.searching(k.query(few)), large.searching(k.query(many))); err != nil {
 				return nil, fmt.Errorf("%s: %w", r.job, err)
-			}
-			if records == p.records[0] {
-				floors[k] = r.jobMedian()
-				fmt.Fprintf(os.Stderr, "bench:   search by %s among %d: %s\n", kind.name, records, r.quantity(floors[k]))
-				continue
 			}
 			results = append(results, r)
 		}
 	}
 	return results, nil
+}
+
+// seek registers what is to be found, among a number of records.
+func (s *stage) seek(ctx context.Context, records int) (sought, error) {
+	t, err := s.template(ctx)
+	if err != nil {
+		return sought{}, err
+	}
+	if err := s.fill(ctx, t, 0, records-hits); err != nil {
+		return sought{}, err
+	}
+	since := time.Now().UTC()
+	patient, err := s.publishSought(ctx)
+	return sought{patient, since, t}, err
+}
+
+// searching searches and checks what is found.
+func (s *stage) searching(query ledger.SearchRecords) step {
+	return func(ctx context.Context, _ int) error {
+		views, err := s.Physician.Search(ctx, query)
+		if err == nil && len(views) != hits {
+			err = fmt.Errorf("%d records were found, not %d", len(views), hits)
+		}
+		return err
+	}
 }
 
 // publishSought registers the records that searches find, of a patient who has no others.
@@ -86,33 +128,12 @@ func (s *stage) publishSought(ctx context.Context) (ledger.UserID, error) {
 		if err != nil {
 			return user, err
 		}
-		n.Patient, n.Summary.Codes = user, []string{sought}
+		n.Patient, n.Summary.Codes = user, []string{code}
 		if _, err := s.Physician.Upload(ctx, n); err != nil {
 			return user, err
 		}
 	}
 	return user, nil
-}
-
-// search repeats a search and checks what it finds.
-func (s *stage) search(ctx context.Context, n int, query ledger.SearchRecords, floor float64) ([]pair, error) {
-	var pairs []pair
-	for i := range n {
-		took, err := timed(ctx, i, func(ctx context.Context, _ int) error { return finds(ctx, s.Physician, query) })
-		if err != nil {
-			return nil, err
-		}
-		pairs = append(pairs, pair{floor: floor, job: took})
-	}
-	return pairs, nil
-}
-
-func finds(ctx context.Context, as *client.Client, query ledger.SearchRecords) error {
-	views, err := as.Search(ctx, query)
-	if err == nil && len(views) != hits {
-		err = fmt.Errorf("%d records were found, not %d", len(views), hits)
-	}
-	return err
 }
 
 // fill registers copies of the template, from a number of records to another.
