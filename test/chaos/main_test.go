@@ -5,19 +5,19 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"os/signal"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/pie-consortium/pie/network/networktest"
 )
 
 var (
 	long = flag.Bool("long", false, "run every fault and every step, not a selection")
-	seed = flag.Uint64("seed", uint64(time.Now().UnixNano()), "decides faults and load; a failure prints it")
+	seed = flag.Uint64("seed", 1, "decides faults and load, 0 takes another one each time; a failure prints it")
 )
 
 // inside marks the process that runs in namespaces of its own.
@@ -34,6 +34,9 @@ func TestMain(m *testing.M) {
 		os.Exit(serveLies())
 	}
 	flag.Parse()
+	if *seed == 0 {
+		*seed = rand.Uint64()
+	}
 	os.Exit(run(m))
 }
 
