@@ -229,7 +229,7 @@ func reason(err error) string {
 	var lie *LiarError
 	switch {
 	case errors.As(err, &silence):
-		return "does not answer"
+		return "does not answer: " + silence.cause.Error()
 	case errors.As(err, &lie):
 		return "lied"
 	}

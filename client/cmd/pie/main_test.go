@@ -41,9 +41,14 @@ func (w withNetwork) Run() int {
 	return code
 }
 
-func TestSessions(t *testing.T) {
+func TestSessions(t *testing.T) { runScripts(t, "testdata") }
+
+// TestSessionsAlone is for those that stop what the others, which run side by side, need.
+func TestSessionsAlone(t *testing.T) { runScripts(t, "testdata/alone") }
+
+func runScripts(t *testing.T, dir string) {
 	testscript.Run(t, testscript.Params{
-		Dir: "testdata",
+		Dir: dir,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"invite": invite, "exits": exits, "field": field, "gateway": gateway,
 		},
