@@ -148,7 +148,7 @@ func (c *Client) grantsFor(ctx context.Context, record ledger.ID) ([]ledger.Gran
 		return nil, nil, err
 	}
 	grants = slices.DeleteFunc(grants, func(g ledger.Grant) bool {
-		return g.Record != record || !g.Grantee.Includes(c.identity.User)
+		return g.Record != record || !g.Grantee.Includes(c.identity)
 	})
 	if len(grants) == 0 {
 		return nil, nil, fault.New(fault.NotFound, "no grant for record %s", record)

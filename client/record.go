@@ -35,7 +35,7 @@ func (c *Client) checkView(view ledger.RecordView, record ledger.ID, from *gatew
 		return nil, liar(from.name(), "asked for record %s, it told of %.64q", record, view.Record.Record)
 	}
 	v := ledger.RecordVersion{Record: record, Version: view.Version}
-	return c.recordKey(view.RecordKey, view.Patient, v, from.name())
+	return c.recordKey(view.RecordKey, view.KeyOwner(), v, from.name())
 }
 
 // agreed is a record as a majority of the members' gateways tells it.

@@ -95,11 +95,14 @@ func (c *Client) parties(ctx context.Context, o opening) (parties, error) {
 	if err := o.grant.Fragments.Validate(); err != nil {
 		return parties{}, liar(o.from.name(), "the grant %s that it shows cannot be one of the ledger's: %v", o.grant.Grant, err)
 	}
-	patient, err := c.person(ctx, o.Patient)
+	if !o.MayIssue(o.grant.Issuer) {
+		return parties{}, liar(o.from.name(), "the grant %s that it shows is of %s, who issues none for this record", o.grant.Grant, o.grant.Issuer)
+	}
+	issuer, err := c.person(ctx, o.grant.Issuer)
 	if err != nil {
 		return parties{}, err
 	}
-	verifying, err := patient.key(ledger.VerifyingKey)
+	verifying, err := issuer.key(ledger.VerifyingKey)
 	if err != nil {
 		return parties{}, err
 	}

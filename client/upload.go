@@ -122,7 +122,7 @@ func (c *Client) begin(ctx context.Context, n NewRecord, file io.ReadSeeker) (*j
 	if err != nil {
 		return nil, err
 	}
-	if upload.Record != n.Record || !upload.Author.Includes(c.identity.User) {
+	if upload.Record != n.Record || !upload.Author.Includes(c.identity) {
 		return nil, liar(from.name(), "asked for the authorisation of record %s, it told of another one", n.Record)
 	}
 	if upload.Patient != n.Patient {

@@ -63,6 +63,7 @@ type Grant struct {
 	Record    ID         `json:"record"`
 	Version   int        `json:"version"`
 	Patient   UserID     `json:"patient"`
+	Issuer    UserID     `json:"issuer"` // whose verifying key signed the fragments: the patient, or the author of an unattended record
 	Grantee   Subject    `json:"grantee"`
 	Purpose   Purpose    `json:"purpose"`
 	State     GrantState `json:"state"`

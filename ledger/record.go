@@ -47,6 +47,7 @@ type Record struct {
 	State      RecordState `json:"state"`
 	Patient    UserID      `json:"patient"`
 	Author     UserID      `json:"author"`
+	Unattended bool        `json:"unattended,omitempty"` // registered without the patient: the author stated the record key
 	Registered time.Time   `json:"registered"`
 	CID        string      `json:"cid"`        // of the ciphertext, CIDv1
 	SHA256     Digest      `json:"sha256"`     // of the ciphertext
@@ -57,6 +58,19 @@ type Record struct {
 	Policy     Policy      `json:"policy"`
 	Reason     string      `json:"reason,omitempty"` // of a dispute
 }
+
+// KeyOwner is who stated the record's key: the patient, until somebody had to register
+// without them.
+func (r Record) KeyOwner() UserID {
+	if r.Unattended {
+		return r.Author
+	}
+	return r.Patient
+}
+
+// MayIssue reports whether somebody's key fragments open the record: those of its
+// patient, and of who holds its key.
+func (r Record) MayIssue(user UserID) bool { return user == r.Patient || user == r.KeyOwner() }
 
 // Summary is what a record is about. It is private to the member hospitals and
 // erasable; the salt keeps its public hash from being guessed.

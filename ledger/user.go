@@ -69,30 +69,46 @@ type Identity struct {
 	Department string `json:"department,omitempty"`
 }
 
-// Subject is whom a grant or an upload slot is addressed to: a person.
-// The kind is part of the written form ("person:HospitalA/7f3k…") so that care teams
-// and desks can join without a change to what stands on the ledger.
+// Subject is whom a grant or an upload slot is addressed to: a person, or a hospital's
+// department. The kind is part of the written form ("person:HospitalA/7f3k…",
+// "department:HospitalA/cardiology").
 type Subject struct {
 	Kind SubjectKind
-	User UserID
+	User UserID // of a department, Pseudonym is its name
 }
 
 // SubjectKind says what a [Subject] is.
 type SubjectKind string
 
-// Person is a subject of exactly one user.
-const Person SubjectKind = "person"
+// The kinds: exactly one user; every physician whose certificate names the department.
+const (
+	Person     SubjectKind = "person"
+	Department SubjectKind = "department"
+)
 
 // PersonSubject addresses one user.
 func PersonSubject(user UserID) Subject { return Subject{Kind: Person, User: user} }
 
-// Includes reports whether the user may act as the subject.
-func (s Subject) Includes(user UserID) bool { return s.Kind == Person && s.User == user }
+// DepartmentSubject addresses the physicians of one hospital's department.
+func DepartmentSubject(msp, department string) Subject {
+	return Subject{Kind: Department, User: UserID{MSP: msp, Pseudonym: department}}
+}
 
-// Validate refuses unknown kinds and malformed users.
+// Includes reports whether somebody may act as the subject.
+func (s Subject) Includes(who Identity) bool {
+	switch s.Kind {
+	case Person:
+		return s.User == who.User
+	case Department:
+		return who.Role == Physician && who.Department != "" && s.User == UserID{MSP: who.User.MSP, Pseudonym: who.Department}
+	}
+	return false
+}
+
+// Validate refuses unknown kinds and malformed names.
 func (s Subject) Validate() error {
-	if s.Kind != Person {
-		return fault.New(fault.InvalidArgument, "subject must be of the form person:HospitalA/7f3k2a")
+	if s.Kind != Person && s.Kind != Department {
+		return fault.New(fault.InvalidArgument, "subject must be of the form person:HospitalA/7f3k2a or department:HospitalA/cardiology")
 	}
 	return s.User.Validate()
 }

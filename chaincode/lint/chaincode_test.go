@@ -93,8 +93,11 @@ var seeds = []seed{
 		put: "func registerAndShow(ctx *state.Context, a ledger.RegisterRecord) (ledger.Summary, error) {\n" +
 			"	if _, err := registerRecord(ctx, a); err != nil {\n		return ledger.Summary{}, err\n	}\n	return transientSummary(ctx) §\n}\n\nfunc recordKey("},
 	{by: "private", file: "chaincode/internal/state/private.go", // of a type that is not known
-		old: "	FragmentRows = PrivateTable",
-		put: "	Notes = PrivateTable[ledger.Decision]{ledger.Summaries, \"note\"} §\n	FragmentRows = PrivateTable"},
+		old: "	SummaryRows = PrivateTable",
+		put: "	Notes = PrivateTable[ledger.Decision]{ledger.Summaries, \"note\"} §\n	SummaryRows = PrivateTable"},
+	{by: "private", file: "chaincode/internal/state/sealed.go",
+		old: "	FragmentRows = SealedTable",
+		put: "	Notes = SealedTable[ledger.Decision](\"note\") §\n	FragmentRows = SealedTable"},
 	{by: "private", file: "chaincode/internal/state/context.go", // in the text of a decoder's error
 		old: "\"the transient entry %q is malformed\", key)",
 		put: "\"the transient entry %q is malformed: %v\", key, err) §"},

@@ -94,7 +94,7 @@ func (e effects) of(instruction ssa.Instruction) effect {
 // The methods of tables and indexes; that they are all is checked.
 var (
 	tableReads  = []string{"Find", "Get", "All", "Page", "History", "First", "Holds"}
-	tableWrites = []string{"Insert", "Update", "Put", "Add"}
+	tableWrites = []string{"Insert", "Update", "Put", "Add", "Remove", "Purge"}
 )
 
 // contextReads are the methods of the transaction's context that read a table.

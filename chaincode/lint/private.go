@@ -126,7 +126,7 @@ func checkTables(pass *analysis.Pass) {
 			case *ast.Ident:
 				instance, ok := pass.TypesInfo.Instances[node]
 				object := pass.TypesInfo.Uses[node]
-				if ok && object != nil && object.Name() == "PrivateTable" && object.Pkg().Path() == statePath {
+				if ok && object != nil && slices.Contains([]string{"PrivateTable", "SealedTable"}, object.Name()) && object.Pkg().Path() == statePath {
 					requirePrivate(pass, node.Pos(), instance.TypeArgs.At(0))
 				}
 			case *ast.CallExpr:

@@ -96,7 +96,7 @@ func TestPatientGrants(t *testing.T) {
 	a, sealed := c.grantFor(request, c.colleague)
 	grant := must[ledger.Grant](c.world, c.patient, ledger.TxGrantAccess, a, ledger.TransientFragments, sealed)
 	c.emitted(ledger.AccessGranted)
-	if grant.State != ledger.Active || !grant.Grantee.Includes(c.colleague.user) {
+	if grant.State != ledger.Active || grant.Grantee.User != c.colleague.user {
 		t.Errorf("grant %+v", grant)
 	}
 	must[ledger.Grant](c.world, c.patient, ledger.TxGrantAccess, a, ledger.TransientFragments, sealed) // a repeat succeeds

@@ -18,7 +18,7 @@ func grantAccess(ctx *state.Context, a ledger.GrantAccess) (ledger.Grant, error)
 		return ledger.Grant{}, fault.New(fault.InvalidArgument, "request %s is of another requester or purpose", a.Request)
 	}
 	grant := ledger.Grant{
-		Grant: a.Grant, Record: a.Record, Version: a.Version, Patient: ctx.Caller.User,
+		Grant: a.Grant, Record: a.Record, Version: a.Version, Patient: ctx.Caller.User, Issuer: ctx.Caller.User,
 		Grantee: ledger.PersonSubject(a.Requester), Purpose: a.Purpose, State: ledger.Active,
 		Request: a.Request, Granted: ctx.Now, Expiry: a.Expiry.UTC(), Fragments: a.Fragments,
 	}
@@ -117,7 +117,7 @@ func storeFragment(ctx *state.Context, grant ledger.Grant, proxy ledger.Fragment
 		if ledger.DigestOf(fragment.Sealed) != proxy.SHA256 {
 			return fault.New(fault.FragmentInvalid, "the sealed fragment for %s is not the one the grant commits to", proxy.Proxy)
 		}
-		return state.FragmentRows.Put(ctx, fragment, fragment.Salt, append(grantKey(grant), proxy.Proxy)...)
+		return state.FragmentRows.Put(ctx, fragment, append(grantKey(grant), proxy.Proxy)...)
 	}
 	return fault.New(fault.FragmentInvalid, "the sealed fragment for %s is missing", proxy.Proxy)
 }

@@ -89,7 +89,7 @@ func releaseFragment(ctx *state.Context, release ledger.Release) (ledger.Release
 	if !named {
 		return ledger.Release{}, fault.New(fault.PermissionDenied, "%s is no proxy of grant %s", msp, release.Grant.Grant)
 	}
-	fragment, found, err := state.FragmentRows.First(ctx, append(grantKey(release.Grant), msp)...)
+	fragment, found, err := state.FragmentRows.Find(ctx, append(grantKey(release.Grant), msp)...)
 	if err != nil {
 		return ledger.Release{}, err
 	}
@@ -100,12 +100,10 @@ func releaseFragment(ctx *state.Context, release ledger.Release) (ledger.Release
 		return ledger.Release{}, fault.New(fault.FragmentInvalid, "the fragment for %s is not the one the grant commits to", msp)
 	}
 	release.Sealed = fragment.Sealed
-	upload, err := state.Uploads.Get(ctx, string(release.Record.Record))
-	if err != nil {
+	if release.RecordKey, err = statedKey(ctx, release.Record); err != nil {
 		return ledger.Release{}, err
 	}
-	release.RecordKey = upload.RecordKey
-	if release.VerifyingKey, err = requireKey(ctx, release.Grant.Patient, ledger.VerifyingKey); err != nil {
+	if release.VerifyingKey, err = requireKey(ctx, release.Grant.Issuer, ledger.VerifyingKey); err != nil {
 		return ledger.Release{}, err
 	}
 	release.ReceivingKey, err = requireKey(ctx, release.Grant.Grantee.User, ledger.ReceivingKey)

@@ -20,7 +20,7 @@ func registerRecord(ctx *state.Context, a ledger.RegisterRecord) (ledger.Record,
 	if err != nil {
 		return ledger.Record{}, err
 	}
-	if !upload.Author.Includes(ctx.Caller.User) {
+	if !upload.Author.Includes(ctx.Caller) {
 		return ledger.Record{}, fault.New(fault.PermissionDenied, "record %s is authorised for another author", a.Record)
 	}
 	summary, err := transientSummary(ctx)
@@ -211,11 +211,10 @@ func readRecord(ctx *state.Context, q ledger.ReadRecord) (ledger.RecordView, err
 // about: what a query answers stands in a block when somebody submits it.
 func viewRecord(ctx *state.Context, record ledger.Record) (ledger.RecordView, error) {
 	view := ledger.RecordView{Record: record}
-	upload, err := state.Uploads.Get(ctx, string(record.Record))
-	if err != nil {
+	var err error
+	if view.RecordKey, err = statedKey(ctx, record); err != nil {
 		return view, err
 	}
-	view.RecordKey = upload.RecordKey
 	if ctx.Caller.Role != ledger.Gateway {
 		return view, nil
 	}
@@ -224,6 +223,16 @@ func viewRecord(ctx *state.Context, record ledger.Record) (ledger.RecordView, er
 		view.Summary = &summary
 	}
 	return view, err
+}
+
+// statedKey is the statement of the key that a record version is encrypted to: the upload's
+// for the version that it authorised.
+func statedKey(ctx *state.Context, record ledger.Record) (string, error) {
+	if record.Version > firstVersion || record.Unattended {
+		return state.RecordKeys.Get(ctx, recordKey(record.Record, record.Version)...)
+	}
+	upload, err := state.Uploads.Get(ctx, string(record.Record))
+	return upload.RecordKey, err
 }
 
 // readHistory shows what a record version was to those who may discover it.

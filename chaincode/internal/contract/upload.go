@@ -49,7 +49,7 @@ func authorizeSlot(ctx *state.Context, slot ledger.Slot, fragments []ledger.Seal
 		RecordKey: slot.RecordKey, Grant: slot.Grant, Authorized: ctx.Now,
 	}
 	grant := ledger.Grant{
-		Grant: slot.Grant, Record: slot.Record, Version: firstVersion, Patient: ctx.Caller.User,
+		Grant: slot.Grant, Record: slot.Record, Version: firstVersion, Patient: ctx.Caller.User, Issuer: ctx.Caller.User,
 		Grantee: slot.Author, Purpose: ledger.Treatment, State: ledger.Issued,
 		Granted: ctx.Now, Expiry: slot.Expiry.UTC(), Fragments: slot.Fragments,
 	}
@@ -139,7 +139,7 @@ func readUpload(ctx *state.Context, q ledger.ReadUpload) (ledger.Upload, error) 
 	if err != nil {
 		return upload, err
 	}
-	if reader.User != upload.Patient && !upload.Author.Includes(reader.User) {
+	if reader.User != upload.Patient && !upload.Author.Includes(reader) {
 		return ledger.Upload{}, fault.New(fault.PermissionDenied, "record %s is authorised by and for others", q.Record)
 	}
 	return upload, nil

@@ -83,6 +83,7 @@ func (w *world) proposal(by *person, tx ledger.Transaction, arguments []string, 
 		world: w, creator: by.creator, time: w.clock, transient: map[string][]byte{}, tx: tx,
 		id: ledger.DigestOf([]byte{byte(w.serial), byte(w.serial >> 8)}).String(), arguments: arguments,
 		writes: map[string][]byte{}, privateWrites: map[string]map[string][]byte{},
+		deletes: map[string]bool{}, purges: map[string]map[string][]byte{},
 	}
 	for i := 0; i < len(transient); i += 2 {
 		value, err := json.Marshal(transient[i+1])
@@ -120,8 +121,16 @@ func (w *world) commit(s *stub) {
 			TxId: s.id, Value: value, Timestamp: timestamppb.New(s.time),
 		})
 	}
+	for key := range s.deletes {
+		delete(w.public, key)
+	}
 	for collection, rows := range s.privateWrites {
 		maps.Copy(w.private[collection], rows)
+	}
+	for collection, keys := range s.purges {
+		for key := range keys {
+			delete(w.private[collection], key)
+		}
 	}
 	w.event = s.event
 }
@@ -137,7 +146,9 @@ type stub struct {
 	arguments                   []string
 	transient                   map[string][]byte
 	writes                      map[string][]byte
-	privateWrites               map[string]map[string][]byte
+	deletes                     map[string]bool
+	privateWrites, purges       map[string]map[string][]byte
+	searchedPrivate             bool
 	event                       *event
 }
 
@@ -183,6 +194,12 @@ func (s *stub) PutState(key string, value []byte) error {
 	return nil
 }
 
+func (s *stub) DelState(key string) error {
+	observed.note(s.tx, "writes", objectType(key))
+	s.deletes[key] = true
+	return nil
+}
+
 func (s *stub) GetStateByPartialCompositeKey(name string, parts []string) (shim.StateQueryIteratorInterface, error) {
 	rows, _, err := s.GetStateByPartialCompositeKeyWithPagination(name, parts, 1<<30, "")
 	return rows, err
@@ -212,11 +229,32 @@ func (s *stub) GetHistoryForKey(key string) (shim.HistoryQueryIteratorInterface,
 func (s *stub) PutPrivateData(collection, key string, value []byte) error {
 	name, _, _ := strings.Cut(key, "/")
 	observed.note(s.tx, "writes", name)
-	if s.privateWrites[collection] == nil {
-		s.privateWrites[collection] = map[string][]byte{}
-	}
-	s.privateWrites[collection][key] = value
+	s.write(s.privateWrites, collection, key, value)
 	return nil
+}
+
+func (s *stub) PurgePrivateData(collection, key string) error {
+	name, _, _ := strings.Cut(key, "/")
+	observed.note(s.tx, "writes", name)
+	s.write(s.purges, collection, key, nil)
+	return nil
+}
+
+// write refuses, as a peer does, what follows a search among private rows.
+func (s *stub) write(rows map[string]map[string][]byte, collection, key string, value []byte) {
+	if s.searchedPrivate {
+		s.world.t.Errorf("%s searches private rows and writes", s.tx)
+	}
+	if rows[collection] == nil {
+		rows[collection] = map[string][]byte{}
+	}
+	rows[collection][key] = value
+}
+
+func (s *stub) GetPrivateData(collection, key string) ([]byte, error) {
+	name, _, _ := strings.Cut(key, "/")
+	observed.note(s.tx, "reads", name)
+	return s.world.private[collection][key], nil
 }
 
 func (s *stub) GetPrivateDataHash(collection, key string) ([]byte, error) {
@@ -233,6 +271,7 @@ func (s *stub) GetPrivateDataHash(collection, key string) ([]byte, error) {
 func (s *stub) GetPrivateDataByRange(collection, start, end string) (shim.StateQueryIteratorInterface, error) {
 	name, _, _ := strings.Cut(start, "/")
 	observed.note(s.tx, "reads", name)
+	s.searchedPrivate = true
 	rows, _ := page(s.world.private[collection], start, end, 1<<30)
 	return rows, nil
 }

@@ -65,7 +65,7 @@ var (
 		return !q.Record.Policy.NotAfter.IsZero() && !q.Now.Before(q.Record.Policy.NotAfter)
 	}}
 
-	grantee    = rule{"grantee", fault.PermissionDenied, func(q Question) bool { return !q.Grant.Grantee.Includes(q.Identity.User) }}
+	grantee    = rule{"grantee", fault.PermissionDenied, func(q Question) bool { return !q.Grant.Grantee.Includes(q.Identity) }}
 	notRevoked = rule{"grant-revoked", fault.ConsentRevoked, func(q Question) bool { return q.Grant.State == ledger.Revoked }}
 	active     = rule{"grant-not-active", fault.StateConflict, func(q Question) bool { return q.Grant.State != ledger.Active }}
 	unexpired  = rule{"grant-end", fault.ConsentExpired, func(q Question) bool { return !q.Now.Before(q.Grant.Expiry) }}

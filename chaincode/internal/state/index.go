@@ -31,6 +31,11 @@ func (i Index) Add(ctx *Context, parts ...string) error {
 	return ctx.stub.PutState(key, []byte{0})
 }
 
+// Remove deletes one key.
+func (i Index) Remove(ctx *Context, parts ...string) error {
+	return Table[struct{}](i).Remove(ctx, parts...)
+}
+
 // Since is a bookmark that stands before the first key whose part after the given ones
 // is this time or a later one.
 func (i Index) Since(ctx *Context, begin time.Time, parts ...string) (string, error) {

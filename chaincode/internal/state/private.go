@@ -14,7 +14,8 @@ import (
 
 // PrivateTable holds rows of one type in a private data collection. Fabric publishes
 // a plain hash of every private key and value, so a key ends in the caller's salt and
-// a value contains it: nobody can confirm a guess.
+// a value contains it: nobody can confirm a guess. A transaction that writes cannot
+// search for a private row, so who purges one must know its salt.
 //
 // Keys are escaped parts joined by "/": unlike composite keys these can be read from
 // a given one on, which pages need.
@@ -25,11 +26,10 @@ type PrivateTable[T any] struct {
 
 // The private tables and the parts of their keys before the salt.
 var (
-	SummaryRows  = PrivateTable[ledger.Summary]{ledger.Summaries, "summary"}            // record, version
-	ByClass      = PrivateTable[ledger.Salt]{ledger.Summaries, "class"}                 // class, time, record, version
-	ByCode       = PrivateTable[ledger.Salt]{ledger.Summaries, "code"}                  // code, time, record, version
-	Profiles     = PrivateTable[ledger.Profile]{ledger.Summaries, "profile"}            // msp, pseudonym
-	FragmentRows = PrivateTable[ledger.SealedFragment]{ledger.KeyFragments, "fragment"} // record, version, grant, proxy
+	SummaryRows = PrivateTable[ledger.Summary]{ledger.Summaries, "summary"} // record, version
+	ByClass     = PrivateTable[ledger.Salt]{ledger.Summaries, "class"}      // class, time, record, version
+	ByCode      = PrivateTable[ledger.Salt]{ledger.Summaries, "code"}       // code, time, record, version
+	Profiles    = PrivateTable[ledger.Profile]{ledger.Summaries, "profile"} // msp, pseudonym
 )
 
 // Put writes a row under the parts and the salt.
@@ -39,6 +39,12 @@ func (t PrivateTable[T]) Put(ctx *Context, row T, salt ledger.Salt, parts ...str
 		return err
 	}
 	return ctx.stub.PutPrivateData(t.collection, t.key(salt, parts), text)
+}
+
+// Purge makes every peer forget the row under the parts and the salt, in the present and
+// in what it keeps of the past. A row that does not exist is no error.
+func (t PrivateTable[T]) Purge(ctx *Context, salt ledger.Salt, parts ...string) error {
+	return ctx.stub.PurgePrivateData(t.collection, t.key(salt, parts))
 }
 
 // Holds reports whether exactly this row stands under the parts and the salt. It

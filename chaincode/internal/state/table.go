@@ -22,6 +22,7 @@ const (
 	Users         = Table[ledger.User]("user")             // msp, pseudonym
 	Uploads       = Table[ledger.Upload]("upload")         // record
 	Records       = Table[ledger.Record]("record")         // record, version
+	RecordKeys    = Table[string]("recordkey")             // record, version: statements that no upload holds
 	Requests      = Table[ledger.AccessRequest]("request") // record, version, request
 	Grants        = Table[ledger.Grant]("grant")           // record, version, grant
 	Accesses      = Table[ledger.Access]("access")         // record, transaction
@@ -67,6 +68,15 @@ func (t Table[T]) Update(ctx *Context, row T, parts ...string) error {
 		return err
 	}
 	return t.put(ctx, row, parts)
+}
+
+// Remove deletes a row; one that does not exist is no error.
+func (t Table[T]) Remove(ctx *Context, parts ...string) error {
+	key, err := t.key(ctx, parts)
+	if err != nil {
+		return err
+	}
+	return ctx.stub.DelState(key)
 }
 
 func (t Table[T]) put(ctx *Context, row T, parts []string) error {

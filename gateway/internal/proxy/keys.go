@@ -15,14 +15,17 @@ type keys struct{ record, verifying, receiving *umbral.PublicKey }
 // readKeys takes the keys from their owners' statements: the ledger's word alone would
 // make whoever controls it a source of keys.
 func (p *Proxy) readKeys(release ledger.Release) (keys, error) {
-	record, err := p.Bundle.VerifyKeyStatement(release.RecordKey, ledger.RecordKey, release.Record.Patient)
+	record, err := p.Bundle.VerifyKeyStatement(release.RecordKey, ledger.RecordKey, release.Record.KeyOwner())
 	if err != nil {
 		return keys{}, badStatement(err)
 	}
 	if record.Record != release.Record.Record || record.Version != release.Record.Version {
 		return keys{}, badStatement(fmt.Errorf("the record key is another record's"))
 	}
-	verifying, err := p.Bundle.VerifyKeyStatement(release.VerifyingKey, ledger.VerifyingKey, release.Record.Patient)
+	if !release.Record.MayIssue(release.Grant.Issuer) {
+		return keys{}, badStatement(fmt.Errorf("%s issues no fragments for this record", release.Grant.Issuer))
+	}
+	verifying, err := p.Bundle.VerifyKeyStatement(release.VerifyingKey, ledger.VerifyingKey, release.Grant.Issuer)
 	if err != nil {
 		return keys{}, badStatement(err)
 	}

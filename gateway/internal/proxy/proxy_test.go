@@ -100,7 +100,7 @@ func (s *scene) granted() ledger.Release {
 	return ledger.Release{
 		Record: ledger.Record{Record: record, Version: 1, Patient: patient, Capsule: capsule.Bytes(), SHA256: ledger.Digest{1}, Commitment: ledger.Digest{2}},
 		Grant: ledger.Grant{
-			Grant: grant, Record: record, Version: 1, Patient: patient, Grantee: ledger.PersonSubject(grantee),
+			Grant: grant, Record: record, Version: 1, Patient: patient, Issuer: patient, Grantee: ledger.PersonSubject(grantee),
 			Fragments: ledger.Fragments{ReceivingKey: ledger.DigestOf(receiving)},
 		},
 		Access:       ledger.Access{Open: openID, User: ledger.Identity{User: grantee}, Certificate: trust.CertificateDigest(s.physician.Certificate)},
@@ -203,6 +203,7 @@ func TestReencryptRefuses(t *testing.T) {
 		"a verifying key that the physician stated": {func(s *scene) {
 			s.release.VerifyingKey = s.state(s.physician, trust.KeyStatement{Kind: ledger.VerifyingKey, Key: s.verifying.PublicKey().Bytes(), User: grantee})
 		}, fault.FragmentInvalid},
+		"a grant that the grantee issued":               {func(s *scene) { s.release.Grant.Issuer = grantee }, fault.FragmentInvalid},
 		"a receiving key that the grant does not name":  {func(s *scene) { s.release.Grant.Fragments.ReceivingKey = ledger.Digest{9} }, fault.FragmentInvalid},
 		"a receiving key in place of the verifying key": {func(s *scene) { s.release.VerifyingKey = s.release.ReceivingKey }, fault.FragmentInvalid},
 		"a malformed capsule":                           {func(s *scene) { s.release.Record.Capsule[5] ^= 1 }, fault.FragmentInvalid},

@@ -23,7 +23,7 @@ func (a *API) AddContent(ctx context.Context, request AddContentRequestObject) (
 	if err != nil {
 		return nil, err
 	}
-	if !upload.Author.Includes(callerOf(ctx).User) {
+	if !upload.Author.Includes(callerOf(ctx)) {
 		return nil, fault.New(fault.PermissionDenied, "record %s is authorised for another author", request.Record)
 	}
 	if upload.Used {

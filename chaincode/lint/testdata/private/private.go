@@ -232,7 +232,7 @@ func view(ctx *state.Context, q ledger.ReadRecord) (ledger.RecordView, error) {
 }
 
 func release(ctx *state.Context, release ledger.Release, msp string) (ledger.Release, error) {
-	fragment, found, err := state.FragmentRows.First(ctx, string(release.Grant.Grant), msp)
+	fragment, found, err := state.FragmentRows.Find(ctx, string(release.Grant.Grant), msp)
 	if err != nil {
 		return release, err
 	}
