@@ -16,6 +16,7 @@ const (
 	AccessGranted          EventName = "AccessGranted"
 	RecordOpened           EventName = "RecordOpened"
 	OpenRefused            EventName = "OpenRefused"
+	GrantRevoked           EventName = "GrantRevoked"
 )
 
 // Event is the payload of every event: IDs and codes only.

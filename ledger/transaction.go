@@ -24,6 +24,7 @@ const (
 	TxGrantAccess          Transaction = "GrantAccess"
 	TxDenyAccess           Transaction = "DenyAccess"
 	TxOpenRecord           Transaction = "OpenRecord"
+	TxRevokeGrant          Transaction = "RevokeGrant"
 )
 
 // The transactions that read.
@@ -48,7 +49,8 @@ const (
 func (t Transaction) Writes() bool {
 	switch t {
 	case TxRegisterOrganization, TxRegisterUser, TxAuthorizeUpload, TxRegisterRecord, TxConfirmRecord,
-		TxDisputeRecord, TxRequestAccess, TxGrantAccess, TxDenyAccess, TxOpenRecord:
+		TxDisputeRecord, TxRequestAccess, TxGrantAccess, TxDenyAccess, TxOpenRecord,
+		TxRevokeGrant:
 		return true
 	}
 	return false

@@ -33,6 +33,7 @@ var transactions = map[ledger.Transaction]handler{
 	ledger.TxGrantAccess:          handle(grantAccess),
 	ledger.TxDenyAccess:           handle(denyAccess),
 	ledger.TxOpenRecord:           handle(openRecord),
+	ledger.TxRevokeGrant:          handle(revokeGrant),
 
 	ledger.TxReadOrganizations: handle(readOrganizations),
 	ledger.TxReadUser:          handle(readUser),
