@@ -17,6 +17,8 @@ const (
 	RecordOpened           EventName = "RecordOpened"
 	OpenRefused            EventName = "OpenRefused"
 	GrantRevoked           EventName = "GrantRevoked"
+	RecordRotated          EventName = "RecordRotated" // Version is the new one
+	RecordErased           EventName = "RecordErased"
 )
 
 // Event is the payload of every event: IDs and codes only.

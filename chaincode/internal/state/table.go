@@ -26,6 +26,9 @@ const (
 	Requests      = Table[ledger.AccessRequest]("request") // record, version, request
 	Grants        = Table[ledger.Grant]("grant")           // record, version, grant
 	Accesses      = Table[ledger.Access]("access")         // record, transaction
+
+	Erasures             = Table[ledger.Erasure]("erasure")            // record
+	ErasureConfirmations = Table[ledger.ErasureConfirmation]("erased") // record, msp
 )
 
 // Find returns the row, or false when there is none.
