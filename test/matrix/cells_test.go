@@ -20,7 +20,7 @@ func (w *world) cells(t *testing.T, tx ledger.Transaction) []cell {
 		ledger.TxConfirmRecord: w.confirmRecord, ledger.TxDisputeRecord: w.disputeRecord,
 		ledger.TxReadRecord: w.readRecord, ledger.TxReadHistory: w.readHistory, ledger.TxReadContent: w.readContent, ledger.TxReadUpload: w.readUpload,
 		ledger.TxRequestAccess: w.requestAccess, ledger.TxGrantAccess: w.grantAccess, ledger.TxDenyAccess: w.denyAccess,
-		ledger.TxOpenRecord: w.openRecord, ledger.TxReadRequest: w.readRequest,
+		ledger.TxOpenRecord: w.openRecord, ledger.TxRevokeGrant: w.revokeGrant, ledger.TxReadRequest: w.readRequest,
 		ledger.TxListAccesses: w.listAccesses, ledger.TxReadRelease: w.readRelease,
 		ledger.TxListUploads: w.listUploads, ledger.TxListRequests: w.listRequests, ledger.TxListGrants: w.listGrants,
 		ledger.TxSearchRecords: w.searchRecords,
@@ -290,7 +290,7 @@ func (w *world) openRecord(*testing.T) []cell {
 	for _, f := range w.owned {
 		cells = append(cells, cell{by: f.author, call: do(f.author, f.with(f.grants[0])), o: f.with(f.grants[0])})
 	}
-	for _, f := range []*fixture{w.shared, w.records[2]} {
+	for _, f := range []*fixture{w.shared, w.records[1], w.records[2]} {
 		for _, grant := range f.grants {
 			holder := w.everybody()[slices.IndexFunc(w.everybody(), func(p *person) bool { return p.User == grant.Grantee.User })]
 			cells = append(cells, cell{by: holder, call: do(holder, f.with(grant)), o: f.with(grant)})
@@ -304,6 +304,27 @@ func (f *fixture) with(grant ledger.Grant) object {
 	o := f.object
 	o.grant = &grant
 	return o
+}
+
+// granted is one of a record's grants as what a cell is about.
+func (f *fixture) granted(i int) object {
+	o := f.with(f.grants[i])
+	o.state = string(o.grant.State)
+	return o
+}
+
+func (w *world) revokeGrant(*testing.T) []cell {
+	nothing := missing()
+	nothing.grant = &ledger.Grant{Grant: ledger.NewID()}
+	issued := w.free.with(w.free.ownGrant())
+	issued.state = string(ledger.Issued)
+	objects := []object{nothing, issued, w.shared.granted(0), w.records[1].granted(len(w.records[1].grants) - 1)}
+	do := func(_ *person, o object) call { return revoking(o) }
+	cells := product(w.everybody(), objects, do)
+	for _, f := range w.owned {
+		cells = append(cells, cell{by: f.patient, call: revoking(f.granted(0)), o: f.granted(0)})
+	}
+	return cells
 }
 
 func (w *world) listAccesses(*testing.T) []cell {

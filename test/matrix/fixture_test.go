@@ -267,7 +267,8 @@ func (f *fixture) ownGrant() ledger.Grant {
 }
 
 // ask has everybody who may ask for the shared record, and the colleague for one of
-// each of the crowd's patients, and for the record that is disputed afterwards.
+// each of the crowd's patients, for the record that is disputed afterwards, and for the
+// one that is taken away again.
 func (w *world) ask(ctx context.Context) error {
 	var askers []*person
 	for _, p := range w.crowd {
@@ -279,8 +280,10 @@ func (w *world) ask(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := w.askAndGrant(ctx, w.records[2], w.colleague); err != nil {
-		return err
+	for _, f := range w.records[1:3] {
+		if err := w.askAndGrant(ctx, f, w.colleague); err != nil {
+			return err
+		}
 	}
 	first := map[*person]*fixture{}
 	for _, f := range w.owned {
@@ -363,6 +366,18 @@ func (w *world) answer(ctx context.Context) error {
 	}
 	fixtures := slices.Concat(w.records, w.owned)
 	return each(len(fixtures), func(i int) error { return w.judge(ctx, fixtures[i]) })
+}
+
+// revoke takes away what the colleague was granted for one record.
+func (w *world) revoke(ctx context.Context) error {
+	last := len(w.records[1].grants) - 1
+	revoked, err := commit[ledger.Grant](ctx, w, w.patient, revoking(w.records[1].granted(last)))
+	w.records[1].grants[last] = revoked
+	return err
+}
+
+func revoking(o object) call {
+	return call{tx: ledger.TxRevokeGrant, argument: ledger.RevokeGrant{RecordVersion: o.about, Grant: o.grant.Grant}}
 }
 
 func denying(request ledger.ID, about ledger.RecordVersion) call {

@@ -208,6 +208,8 @@ func statesOf(kind string, names map[string][]string) []string {
 		return append(slices.DeleteFunc(slices.Clone(names["RecordState"]), unreachable), absent)
 	case "request":
 		return append(slices.Clone(names["RequestState"]), absent)
+	case "grant":
+		return append(slices.Clone(names["GrantState"]), absent)
 	case "upload":
 		return []string{absent, "open", "used"}
 	case "access":

@@ -69,7 +69,7 @@ func build(ctx context.Context, network *networktest.Network) (*world, error) {
 		return nil, err
 	}
 	for _, step := range []func(context.Context) error{
-		w.enrol, w.register, w.authorize, w.fill, w.record, w.ask, w.answer, w.open,
+		w.enrol, w.register, w.authorize, w.fill, w.record, w.ask, w.answer, w.revoke, w.open,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, err

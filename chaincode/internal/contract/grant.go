@@ -27,7 +27,7 @@ func grantAccess(ctx *state.Context, a ledger.GrantAccess) (ledger.Grant, error)
 		return grant, err
 	}
 	if found {
-		grant.Granted = old.Granted
+		grant.Granted, grant.State = old.Granted, old.State
 		if state.Same(old, grant) {
 			return old, nil
 		}

@@ -114,6 +114,7 @@ var arguments = map[ledger.Transaction]any{
 	ledger.TxGrantAccess:          ledger.GrantAccess{},
 	ledger.TxDenyAccess:           ledger.DenyAccess{},
 	ledger.TxOpenRecord:           ledger.OpenRecord{},
+	ledger.TxRevokeGrant:          ledger.RevokeGrant{},
 	ledger.TxReadOrganizations:    ledger.ReadOrganizations{},
 	ledger.TxReadUser:             ledger.ReadUser{},
 	ledger.TxReadRecord:           ledger.ReadRecord{},

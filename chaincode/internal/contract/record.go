@@ -114,6 +114,9 @@ func activateGrant(ctx *state.Context, upload ledger.Upload) error {
 	if err != nil {
 		return err
 	}
+	if grant.State == ledger.Revoked {
+		return fault.New(fault.ConsentRevoked, "the patient has taken back the authorisation of record %s", upload.Record)
+	}
 	if err := grant.State.Becomes(ledger.Active); err != nil {
 		return err
 	}
