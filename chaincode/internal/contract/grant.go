@@ -122,9 +122,10 @@ func storeFragment(ctx *state.Context, grant ledger.Grant, proxy ledger.Fragment
 	return fault.New(fault.FragmentInvalid, "the sealed fragment for %s is missing", proxy.Proxy)
 }
 
-func transientFragments(ctx *state.Context) ([]ledger.SealedFragment, error) {
+// transientFragments wants the fragments; beside them stand the entries of these names.
+func transientFragments(ctx *state.Context, beside ...string) ([]ledger.SealedFragment, error) {
 	var fragments []ledger.SealedFragment
-	found, err := ctx.Transient(ledger.TransientFragments, &fragments)
+	found, err := ctx.Transient(ledger.TransientFragments, &fragments, beside...)
 	if err != nil {
 		return nil, err
 	}

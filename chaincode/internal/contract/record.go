@@ -128,9 +128,10 @@ func activateGrant(ctx *state.Context, upload ledger.Upload) error {
 	return state.Uploads.Update(ctx, upload, string(upload.Record))
 }
 
-func transientSummary(ctx *state.Context) (ledger.Summary, error) {
+// transientSummary wants the summary; beside it stand the entries of these names.
+func transientSummary(ctx *state.Context, beside ...string) (ledger.Summary, error) {
 	var summary ledger.Summary
-	found, err := ctx.Transient(ledger.TransientSummary, &summary)
+	found, err := ctx.Transient(ledger.TransientSummary, &summary, beside...)
 	if err != nil {
 		return summary, err
 	}

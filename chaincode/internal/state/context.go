@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/hyperledger/fabric-chaincode-go/v2/pkg/cid"
@@ -107,15 +108,16 @@ func (c *Context) Emit(name ledger.EventName, event ledger.Event) error {
 	return c.stub.SetEvent(string(name), payload)
 }
 
-// Transient decodes one entry of the transient map strictly. It reports false when
-// the entry is absent. The values never appear in an error.
-func (c *Context) Transient(key string, into any) (bool, error) {
+// Transient decodes one entry of the transient map strictly, and refuses entries but this
+// one and those that the transaction takes beside it. It reports false when the entry is
+// absent. The values never appear in an error.
+func (c *Context) Transient(key string, into any, beside ...string) (bool, error) {
 	entries, err := c.stub.GetTransient()
 	if err != nil {
 		return false, fault.New(fault.InvalidArgument, "the transaction's transient map cannot be read")
 	}
 	for name := range entries {
-		if name != key {
+		if name != key && !slices.Contains(beside, name) {
 			return false, fault.New(fault.InvalidArgument, "the transient map has an entry that this transaction does not take")
 		}
 	}
