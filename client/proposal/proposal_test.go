@@ -122,12 +122,12 @@ func unknown(m proto.Message) {
 	m.ProtoReflect().SetUnknown(extra)
 }
 
-func TestForgedProposalsAreRefused(t *testing.T) {
-	c, other := newConsortium(t), newConsortium(t)
-	foreign := open(t, newProposal(t, other).Bytes)
+// forgedProposals spoil a proposal in every way there is.
+func forgedProposals(t testing.TB) map[string]func(*parts) {
+	foreign := open(t, newProposal(t, newConsortium(t)).Bytes)
 	arguments := []byte(asked.Arguments)
 	call := []byte(asked.Transaction)
-	for name, spoil := range map[string]func(*parts){
+	return map[string]func(*parts){
 		"another channel":       func(p *parts) { p.channel.ChannelId = "other" },
 		"another type":          func(p *parts) { p.channel.Type = int32(common.HeaderType_CONFIG_UPDATE) },
 		"another ID":            func(p *parts) { p.channel.TxId = foreign.channel.TxId },
@@ -161,7 +161,12 @@ func TestForgedProposalsAreRefused(t *testing.T) {
 		"unknown in spec":       func(p *parts) { unknown(p.input.ChaincodeSpec) },
 		"unknown in arguments":  func(p *parts) { unknown(p.input.ChaincodeSpec.Input) },
 		"unknown in time":       func(p *parts) { unknown(p.channel.Timestamp) },
-	} {
+	}
+}
+
+func TestForgedProposalsAreRefused(t *testing.T) {
+	c := newConsortium(t)
+	for name, spoil := range forgedProposals(t) {
 		t.Run(name, func(t *testing.T) {
 			p := open(t, newProposal(t, c).Bytes)
 			p.payload.TransientMap = maps.Clone(p.payload.TransientMap)
@@ -189,33 +194,46 @@ func TestHonestEnvelopeYieldsTheResult(t *testing.T) {
 	}
 }
 
-func TestForgedEnvelopesAreRefused(t *testing.T) {
-	c := newConsortium(t)
-	p, other := newProposal(t, c), newProposal(t, c)
-	foreign := c.envelopeOf(t, other)
+// forgedEnvelopes spoil what an envelope carries.
+func forgedEnvelopes(t testing.TB, c *consortium) map[string]func(*envelope) {
+	foreign := c.envelopeOf(t, newProposal(t, c))
+	return map[string]func(*envelope){
+		"another transaction's":   func(e *envelope) { *e = *foreign },
+		"another's header":        func(e *envelope) { e.header = foreign.header },
+		"another's action header": func(e *envelope) { e.header2 = foreign.header.SignatureHeader },
+		"another's proposal hash": func(e *envelope) { e.response.ProposalHash = foreign.response.ProposalHash },
+		"another call":            func(e *envelope) { e.call.Input = []byte("x") },
+		"transient data in it":    func(e *envelope) { e.call.TransientMap = asked.Transient },
+		"two actions":             func(e *envelope) { e.actions = 2 },
+		"no action":               func(e *envelope) { e.actions = 0 },
+		"another chaincode":       func(e *envelope) { e.outcome.ChaincodeId.Name = "lscc" },
+		"a failure":               func(e *envelope) { e.outcome.Response.Status = 500 },
+		"no response":             func(e *envelope) { e.outcome.Response = nil },
+		"unknown in header":       func(e *envelope) { unknown(e.header) },
+		"unknown in response":     func(e *envelope) { unknown(e.response) },
+		"no endorser":             func(e *envelope) { e.endorsers = nil },
+	}
+}
+
+// forgedEndorsements spoil who vouches for it.
+func forgedEndorsements(t testing.TB, c *consortium) map[string]func(*envelope) {
 	stranger := newConsortium(t)
-	for name, spoil := range map[string]func(*envelope){
-		"another transaction's":    func(e *envelope) { *e = *foreign },
-		"another's header":         func(e *envelope) { e.header = foreign.header },
-		"another's action header":  func(e *envelope) { e.header2 = foreign.header.SignatureHeader },
-		"another's proposal hash":  func(e *envelope) { e.response.ProposalHash = foreign.response.ProposalHash },
-		"another call":             func(e *envelope) { e.call.Input = []byte("x") },
-		"transient data in it":     func(e *envelope) { e.call.TransientMap = asked.Transient },
-		"two actions":              func(e *envelope) { e.actions = 2 },
-		"no action":                func(e *envelope) { e.actions = 0 },
-		"another chaincode":        func(e *envelope) { e.outcome.ChaincodeId.Name = "lscc" },
-		"a failure":                func(e *envelope) { e.outcome.Response.Status = 500 },
-		"no response":              func(e *envelope) { e.outcome.Response = nil },
-		"unknown in header":        func(e *envelope) { unknown(e.header) },
-		"unknown in response":      func(e *envelope) { unknown(e.response) },
-		"no endorser":              func(e *envelope) { e.endorsers = nil },
+	return map[string]func(*envelope){
 		"no majority":              func(e *envelope) { e.endorsers = e.endorsers[:1] },
 		"one member twice":         func(e *envelope) { e.endorsers[1] = e.endorsers[0] },
 		"a user as endorser":       func(e *envelope) { e.endorsers[1] = endorsement{"HospitalC", c.staff} },
 		"a peer of somebody else":  func(e *envelope) { e.endorsers[1] = endorsement{"HospitalB", stranger.peers["HospitalB"]} },
 		"a peer under other names": func(e *envelope) { e.endorsers[1] = endorsement{"HospitalC", c.peers["HospitalB"]} },
 		"no member's peer":         func(e *envelope) { e.endorsers[1] = endorsement{"Elsewhere", c.peers["HospitalB"]} },
-	} {
+	}
+}
+
+func TestForgedEnvelopesAreRefused(t *testing.T) {
+	c := newConsortium(t)
+	p := newProposal(t, c)
+	forged := forgedEnvelopes(t, c)
+	maps.Copy(forged, forgedEndorsements(t, c))
+	for name, spoil := range forged {
 		t.Run(name, func(t *testing.T) {
 			e := c.envelopeOf(t, p)
 			spoil(e)
