@@ -139,6 +139,7 @@ type Access struct {
 	Record      ID        `json:"record"`
 	Version     int       `json:"version"`
 	Grant       ID        `json:"grant"`
+	Request     ID        `json:"request,omitempty"` // that the grant answers; empty for an author's own
 	User        Identity  `json:"user"`
 	Certificate Digest    `json:"certificate"` // of the certificate that signed, DER
 	Purpose     Purpose   `json:"purpose,omitempty"`

@@ -169,6 +169,19 @@ type ListAccesses struct {
 // Validate checks the parts.
 func (q ListAccesses) Validate() error { return firstError(q.Record.Validate(), q.Page.Validate()) }
 
+// ReadAccess reads one entry of a record's audit trail, for those who may list it and
+// for whoever made the access. Result: [Access].
+type ReadAccess struct {
+	OnBehalf
+	Record ID     `json:"record"`
+	Open   string `json:"open"` // transaction ID
+}
+
+// Validate checks the parts.
+func (q ReadAccess) Validate() error {
+	return firstError(q.Record.Validate(), ValidateTransactionID(q.Open))
+}
+
 // ReadHistory lists what a record version was, newest first. Result: List[HistoryEntry].
 type ReadHistory struct {
 	OnBehalf
@@ -189,14 +202,19 @@ type ReadRelease struct {
 	Open   string `json:"open"` // transaction ID
 }
 
-var transactionForm = regexp.MustCompile(`^[0-9a-f]{64}$`)
-
 // Validate checks the parts.
 func (q ReadRelease) Validate() error {
-	if !transactionForm.MatchString(q.Open) {
-		return fault.New(fault.InvalidArgument, "open must be a transaction ID, 64 hexadecimal characters")
+	return firstError(ValidateTransactionID(q.Open), q.Record.Validate())
+}
+
+var transactionForm = regexp.MustCompile(`^[0-9a-f]{64}$`)
+
+// ValidateTransactionID refuses anything but a Fabric transaction's ID.
+func ValidateTransactionID(id string) error {
+	if !transactionForm.MatchString(id) {
+		return fault.New(fault.InvalidArgument, "a transaction ID has 64 hexadecimal characters")
 	}
-	return q.Record.Validate()
+	return nil
 }
 
 // ReadContent asks whether the reader may fetch a record version's ciphertext: patient,

@@ -38,6 +38,7 @@ const (
 	TxReadRequest       Transaction = "ReadRequest"
 	TxListGrants        Transaction = "ListGrants"
 	TxListAccesses      Transaction = "ListAccesses"
+	TxReadAccess        Transaction = "ReadAccess"
 	TxReadHistory       Transaction = "ReadHistory"
 	TxReadRelease       Transaction = "ReadRelease"
 	TxReadContent       Transaction = "ReadContent"

@@ -158,6 +158,17 @@ type ClientInterface interface {
 	// Corresponds with GET /v1/records/{record}/accesses (the `ListAccesses` operationId).
 	ListAccesses(ctx context.Context, record PathRecord, params *ListAccessesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ReadReceipt The block that holds an access, for those concerned
+	//
+	// For who may list the audit trail, and for whoever made the access. The
+	// bytes are a Fabric block (`common.Block`, protobuf) as this hospital's peer
+	// keeps it, at most 16 MiB. Believe nothing of it before hashes, signatures,
+	// endorsements and the orderers' quorum are checked; whether the
+	// transaction was valid is what each peer says, and nobody signs.
+	//
+	// Corresponds with GET /v1/records/{record}/accesses/{transactionID}/receipt (the `ReadReceipt` operationId).
+	ReadReceipt(ctx context.Context, record PathRecord, transactionID PathTransactionID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// AddContentWithBody Put a record's ciphertext on the hospital's IPFS node, pinned
 	//
 	// For the author of an authorised record that is not registered yet.
@@ -441,6 +452,27 @@ func (c *Client) ReadRecord(ctx context.Context, record PathRecord, params *Read
 // Corresponds with GET /v1/records/{record}/accesses (the `ListAccesses` operationId).
 func (c *Client) ListAccesses(ctx context.Context, record PathRecord, params *ListAccessesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListAccessesRequest(c.Server, record, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReadReceipt The block that holds an access, for those concerned
+//
+// For who may list the audit trail, and for whoever made the access. The
+// bytes are a Fabric block (`common.Block`, protobuf) as this hospital's peer
+// keeps it, at most 16 MiB. Believe nothing of it before hashes, signatures,
+// endorsements and the orderers' quorum are checked; whether the
+// transaction was valid is what each peer says, and nobody signs.
+//
+// Corresponds with GET /v1/records/{record}/accesses/{transactionID}/receipt (the `ReadReceipt` operationId).
+func (c *Client) ReadReceipt(ctx context.Context, record PathRecord, transactionID PathTransactionID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReadReceiptRequest(c.Server, record, transactionID)
 	if err != nil {
 		return nil, err
 	}
@@ -1282,6 +1314,47 @@ func NewListAccessesRequest(server string, record PathRecord, params *ListAccess
 	return req, nil
 }
 
+// NewReadReceiptRequest constructs an http.Request for the ReadReceipt method
+func NewReadReceiptRequest(server string, record PathRecord, transactionID PathTransactionID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "record", record, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "transactionID", transactionID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/records/%s/accesses/%s/receipt", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewAddContentRequestWithBody constructs an http.Request for the AddContent method, with any body, and a specified content type
 func NewAddContentRequestWithBody(server string, record PathRecord, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
@@ -1936,6 +2009,19 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /v1/records/{record}/accesses (the `ListAccesses` operationId).
 	ListAccessesWithResponse(ctx context.Context, record PathRecord, params *ListAccessesParams, reqEditors ...RequestEditorFn) (*ListAccessesResponse, error)
 
+	// ReadReceiptWithResponse The block that holds an access, for those concerned
+	//
+	// For who may list the audit trail, and for whoever made the access. The
+	// bytes are a Fabric block (`common.Block`, protobuf) as this hospital's peer
+	// keeps it, at most 16 MiB. Believe nothing of it before hashes, signatures,
+	// endorsements and the orderers' quorum are checked; whether the
+	// transaction was valid is what each peer says, and nobody signs.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/records/{record}/accesses/{transactionID}/receipt (the `ReadReceipt` operationId).
+	ReadReceiptWithResponse(ctx context.Context, record PathRecord, transactionID PathTransactionID, reqEditors ...RequestEditorFn) (*ReadReceiptResponse, error)
+
 	// AddContentWithBodyWithResponse Put a record's ciphertext on the hospital's IPFS node, pinned
 	//
 	// For the author of an authorised record that is not registered yet.
@@ -2453,6 +2539,47 @@ func (r ListAccessesResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ListAccessesResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ReadReceiptResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ReadReceiptResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ReadReceiptResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ReadReceiptResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ReadReceiptResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ReadReceiptResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -3182,6 +3309,25 @@ func (c *ClientWithResponses) ListAccessesWithResponse(ctx context.Context, reco
 	return ParseListAccessesResponse(rsp)
 }
 
+// ReadReceiptWithResponse The block that holds an access, for those concerned
+//
+// For who may list the audit trail, and for whoever made the access. The
+// bytes are a Fabric block (`common.Block`, protobuf) as this hospital's peer
+// keeps it, at most 16 MiB. Believe nothing of it before hashes, signatures,
+// endorsements and the orderers' quorum are checked; whether the
+// transaction was valid is what each peer says, and nobody signs.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/records/{record}/accesses/{transactionID}/receipt (the `ReadReceipt` operationId).
+func (c *ClientWithResponses) ReadReceiptWithResponse(ctx context.Context, record PathRecord, transactionID PathTransactionID, reqEditors ...RequestEditorFn) (*ReadReceiptResponse, error) {
+	rsp, err := c.ReadReceipt(ctx, record, transactionID, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReadReceiptResponse(rsp)
+}
+
 // AddContentWithBodyWithResponse Put a record's ciphertext on the hospital's IPFS node, pinned
 //
 // For the author of an authorised record that is not registered yet.
@@ -3668,6 +3814,32 @@ func ParseListAccessesResponse(rsp *http.Response) (*ListAccessesResponse, error
 		}
 		response.JSON200 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseReadReceiptResponse parses an HTTP response from a ReadReceiptWithResponse call
+func ParseReadReceiptResponse(rsp *http.Response) (*ReadReceiptResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ReadReceiptResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {

@@ -16,10 +16,18 @@ import (
 )
 
 // Bundle is what a device believes without asking anybody: the consortium's channel
-// and each member's roots and gateways. It comes out of band, never from a gateway.
+// each member's roots and gateways, and the ordering nodes. It comes out of band, never from a gateway.
 type Bundle struct {
 	Channel       string         `json:"channel"`
 	Organizations []Organization `json:"organizations"`
+	Orderers      []Orderer      `json:"orderers,omitempty"` // empty in bundles made before receipts were checked
+}
+
+// Orderer is one ordering node, by whose signatures blocks are known.
+type Orderer struct {
+	ID          int    `json:"id"` // as in the channel's configuration
+	MSP         string `json:"msp"`
+	Certificate string `json:"certificate"` // PEM, of the identity that signs
 }
 
 // Organization is one member of the consortium in a [Bundle].

@@ -21,7 +21,7 @@ func (w *world) cells(t *testing.T, tx ledger.Transaction) []cell {
 		ledger.TxReadRecord: w.readRecord, ledger.TxReadHistory: w.readHistory, ledger.TxReadContent: w.readContent, ledger.TxReadUpload: w.readUpload,
 		ledger.TxRequestAccess: w.requestAccess, ledger.TxGrantAccess: w.grantAccess, ledger.TxDenyAccess: w.denyAccess,
 		ledger.TxOpenRecord: w.openRecord, ledger.TxRevokeGrant: w.revokeGrant, ledger.TxReadRequest: w.readRequest,
-		ledger.TxListAccesses: w.listAccesses, ledger.TxReadRelease: w.readRelease,
+		ledger.TxListAccesses: w.listAccesses, ledger.TxReadAccess: w.readAccess, ledger.TxReadRelease: w.readRelease,
 		ledger.TxListUploads: w.listUploads, ledger.TxListRequests: w.listRequests, ledger.TxListGrants: w.listGrants,
 		ledger.TxSearchRecords: w.searchRecords,
 	}[tx]
@@ -335,10 +335,24 @@ func (w *world) listAccesses(*testing.T) []cell {
 	})
 }
 
-func (w *world) readRelease(*testing.T) []cell {
-	accesses := append(slices.Clone(w.accesses), access{object{state: absent, about: w.shared.about}, ledger.DigestOf(nil).String(), 0})
+// anyAccess is every access, and one that nobody made.
+func (w *world) anyAccess() []access {
+	return append(slices.Clone(w.accesses), access{object{state: absent, about: w.shared.about}, ledger.DigestOf(nil).String(), 0})
+}
+
+func (w *world) readAccess(*testing.T) []cell {
 	var cells []cell
-	for _, a := range accesses {
+	for _, a := range w.anyAccess() {
+		cells = append(cells, product(w.everybody(), []object{a.object}, func(*person, object) call {
+			return call{tx: ledger.TxReadAccess, argument: ledger.ReadAccess{Record: a.about.Record, Open: a.open}}
+		})...)
+	}
+	return cells
+}
+
+func (w *world) readRelease(*testing.T) []cell {
+	var cells []cell
+	for _, a := range w.anyAccess() {
 		made := product(w.everybody(), []object{a.object}, func(*person, object) call {
 			return call{tx: ledger.TxReadRelease, argument: ledger.ReadRelease{Record: a.about.Record, Open: a.open}, at: time.Now().Add(a.at)}
 		})

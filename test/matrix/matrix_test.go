@@ -163,7 +163,7 @@ func (w *world) requireAll(t *testing.T, v *visits) {
 			t.Errorf("%s has a row for %s, which does not exist", contractPage, tx)
 		}
 		for _, relation := range row.relations {
-			if !slices.Contains([]string{"patient", "author", "requester", "officer", "opener"}, relation) {
+			if !slices.Contains([]string{"patient", "author", "requester", "officer", "opener", "opened"}, relation) {
 				t.Errorf("%s: no test knows the relation %q", tx, relation)
 			}
 		}

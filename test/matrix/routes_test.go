@@ -186,6 +186,10 @@ func (w *world) routes(t *testing.T) map[string][]probe {
 		routes["readHistory"] = append(routes["readHistory"], probe{path: record + "/versions/1/history", want: w.as(ledger.TxReadHistory, o)})
 		routes["listAccesses"] = append(routes["listAccesses"], probe{path: record + "/accesses", want: w.as(ledger.TxListAccesses, o)})
 	}
+	for _, a := range w.anyAccess() {
+		path := fmt.Sprintf("/v1/records/%s/accesses/%s/receipt", a.about.Record, a.open)
+		routes["readReceipt"] = append(routes["readReceipt"], probe{path: path, want: w.as(ledger.TxReadAccess, a.object)})
+	}
 	for _, o := range w.anyRequest() {
 		path := fmt.Sprintf("/v1/records/%s/versions/1/access-requests/%s", o.about.Record, o.request)
 		routes["readRequest"] = append(routes["readRequest"], probe{path: path, want: w.as(ledger.TxReadRequest, o)})

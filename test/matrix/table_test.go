@@ -176,6 +176,8 @@ func (t table) related(relation string, by ledger.Identity, o object) bool {
 		return by.User == o.requester
 	case "officer":
 		return by.Role == "privacy-officer" && (by.User.MSP == o.record.Patient.MSP || by.User.MSP == o.record.Author.MSP)
+	case "opened":
+		return o.opener != nil && by.User == o.opener.User
 	case "opener":
 		return slices.ContainsFunc(o.grants, func(grant ledger.Grant) bool {
 			o.grant = &grant

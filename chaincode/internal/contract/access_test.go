@@ -233,6 +233,33 @@ func TestTrailIsForThoseConcerned(t *testing.T) {
 	c.refused(fault.NotFound, c.patient, ledger.TxListAccesses, ledger.ListAccesses{Record: ledger.NewID()})
 }
 
+func TestAnAccessIsForThoseConcernedAndWhoeverMadeIt(t *testing.T) {
+	c := newConsortium(t)
+	u := c.register(ledger.Imaging)
+	grant := c.grant(u, c.colleague)
+	open := c.open(grant, c.colleague)
+	if open.Request != grant.Request || open.Request == "" {
+		t.Errorf("the access names the request %q of %q", open.Request, grant.Request)
+	}
+	q := ledger.ReadAccess{Record: grant.Record, Open: open.Open}
+	for _, by := range []*person{c.patient, c.author, c.officer, c.colleague} {
+		if access := must[ledger.Access](c.world, by, ledger.TxReadAccess, q); access != open {
+			t.Errorf("%s sees %+v", by.user, access)
+		}
+	}
+	behalf := q
+	behalf.Reader = &ledger.Identity{User: c.colleague.user, Role: ledger.Physician}
+	must[ledger.Access](c.world, c.gatewayB, ledger.TxReadAccess, behalf)
+	c.refused(fault.PermissionDenied, c.insurer, ledger.TxReadAccess, behalf)
+	abroad := newRole(t, "HospitalC/officer", ledger.PrivacyOfficer, ledger.Private)
+	for _, by := range []*person{c.neighbour, c.impostor, c.researcher, abroad} {
+		c.refused(fault.PermissionDenied, by, ledger.TxReadAccess, q)
+	}
+	c.refused(fault.InvalidArgument, c.patient, ledger.TxReadAccess, ledger.ReadAccess{Record: grant.Record, Open: "x"})
+	c.refused(fault.InvalidArgument, c.patient, ledger.TxReadAccess, ledger.ReadAccess{Record: "x", Open: open.Open})
+	c.refused(fault.NotFound, c.patient, ledger.TxReadAccess, ledger.ReadAccess{Record: ledger.NewID(), Open: open.Open})
+}
+
 func TestReleaseIsForTheProxyOfAFreshOpen(t *testing.T) {
 	c := newConsortium(t)
 	u := c.register(ledger.Imaging)

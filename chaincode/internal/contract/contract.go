@@ -47,6 +47,7 @@ var transactions = map[ledger.Transaction]handler{
 	ledger.TxReadRequest:       handle(readRequest),
 	ledger.TxListGrants:        handle(listGrants),
 	ledger.TxListAccesses:      handle(listAccesses),
+	ledger.TxReadAccess:        handle(readAccess),
 	ledger.TxReadRelease:       handle(readRelease),
 }
 

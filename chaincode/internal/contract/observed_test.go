@@ -126,6 +126,7 @@ var arguments = map[ledger.Transaction]any{
 	ledger.TxReadRequest:          ledger.ReadRequest{},
 	ledger.TxListGrants:           ledger.ListGrants{},
 	ledger.TxListAccesses:         ledger.ListAccesses{},
+	ledger.TxReadAccess:           ledger.ReadAccess{},
 	ledger.TxReadRelease:          ledger.ReadRelease{},
 	ledger.TxReadUpload:           ledger.ReadUpload{},
 }

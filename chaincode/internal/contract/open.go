@@ -28,7 +28,7 @@ func openRecord(ctx *state.Context, a ledger.OpenRecord) (ledger.Access, error) 
 	if err != nil {
 		return access, err
 	}
-	access.Purpose = grant.Purpose
+	access.Purpose, access.Request = grant.Purpose, grant.Request
 	access.Decision = ledger.Decision{Code: fault.PermissionDenied, Rule: "grant"}
 	if found {
 		access.Decision = policy.Decide(policy.Question{
@@ -110,8 +110,7 @@ func releaseFragment(ctx *state.Context, release ledger.Release) (ledger.Release
 	return release, err
 }
 
-// listAccesses is a record's audit trail, for its patient, its author, and the privacy
-// officers of their hospitals.
+// listAccesses is a record's audit trail, for those who may audit it.
 func listAccesses(ctx *state.Context, q ledger.ListAccesses) (ledger.List[ledger.Access], error) {
 	reader, err := ctx.Reader(q.OnBehalf)
 	if err != nil {
@@ -121,10 +120,37 @@ func listAccesses(ctx *state.Context, q ledger.ListAccesses) (ledger.List[ledger
 	if err != nil {
 		return ledger.List[ledger.Access]{}, err
 	}
-	officer := reader.Role == ledger.PrivacyOfficer &&
-		(reader.User.MSP == record.Patient.MSP || reader.User.MSP == record.Author.MSP)
-	if reader.User != record.Patient && reader.User != record.Author && !officer {
+	if !mayAudit(reader, record) {
 		return ledger.List[ledger.Access]{}, fault.New(fault.PermissionDenied, "the audit trail of record %s is for its patient, its author and privacy officers", q.Record)
 	}
 	return state.Accesses.Page(ctx, q.Page, string(q.Record))
+}
+
+// readAccess is one entry of it, for whoever made the access as well: the receipt of an
+// access is theirs too.
+func readAccess(ctx *state.Context, q ledger.ReadAccess) (ledger.Access, error) {
+	reader, err := ctx.Reader(q.OnBehalf)
+	if err != nil {
+		return ledger.Access{}, err
+	}
+	access, err := state.Accesses.Get(ctx, string(q.Record), q.Open)
+	if err != nil {
+		return ledger.Access{}, err
+	}
+	record, err := state.Records.Get(ctx, recordKey(q.Record, firstVersion)...)
+	if err != nil {
+		return ledger.Access{}, err
+	}
+	if reader.User != access.User.User && !mayAudit(reader, record) {
+		return ledger.Access{}, fault.New(fault.PermissionDenied, "access %s is shown to whoever made it, the record's patient, its author and privacy officers", q.Open)
+	}
+	return access, nil
+}
+
+// mayAudit lets a record's patient and author see who opened it, and the privacy
+// officers of their hospitals.
+func mayAudit(reader ledger.Identity, record ledger.Record) bool {
+	officer := reader.Role == ledger.PrivacyOfficer &&
+		(reader.User.MSP == record.Patient.MSP || reader.User.MSP == record.Author.MSP)
+	return officer || reader.User == record.Patient || reader.User == record.Author
 }

@@ -116,6 +116,14 @@ func (p *Peer) Evaluate(ctx context.Context, name ledger.Transaction, argument, 
 	return nil
 }
 
+// Block is the block that holds a transaction, as the own peer keeps it, in protobuf.
+func (p *Peer) Block(ctx context.Context, id string) ([]byte, error) {
+	ledger := p.gateway.GetNetwork(p.channel).GetContract("qscc") // the peer's own, for queries of blocks
+	block, err := ledger.EvaluateWithContext(ctx, "GetBlockByTxID", client.WithArguments(p.channel, id),
+		client.WithEndorsingOrganizations(p.msp))
+	return block, decodeError(err)
+}
+
 // Transact submits a transaction of the gateway's own and waits until it is committed.
 func (p *Peer) Transact(ctx context.Context, name ledger.Transaction, argument any) error {
 	text, err := json.Marshal(argument)

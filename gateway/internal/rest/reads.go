@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"time"
@@ -87,6 +88,17 @@ func (a *API) ListAccesses(ctx context.Context, request ListAccessesRequestObjec
 	p, query := request.Params, &ledger.ListAccesses{OnBehalf: onBehalf(ctx), Record: request.Record}
 	trail, err := list[ledger.Access](ctx, a, lister{ledger.TxListAccesses, query, &query.Page}, p.Limit, p.Bookmark)
 	return ListAccesses200JSONResponse(trail), err
+}
+
+// ReadReceipt hands out the block of an access to those to whom the ledger shows it.
+func (a *API) ReadReceipt(ctx context.Context, request ReadReceiptRequestObject) (ReadReceiptResponseObject, error) {
+	access, err := read[ledger.Access](ctx, a, ledger.TxReadAccess,
+		ledger.ReadAccess{OnBehalf: onBehalf(ctx), Record: request.Record, Open: request.TransactionID})
+	if err != nil {
+		return nil, err
+	}
+	block, err := a.Peer.Block(ctx, access.Open)
+	return ReadReceipt200ApplicationOctetStreamResponse{Body: bytes.NewReader(block), ContentLength: int64(len(block))}, err
 }
 
 // ReadHistory reads what a record version was.

@@ -42,6 +42,9 @@ type ServerInterface interface {
 	// ListAccesses A record's audit trail, for its patient and privacy officers
 	// (GET /v1/records/{record}/accesses)
 	ListAccesses(c *gin.Context, record PathRecord, params ListAccessesParams)
+	// ReadReceipt The block that holds an access, for those concerned
+	// (GET /v1/records/{record}/accesses/{transactionID}/receipt)
+	ReadReceipt(c *gin.Context, record PathRecord, transactionID PathTransactionID)
 	// AddContent Put a record's ciphertext on the hospital's IPFS node, pinned
 	// (POST /v1/records/{record}/content)
 	AddContent(c *gin.Context, record PathRecord)
@@ -383,6 +386,40 @@ func (siw *ServerInterfaceWrapper) ListAccesses(c *gin.Context) {
 	}
 
 	siw.Handler.ListAccesses(c, record, params)
+}
+
+// ReadReceipt operation middleware
+func (siw *ServerInterfaceWrapper) ReadReceipt(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "record" -------------
+	var record PathRecord
+
+	err = runtime.BindStyledParameterWithOptions("simple", "record", c.Param("record"), &record, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter record: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Path parameter "transactionID" -------------
+	var transactionID PathTransactionID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "transactionID", c.Param("transactionID"), &transactionID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter transactionID: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.ReadReceipt(c, record, transactionID)
 }
 
 // AddContent operation middleware
@@ -778,6 +815,7 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.GET(options.BaseURL+"/v1/records", wrapper.SearchRecords)
 	router.GET(options.BaseURL+"/v1/records/:record", wrapper.ReadRecord)
 	router.GET(options.BaseURL+"/v1/records/:record/accesses", wrapper.ListAccesses)
+	router.GET(options.BaseURL+"/v1/records/:record/accesses/:transactionID/receipt", wrapper.ReadReceipt)
 	router.GET(options.BaseURL+"/v1/records/:record/versions/:version/history", wrapper.ReadHistory)
 	router.GET(options.BaseURL+"/v1/records/:record/versions/:version/access-requests/:requestID", wrapper.ReadRequest)
 	router.GET(options.BaseURL+"/v1/uploads", wrapper.ListUploads)
@@ -1093,6 +1131,52 @@ type ListAccessesdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListAccessesdefaultApplicationProblemPlusJSONResponse) VisitListAccessesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReadReceiptRequestObject struct {
+	Record        PathRecord        `json:"record"`
+	TransactionID PathTransactionID `json:"transactionID"`
+}
+
+type ReadReceiptResponseObject interface {
+	VisitReadReceiptResponse(w http.ResponseWriter) error
+}
+
+type ReadReceipt200ApplicationOctetStreamResponse struct {
+	Body          io.Reader
+	ContentLength int64
+}
+
+func (response ReadReceipt200ApplicationOctetStreamResponse) VisitReadReceiptResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "application/octet-stream")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type ReadReceiptdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ReadReceiptdefaultApplicationProblemPlusJSONResponse) VisitReadReceiptResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -1649,6 +1733,9 @@ type StrictServerInterface interface {
 	// ListAccesses A record's audit trail, for its patient and privacy officers
 	// (GET /v1/records/{record}/accesses)
 	ListAccesses(ctx context.Context, request ListAccessesRequestObject) (ListAccessesResponseObject, error)
+	// ReadReceipt The block that holds an access, for those concerned
+	// (GET /v1/records/{record}/accesses/{transactionID}/receipt)
+	ReadReceipt(ctx context.Context, request ReadReceiptRequestObject) (ReadReceiptResponseObject, error)
 	// AddContent Put a record's ciphertext on the hospital's IPFS node, pinned
 	// (POST /v1/records/{record}/content)
 	AddContent(ctx context.Context, request AddContentRequestObject) (AddContentResponseObject, error)
@@ -1959,6 +2046,33 @@ func (sh *strictHandler) ListAccesses(ctx *gin.Context, record PathRecord, param
 		sh.options.HandlerErrorFunc(ctx, err)
 	} else if validResponse, ok := response.(ListAccessesResponseObject); ok {
 		if err := validResponse.VisitListAccessesResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ReadReceipt operation middleware
+func (sh *strictHandler) ReadReceipt(ctx *gin.Context, record PathRecord, transactionID PathTransactionID) {
+	var request ReadReceiptRequestObject
+
+	request.Record = record
+	request.TransactionID = transactionID
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ReadReceipt(ctx, request.(ReadReceiptRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ReadReceipt")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(ReadReceiptResponseObject); ok {
+		if err := validResponse.VisitReadReceiptResponse(ctx.Writer); err != nil {
 			sh.options.ResponseErrorHandlerFunc(ctx, err)
 		}
 	} else if response != nil {

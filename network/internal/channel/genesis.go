@@ -81,15 +81,15 @@ func (c Configuration) orderer() fields {
 	policies := metaPolicies()
 	policies["BlockValidation"] = meta("ANY Writers")
 	var members, consenters []fields
-	for i, organization := range c.Consortium.Orderers() {
+	for _, organization := range c.Consortium.Orderers() {
 		members = append(members, c.member(organization))
-		node := c.Table.Of(settings.Orderer, organization.MSP)[0]
-		public := c.Table.Public(organization.MSP)
+	}
+	for _, consenter := range Consenters(c.Consortium, c.Table) {
+		node := c.Table.Of(settings.Orderer, consenter.MSP)[0]
+		tls := filepath.Join(filepath.Dir(consenter.Identity), "tls.pem")
 		consenters = append(consenters, fields{
-			"ID": i + 1, "Host": node.Place.Name, "Port": node.Ports[0], "MSPID": organization.MSP,
-			"Identity":      filepath.Join(public, "orderer", "identity.pem"),
-			"ClientTLSCert": filepath.Join(public, "orderer", "tls.pem"),
-			"ServerTLSCert": filepath.Join(public, "orderer", "tls.pem"),
+			"ID": consenter.ID, "Host": node.Place.Name, "Port": node.Ports[0], "MSPID": consenter.MSP,
+			"Identity": consenter.Identity, "ClientTLSCert": tls, "ServerTLSCert": tls,
 		})
 	}
 	return fields{
@@ -104,6 +104,25 @@ func (c Configuration) orderer() fields {
 			"IncomingMessageBufferSize": 200, "RequestPoolSize": 100000, "SyncOnStart": false, "SpeedUpViewChange": false,
 		},
 	}
+}
+
+// Consenter is an ordering node as the channel's configuration knows it.
+type Consenter struct {
+	ID       int
+	MSP      string
+	Identity string // file of the certificate that it signs blocks under
+}
+
+// Consenters are the ordering nodes in the order of their IDs.
+func Consenters(consortium manifest.Consortium, table *settings.Table) []Consenter {
+	var consenters []Consenter
+	for i, organization := range consortium.Orderers() {
+		consenters = append(consenters, Consenter{
+			ID: i + 1, MSP: organization.MSP,
+			Identity: filepath.Join(table.Public(organization.MSP), "orderer", "identity.pem"),
+		})
+	}
+	return consenters
 }
 
 // member is an organisation as both the ordering and the application group see it.

@@ -5,11 +5,12 @@ import (
 	"os"
 
 	"github.com/pie-consortium/pie/ledger/trust"
+	"github.com/pie-consortium/pie/network/internal/channel"
 	"github.com/pie-consortium/pie/network/internal/settings"
 )
 
 // Bundle is what devices believe without asking: channel, roots and gateways of the
-// hospitals. It is made from the public folders.
+// hospitals, identities of the ordering nodes. It is made from the public folders.
 func (n *Network) Bundle() (trust.Bundle, error) {
 	bundle := trust.Bundle{Channel: n.Consortium.Channel}
 	for _, organization := range n.Consortium.Hospitals() {
@@ -27,6 +28,15 @@ func (n *Network) Bundle() (trust.Bundle, error) {
 			Gateways: n.gateways(organization.MSP),
 		}
 		bundle.Organizations = append(bundle.Organizations, member)
+	}
+	for _, consenter := range channel.Consenters(n.Consortium, n.Table) {
+		certificate, err := os.ReadFile(consenter.Identity)
+		if err != nil {
+			return trust.Bundle{}, err
+		}
+		bundle.Orderers = append(bundle.Orderers, trust.Orderer{
+			ID: consenter.ID, MSP: consenter.MSP, Certificate: string(certificate),
+		})
 	}
 	return bundle, nil
 }
