@@ -13,7 +13,10 @@ import (
 	"net/url"
 	"strings"
 
+	"go.yaml.in/yaml/v3"
+
 	"github.com/oapi-codegen/runtime"
+	openapi_types "github.com/oapi-codegen/runtime/types"
 )
 
 // RequestEditorFn is the function signature for the RequestEditor callback function
@@ -90,6 +93,11 @@ func WithRequestEditorFn(fn RequestEditorFn) ClientOption {
 // The interface specification for the client above.
 type ClientInterface interface {
 
+	// ReadPage This document as a page that needs no network
+	//
+	// Corresponds with GET /docs (the `ReadPage` operationId).
+	ReadPage(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// IssueTokenWithBody Exchange a signed assertion for a token (RFC 7523, private_key_jwt)
 	//
 	// The assertion is a JWT (ES256) with the certificate in `x5c`, issuer and
@@ -111,6 +119,11 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /oauth2/token (the `IssueToken` operationId).
 	IssueTokenWithFormdataBody(ctx context.Context, body IssueTokenFormdataRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReadDocument This document
+	//
+	// Corresponds with GET /openapi.yaml (the `ReadDocument` operationId).
+	ReadDocument(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListRequests Requests to answer as a patient, or the caller's own requests
 	//
@@ -294,6 +307,21 @@ type ClientInterface interface {
 	ReadUser(ctx context.Context, msp MSP, pseudonym Pseudonym, reqEditors ...RequestEditorFn) (*http.Response, error)
 }
 
+// ReadPage This document as a page that needs no network
+//
+// Corresponds with GET /docs (the `ReadPage` operationId).
+func (c *Client) ReadPage(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReadPageRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // IssueTokenWithBody Exchange a signed assertion for a token (RFC 7523, private_key_jwt)
 //
 // The assertion is a JWT (ES256) with the certificate in `x5c`, issuer and
@@ -326,6 +354,21 @@ func (c *Client) IssueTokenWithBody(ctx context.Context, contentType string, bod
 // Corresponds with POST /oauth2/token (the `IssueToken` operationId).
 func (c *Client) IssueTokenWithFormdataBody(ctx context.Context, body IssueTokenFormdataRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewIssueTokenRequestWithFormdataBody(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReadDocument This document
+//
+// Corresponds with GET /openapi.yaml (the `ReadDocument` operationId).
+func (c *Client) ReadDocument(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReadDocumentRequest(c.Server)
 	if err != nil {
 		return nil, err
 	}
@@ -767,6 +810,33 @@ func (c *Client) ReadUser(ctx context.Context, msp MSP, pseudonym Pseudonym, req
 	return c.Client.Do(req)
 }
 
+// NewReadPageRequest constructs an http.Request for the ReadPage method
+func NewReadPageRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/docs")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewIssueTokenRequestWithFormdataBody calls the generic IssueToken builder with application/x-www-form-urlencoded body
 func NewIssueTokenRequestWithFormdataBody(server string, body IssueTokenFormdataRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -803,6 +873,33 @@ func NewIssueTokenRequestWithBody(server string, contentType string, body io.Rea
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewReadDocumentRequest constructs an http.Request for the ReadDocument method
+func NewReadDocumentRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/openapi.yaml")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
 
 	return req, nil
 }
@@ -1929,6 +2026,13 @@ func WithBaseURL(baseURL string) ClientOption {
 // ClientWithResponsesInterface is the interface specification for the client with responses above.
 type ClientWithResponsesInterface interface {
 
+	// ReadPageWithResponse This document as a page that needs no network
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /docs (the `ReadPage` operationId).
+	ReadPageWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ReadPageResponse, error)
+
 	// IssueTokenWithBodyWithResponse Exchange a signed assertion for a token (RFC 7523, private_key_jwt)
 	//
 	// The assertion is a JWT (ES256) with the certificate in `x5c`, issuer and
@@ -1950,6 +2054,13 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /oauth2/token (the `IssueToken` operationId).
 	IssueTokenWithFormdataBodyWithResponse(ctx context.Context, body IssueTokenFormdataRequestBody, reqEditors ...RequestEditorFn) (*IssueTokenResponse, error)
+
+	// ReadDocumentWithResponse This document
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /openapi.yaml (the `ReadDocument` operationId).
+	ReadDocumentWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ReadDocumentResponse, error)
 
 	// ListRequestsWithResponse Requests to answer as a patient, or the caller's own requests
 	//
@@ -2161,6 +2272,47 @@ type ClientWithResponsesInterface interface {
 	ReadUserWithResponse(ctx context.Context, msp MSP, pseudonym Pseudonym, reqEditors ...RequestEditorFn) (*ReadUserResponse, error)
 }
 
+type ReadPageResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ReadPageResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ReadPageResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ReadPageResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ReadPageResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ReadPageResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type IssueTokenResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -2203,6 +2355,54 @@ func (r IssueTokenResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r IssueTokenResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ReadDocumentResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// YAML200 the response for an HTTP 200 `application/yaml` response
+	YAML200 *openapi_types.File
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetYAML200 returns the response for an HTTP 200 `application/yaml` response
+func (r ReadDocumentResponse) GetYAML200() *openapi_types.File {
+	return r.YAML200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ReadDocumentResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ReadDocumentResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ReadDocumentResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ReadDocumentResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ReadDocumentResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -3169,6 +3369,19 @@ func (r ReadUserResponse) ContentType() string {
 	return ""
 }
 
+// ReadPageWithResponse This document as a page that needs no network
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /docs (the `ReadPage` operationId).
+func (c *ClientWithResponses) ReadPageWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ReadPageResponse, error) {
+	rsp, err := c.ReadPage(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReadPageResponse(rsp)
+}
+
 // IssueTokenWithBodyWithResponse Exchange a signed assertion for a token (RFC 7523, private_key_jwt)
 //
 // The assertion is a JWT (ES256) with the certificate in `x5c`, issuer and
@@ -3201,6 +3414,19 @@ func (c *ClientWithResponses) IssueTokenWithFormdataBodyWithResponse(ctx context
 		return nil, err
 	}
 	return ParseIssueTokenResponse(rsp)
+}
+
+// ReadDocumentWithResponse This document
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /openapi.yaml (the `ReadDocument` operationId).
+func (c *ClientWithResponses) ReadDocumentWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ReadDocumentResponse, error) {
+	rsp, err := c.ReadDocument(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReadDocumentResponse(rsp)
 }
 
 // ListRequestsWithResponse Requests to answer as a patient, or the caller's own requests
@@ -3562,6 +3788,32 @@ func (c *ClientWithResponses) ReadUserWithResponse(ctx context.Context, msp MSP,
 	return ParseReadUserResponse(rsp)
 }
 
+// ParseReadPageResponse parses an HTTP response from a ReadPageWithResponse call
+func ParseReadPageResponse(rsp *http.Response) (*ReadPageResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ReadPageResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseIssueTokenResponse parses an HTTP response from a IssueTokenWithResponse call
 func ParseIssueTokenResponse(rsp *http.Response) (*IssueTokenResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -3582,6 +3834,39 @@ func ParseIssueTokenResponse(rsp *http.Response) (*IssueTokenResponse, error) {
 			return nil, err
 		}
 		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseReadDocumentResponse parses an HTTP response from a ReadDocumentWithResponse call
+func ParseReadDocumentResponse(rsp *http.Response) (*ReadDocumentResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ReadDocumentResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "yaml") && rsp.StatusCode == 200:
+		var dest openapi_types.File
+		if err := yaml.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.YAML200 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem

@@ -10,8 +10,10 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/gin-gonic/gin"
 
+	"github.com/pie-consortium/pie/gateway/api"
 	"github.com/pie-consortium/pie/gateway/internal/auth"
 	"github.com/pie-consortium/pie/gateway/internal/content"
 	"github.com/pie-consortium/pie/gateway/internal/enrollment"
@@ -46,6 +48,7 @@ type API struct {
 	Now      func() time.Time
 
 	uploads, verifications *room.Room // by user
+	page                   []byte     // the document for people
 }
 
 var _ StrictServerInterface = (*API)(nil)
@@ -54,7 +57,14 @@ var _ StrictServerInterface = (*API)(nil)
 func (a *API) Handler() (http.Handler, error) { return a.engine() }
 
 func (a *API) engine() (*gin.Engine, error) {
-	gate, err := newGate(a.Authority, a.Now)
+	document, err := openapi3.NewLoader().LoadFromData(api.Document)
+	if err != nil {
+		return nil, fmt.Errorf("openapi document: %w", err)
+	}
+	if a.page, err = renderPage(document); err != nil {
+		return nil, fmt.Errorf("openapi document: %w", err)
+	}
+	gate, err := newGate(document, a.Authority, a.Now)
 	if err != nil {
 		return nil, fmt.Errorf("openapi document: %w", err)
 	}

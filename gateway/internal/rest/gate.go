@@ -15,7 +15,6 @@ import (
 	"github.com/getkin/kin-openapi/routers/gorillamux"
 	"github.com/gin-gonic/gin"
 
-	"github.com/pie-consortium/pie/gateway/api"
 	"github.com/pie-consortium/pie/gateway/internal/auth"
 	"github.com/pie-consortium/pie/gateway/internal/problem"
 	"github.com/pie-consortium/pie/ledger"
@@ -41,11 +40,7 @@ type gate struct {
 	now       func() time.Time
 }
 
-func newGate(authority *auth.Authority, now func() time.Time) (*gate, error) {
-	document, err := openapi3.NewLoader().LoadFromData(api.Document)
-	if err != nil {
-		return nil, err
-	}
+func newGate(document *openapi3.T, authority *auth.Authority, now func() time.Time) (*gate, error) {
 	router, err := gorillamux.NewRouter(document)
 	if err != nil {
 		return nil, err

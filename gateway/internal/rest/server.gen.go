@@ -18,9 +18,15 @@ import (
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
+	// ReadPage This document as a page that needs no network
+	// (GET /docs)
+	ReadPage(c *gin.Context)
 	// IssueToken Exchange a signed assertion for a token (RFC 7523, private_key_jwt)
 	// (POST /oauth2/token)
 	IssueToken(c *gin.Context)
+	// ReadDocument This document
+	// (GET /openapi.yaml)
+	ReadDocument(c *gin.Context)
 	// ListRequests Requests to answer as a patient, or the caller's own requests
 	// (GET /v1/access-requests)
 	ListRequests(c *gin.Context, params ListRequestsParams)
@@ -92,6 +98,19 @@ type ServerInterfaceWrapper struct {
 
 type MiddlewareFunc func(c *gin.Context)
 
+// ReadPage operation middleware
+func (siw *ServerInterfaceWrapper) ReadPage(c *gin.Context) {
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.ReadPage(c)
+}
+
 // IssueToken operation middleware
 func (siw *ServerInterfaceWrapper) IssueToken(c *gin.Context) {
 
@@ -103,6 +122,19 @@ func (siw *ServerInterfaceWrapper) IssueToken(c *gin.Context) {
 	}
 
 	siw.Handler.IssueToken(c)
+}
+
+// ReadDocument operation middleware
+func (siw *ServerInterfaceWrapper) ReadDocument(c *gin.Context) {
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.ReadDocument(c)
 }
 
 // ListRequests operation middleware
@@ -804,6 +836,8 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 		ErrorHandler:       errorHandler,
 	}
 
+	router.GET(options.BaseURL+"/openapi.yaml", wrapper.ReadDocument)
+	router.GET(options.BaseURL+"/docs", wrapper.ReadPage)
 	router.POST(options.BaseURL+"/v1/enrollments", wrapper.Enroll)
 	router.POST(options.BaseURL+"/oauth2/token", wrapper.IssueToken)
 	router.POST(options.BaseURL+"/v1/transactions", wrapper.PrepareTransaction)
@@ -828,6 +862,50 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 }
 
 type ProblemApplicationProblemPlusJSONResponse Problem
+
+type ReadPageRequestObject struct {
+}
+
+type ReadPageResponseObject interface {
+	VisitReadPageResponse(w http.ResponseWriter) error
+}
+
+type ReadPage200TextHTMLResponse struct {
+	Body          io.Reader
+	ContentLength int64
+}
+
+func (response ReadPage200TextHTMLResponse) VisitReadPageResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "text/html")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type ReadPagedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ReadPagedefaultApplicationProblemPlusJSONResponse) VisitReadPageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
 
 type IssueTokenRequestObject struct {
 	Body *IssueTokenFormdataRequestBody
@@ -857,6 +935,50 @@ type IssueTokendefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response IssueTokendefaultApplicationProblemPlusJSONResponse) VisitIssueTokenResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReadDocumentRequestObject struct {
+}
+
+type ReadDocumentResponseObject interface {
+	VisitReadDocumentResponse(w http.ResponseWriter) error
+}
+
+type ReadDocument200ApplicationYamlResponse struct {
+	Body          io.Reader
+	ContentLength int64
+}
+
+func (response ReadDocument200ApplicationYamlResponse) VisitReadDocumentResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "application/yaml")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type ReadDocumentdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ReadDocumentdefaultApplicationProblemPlusJSONResponse) VisitReadDocumentResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -1709,9 +1831,15 @@ func (response ReadUserdefaultApplicationProblemPlusJSONResponse) VisitReadUserR
 
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
+	// ReadPage This document as a page that needs no network
+	// (GET /docs)
+	ReadPage(ctx context.Context, request ReadPageRequestObject) (ReadPageResponseObject, error)
 	// IssueToken Exchange a signed assertion for a token (RFC 7523, private_key_jwt)
 	// (POST /oauth2/token)
 	IssueToken(ctx context.Context, request IssueTokenRequestObject) (IssueTokenResponseObject, error)
+	// ReadDocument This document
+	// (GET /openapi.yaml)
+	ReadDocument(ctx context.Context, request ReadDocumentRequestObject) (ReadDocumentResponseObject, error)
 	// ListRequests Requests to answer as a patient, or the caller's own requests
 	// (GET /v1/access-requests)
 	ListRequests(ctx context.Context, request ListRequestsRequestObject) (ListRequestsResponseObject, error)
@@ -1831,6 +1959,30 @@ type strictHandler struct {
 	options     StrictGinServerOptions
 }
 
+// ReadPage operation middleware
+func (sh *strictHandler) ReadPage(ctx *gin.Context) {
+	var request ReadPageRequestObject
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ReadPage(ctx, request.(ReadPageRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ReadPage")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(ReadPageResponseObject); ok {
+		if err := validResponse.VisitReadPageResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // IssueToken operation middleware
 func (sh *strictHandler) IssueToken(ctx *gin.Context) {
 	var request IssueTokenRequestObject
@@ -1859,6 +2011,30 @@ func (sh *strictHandler) IssueToken(ctx *gin.Context) {
 		sh.options.HandlerErrorFunc(ctx, err)
 	} else if validResponse, ok := response.(IssueTokenResponseObject); ok {
 		if err := validResponse.VisitIssueTokenResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ReadDocument operation middleware
+func (sh *strictHandler) ReadDocument(ctx *gin.Context) {
+	var request ReadDocumentRequestObject
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ReadDocument(ctx, request.(ReadDocumentRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ReadDocument")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(ReadDocumentResponseObject); ok {
+		if err := validResponse.VisitReadDocumentResponse(ctx.Writer); err != nil {
 			sh.options.ResponseErrorHandlerFunc(ctx, err)
 		}
 	} else if response != nil {
