@@ -167,6 +167,8 @@ func always(code fault.Code) func(guest) fault.Code { return func(guest) fault.C
 func (w *world) routes(t *testing.T) map[string][]probe {
 	t.Helper()
 	routes := map[string][]probe{
+		"readDocument":      {{path: "/openapi.yaml", want: always("")}},
+		"readPage":          {{path: "/docs", want: always("")}},
 		"listOrganizations": {{path: "/v1/organizations", want: always("")}},
 		"readUser": {
 			{path: "/v1/users/HospitalA/" + w.patient.User.Pseudonym, want: w.as(ledger.TxReadUser, object{state: "registered"})},
