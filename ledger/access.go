@@ -68,6 +68,7 @@ type Grant struct {
 	Purpose   Purpose    `json:"purpose"`
 	State     GrantState `json:"state"`
 	Request   ID         `json:"request,omitempty"` // empty for an author's own
+	Standing  Standing   `json:"standing,omitzero"` // the rule that answered; zero when the patient did
 	Granted   time.Time  `json:"granted"`
 	Expiry    time.Time  `json:"expiry"`
 	Fragments Fragments  `json:"fragments"`

@@ -126,6 +126,7 @@ type ListRequests struct {
 	OnBehalf
 	Page
 	State RequestState `json:"state,omitempty"`
+	From  time.Time    `json:"from,omitzero"` // made at or after
 }
 
 // Validate checks page and state.

@@ -37,6 +37,7 @@ const (
 	TxListRequests      Transaction = "ListRequests"
 	TxReadRequest       Transaction = "ReadRequest"
 	TxListGrants        Transaction = "ListGrants"
+	TxListAnswers       Transaction = "ListAnswers"
 	TxListAccesses      Transaction = "ListAccesses"
 	TxReadAccess        Transaction = "ReadAccess"
 	TxReadHistory       Transaction = "ReadHistory"
@@ -255,6 +256,7 @@ type GrantAccess struct {
 	Requester UserID    `json:"requester"`
 	Purpose   Purpose   `json:"purpose"`
 	Grant     ID        `json:"grant"`
+	Standing  Standing  `json:"standing,omitzero"` // the rule that answers; zero when the patient does
 	Expiry    time.Time `json:"expiry"`
 	Fragments Fragments `json:"fragments"`
 }
@@ -262,7 +264,7 @@ type GrantAccess struct {
 // Validate checks the parts.
 func (a GrantAccess) Validate() error {
 	return firstError(a.RecordVersion.Validate(), a.Request.Validate(), a.Requester.Validate(), a.Purpose.Validate(),
-		a.Grant.Validate(), a.Fragments.Validate(), present(a.Expiry, "expiry"))
+		a.Grant.Validate(), a.Standing.Validate(), a.Fragments.Validate(), present(a.Expiry, "expiry"))
 }
 
 // DenyAccess answers a request with no. Result: [AccessRequest].

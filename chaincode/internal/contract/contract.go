@@ -46,6 +46,7 @@ var transactions = map[ledger.Transaction]handler{
 	ledger.TxListRequests:      handle(listRequests),
 	ledger.TxReadRequest:       handle(readRequest),
 	ledger.TxListGrants:        handle(listGrants),
+	ledger.TxListAnswers:       handle(listAnswers),
 	ledger.TxListAccesses:      handle(listAccesses),
 	ledger.TxReadAccess:        handle(readAccess),
 	ledger.TxReadRelease:       handle(readRelease),

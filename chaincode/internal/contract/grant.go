@@ -20,7 +20,7 @@ func grantAccess(ctx *state.Context, a ledger.GrantAccess) (ledger.Grant, error)
 	grant := ledger.Grant{
 		Grant: a.Grant, Record: a.Record, Version: a.Version, Patient: ctx.Caller.User, Issuer: ctx.Caller.User,
 		Grantee: ledger.PersonSubject(a.Requester), Purpose: a.Purpose, State: ledger.Active,
-		Request: a.Request, Granted: ctx.Now, Expiry: a.Expiry.UTC(), Fragments: a.Fragments,
+		Request: a.Request, Standing: a.Standing, Granted: ctx.Now, Expiry: a.Expiry.UTC(), Fragments: a.Fragments,
 	}
 	old, found, err := state.Grants.Find(ctx, grantKey(grant)...)
 	if err != nil {
@@ -60,8 +60,11 @@ func answerWithGrant(ctx *state.Context, request ledger.AccessRequest, grant led
 	if err := issueGrant(ctx, grant, fragments); err != nil {
 		return err
 	}
+	if err := takeSlot(ctx, grant); err != nil {
+		return err
+	}
 	request.State, request.Grant = ledger.Granted, grant.Grant
-	if err := state.Requests.Update(ctx, request, requestKey(request)...); err != nil {
+	if err := storeAnswered(ctx, request); err != nil {
 		return err
 	}
 	return ctx.Emit(ledger.AccessGranted, ledger.Event{

@@ -125,6 +125,7 @@ var arguments = map[ledger.Transaction]any{
 	ledger.TxListRequests:         ledger.ListRequests{},
 	ledger.TxReadRequest:          ledger.ReadRequest{},
 	ledger.TxListGrants:           ledger.ListGrants{},
+	ledger.TxListAnswers:          ledger.ListAnswers{},
 	ledger.TxListAccesses:         ledger.ListAccesses{},
 	ledger.TxReadAccess:           ledger.ReadAccess{},
 	ledger.TxReadRelease:          ledger.ReadRelease{},

@@ -70,6 +70,11 @@ func storeRequest(ctx *state.Context, request ledger.AccessRequest) error {
 	if err := state.ByInbox.Add(ctx, append([]string{patient.MSP, patient.Pseudonym, time}, key...)...); err != nil {
 		return err
 	}
+	if request.State == ledger.Pending {
+		if err := state.ByPending.Add(ctx, pendingKey(request)...); err != nil {
+			return err
+		}
+	}
 	return state.ByOutbox.Add(ctx, append([]string{requester.MSP, requester.Pseudonym, time}, key...)...)
 }
 
@@ -86,10 +91,18 @@ func denyAccess(ctx *state.Context, a ledger.DenyAccess) (ledger.AccessRequest, 
 		return request, err
 	}
 	request.State, request.Reason = ledger.Denied, string(a.Reason)
-	if err := state.Requests.Update(ctx, request, requestKey(request)...); err != nil {
+	if err := storeAnswered(ctx, request); err != nil {
 		return request, err
 	}
 	return request, ctx.Emit(ledger.AccessDenied, requestEvent(request))
+}
+
+// storeAnswered keeps the patient's answer, and takes the request off those to answer.
+func storeAnswered(ctx *state.Context, request ledger.AccessRequest) error {
+	if err := state.Requests.Update(ctx, request, requestKey(request)...); err != nil {
+		return err
+	}
+	return state.ByPending.Remove(ctx, pendingKey(request)...)
 }
 
 // ownRequest reads a request that the caller, as the patient, may answer.
@@ -121,7 +134,8 @@ func readRequest(ctx *state.Context, q ledger.ReadRequest) (ledger.AccessRequest
 	return shownTo(reader.User, request), nil
 }
 
-// listRequests lists a patient's inbox, anybody else's own requests.
+// listRequests lists a patient's inbox, anybody else's own requests. What a patient has
+// yet to answer has an index of its own, which no answered request makes longer.
 func listRequests(ctx *state.Context, q ledger.ListRequests) (ledger.List[ledger.AccessRequest], error) {
 	list := ledger.List[ledger.AccessRequest]{Rows: []ledger.AccessRequest{}}
 	reader, err := ctx.Reader(q.OnBehalf)
@@ -131,6 +145,14 @@ func listRequests(ctx *state.Context, q ledger.ListRequests) (ledger.List[ledger
 	index := state.ByOutbox
 	if reader.Role == ledger.Patient {
 		index = state.ByInbox
+		if q.State == ledger.Pending {
+			index = state.ByPending
+		}
+	}
+	if q.Bookmark == "" && !q.From.IsZero() {
+		if q.Bookmark, err = index.Since(ctx, q.From, reader.User.MSP, reader.User.Pseudonym); err != nil {
+			return list, err
+		}
 	}
 	keys, err := index.Page(ctx, q.Page, reader.User.MSP, reader.User.Pseudonym)
 	if err != nil {
@@ -151,6 +173,11 @@ func listRequests(ctx *state.Context, q ledger.ListRequests) (ledger.List[ledger
 
 func requestKey(request ledger.AccessRequest) []string {
 	return append(recordKey(request.Record, request.Version), string(request.Request))
+}
+
+func pendingKey(request ledger.AccessRequest) []string {
+	patient := request.Patient
+	return append([]string{patient.MSP, patient.Pseudonym, state.TimePart(request.Requested)}, requestKey(request)...)
 }
 
 func requestEvent(request ledger.AccessRequest) ledger.Event {

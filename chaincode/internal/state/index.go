@@ -18,6 +18,7 @@ const (
 	ByContent  = Index("content")  // cid, record, version
 	BySlot     = Index("slot")     // author or patient: msp, pseudonym, time, record
 	ByInbox    = Index("inbox")    // patient: msp, pseudonym, time, record, version, request
+	ByPending  = Index("pending")  // as inbox, until the patient has answered
 	ByOutbox   = Index("outbox")   // requester: msp, pseudonym, time, record, version, request
 	ByHolder   = Index("holder")   // grantee: msp, pseudonym, record, version, grant
 )

@@ -26,6 +26,7 @@ const (
 	Requests      = Table[ledger.AccessRequest]("request") // record, version, request
 	Grants        = Table[ledger.Grant]("grant")           // record, version, grant
 	Accesses      = Table[ledger.Access]("access")         // record, transaction
+	Answers       = Table[ledger.Answer]("answer")         // patient: msp, pseudonym, rule, day, slot
 
 	Erasures             = Table[ledger.Erasure]("erasure")            // record
 	ErasureConfirmations = Table[ledger.ErasureConfirmation]("erased") // record, msp
