@@ -237,6 +237,11 @@ type ClientInterface interface {
 	// Corresponds with POST /v1/reencryptions (the `Reencrypt` operationId).
 	Reencrypt(ctx context.Context, body ReencryptJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListAnswers What a standing rule of the caller's answered on one day
+	//
+	// Corresponds with GET /v1/standing-rules/{rule}/answers (the `ListAnswers` operationId).
+	ListAnswers(ctx context.Context, rule ID, params *ListAnswersParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// PrepareTransactionWithBody Build the proposal to sign, for apps that do not build proposals
 	//
 	// Takes any type of body and a specified content type.
@@ -651,6 +656,21 @@ func (c *Client) Reencrypt(ctx context.Context, body ReencryptJSONRequestBody, r
 	return c.Client.Do(req)
 }
 
+// ListAnswers What a standing rule of the caller's answered on one day
+//
+// Corresponds with GET /v1/standing-rules/{rule}/answers (the `ListAnswers` operationId).
+func (c *Client) ListAnswers(ctx context.Context, rule ID, params *ListAnswersParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListAnswersRequest(c.Server, rule, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // PrepareTransactionWithBody Build the proposal to sign, for apps that do not build proposals
 //
 // Takes any type of body and a specified content type.
@@ -935,6 +955,18 @@ func NewListRequestsRequest(server string, params *ListRequestsParams) (*http.Re
 		if params.State != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "state", *params.State, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.From != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "from", *params.From, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -1707,6 +1739,87 @@ func NewReencryptRequestWithBody(server string, contentType string, body io.Read
 	return req, nil
 }
 
+// NewListAnswersRequest constructs an http.Request for the ListAnswers method
+func NewListAnswersRequest(server string, rule ID, params *ListAnswersParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "rule", rule, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/standing-rules/%s/answers", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "day", params.Day, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Bookmark != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "bookmark", *params.Bookmark, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewPrepareTransactionRequest calls the generic PrepareTransaction builder with application/json body
 func NewPrepareTransactionRequest(server string, body PrepareTransactionJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -2195,6 +2308,13 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /v1/reencryptions (the `Reencrypt` operationId).
 	ReencryptWithResponse(ctx context.Context, body ReencryptJSONRequestBody, reqEditors ...RequestEditorFn) (*ReencryptResponse, error)
+
+	// ListAnswersWithResponse What a standing rule of the caller's answered on one day
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/standing-rules/{rule}/answers (the `ListAnswers` operationId).
+	ListAnswersWithResponse(ctx context.Context, rule ID, params *ListAnswersParams, reqEditors ...RequestEditorFn) (*ListAnswersResponse, error)
 
 	// PrepareTransactionWithBodyWithResponse Build the proposal to sign, for apps that do not build proposals
 	//
@@ -3081,6 +3201,54 @@ func (r ReencryptResponse) ContentType() string {
 	return ""
 }
 
+type ListAnswersResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *AnswerList
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListAnswersResponse) GetJSON200() *AnswerList {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListAnswersResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListAnswersResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListAnswersResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListAnswersResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListAnswersResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type PrepareTransactionResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -3657,6 +3825,19 @@ func (c *ClientWithResponses) ReencryptWithResponse(ctx context.Context, body Re
 		return nil, err
 	}
 	return ParseReencryptResponse(rsp)
+}
+
+// ListAnswersWithResponse What a standing rule of the caller's answered on one day
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/standing-rules/{rule}/answers (the `ListAnswers` operationId).
+func (c *ClientWithResponses) ListAnswersWithResponse(ctx context.Context, rule ID, params *ListAnswersParams, reqEditors ...RequestEditorFn) (*ListAnswersResponse, error) {
+	rsp, err := c.ListAnswers(ctx, rule, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListAnswersResponse(rsp)
 }
 
 // PrepareTransactionWithBodyWithResponse Build the proposal to sign, for apps that do not build proposals
@@ -4334,6 +4515,39 @@ func ParseReencryptResponse(rsp *http.Response) (*ReencryptResponse, error) {
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest Reencryption
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListAnswersResponse parses an HTTP response from a ListAnswersWithResponse call
+func ParseListAnswersResponse(rsp *http.Response) (*ListAnswersResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListAnswersResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest AnswerList
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}

@@ -31,6 +31,16 @@ type AccessRequest = ledger.AccessRequest
 // Example: {"rows":[{"decision":{"allowed":true,"rule":"policy"},"patient":"HospitalA/7f3k2amq5xwz4bnd","purpose":"TREAT","record":"mfzwizltoqzgk43fmfzwizltoq","request":"nbswy3dpo5xxe3denbswy3dpo4","requested":"2026-05-04T09:30:00Z","requester":{"clearance":"private","department":"cardiology","role":"physician","user":"HospitalB/k4wq7hz2tmx5vbna"},"state":"pending","version":1}]}
 type AccessRequestList = ledger.List[ledger.AccessRequest]
 
+// Answer A request that a standing rule answered
+//
+// Example: {"answered":"2026-05-04T09:30:00Z","day":"2026-05-04","grant":"onswg4tfoqzgk43fonswg4tfoq","record":"mfzwizltoqzgk43fmfzwizltoq","request":"nbswy3dpo5xxe3denbswy3dpo4","rule":"nbswy3dpo5xxe3denbswy3dpo4","slot":1,"version":1}
+type Answer = ledger.Answer
+
+// AnswerList One page; an empty bookmark ends the list
+//
+// Example: {"rows":[{"answered":"2026-05-04T09:30:00Z","day":"2026-05-04","grant":"onswg4tfoqzgk43fonswg4tfoq","record":"mfzwizltoqzgk43fmfzwizltoq","request":"nbswy3dpo5xxe3denbswy3dpo4","rule":"nbswy3dpo5xxe3denbswy3dpo4","slot":1,"version":1}]}
+type AnswerList = ledger.List[ledger.Answer]
+
 // CID A CIDv1 in base32 of a SHA-256
 //
 // Example: bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi
@@ -302,6 +312,11 @@ type SignedTransaction struct {
 	Transaction []byte `json:"transaction"`
 }
 
+// Standing The standing rule of the patient's that answered, and in which of its slots of the day
+//
+// Example: {"rule":"nbswy3dpo5xxe3denbswy3dpo4","slot":1}
+type Standing = ledger.Standing
+
 // Subject Whom a grant or an upload slot is addressed to
 //
 // Example: person:HospitalB/k4wq7hz2tmx5vbna
@@ -419,6 +434,9 @@ type QueryLimit = int
 type ListRequestsParams struct {
 	State *RequestState `form:"state,omitempty" json:"state,omitempty"`
 
+	// From Made at or after
+	From *time.Time `form:"from,omitempty" json:"from,omitempty"`
+
 	// Limit Most rows of the page
 	Limit *QueryLimit `form:"limit,omitempty" json:"limit,omitempty"`
 
@@ -479,6 +497,18 @@ type ListAccessesParams struct {
 type ReadContentParams struct {
 	// Range One range of bytes
 	Range *string `json:"Range,omitempty"`
+}
+
+// ListAnswersParams defines parameters for ListAnswers.
+type ListAnswersParams struct {
+	// Day In UTC
+	Day string `form:"day" json:"day"`
+
+	// Limit Most rows of the page
+	Limit *QueryLimit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Bookmark Of the page before
+	Bookmark *QueryBookmark `form:"bookmark,omitempty" json:"bookmark,omitempty"`
 }
 
 // ListUploadsParams defines parameters for ListUploads.

@@ -22,7 +22,7 @@ func (w *world) cells(t *testing.T, tx ledger.Transaction) []cell {
 		ledger.TxRequestAccess: w.requestAccess, ledger.TxGrantAccess: w.grantAccess, ledger.TxDenyAccess: w.denyAccess,
 		ledger.TxOpenRecord: w.openRecord, ledger.TxRevokeGrant: w.revokeGrant, ledger.TxReadRequest: w.readRequest,
 		ledger.TxListAccesses: w.listAccesses, ledger.TxReadAccess: w.readAccess, ledger.TxReadRelease: w.readRelease,
-		ledger.TxListUploads: w.listUploads, ledger.TxListRequests: w.listRequests, ledger.TxListGrants: w.listGrants,
+		ledger.TxListUploads: w.listUploads, ledger.TxListRequests: w.listRequests, ledger.TxListGrants: w.listGrants, ledger.TxListAnswers: w.listAnswers,
 		ledger.TxSearchRecords: w.searchRecords,
 	}[tx]
 	if !known {

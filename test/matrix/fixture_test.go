@@ -334,6 +334,23 @@ func (w *world) grant(ctx context.Context, f *fixture, to *person, request ledge
 	return err
 }
 
+// grantByRule has a standing rule of the patient's grant a request of the colleague's.
+func (w *world) grantByRule(ctx context.Context, request ledger.AccessRequest) error {
+	granting := w.granting(w.colleague, request)
+	argument, ok := granting.argument.(ledger.GrantAccess)
+	if !ok {
+		return fmt.Errorf("a grant takes a %T", granting.argument)
+	}
+	argument.Standing = ledger.Standing{Rule: w.rule, Slot: 1}
+	granting.argument = argument
+	grant, err := commit[ledger.Grant](ctx, w, w.patient, granting)
+	w.note(w.held, w.colleague, grant.Grant)
+	w.note(w.answered, w.patient, request.Request)
+	w.day = ledger.DayOf(grant.Granted)
+	w.shared.grants = append(w.shared.grants, grant)
+	return err
+}
+
 // granting is the patient's yes to a request.
 func (w *world) granting(to *person, request ledger.AccessRequest) call {
 	grant := ledger.NewID()
@@ -353,7 +370,7 @@ func (w *world) answer(ctx context.Context) error {
 	for _, state := range []ledger.RequestState{ledger.Pending, ledger.Granted, ledger.Denied} {
 		request, err := w.request(ctx, w.shared, w.colleague)
 		if err == nil && state == ledger.Granted {
-			err = w.grant(ctx, w.shared, w.colleague, request)
+			err = w.grantByRule(ctx, request)
 		}
 		if err == nil && state == ledger.Denied {
 			_, err = commit[ledger.AccessRequest](ctx, w, w.patient, denying(request.Request, w.shared.about))

@@ -63,6 +63,12 @@ func (w *world) listGrants(*testing.T) []cell {
 	return w.own(call{tx: ledger.TxListGrants, argument: ledger.ListGrants{Page: all}}, want, "grant")
 }
 
+// listAnswers shows to each patient what their own rule answered, though all name the same.
+func (w *world) listAnswers(*testing.T) []cell {
+	want := func(p *person) []ledger.ID { return w.answered[p.User] }
+	return w.own(call{tx: ledger.TxListAnswers, argument: ledger.ListAnswers{Page: all, Rule: w.rule, Day: w.day}}, want, "request")
+}
+
 // searchRecords shows of the patient's records those that each may discover.
 func (w *world) searchRecords(*testing.T) []cell {
 	want := func(p *person) []ledger.ID {

@@ -178,6 +178,7 @@ func (w *world) routes(t *testing.T) map[string][]probe {
 		"listUploads":   {{path: "/v1/uploads", want: always("")}},
 		"listRequests":  {{path: "/v1/access-requests", want: always("")}},
 		"listGrants":    {{path: "/v1/grants", want: always("")}},
+		"listAnswers":   {{path: "/v1/standing-rules/" + string(w.rule) + "/answers?day=" + w.day, want: always("")}},
 		"readTransaction": {
 			{path: "/v1/transactions/" + w.accesses[0].open, want: always("")},
 		},

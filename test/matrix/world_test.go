@@ -44,6 +44,10 @@ type world struct {
 	inbox      map[ledger.UserID][]ledger.ID
 	outbox     map[ledger.UserID][]ledger.ID
 	held       map[ledger.UserID][]ledger.ID
+
+	rule     ledger.ID // the patient's, which answered on this day
+	day      string
+	answered map[ledger.UserID][]ledger.ID
 }
 
 // access is an open with what it was about.
@@ -57,6 +61,7 @@ func build(ctx context.Context, network *networktest.Network) (*world, error) {
 	w := &world{
 		network: network, registrars: map[string]*networktest.Registrar{}, committed: map[ledger.Transaction]int{}, slots: map[ledger.UserID][]ledger.ID{},
 		inbox: map[ledger.UserID][]ledger.ID{}, outbox: map[ledger.UserID][]ledger.ID{}, held: map[ledger.UserID][]ledger.ID{},
+		rule: ledger.NewID(), answered: map[ledger.UserID][]ledger.ID{},
 	}
 	var err error
 	if w.table, err = readTable(); err != nil {

@@ -127,7 +127,8 @@ func (a *API) ListUploads(ctx context.Context, request ListUploadsRequestObject)
 
 // ListRequests lists the requests that the caller answers or made.
 func (a *API) ListRequests(ctx context.Context, request ListRequestsRequestObject) (ListRequestsResponseObject, error) {
-	p, query := request.Params, &ledger.ListRequests{OnBehalf: onBehalf(ctx), State: optional(request.Params.State)}
+	p := request.Params
+	query := &ledger.ListRequests{OnBehalf: onBehalf(ctx), State: optional(p.State), From: instant(p.From)}
 	requests, err := list[ledger.AccessRequest](ctx, a, lister{ledger.TxListRequests, query, &query.Page}, p.Limit, p.Bookmark)
 	return ListRequests200JSONResponse(requests), err
 }
@@ -137,6 +138,13 @@ func (a *API) ListGrants(ctx context.Context, request ListGrantsRequestObject) (
 	p, query := request.Params, &ledger.ListGrants{OnBehalf: onBehalf(ctx)}
 	grants, err := list[ledger.Grant](ctx, a, lister{ledger.TxListGrants, query, &query.Page}, p.Limit, p.Bookmark)
 	return ListGrants200JSONResponse(grants), err
+}
+
+// ListAnswers lists what a standing rule of the caller's answered on one day.
+func (a *API) ListAnswers(ctx context.Context, request ListAnswersRequestObject) (ListAnswersResponseObject, error) {
+	p, query := request.Params, &ledger.ListAnswers{OnBehalf: onBehalf(ctx), Rule: request.Rule, Day: request.Params.Day}
+	answers, err := list[ledger.Answer](ctx, a, lister{ledger.TxListAnswers, query, &query.Page}, p.Limit, p.Bookmark)
+	return ListAnswers200JSONResponse(answers), err
 }
 
 // ReadUpload shows an authorisation to its patient and its author.

@@ -69,6 +69,9 @@ type ServerInterface interface {
 	// Reencrypt Ask this hospital's proxy for its capsule fragment, for one open
 	// (POST /v1/reencryptions)
 	Reencrypt(c *gin.Context)
+	// ListAnswers What a standing rule of the caller's answered on one day
+	// (GET /v1/standing-rules/{rule}/answers)
+	ListAnswers(c *gin.Context, rule ID, params ListAnswersParams)
 	// PrepareTransaction Build the proposal to sign, for apps that do not build proposals
 	// (POST /v1/transactions)
 	PrepareTransaction(c *gin.Context)
@@ -151,6 +154,14 @@ func (siw *ServerInterfaceWrapper) ListRequests(c *gin.Context) {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "state", c.Request.URL.Query(), &params.State, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter state: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "from" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "from", c.Request.URL.Query(), &params.From, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter from: %w", err), http.StatusBadRequest)
 		return
 	}
 
@@ -652,6 +663,58 @@ func (siw *ServerInterfaceWrapper) Reencrypt(c *gin.Context) {
 	siw.Handler.Reencrypt(c)
 }
 
+// ListAnswers operation middleware
+func (siw *ServerInterfaceWrapper) ListAnswers(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "rule" -------------
+	var rule ID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "rule", c.Param("rule"), &rule, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter rule: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListAnswersParams
+
+	// ------------- Required query parameter "day" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "day", c.Request.URL.Query(), &params.Day, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter day: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", c.Request.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter limit: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "bookmark" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "bookmark", c.Request.URL.Query(), &params.Bookmark, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter bookmark: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.ListAnswers(c, rule, params)
+}
+
 // PrepareTransaction operation middleware
 func (siw *ServerInterfaceWrapper) PrepareTransaction(c *gin.Context) {
 
@@ -855,6 +918,7 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.GET(options.BaseURL+"/v1/uploads", wrapper.ListUploads)
 	router.GET(options.BaseURL+"/v1/access-requests", wrapper.ListRequests)
 	router.GET(options.BaseURL+"/v1/grants", wrapper.ListGrants)
+	router.GET(options.BaseURL+"/v1/standing-rules/:rule/answers", wrapper.ListAnswers)
 	router.GET(options.BaseURL+"/v1/records/:record/upload", wrapper.ReadUpload)
 	router.POST(options.BaseURL+"/v1/records/:record/content", wrapper.AddContent)
 	router.GET(options.BaseURL+"/v1/records/:record/versions/:version/content", wrapper.ReadContent)
@@ -1592,6 +1656,46 @@ func (response ReencryptdefaultApplicationProblemPlusJSONResponse) VisitReencryp
 	return err
 }
 
+type ListAnswersRequestObject struct {
+	Rule   ID `json:"rule"`
+	Params ListAnswersParams
+}
+
+type ListAnswersResponseObject interface {
+	VisitListAnswersResponse(w http.ResponseWriter) error
+}
+
+type ListAnswers200JSONResponse AnswerList
+
+func (response ListAnswers200JSONResponse) VisitListAnswersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAnswersdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListAnswersdefaultApplicationProblemPlusJSONResponse) VisitListAnswersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type PrepareTransactionRequestObject struct {
 	Body *PrepareTransactionJSONRequestBody
 }
@@ -1882,6 +1986,9 @@ type StrictServerInterface interface {
 	// Reencrypt Ask this hospital's proxy for its capsule fragment, for one open
 	// (POST /v1/reencryptions)
 	Reencrypt(ctx context.Context, request ReencryptRequestObject) (ReencryptResponseObject, error)
+	// ListAnswers What a standing rule of the caller's answered on one day
+	// (GET /v1/standing-rules/{rule}/answers)
+	ListAnswers(ctx context.Context, request ListAnswersRequestObject) (ListAnswersResponseObject, error)
 	// PrepareTransaction Build the proposal to sign, for apps that do not build proposals
 	// (POST /v1/transactions)
 	PrepareTransaction(ctx context.Context, request PrepareTransactionRequestObject) (PrepareTransactionResponseObject, error)
@@ -2417,6 +2524,33 @@ func (sh *strictHandler) Reencrypt(ctx *gin.Context) {
 		sh.options.HandlerErrorFunc(ctx, err)
 	} else if validResponse, ok := response.(ReencryptResponseObject); ok {
 		if err := validResponse.VisitReencryptResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListAnswers operation middleware
+func (sh *strictHandler) ListAnswers(ctx *gin.Context, rule ID, params ListAnswersParams) {
+	var request ListAnswersRequestObject
+
+	request.Rule = rule
+	request.Params = params
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListAnswers(ctx, request.(ListAnswersRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListAnswers")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(ListAnswersResponseObject); ok {
+		if err := validResponse.VisitListAnswersResponse(ctx.Writer); err != nil {
 			sh.options.ResponseErrorHandlerFunc(ctx, err)
 		}
 	} else if response != nil {
