@@ -151,11 +151,12 @@ type Access struct {
 // Release is what a proxy needs to re-encrypt once for one open, and only the
 // proxy of that organisation can read.
 type Release struct {
-	Access       Access `json:"access"`
-	Grant        Grant  `json:"grant"`
-	Record       Record `json:"record"`
-	Sealed       []byte `json:"sealed"`
-	RecordKey    string `json:"recordKey"`    // key statements, JWS
-	VerifyingKey string `json:"verifyingKey"` //
-	ReceivingKey string `json:"receivingKey"` //
+	Access       Access    `json:"access"`
+	Grant        Grant     `json:"grant"`
+	Record       Record    `json:"record"`
+	Segments     []Segment `json:"segments,omitempty"` // of a stream: those asked for
+	Sealed       []byte    `json:"sealed"`
+	RecordKey    string    `json:"recordKey"`    // key statements, JWS
+	VerifyingKey string    `json:"verifyingKey"` //
+	ReceivingKey string    `json:"receivingKey"` //
 }

@@ -17,6 +17,7 @@ const (
 	RecordOpened           EventName = "RecordOpened"
 	OpenRefused            EventName = "OpenRefused"
 	GrantRevoked           EventName = "GrantRevoked"
+	SegmentsAppended       EventName = "SegmentsAppended"
 	RecordRotated          EventName = "RecordRotated" // Version is the new one
 	RecordErased           EventName = "RecordErased"
 )
@@ -32,4 +33,6 @@ type Event struct {
 	Outcome Decision `json:"outcome,omitzero"`
 	// Replicas is how many hospitals keep a record, so that the others need not look at it.
 	Replicas int `json:"replicas,omitempty"`
+	// Segments are the numbers of those that were appended to the stream.
+	Segments []int `json:"segments,omitempty"`
 }

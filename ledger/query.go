@@ -199,13 +199,14 @@ type HistoryEntry struct {
 // ReadRelease gives a gateway the fragment sealed to it, for one open.
 // Result: [Release].
 type ReadRelease struct {
-	Record ID     `json:"record"`
-	Open   string `json:"open"` // transaction ID
+	Record   ID     `json:"record"`
+	Open     string `json:"open"`               // transaction ID
+	Segments []int  `json:"segments,omitempty"` // of a stream: those to re-encrypt for
 }
 
 // Validate checks the parts.
 func (q ReadRelease) Validate() error {
-	return firstError(ValidateTransactionID(q.Open), q.Record.Validate())
+	return firstError(ValidateTransactionID(q.Open), ValidateReleased(q.Segments), q.Record.Validate())
 }
 
 var transactionForm = regexp.MustCompile(`^[0-9a-f]{64}$`)
@@ -218,11 +219,21 @@ func ValidateTransactionID(id string) error {
 	return nil
 }
 
-// ReadContent asks whether the reader may fetch a record version's ciphertext: patient,
-// author and holders of a grant that opens may. Result: [ContentView].
+// ReadContent asks whether the reader may fetch a record version's ciphertext, or that of
+// one segment of a stream: patient, author and holders of a grant that opens may.
+// Result: [ContentView].
 type ReadContent struct {
 	OnBehalf
 	RecordVersion
+	Segment int `json:"segment,omitempty"` // number, of a stream
+}
+
+// Validate checks the parts.
+func (q ReadContent) Validate() error {
+	if q.Segment == 0 {
+		return q.RecordVersion.Validate()
+	}
+	return firstError(q.RecordVersion.Validate(), validateNumber(q.Segment))
 }
 
 // ContentView says where a ciphertext is and what it must be.

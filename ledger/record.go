@@ -48,6 +48,7 @@ type Record struct {
 	Patient    UserID      `json:"patient"`
 	Author     UserID      `json:"author"`
 	Unattended bool        `json:"unattended,omitempty"` // registered without the patient: the author stated the record key
+	Stream     bool        `json:"stream,omitempty"`     // the content is in segments, and what follows of one is empty
 	Registered time.Time   `json:"registered"`
 	CID        string      `json:"cid"`        // of the ciphertext, CIDv1
 	SHA256     Digest      `json:"sha256"`     // of the ciphertext
@@ -113,6 +114,7 @@ type Upload struct {
 	Record     ID        `json:"record"`
 	Patient    UserID    `json:"patient"`
 	Author     Subject   `json:"author"`
+	Stream     bool      `json:"stream,omitempty"` // of segments
 	Policy     Policy    `json:"policy"`
 	RecordKey  string    `json:"recordKey"` // key statement, JWS
 	Grant      ID        `json:"grant"`     // the author's own, active once the record is registered

@@ -25,6 +25,7 @@ const (
 	TxDenyAccess           Transaction = "DenyAccess"
 	TxOpenRecord           Transaction = "OpenRecord"
 	TxRevokeGrant          Transaction = "RevokeGrant"
+	TxAppendSegments       Transaction = "AppendSegments"
 )
 
 // The transactions that read.
@@ -44,6 +45,7 @@ const (
 	TxReadRelease       Transaction = "ReadRelease"
 	TxReadContent       Transaction = "ReadContent"
 	TxReadUpload        Transaction = "ReadUpload"
+	TxListSegments      Transaction = "ListSegments"
 )
 
 // Writes reports whether the transaction changes the ledger. What only reads is never
@@ -52,7 +54,7 @@ func (t Transaction) Writes() bool {
 	switch t {
 	case TxRegisterOrganization, TxRegisterUser, TxAuthorizeUpload, TxRegisterRecord, TxConfirmRecord,
 		TxDisputeRecord, TxRequestAccess, TxGrantAccess, TxDenyAccess, TxOpenRecord,
-		TxRevokeGrant:
+		TxRevokeGrant, TxAppendSegments:
 		return true
 	}
 	return false
@@ -120,6 +122,7 @@ type Slot struct {
 	Record    ID        `json:"record"`
 	RecordKey string    `json:"recordKey"` // key statement, JWS
 	Author    Subject   `json:"author"`
+	Stream    bool      `json:"stream,omitempty"` // segments will be appended; else one content is registered
 	Policy    Policy    `json:"policy"`
 	Grant     ID        `json:"grant"`
 	Expiry    time.Time `json:"expiry"` // of the author's grant
@@ -146,6 +149,9 @@ func (a AuthorizeUpload) Validate() error {
 
 // Validate checks the slot's parts.
 func (s Slot) Validate() error {
+	if s.Stream && s.Author.Kind != Person {
+		return fault.New(fault.InvalidArgument, "the author of a stream is a person")
+	}
 	return firstError(s.Record.Validate(), s.Grant.Validate(), s.Author.Validate(), s.Policy.Validate(),
 		s.Fragments.Validate(), statementSize(s.RecordKey), present(s.Expiry, "expiry"))
 }
@@ -182,13 +188,17 @@ func ValidateCID(cid string) error {
 
 // Validate checks forms and sizes.
 func (a RegisterRecord) Validate() error {
-	if a.Size < 1 || a.Size > MaxContent {
+	return firstError(validateContent(a.CID, a.Size, a.Capsule), a.Record.Validate(), a.Level.Validate())
+}
+
+func validateContent(cid string, size int64, capsule []byte) error {
+	if size < 1 || size > MaxContent {
 		return fault.New(fault.InvalidArgument, "size must be 1 to %d bytes", int64(MaxContent))
 	}
-	if len(a.Capsule) != capsuleSize {
+	if len(capsule) != capsuleSize {
 		return fault.New(fault.InvalidArgument, "a capsule has %d bytes", capsuleSize)
 	}
-	return firstError(a.Record.Validate(), ValidateCID(a.CID), a.Level.Validate())
+	return ValidateCID(cid)
 }
 
 // RecordVersion names one version of a record.

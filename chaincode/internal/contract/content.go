@@ -7,7 +7,7 @@ import (
 	"github.com/pie-consortium/pie/ledger/fault"
 )
 
-// readContent says where a record version's ciphertext is, to the patient, the author
+// readContent says where the ciphertext of a record version, or of a stream's segment, is, to the patient, the author
 // and those with a grant that opens.
 func readContent(ctx *state.Context, q ledger.ReadContent) (ledger.ContentView, error) {
 	reader, err := ctx.Reader(q.OnBehalf)
@@ -24,6 +24,9 @@ func readContent(ctx *state.Context, q ledger.ReadContent) (ledger.ContentView, 
 	}
 	if !allowed {
 		return ledger.ContentView{}, fault.New(fault.PermissionDenied, "content is for the patient, the author and those with a grant")
+	}
+	if record.Stream || q.Segment != 0 {
+		return segmentContent(ctx, record, q.Segment)
 	}
 	return ledger.ContentView{CID: record.CID, Size: record.Size, SHA256: record.SHA256}, nil
 }

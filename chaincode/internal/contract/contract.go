@@ -34,6 +34,7 @@ var transactions = map[ledger.Transaction]handler{
 	ledger.TxDenyAccess:           handle(denyAccess),
 	ledger.TxOpenRecord:           handle(openRecord),
 	ledger.TxRevokeGrant:          handle(revokeGrant),
+	ledger.TxAppendSegments:       handle(appendSegments),
 
 	ledger.TxReadOrganizations: handle(readOrganizations),
 	ledger.TxReadUser:          handle(readUser),
@@ -50,6 +51,7 @@ var transactions = map[ledger.Transaction]handler{
 	ledger.TxListAccesses:      handle(listAccesses),
 	ledger.TxReadAccess:        handle(readAccess),
 	ledger.TxReadRelease:       handle(readRelease),
+	ledger.TxListSegments:      handle(listSegments),
 }
 
 // Init has nothing to prepare: the ledger starts empty.

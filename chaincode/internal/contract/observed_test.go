@@ -130,6 +130,8 @@ var arguments = map[ledger.Transaction]any{
 	ledger.TxReadAccess:           ledger.ReadAccess{},
 	ledger.TxReadRelease:          ledger.ReadRelease{},
 	ledger.TxReadUpload:           ledger.ReadUpload{},
+	ledger.TxAppendSegments:       ledger.AppendSegments{},
+	ledger.TxListSegments:         ledger.ListSegments{},
 }
 
 // fieldsOf lists the JSON names of a struct's fields, those of embedded structs included.

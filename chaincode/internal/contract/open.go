@@ -80,7 +80,11 @@ func readRelease(ctx *state.Context, q ledger.ReadRelease) (ledger.Release, erro
 	if err := policy.Decide(question).Err(); err != nil {
 		return ledger.Release{}, err
 	}
-	return releaseFragment(ctx, ledger.Release{Access: access, Grant: grant, Record: record})
+	segments, err := releasedSegments(ctx, record, q.Segments)
+	if err != nil {
+		return ledger.Release{}, err
+	}
+	return releaseFragment(ctx, ledger.Release{Access: access, Grant: grant, Record: record, Segments: segments})
 }
 
 func releaseFragment(ctx *state.Context, release ledger.Release) (ledger.Release, error) {

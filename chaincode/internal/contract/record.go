@@ -23,6 +23,9 @@ func registerRecord(ctx *state.Context, a ledger.RegisterRecord) (ledger.Record,
 	if !upload.Author.Includes(ctx.Caller) {
 		return ledger.Record{}, fault.New(fault.PermissionDenied, "record %s is authorised for another author", a.Record)
 	}
+	if upload.Stream {
+		return ledger.Record{}, fault.New(fault.StateConflict, "record %s is a stream; segments are appended to it", a.Record)
+	}
 	summary, err := transientSummary(ctx)
 	if err != nil {
 		return ledger.Record{}, err
@@ -86,8 +89,10 @@ func storeRecord(ctx *state.Context, record ledger.Record, summary ledger.Summar
 	if err := state.ByHospital.Add(ctx, append([]string{record.Author.MSP, time}, key...)...); err != nil {
 		return err
 	}
-	if err := state.ByContent.Add(ctx, append([]string{record.CID}, key...)...); err != nil {
-		return err
+	if !record.Stream {
+		if err := state.ByContent.Add(ctx, append([]string{record.CID}, key...)...); err != nil {
+			return err
+		}
 	}
 	return storeSummary(ctx, record, summary)
 }

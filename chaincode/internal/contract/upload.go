@@ -45,7 +45,7 @@ func authorizeUpload(ctx *state.Context, a ledger.AuthorizeUpload) ([]ledger.Upl
 
 func authorizeSlot(ctx *state.Context, slot ledger.Slot, fragments []ledger.SealedFragment) (ledger.Upload, error) {
 	upload := ledger.Upload{
-		Record: slot.Record, Patient: ctx.Caller.User, Author: slot.Author, Policy: slot.Policy,
+		Record: slot.Record, Patient: ctx.Caller.User, Author: slot.Author, Stream: slot.Stream, Policy: slot.Policy,
 		RecordKey: slot.RecordKey, Grant: slot.Grant, Authorized: ctx.Now,
 	}
 	grant := ledger.Grant{

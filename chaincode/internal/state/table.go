@@ -2,6 +2,7 @@ package state
 
 import (
 	"encoding/json"
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -25,6 +26,7 @@ const (
 	RecordKeys    = Table[string]("recordkey")             // record, version: statements that no upload holds
 	Requests      = Table[ledger.AccessRequest]("request") // record, version, request
 	Grants        = Table[ledger.Grant]("grant")           // record, version, grant
+	Segments      = Table[ledger.Segment]("segment")       // record, version, number
 	Accesses      = Table[ledger.Access]("access")         // record, transaction
 	Answers       = Table[ledger.Answer]("answer")         // patient: msp, pseudonym, rule, day, slot
 
@@ -203,6 +205,9 @@ func limit(page ledger.Page) int32 {
 
 // VersionPart is a record version as a part of a key.
 func VersionPart(version int) string { return strconv.Itoa(version) }
+
+// NumberPart is a segment's number as a part of a key: keys sort as the numbers do.
+func NumberPart(number int) string { return fmt.Sprintf("%09d", number) }
 
 // TimePart is a time as a part of a key: keys sort as the times do.
 func TimePart(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000000000Z") }

@@ -1,0 +1,238 @@
+package contract
+
+import (
+	"github.com/pie-consortium/pie/chaincode/internal/policy"
+	"github.com/pie-consortium/pie/chaincode/internal/state"
+	"github.com/pie-consortium/pie/ledger"
+	"github.com/pie-consortium/pie/ledger/fault"
+)
+
+// appendSegments puts segments behind those that a stream has, while its author's own
+// grant holds: with that the patient ends the writing too. The first make the stream a
+// record.
+func appendSegments(ctx *state.Context, a ledger.AppendSegments) (ledger.Record, error) {
+	upload, err := authorizedStream(ctx, a.Stream)
+	if err != nil {
+		return ledger.Record{}, err
+	}
+	summary, err := streamSummary(ctx, a)
+	if err != nil {
+		return ledger.Record{}, err
+	}
+	known, err := knownSegments(ctx, a)
+	if err != nil {
+		return ledger.Record{}, err
+	}
+	if known {
+		return repeatedAppend(ctx, upload, summary)
+	}
+	if err := requireWritable(ctx, upload); err != nil {
+		return ledger.Record{}, err
+	}
+	var record ledger.Record
+	if summary != nil {
+		record, err = beginStream(ctx, upload, *summary)
+	} else {
+		record, err = continueStream(ctx, a)
+	}
+	if err != nil {
+		return record, err
+	}
+	if err := storeSegments(ctx, record, a.Segments); err != nil {
+		return record, err
+	}
+	event := recordEvent(record)
+	for _, segment := range a.Segments {
+		event.Segments = append(event.Segments, segment.Number)
+	}
+	return record, ctx.Emit(ledger.SegmentsAppended, event)
+}
+
+// streamSummary is what the stream is about, which comes with the first segments; nil
+// with others.
+func streamSummary(ctx *state.Context, a ledger.AppendSegments) (*ledger.Summary, error) {
+	if a.Segments[0].Number != 1 {
+		return nil, nil
+	}
+	summary, err := transientSummary(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if summary.Class != ledger.Sensor {
+		return nil, fault.New(fault.InvalidArgument, "a stream is of class %s", ledger.Sensor)
+	}
+	return &summary, nil
+}
+
+// authorizedStream is the slot of a stream that the caller may append to.
+func authorizedStream(ctx *state.Context, stream ledger.ID) (ledger.Upload, error) {
+	if err := ctx.RequireRole(ledger.Physician, ledger.Emergency, ledger.Researcher, ledger.Patient); err != nil {
+		return ledger.Upload{}, err
+	}
+	if _, err := ctx.Registered(); err != nil {
+		return ledger.Upload{}, err
+	}
+	upload, err := state.Uploads.Get(ctx, string(stream))
+	if err != nil {
+		return upload, err
+	}
+	if !upload.Author.Includes(ctx.Caller) {
+		return upload, fault.New(fault.PermissionDenied, "stream %s is authorised for another author", stream)
+	}
+	if !upload.Stream {
+		return upload, fault.New(fault.StateConflict, "record %s is no stream; its content is registered whole", stream)
+	}
+	return upload, nil
+}
+
+// requireWritable refuses once the author's own grant has ended.
+func requireWritable(ctx *state.Context, upload ledger.Upload) error {
+	grant, err := state.Grants.Get(ctx, string(upload.Record), state.VersionPart(firstVersion), string(upload.Grant))
+	if err != nil {
+		return err
+	}
+	if grant.State == ledger.Revoked {
+		return fault.New(fault.ConsentRevoked, "the patient has ended the author's grant, and with it the writing of stream %s", upload.Record)
+	}
+	if !ctx.Now.Before(grant.Expiry) {
+		return fault.New(fault.ConsentExpired, "the author's grant has ended, and with it the writing of stream %s", upload.Record)
+	}
+	return nil
+}
+
+// knownSegments reports whether all segments stand there already, exactly as these are.
+// A number that is taken by another one is a conflict.
+func knownSegments(ctx *state.Context, a ledger.AppendSegments) (bool, error) {
+	known := 0
+	for _, segment := range a.Segments {
+		old, found, err := state.Segments.Find(ctx, segmentKey(a.Stream, firstVersion, segment.Number)...)
+		if err != nil {
+			return false, err
+		}
+		if found && !state.Same(old, inUTC(segment)) {
+			return false, fault.New(fault.AlreadyExists, "segment %d of stream %s exists with other content", segment.Number, a.Stream)
+		}
+		if found {
+			known++
+		}
+	}
+	if known != 0 && known != len(a.Segments) {
+		return false, fault.New(fault.AlreadyExists, "some of these segments of stream %s exist already", a.Stream)
+	}
+	return known > 0, nil
+}
+
+// repeatedAppend accepts the same segments again, without changing anything.
+func repeatedAppend(ctx *state.Context, upload ledger.Upload, summary *ledger.Summary) (ledger.Record, error) {
+	key := recordKey(upload.Record, firstVersion)
+	record, err := state.Records.Get(ctx, key...)
+	if err != nil || summary == nil {
+		return record, err
+	}
+	same, err := state.SummaryRows.Holds(ctx, *summary, summary.Salt, key...)
+	if err == nil && !same {
+		err = fault.New(fault.AlreadyExists, "stream %s was begun with another summary", upload.Record)
+	}
+	return record, err
+}
+
+// beginStream makes the record of a stream and activates its author's grant.
+func beginStream(ctx *state.Context, upload ledger.Upload, summary ledger.Summary) (ledger.Record, error) {
+	record := ledger.Record{
+		Record: upload.Record, Version: firstVersion, State: ledger.Registered, Stream: true,
+		Patient: upload.Patient, Author: ctx.Caller.User, Registered: ctx.Now,
+		Level: requiredLevel(summary.Class, upload.Policy), Policy: upload.Policy,
+	}
+	if err := storeRecord(ctx, record, summary); err != nil {
+		return record, err
+	}
+	return record, activateGrant(ctx, upload)
+}
+
+// continueStream is the record of a stream that the segments follow on.
+func continueStream(ctx *state.Context, a ledger.AppendSegments) (ledger.Record, error) {
+	record, err := state.Records.Get(ctx, recordKey(a.Stream, firstVersion)...)
+	if err != nil {
+		return record, err
+	}
+	if record.State == ledger.ErasedRow {
+		return record, fault.New(fault.Erased, "stream %s has been erased", a.Stream)
+	}
+	if record.State == ledger.Disputed || record.State == ledger.Superseded {
+		return record, fault.New(fault.StateConflict, "stream %s is %s", a.Stream, record.State)
+	}
+	before := a.Segments[0].Number - 1
+	_, err = state.Segments.Get(ctx, segmentKey(a.Stream, firstVersion, before)...)
+	return record, err
+}
+
+func storeSegments(ctx *state.Context, record ledger.Record, segments []ledger.Segment) error {
+	for _, segment := range segments {
+		if err := state.Segments.Insert(ctx, inUTC(segment), segmentKey(record.Record, record.Version, segment.Number)...); err != nil {
+			return err
+		}
+		if err := state.ByContent.Add(ctx, append([]string{segment.CID}, recordKey(record.Record, record.Version)...)...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// inUTC is how a segment is stored, so that a repeat is told by its text.
+func inUTC(s ledger.Segment) ledger.Segment {
+	s.From, s.To = s.From.UTC(), s.To.UTC()
+	return s
+}
+
+func segmentKey(stream ledger.ID, version, number int) []string {
+	return append(recordKey(stream, version), state.NumberPart(number))
+}
+
+// listSegments lists a stream's segments in order to those who may discover it.
+func listSegments(ctx *state.Context, q ledger.ListSegments) (ledger.List[ledger.Segment], error) {
+	list := ledger.List[ledger.Segment]{}
+	reader, err := ctx.Reader(q.OnBehalf)
+	if err != nil {
+		return list, err
+	}
+	record, err := state.Records.Get(ctx, recordKey(q.Record, q.Version)...)
+	if err != nil {
+		return list, err
+	}
+	question := policy.Question{Action: policy.Discover, Identity: reader, Record: record, Now: ctx.Now}
+	if err := policy.Decide(question).Err(); err != nil {
+		return list, err
+	}
+	return state.Segments.Page(ctx, q.Page, recordKey(q.Record, q.Version)...)
+}
+
+// releasedSegments are those of a stream that a proxy is asked to re-encrypt for. A
+// stream needs some, and any other record has none.
+func releasedSegments(ctx *state.Context, record ledger.Record, numbers []int) ([]ledger.Segment, error) {
+	if record.Stream != (len(numbers) > 0) {
+		return nil, fault.New(fault.InvalidArgument, "segments are named for a stream, and for nothing else")
+	}
+	var segments []ledger.Segment
+	for _, number := range numbers {
+		segment, err := state.Segments.Get(ctx, segmentKey(record.Record, record.Version, number)...)
+		if err != nil {
+			return nil, err
+		}
+		segments = append(segments, segment)
+	}
+	return segments, nil
+}
+
+// segmentContent says where the ciphertext of one segment is; zero names none.
+func segmentContent(ctx *state.Context, record ledger.Record, number int) (ledger.ContentView, error) {
+	var numbers []int
+	if number != 0 {
+		numbers = []int{number}
+	}
+	segments, err := releasedSegments(ctx, record, numbers)
+	if err != nil {
+		return ledger.ContentView{}, err
+	}
+	s := segments[0]
+	return ledger.ContentView{CID: s.CID, Size: s.Size, SHA256: s.SHA256}, nil
+}
