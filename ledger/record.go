@@ -50,11 +50,11 @@ type Record struct {
 	Unattended bool        `json:"unattended,omitempty"` // registered without the patient: the author stated the record key
 	Stream     bool        `json:"stream,omitempty"`     // the content is in segments, and what follows of one is empty
 	Registered time.Time   `json:"registered"`
-	CID        string      `json:"cid"`        // of the ciphertext, CIDv1
-	SHA256     Digest      `json:"sha256"`     // of the ciphertext
-	Size       int64       `json:"size"`       // of the ciphertext, in bytes
-	Capsule    []byte      `json:"capsule"`    // Umbral, 98 bytes
-	Commitment Digest      `json:"commitment"` // SHA-256 of 32 random bytes ‖ EMR
+	CID        string      `json:"cid,omitempty"`       // of the ciphertext, CIDv1
+	SHA256     Digest      `json:"sha256,omitzero"`     // of the ciphertext
+	Size       int64       `json:"size,omitempty"`      // of the ciphertext, in bytes
+	Capsule    []byte      `json:"capsule,omitempty"`   // Umbral, 98 bytes
+	Commitment Digest      `json:"commitment,omitzero"` // SHA-256 of 32 random bytes ‖ EMR
 	Level      Level       `json:"level"`
 	Policy     Policy      `json:"policy"`
 	Reason     string      `json:"reason,omitempty"` // of a dispute

@@ -184,7 +184,8 @@ type ClientInterface interface {
 
 	// AddContentWithBody Put a record's ciphertext on the hospital's IPFS node, pinned
 	//
-	// For the author of an authorised record that is not registered yet.
+	// For the author of an authorised record that is not registered yet, or of
+	// a stream.
 	// Streamed. The CID is a CIDv1 of UnixFS in chunks of 1 MiB with raw
 	// leaves; compute it as well, and compare.
 	//
@@ -205,7 +206,8 @@ type ClientInterface interface {
 
 	// ReadContent Ciphertext, for those who may fetch it by the ledger
 	//
-	// Patient, author and holders of an active grant may.
+	// Patient, author and holders of an active grant may. Of a stream, that of
+	// the segment named.
 	//
 	// Corresponds with GET /v1/records/{record}/versions/{version}/content (the `ReadContent` operationId).
 	ReadContent(ctx context.Context, record PathRecord, version PathVersion, params *ReadContentParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -214,6 +216,11 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /v1/records/{record}/versions/{version}/history (the `ReadHistory` operationId).
 	ReadHistory(ctx context.Context, record PathRecord, version PathVersion, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListSegments A stream's segments, in order
+	//
+	// Corresponds with GET /v1/records/{record}/versions/{version}/segments (the `ListSegments` operationId).
+	ListSegments(ctx context.Context, record PathRecord, version PathVersion, params *ListSegmentsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ReencryptWithBody Ask this hospital's proxy for its capsule fragment, for one open
 	//
@@ -263,8 +270,9 @@ type ClientInterface interface {
 
 	// EndorseTransactionWithBody Have a signed proposal endorsed
 	//
-	// A `RegisterRecord` is endorsed only when the ciphertext is on this
-	// gateway's IPFS node with the size, SHA-256 and capsule that it claims.
+	// A `RegisterRecord` or `AppendSegments` is endorsed only when the
+	// ciphertexts are on this gateway's IPFS node with the size, SHA-256 and
+	// capsule that it claims.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -273,8 +281,9 @@ type ClientInterface interface {
 
 	// EndorseTransaction Have a signed proposal endorsed
 	//
-	// A `RegisterRecord` is endorsed only when the ciphertext is on this
-	// gateway's IPFS node with the size, SHA-256 and capsule that it claims.
+	// A `RegisterRecord` or `AppendSegments` is endorsed only when the
+	// ciphertexts are on this gateway's IPFS node with the size, SHA-256 and
+	// capsule that it claims.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -533,7 +542,8 @@ func (c *Client) ReadReceipt(ctx context.Context, record PathRecord, transaction
 
 // AddContentWithBody Put a record's ciphertext on the hospital's IPFS node, pinned
 //
-// For the author of an authorised record that is not registered yet.
+// For the author of an authorised record that is not registered yet, or of
+// a stream.
 // Streamed. The CID is a CIDv1 of UnixFS in chunks of 1 MiB with raw
 // leaves; compute it as well, and compare.
 //
@@ -584,7 +594,8 @@ func (c *Client) ReadRequest(ctx context.Context, record PathRecord, version Pat
 
 // ReadContent Ciphertext, for those who may fetch it by the ledger
 //
-// Patient, author and holders of an active grant may.
+// Patient, author and holders of an active grant may. Of a stream, that of
+// the segment named.
 //
 // Corresponds with GET /v1/records/{record}/versions/{version}/content (the `ReadContent` operationId).
 func (c *Client) ReadContent(ctx context.Context, record PathRecord, version PathVersion, params *ReadContentParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -604,6 +615,21 @@ func (c *Client) ReadContent(ctx context.Context, record PathRecord, version Pat
 // Corresponds with GET /v1/records/{record}/versions/{version}/history (the `ReadHistory` operationId).
 func (c *Client) ReadHistory(ctx context.Context, record PathRecord, version PathVersion, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewReadHistoryRequest(c.Server, record, version)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListSegments A stream's segments, in order
+//
+// Corresponds with GET /v1/records/{record}/versions/{version}/segments (the `ListSegments` operationId).
+func (c *Client) ListSegments(ctx context.Context, record PathRecord, version PathVersion, params *ListSegmentsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListSegmentsRequest(c.Server, record, version, params)
 	if err != nil {
 		return nil, err
 	}
@@ -722,8 +748,9 @@ func (c *Client) ReadTransaction(ctx context.Context, transactionID PathTransact
 
 // EndorseTransactionWithBody Have a signed proposal endorsed
 //
-// A `RegisterRecord` is endorsed only when the ciphertext is on this
-// gateway's IPFS node with the size, SHA-256 and capsule that it claims.
+// A `RegisterRecord` or `AppendSegments` is endorsed only when the
+// ciphertexts are on this gateway's IPFS node with the size, SHA-256 and
+// capsule that it claims.
 //
 // Takes any type of body and a specified content type.
 //
@@ -742,8 +769,9 @@ func (c *Client) EndorseTransactionWithBody(ctx context.Context, transactionID P
 
 // EndorseTransaction Have a signed proposal endorsed
 //
-// A `RegisterRecord` is endorsed only when the ciphertext is on this
-// gateway's IPFS node with the size, SHA-256 and capsule that it claims.
+// A `RegisterRecord` or `AppendSegments` is endorsed only when the
+// ciphertexts are on this gateway's IPFS node with the size, SHA-256 and
+// capsule that it claims.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -1635,6 +1663,33 @@ func NewReadContentRequest(server string, record PathRecord, version PathVersion
 		return nil, err
 	}
 
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Segment != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "segment", *params.Segment, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
@@ -1689,6 +1744,86 @@ func NewReadHistoryRequest(server string, record PathRecord, version PathVersion
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListSegmentsRequest constructs an http.Request for the ListSegments method
+func NewListSegmentsRequest(server string, record PathRecord, version PathVersion, params *ListSegmentsParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "record", record, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "version", version, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "integer", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/records/%s/versions/%s/segments", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Bookmark != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "bookmark", *params.Bookmark, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
@@ -2248,7 +2383,8 @@ type ClientWithResponsesInterface interface {
 
 	// AddContentWithBodyWithResponse Put a record's ciphertext on the hospital's IPFS node, pinned
 	//
-	// For the author of an authorised record that is not registered yet.
+	// For the author of an authorised record that is not registered yet, or of
+	// a stream.
 	// Streamed. The CID is a CIDv1 of UnixFS in chunks of 1 MiB with raw
 	// leaves; compute it as well, and compare.
 	//
@@ -2273,7 +2409,8 @@ type ClientWithResponsesInterface interface {
 
 	// ReadContentWithResponse Ciphertext, for those who may fetch it by the ledger
 	//
-	// Patient, author and holders of an active grant may.
+	// Patient, author and holders of an active grant may. Of a stream, that of
+	// the segment named.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -2286,6 +2423,13 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /v1/records/{record}/versions/{version}/history (the `ReadHistory` operationId).
 	ReadHistoryWithResponse(ctx context.Context, record PathRecord, version PathVersion, reqEditors ...RequestEditorFn) (*ReadHistoryResponse, error)
+
+	// ListSegmentsWithResponse A stream's segments, in order
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/records/{record}/versions/{version}/segments (the `ListSegments` operationId).
+	ListSegmentsWithResponse(ctx context.Context, record PathRecord, version PathVersion, params *ListSegmentsParams, reqEditors ...RequestEditorFn) (*ListSegmentsResponse, error)
 
 	// ReencryptWithBodyWithResponse Ask this hospital's proxy for its capsule fragment, for one open
 	//
@@ -2339,8 +2483,9 @@ type ClientWithResponsesInterface interface {
 
 	// EndorseTransactionWithBodyWithResponse Have a signed proposal endorsed
 	//
-	// A `RegisterRecord` is endorsed only when the ciphertext is on this
-	// gateway's IPFS node with the size, SHA-256 and capsule that it claims.
+	// A `RegisterRecord` or `AppendSegments` is endorsed only when the
+	// ciphertexts are on this gateway's IPFS node with the size, SHA-256 and
+	// capsule that it claims.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -2349,8 +2494,9 @@ type ClientWithResponsesInterface interface {
 
 	// EndorseTransactionWithResponse Have a signed proposal endorsed
 	//
-	// A `RegisterRecord` is endorsed only when the ciphertext is on this
-	// gateway's IPFS node with the size, SHA-256 and capsule that it claims.
+	// A `RegisterRecord` or `AppendSegments` is endorsed only when the
+	// ciphertexts are on this gateway's IPFS node with the size, SHA-256 and
+	// capsule that it claims.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -3153,6 +3299,54 @@ func (r ReadHistoryResponse) ContentType() string {
 	return ""
 }
 
+type ListSegmentsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *SegmentList
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListSegmentsResponse) GetJSON200() *SegmentList {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListSegmentsResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListSegmentsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListSegmentsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListSegmentsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListSegmentsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type ReencryptResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -3724,7 +3918,8 @@ func (c *ClientWithResponses) ReadReceiptWithResponse(ctx context.Context, recor
 
 // AddContentWithBodyWithResponse Put a record's ciphertext on the hospital's IPFS node, pinned
 //
-// For the author of an authorised record that is not registered yet.
+// For the author of an authorised record that is not registered yet, or of
+// a stream.
 // Streamed. The CID is a CIDv1 of UnixFS in chunks of 1 MiB with raw
 // leaves; compute it as well, and compare.
 //
@@ -3767,7 +3962,8 @@ func (c *ClientWithResponses) ReadRequestWithResponse(ctx context.Context, recor
 
 // ReadContentWithResponse Ciphertext, for those who may fetch it by the ledger
 //
-// Patient, author and holders of an active grant may.
+// Patient, author and holders of an active grant may. Of a stream, that of
+// the segment named.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -3791,6 +3987,19 @@ func (c *ClientWithResponses) ReadHistoryWithResponse(ctx context.Context, recor
 		return nil, err
 	}
 	return ParseReadHistoryResponse(rsp)
+}
+
+// ListSegmentsWithResponse A stream's segments, in order
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/records/{record}/versions/{version}/segments (the `ListSegments` operationId).
+func (c *ClientWithResponses) ListSegmentsWithResponse(ctx context.Context, record PathRecord, version PathVersion, params *ListSegmentsParams, reqEditors ...RequestEditorFn) (*ListSegmentsResponse, error) {
+	rsp, err := c.ListSegments(ctx, record, version, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListSegmentsResponse(rsp)
 }
 
 // ReencryptWithBodyWithResponse Ask this hospital's proxy for its capsule fragment, for one open
@@ -3881,8 +4090,9 @@ func (c *ClientWithResponses) ReadTransactionWithResponse(ctx context.Context, t
 
 // EndorseTransactionWithBodyWithResponse Have a signed proposal endorsed
 //
-// A `RegisterRecord` is endorsed only when the ciphertext is on this
-// gateway's IPFS node with the size, SHA-256 and capsule that it claims.
+// A `RegisterRecord` or `AppendSegments` is endorsed only when the
+// ciphertexts are on this gateway's IPFS node with the size, SHA-256 and
+// capsule that it claims.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -3897,8 +4107,9 @@ func (c *ClientWithResponses) EndorseTransactionWithBodyWithResponse(ctx context
 
 // EndorseTransactionWithResponse Have a signed proposal endorsed
 //
-// A `RegisterRecord` is endorsed only when the ciphertext is on this
-// gateway's IPFS node with the size, SHA-256 and capsule that it claims.
+// A `RegisterRecord` or `AppendSegments` is endorsed only when the
+// ciphertexts are on this gateway's IPFS node with the size, SHA-256 and
+// capsule that it claims.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -4482,6 +4693,39 @@ func ParseReadHistoryResponse(rsp *http.Response) (*ReadHistoryResponse, error) 
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest HistoryEntryList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListSegmentsResponse parses an HTTP response from a ListSegmentsWithResponse call
+func ParseListSegmentsResponse(rsp *http.Response) (*ListSegmentsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListSegmentsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest SegmentList
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}

@@ -296,6 +296,16 @@ type RequestState = ledger.RequestState
 // Example: physician
 type Role = ledger.Role
 
+// Segment One ciphertext of a stream, with some of its readings
+//
+// Example: {"capsule":"AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=","cid":"bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi","commitment":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","from":"2026-05-04T00:00:00Z","number":1,"readings":1000,"sha256":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","size":4096,"to":"2026-05-04T09:30:00Z"}
+type Segment = ledger.Segment
+
+// SegmentList One page; an empty bookmark ends the list
+//
+// Example: {"rows":[{"capsule":"AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=","cid":"bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi","commitment":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","from":"2026-05-04T00:00:00Z","number":1,"readings":1000,"sha256":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","size":4096,"to":"2026-05-04T09:30:00Z"}]}
+type SegmentList = ledger.List[ledger.Segment]
+
 // SignedProposal A proposal and the device's ECDSA signature (DER or r‖s) over its SHA-256
 //
 // Example: {"proposal":"CgA=","signature":"MEQCIA=="}
@@ -495,8 +505,20 @@ type ListAccessesParams struct {
 
 // ReadContentParams defines parameters for ReadContent.
 type ReadContentParams struct {
+	// Segment Number of a stream's segment
+	Segment *int `form:"segment,omitempty" json:"segment,omitempty"`
+
 	// Range One range of bytes
 	Range *string `json:"Range,omitempty"`
+}
+
+// ListSegmentsParams defines parameters for ListSegments.
+type ListSegmentsParams struct {
+	// Limit Most rows of the page
+	Limit *QueryLimit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Bookmark Of the page before
+	Bookmark *QueryBookmark `form:"bookmark,omitempty" json:"bookmark,omitempty"`
 }
 
 // ListAnswersParams defines parameters for ListAnswers.

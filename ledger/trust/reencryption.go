@@ -10,10 +10,11 @@ import (
 // ReencryptionRequest asks one proxy to re-encrypt for one open; it is signed with
 // the key that signed the open.
 type ReencryptionRequest struct {
-	Open   string    `json:"open"` // transaction ID
-	Record ledger.ID `json:"record"`
-	Proxy  string    `json:"proxy"` // MSP
-	Issued time.Time `json:"issued"`
+	Open     string    `json:"open"` // transaction ID
+	Record   ledger.ID `json:"record"`
+	Segments []int     `json:"segments,omitempty"` // of a stream: up to [ledger.MaxReleased], ascending
+	Proxy    string    `json:"proxy"`              // MSP
+	Issued   time.Time `json:"issued"`
 }
 
 // SignReencryptionRequest signs as the one who opened.
@@ -36,11 +37,19 @@ type Reencryption struct {
 	Record      ledger.ID     `json:"record"`
 	Version     int           `json:"version"`
 	Grant       ledger.ID     `json:"grant"`
-	Proxy       string        `json:"proxy"`       // MSP
-	Capsule     []byte        `json:"capsule"`     // 98 bytes, from the ledger
-	SHA256      ledger.Digest `json:"sha256"`      // of the ciphertext, from the ledger
-	Commitment  ledger.Digest `json:"commitment"`  // from the ledger
-	CapsuleFrag []byte        `json:"capsuleFrag"` // 359 bytes
+	Proxy       string        `json:"proxy"` // MSP
+	Reencrypted               // the record's own content, empty of a stream
+	Segments    []Reencrypted `json:"segments,omitempty"` // of a stream: those asked for, in that order
+}
+
+// Reencrypted is what a proxy says of one ciphertext: of a record, or of one segment of
+// a stream.
+type Reencrypted struct {
+	Number      int           `json:"number,omitempty"`      // of a segment
+	Capsule     []byte        `json:"capsule,omitempty"`     // 98 bytes, from the ledger
+	SHA256      ledger.Digest `json:"sha256,omitzero"`       // of the ciphertext, from the ledger
+	Commitment  ledger.Digest `json:"commitment,omitzero"`   // from the ledger
+	CapsuleFrag []byte        `json:"capsuleFrag,omitempty"` // 359 bytes
 }
 
 // SignReencryption signs as the proxy.

@@ -31,28 +31,26 @@ type Proxy struct {
 	Now     func() time.Time
 }
 
-// Reencrypt answers a signed request with a signed capsule fragment.
+// Reencrypt answers a signed request with a signed capsule fragment, or with one for each
+// segment of a stream that is named.
 func (p *Proxy) Reencrypt(ctx context.Context, jws string) (string, error) {
 	request, err := p.authenticate(jws)
 	if err != nil {
 		return "", err
 	}
-	release, err := p.Release(ctx, ledger.ReadRelease{Record: request.Record, Open: request.Open})
+	release, err := p.Release(ctx, ledger.ReadRelease{Record: request.Record, Open: request.Open, Segments: request.Segments})
 	if err != nil {
 		return "", err
 	}
 	if release.Access.User.User != request.caller.User || release.Access.Certificate != request.certificate {
 		return "", fault.New(fault.PermissionDenied, "the request must be signed with the key that opened the record")
 	}
-	fragment, err := p.reencrypt(release)
+	answer, err := p.reencrypt(release)
 	if err != nil {
 		return "", err
 	}
-	return p.Signer.SignReencryption(trust.Reencryption{
-		Open: request.Open, Record: release.Record.Record, Version: release.Record.Version,
-		Grant: release.Grant.Grant, Proxy: p.MSP, Capsule: release.Record.Capsule,
-		SHA256: release.Record.SHA256, Commitment: release.Record.Commitment, CapsuleFrag: fragment,
-	})
+	answer.Open, answer.Proxy = request.Open, p.MSP
+	return p.Signer.SignReencryption(answer)
 }
 
 // request is a re-encryption request with who signed it.
@@ -80,8 +78,46 @@ func (p *Proxy) authenticate(jws string) (request, error) {
 	return request{asked, caller, trust.CertificateDigest(certificate)}, nil
 }
 
-// reencrypt opens, checks and uses the fragment, which lives no longer than this call.
-func (p *Proxy) reencrypt(release ledger.Release) ([]byte, error) {
+// reencrypt uses the fragment for all that is released, and says what that is.
+func (p *Proxy) reencrypt(release ledger.Release) (trust.Reencryption, error) {
+	r := release.Record
+	answer := trust.Reencryption{Record: r.Record, Version: r.Version, Grant: release.Grant.Grant}
+	keyFrag, err := p.openFragment(release)
+	if err != nil {
+		return answer, err
+	}
+	if !r.Stream {
+		answer.Reencrypted, err = transform(keyFrag, trust.Reencrypted{Capsule: r.Capsule, SHA256: r.SHA256, Commitment: r.Commitment})
+		return answer, err
+	}
+	for _, s := range release.Segments {
+		segment, err := transform(keyFrag, trust.Reencrypted{
+			Number: s.Number, Capsule: s.Capsule, SHA256: s.SHA256, Commitment: s.Commitment,
+		})
+		if err != nil {
+			return answer, err
+		}
+		answer.Segments = append(answer.Segments, segment)
+	}
+	return answer, nil
+}
+
+// transform re-encrypts one capsule.
+func transform(keyFrag *umbral.VerifiedKeyFrag, of trust.Reencrypted) (trust.Reencrypted, error) {
+	capsule, err := umbral.ParseCapsule(of.Capsule)
+	if err != nil {
+		return of, fault.New(fault.FragmentInvalid, "the record's capsule is malformed")
+	}
+	capsuleFrag, err := umbral.Reencrypt(nil, capsule, keyFrag)
+	if err != nil {
+		return of, fault.New(fault.FragmentInvalid, "the record's capsule does not verify")
+	}
+	of.CapsuleFrag = capsuleFrag.Bytes()
+	return of, nil
+}
+
+// openFragment opens and checks the fragment, which lives no longer than its use.
+func (p *Proxy) openFragment(release ledger.Release) (*umbral.VerifiedKeyFrag, error) {
 	envelope, err := trust.OpenKeyFrag(release.Sealed, p.Key)
 	if err != nil {
 		return nil, fault.New(fault.FragmentInvalid, "%s", err)
@@ -101,15 +137,7 @@ func (p *Proxy) reencrypt(release ledger.Release) ([]byte, error) {
 	if err != nil {
 		return nil, fault.New(fault.FragmentInvalid, "the key fragment does not verify with the patient's, the record's and the grantee's keys")
 	}
-	capsule, err := umbral.ParseCapsule(release.Record.Capsule)
-	if err != nil {
-		return nil, fault.New(fault.FragmentInvalid, "the record's capsule is malformed")
-	}
-	capsuleFrag, err := umbral.Reencrypt(nil, capsule, keyFrag)
-	if err != nil {
-		return nil, fault.New(fault.FragmentInvalid, "the record's capsule does not verify")
-	}
-	return capsuleFrag.Bytes(), nil
+	return keyFrag, nil
 }
 
 // checkUse refuses a fragment that was sealed for any other use than this one.

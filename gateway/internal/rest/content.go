@@ -26,7 +26,7 @@ func (a *API) AddContent(ctx context.Context, request AddContentRequestObject) (
 	if !upload.Author.Includes(callerOf(ctx)) {
 		return nil, fault.New(fault.PermissionDenied, "record %s is authorised for another author", request.Record)
 	}
-	if upload.Used {
+	if upload.Used && !upload.Stream {
 		return nil, fault.New(fault.AlreadyExists, "record %s is registered; ask the patient for another slot", request.Record)
 	}
 	header := new(content.Header)
@@ -53,6 +53,7 @@ func busy(with string) error {
 func (a *API) ReadContent(ctx context.Context, request ReadContentRequestObject) (ReadContentResponseObject, error) {
 	view, err := read[ledger.ContentView](ctx, a, ledger.TxReadContent, ledger.ReadContent{
 		OnBehalf: onBehalf(ctx), RecordVersion: ledger.RecordVersion{Record: request.Record, Version: request.Version},
+		Segment: optional(request.Params.Segment),
 	})
 	if err != nil {
 		return nil, err

@@ -83,6 +83,15 @@ func (a *API) ReadRecord(ctx context.Context, request ReadRecordRequestObject) (
 	return ReadRecord200JSONResponse(record), err
 }
 
+// ListSegments lists a stream's segments.
+func (a *API) ListSegments(ctx context.Context, request ListSegmentsRequestObject) (ListSegmentsResponseObject, error) {
+	p, query := request.Params, &ledger.ListSegments{
+		OnBehalf: onBehalf(ctx), RecordVersion: ledger.RecordVersion{Record: request.Record, Version: request.Version},
+	}
+	segments, err := list[ledger.Segment](ctx, a, lister{ledger.TxListSegments, query, &query.Page}, p.Limit, p.Bookmark)
+	return ListSegments200JSONResponse(segments), err
+}
+
 // ListAccesses reads an audit trail.
 func (a *API) ListAccesses(ctx context.Context, request ListAccessesRequestObject) (ListAccessesResponseObject, error) {
 	p, query := request.Params, &ledger.ListAccesses{OnBehalf: onBehalf(ctx), Record: request.Record}

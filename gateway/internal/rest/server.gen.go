@@ -66,6 +66,9 @@ type ServerInterface interface {
 	// ReadHistory What a record version was, newest first
 	// (GET /v1/records/{record}/versions/{version}/history)
 	ReadHistory(c *gin.Context, record PathRecord, version PathVersion)
+	// ListSegments A stream's segments, in order
+	// (GET /v1/records/{record}/versions/{version}/segments)
+	ListSegments(c *gin.Context, record PathRecord, version PathVersion, params ListSegmentsParams)
 	// Reencrypt Ask this hospital's proxy for its capsule fragment, for one open
 	// (POST /v1/reencryptions)
 	Reencrypt(c *gin.Context)
@@ -585,6 +588,14 @@ func (siw *ServerInterfaceWrapper) ReadContent(c *gin.Context) {
 	// Parameter object where we will unmarshal all parameters from the context
 	var params ReadContentParams
 
+	// ------------- Optional query parameter "segment" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "segment", c.Request.URL.Query(), &params.Segment, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter segment: %w", err), http.StatusBadRequest)
+		return
+	}
+
 	headers := c.Request.Header
 
 	// ------------- Optional header parameter "Range" -------------
@@ -648,6 +659,59 @@ func (siw *ServerInterfaceWrapper) ReadHistory(c *gin.Context) {
 	}
 
 	siw.Handler.ReadHistory(c, record, version)
+}
+
+// ListSegments operation middleware
+func (siw *ServerInterfaceWrapper) ListSegments(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "record" -------------
+	var record PathRecord
+
+	err = runtime.BindStyledParameterWithOptions("simple", "record", c.Param("record"), &record, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter record: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Path parameter "version" -------------
+	var version PathVersion
+
+	err = runtime.BindStyledParameterWithOptions("simple", "version", c.Param("version"), &version, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "integer", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter version: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListSegmentsParams
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", c.Request.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter limit: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "bookmark" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "bookmark", c.Request.URL.Query(), &params.Bookmark, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter bookmark: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.ListSegments(c, record, version, params)
 }
 
 // Reencrypt operation middleware
@@ -914,6 +978,7 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.GET(options.BaseURL+"/v1/records/:record/accesses", wrapper.ListAccesses)
 	router.GET(options.BaseURL+"/v1/records/:record/accesses/:transactionID/receipt", wrapper.ReadReceipt)
 	router.GET(options.BaseURL+"/v1/records/:record/versions/:version/history", wrapper.ReadHistory)
+	router.GET(options.BaseURL+"/v1/records/:record/versions/:version/segments", wrapper.ListSegments)
 	router.GET(options.BaseURL+"/v1/records/:record/versions/:version/access-requests/:requestID", wrapper.ReadRequest)
 	router.GET(options.BaseURL+"/v1/uploads", wrapper.ListUploads)
 	router.GET(options.BaseURL+"/v1/access-requests", wrapper.ListRequests)
@@ -1617,6 +1682,47 @@ func (response ReadHistorydefaultApplicationProblemPlusJSONResponse) VisitReadHi
 	return err
 }
 
+type ListSegmentsRequestObject struct {
+	Record  PathRecord  `json:"record"`
+	Version PathVersion `json:"version"`
+	Params  ListSegmentsParams
+}
+
+type ListSegmentsResponseObject interface {
+	VisitListSegmentsResponse(w http.ResponseWriter) error
+}
+
+type ListSegments200JSONResponse SegmentList
+
+func (response ListSegments200JSONResponse) VisitListSegmentsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSegmentsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListSegmentsdefaultApplicationProblemPlusJSONResponse) VisitListSegmentsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ReencryptRequestObject struct {
 	Body *ReencryptJSONRequestBody
 }
@@ -1983,6 +2089,9 @@ type StrictServerInterface interface {
 	// ReadHistory What a record version was, newest first
 	// (GET /v1/records/{record}/versions/{version}/history)
 	ReadHistory(ctx context.Context, request ReadHistoryRequestObject) (ReadHistoryResponseObject, error)
+	// ListSegments A stream's segments, in order
+	// (GET /v1/records/{record}/versions/{version}/segments)
+	ListSegments(ctx context.Context, request ListSegmentsRequestObject) (ListSegmentsResponseObject, error)
 	// Reencrypt Ask this hospital's proxy for its capsule fragment, for one open
 	// (POST /v1/reencryptions)
 	Reencrypt(ctx context.Context, request ReencryptRequestObject) (ReencryptResponseObject, error)
@@ -2493,6 +2602,34 @@ func (sh *strictHandler) ReadHistory(ctx *gin.Context, record PathRecord, versio
 		sh.options.HandlerErrorFunc(ctx, err)
 	} else if validResponse, ok := response.(ReadHistoryResponseObject); ok {
 		if err := validResponse.VisitReadHistoryResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListSegments operation middleware
+func (sh *strictHandler) ListSegments(ctx *gin.Context, record PathRecord, version PathVersion, params ListSegmentsParams) {
+	var request ListSegmentsRequestObject
+
+	request.Record = record
+	request.Version = version
+	request.Params = params
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListSegments(ctx, request.(ListSegmentsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListSegments")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(ListSegmentsResponseObject); ok {
+		if err := validResponse.VisitListSegmentsResponse(ctx.Writer); err != nil {
 			sh.options.ResponseErrorHandlerFunc(ctx, err)
 		}
 	} else if response != nil {

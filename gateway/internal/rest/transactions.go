@@ -64,22 +64,49 @@ func (a *API) EndorseTransaction(ctx context.Context, request EndorseTransaction
 // checkContent keeps records off the ledger whose ciphertext nobody could open: it must
 // be on the author's own hospital's node, as the registration says.
 func (a *API) checkContent(ctx context.Context, proposal fabric.Proposal) error {
-	if proposal.Transaction != ledger.TxRegisterRecord {
-		return nil
-	}
-	var registration ledger.RegisterRecord
-	if err := json.Unmarshal(proposal.Argument, &registration); err != nil {
-		return fault.New(fault.InvalidArgument, "the argument of RegisterRecord is malformed")
-	}
-	if err := registration.Validate(); err != nil {
+	record, claims, err := registered(proposal)
+	if err != nil {
 		return err
 	}
-	claim := content.Claim{
-		CID: registration.CID, SHA256: registration.SHA256, Size: registration.Size, Capsule: registration.Capsule,
+	for _, claim := range claims {
+		if err := a.Pins.Renew(record, claim.CID); err != nil {
+			return err
+		}
+		if err := a.verify(ctx, claim); err != nil {
+			return err
+		}
 	}
-	if err := a.Pins.Renew(registration.Record, registration.CID); err != nil {
-		return err
+	return nil
+}
+
+// registered is what a proposal registers of a record: one content, several segments of a
+// stream, or nothing.
+func registered(proposal fabric.Proposal) (ledger.ID, []content.Claim, error) {
+	switch proposal.Transaction {
+	case ledger.TxRegisterRecord:
+		r, err := argument[ledger.RegisterRecord](proposal)
+		return r.Record, []content.Claim{{CID: r.CID, SHA256: r.SHA256, Size: r.Size, Capsule: r.Capsule}}, err
+	case ledger.TxAppendSegments:
+		a, err := argument[ledger.AppendSegments](proposal)
+		var claims []content.Claim
+		for _, s := range a.Segments {
+			claims = append(claims, content.Claim{CID: s.CID, SHA256: s.SHA256, Size: s.Size, Capsule: s.Capsule})
+		}
+		return a.Stream, claims, err
 	}
+	return "", nil, nil
+}
+
+func argument[A interface{ Validate() error }](proposal fabric.Proposal) (A, error) {
+	var decoded A
+	if err := json.Unmarshal(proposal.Argument, &decoded); err != nil {
+		return decoded, fault.New(fault.InvalidArgument, "the argument of %s is malformed", proposal.Transaction)
+	}
+	return decoded, decoded.Validate()
+}
+
+// verify holds what the hospital's node has against a claim.
+func (a *API) verify(ctx context.Context, claim content.Claim) error {
 	if a.Recent.Holds(claim) {
 		return nil
 	}
