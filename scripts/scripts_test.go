@@ -1,5 +1,5 @@
 // Package scripts has no code: its test runs, in a copy of the checkout, what the
-// README tells a newcomer to run.
+// README and the other pages tell people to run.
 package scripts
 
 import (
@@ -43,15 +43,29 @@ func TestDemoAndREADME(t *testing.T) {
 		}
 	})
 	t.Run("what the README tells", func(t *testing.T) {
-		run(t, checkout, commandsOfREADME(t, checkout))
+		run(t, checkout, commandsOf(t, filepath.Join(checkout, "README.md")))
+	})
+	t.Run("what an app's developer is told", func(t *testing.T) {
+		for _, program := range []string{"curl", "jq", "node"} {
+			if _, err := exec.LookPath(program); err != nil {
+				t.Skipf("%s is not installed", program)
+			}
+		}
+		output := run(t, checkout, commandsOf(t, filepath.Join(checkout, "docs", "getting-started.md")))
+		for _, want := range []string{"Hospital B", "unauthenticated", `"VALID"`, `"role": "patient"`} {
+			if !strings.Contains(output, want) {
+				t.Errorf("the commands do not show %q:\n%s", want, output)
+			}
+		}
 	})
 }
 
 var block = regexp.MustCompile("(?s)```sh\n(.*?)```")
 
-func commandsOfREADME(t *testing.T, checkout string) string {
+// commandsOf are the commands of a page, one after the other.
+func commandsOf(t *testing.T, page string) string {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join(checkout, "README.md"))
+	text, err := os.ReadFile(page)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,7 +74,7 @@ func commandsOfREADME(t *testing.T, checkout string) string {
 		commands.Write(match[1])
 	}
 	if commands.Len() == 0 {
-		t.Fatal("the README has no commands")
+		t.Fatalf("%s has no commands", page)
 	}
 	return commands.String()
 }

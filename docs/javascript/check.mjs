@@ -56,7 +56,7 @@ export class Forged extends Error {}
  * @param {string} wanted.arguments the JSON text exactly as it was sent
  * @param {Object<string, Uint8Array>} [wanted.transient] private inputs by name
  * @param {string} wanted.mspID of the user's hospital
- * @param {string} wanted.certificate the user's own, PEM, exactly as it was sent
+ * @param {string} wanted.certificate the user's own, PEM
  * @param {Date} [now]
  * @returns {Promise<Object>} transactionID, and what checkEnvelope needs
  * @throws {Forged}
@@ -76,7 +76,7 @@ export async function checkProposal(proposal, wanted, now = new Date()) {
 
 function checkCreator(signature, wanted) {
   const creator = open(signature.creator, IDENTITY, "creator");
-  refuseIf(creator.mspID !== wanted.mspID || creator.certificate !== wanted.certificate, "it is in somebody else's name");
+  refuseIf(creator.mspID !== wanted.mspID || creator.certificate?.trim() !== wanted.certificate.trim(), "it is in somebody else's name");
   refuseIf(signature.nonce.length < MIN_NONCE, "its nonce is too short");
 }
 
