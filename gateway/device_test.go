@@ -77,28 +77,34 @@ func enrolled(t *testing.T, guest networktest.Guest) *device {
 	d := &device{t: t, gateway: hospital(t, guest.MSP), user: ledger.UserID{MSP: guest.MSP, Pseudonym: invitation.Pseudonym}}
 	d.delegating, d.receiving, d.verifying = d.umbralKey(), d.umbralKey(), d.umbralKey()
 	d.client = newClient(t, d.gateway, d.authorize)
+	d.certify(invitation)
+	d.login()
+	return d
+}
+
+// certify gets the device a certificate for a new key.
+func (d *device) certify(invitation trust.Invitation) {
+	d.t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		t.Fatal(err)
+		d.t.Fatal(err)
 	}
-	answer, err := d.client.EnrollWithResponse(within(t), api.EnrollmentRequest{
-		Pseudonym: invitation.Pseudonym, Secret: invitation.Secret, Csr: csr(t, key, invitation.Pseudonym),
+	answer, err := d.client.EnrollWithResponse(within(d.t), api.EnrollmentRequest{
+		Pseudonym: invitation.Pseudonym, Secret: invitation.Secret, Csr: csr(d.t, key, invitation.Pseudonym),
 	})
 	if err != nil {
-		t.Fatal(err)
+		d.t.Fatal(err)
 	}
 	if answer.JSON200 == nil {
-		t.Fatalf("enrol: %s", answer.Body)
+		d.t.Fatalf("enrol: %s", answer.Body)
 	}
 	certificate, err := trust.ParseCertificate([]byte(answer.JSON200.Certificate))
 	if err != nil {
-		t.Fatal(err)
+		d.t.Fatal(err)
 	}
 	if d.signer, err = trust.NewSigner(certificate, key); err != nil {
-		t.Fatal(err)
+		d.t.Fatal(err)
 	}
-	d.login()
-	return d
 }
 
 func csr(t *testing.T, key *ecdsa.PrivateKey, name string) string {

@@ -24,6 +24,7 @@ import (
 	"github.com/pie-consortium/pie/gateway/internal/proxy"
 	"github.com/pie-consortium/pie/gateway/internal/replica"
 	"github.com/pie-consortium/pie/gateway/internal/rest"
+	"github.com/pie-consortium/pie/gateway/internal/revocation"
 	"github.com/pie-consortium/pie/gateway/internal/telemetry"
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/fault"
@@ -44,13 +45,14 @@ type gateway struct {
 	recent       *content.Recent
 	pins         *pins.Pins
 	registration *proxy.Registration
+	revoked      *revocation.List
 	replicas     *replica.Keeper
 	api          http.Handler
 }
 
 // assemble makes everything and waits for nobody: neighbours may start later.
 func assemble(c *config.Config) (*gateway, error) {
-	g := &gateway{config: c, log: telemetry.NewLogger(os.Stderr, c.MSP), registry: prometheus.NewRegistry(), recent: content.NewRecent()}
+	g := &gateway{config: c, log: telemetry.NewLogger(os.Stderr, c.MSP), registry: prometheus.NewRegistry(), recent: content.NewRecent(), revoked: new(revocation.List)}
 	g.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	if err := os.MkdirAll(c.Data, 0o700); err != nil {
 		return nil, fmt.Errorf("data folder: %w", err)
@@ -132,13 +134,15 @@ func (g *gateway) buildAPI() error {
 	if err != nil {
 		return err
 	}
+	authority := auth.New(g.config.URL, g.bundle, g.signer)
+	authority.Revoked = g.revoked
 	api := &rest.API{
 		Bookmarks: bookmarks,
-		Authority: auth.New(g.config.URL, g.bundle, g.signer, time.Now),
+		Authority: authority,
 		CA:        ca, Peer: g.peer, Node: g.node, Pins: g.pins, Recent: g.recent, Log: g.log, Requests: requests, Now: time.Now,
 		Proxy: &proxy.Proxy{
 			Channel: g.config.Channel, MSP: g.config.MSP, Bundle: g.bundle, Signer: g.signer, Key: key,
-			Release: g.release, Now: time.Now,
+			Release: g.release, Revoked: g.revoked, Now: time.Now,
 		},
 	}
 	g.api, err = api.Handler()
@@ -170,6 +174,7 @@ func (g *gateway) checks() health.Checks {
 		"ipfs":           g.node.Ready,
 		"events":         g.replicas.Ready,
 		"proxyKey":       g.registration.Ready,
+		"revocations":    g.revoked.Ready,
 		"certificate":    health.Unexpired(g.signer.Certificate, time.Now),
 		"tlsCertificate": health.Unexpired(g.tls.Certificates[0].Leaf, time.Now),
 	}

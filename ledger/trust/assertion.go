@@ -39,13 +39,13 @@ func (s *Signer) SignAssertion(user ledger.UserID, audience string, now time.Tim
 	})
 }
 
-// VerifyAssertion returns who asks. The gateway remembers the ID until the assertion
-// expires, and refuses it the second time.
-func (b *Bundle) VerifyAssertion(jwt, audience string, now time.Time) (ledger.Identity, Assertion, error) {
+// VerifyAssertion returns who asks, and with which certificate. The gateway remembers the
+// ID until the assertion expires, and refuses it the second time.
+func (b *Bundle) VerifyAssertion(jwt, audience string, now time.Time) (ledger.Identity, *x509.Certificate, Assertion, error) {
 	var claims Assertion
-	identity, _, err := b.openVouched(tokenAssertion, jwt, &claims, func() time.Time { return now })
+	identity, certificate, err := b.openVouched(tokenAssertion, jwt, &claims, func() time.Time { return now })
 	if err != nil {
-		return ledger.Identity{}, Assertion{}, fault.New(fault.Unauthenticated, "%s", err)
+		return ledger.Identity{}, nil, Assertion{}, fault.New(fault.Unauthenticated, "%s", err)
 	}
 	issued, expires := time.Unix(claims.IssuedAt, 0), time.Unix(claims.Expires, 0)
 	switch {
@@ -60,7 +60,7 @@ func (b *Bundle) VerifyAssertion(jwt, audience string, now time.Time) (ledger.Id
 	case expires.Sub(issued) > AssertionLifetime:
 		err = fault.New(fault.Unauthenticated, "the assertion may live %s at most", AssertionLifetime)
 	}
-	return identity, claims, err
+	return identity, certificate, claims, err
 }
 
 // IdentityKeyDigest names a certificate's public key as the ledger's users do. It stays

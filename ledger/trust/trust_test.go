@@ -210,7 +210,7 @@ func TestAssertionIsForOneGatewayAndMoment(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		identity, _, err := bundle.VerifyAssertion(jwt, "https://g", now)
+		identity, _, _, err := bundle.VerifyAssertion(jwt, "https://g", now)
 		if (err == nil) != test.believed {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -225,7 +225,7 @@ func TestAssertionIsForOneGatewayAndMoment(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := bundle.VerifyAssertion(long, "https://g", now); err == nil {
+	if _, _, _, err := bundle.VerifyAssertion(long, "https://g", now); err == nil {
 		t.Error("an assertion for an hour was believed")
 	}
 }

@@ -20,11 +20,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/big"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"time"
 
+	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/trust"
 	"github.com/pie-consortium/pie/network/internal/consortium"
 	"github.com/pie-consortium/pie/network/internal/manifest"
@@ -250,6 +252,18 @@ func (n *Network) Bundle() (trust.Bundle, error) { return n.network.Bundle() }
 // Invite registers a user at a hospital's CA, as `pie-network invite` does.
 func (n *Network) Invite(ctx context.Context, guest Guest) (trust.Invitation, error) {
 	return n.network.Invite(ctx, guest)
+}
+
+// InviteAgain invites a user once more, as `pie-network invite --again` does.
+func (n *Network) InviteAgain(ctx context.Context, user ledger.UserID) (trust.Invitation, error) {
+	return n.network.InviteAgain(ctx, user, "")
+}
+
+// Revoke revokes the certificates of a user, or the one of the serial number unless that
+// is nil, as `pie-network revoke` does.
+func (n *Network) Revoke(ctx context.Context, user ledger.UserID, serial *big.Int) error {
+	_, err := n.network.Revoke(ctx, user, serial)
+	return err
 }
 
 // Registrar signs in to a hospital's CA, to register users under any name and attributes,

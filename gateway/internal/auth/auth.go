@@ -7,10 +7,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/big"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
 
+	"github.com/pie-consortium/pie/gateway/internal/revocation"
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/fault"
 	"github.com/pie-consortium/pie/ledger/trust"
@@ -28,13 +30,18 @@ type Authority struct {
 	url    string
 	bundle *trust.Bundle
 	signer *trust.Signer
-	now    func() time.Time
 	seen   *replays
+
+	// Now is the authority's clock.
+	Now func() time.Time
+	// Revoked are the certificates that get no token, and whose tokens end.
+	Revoked *revocation.List
 }
 
-// New makes the authority of the gateway that clients know by the URL; now is its clock.
-func New(url string, bundle *trust.Bundle, signer *trust.Signer, now func() time.Time) *Authority {
-	return &Authority{url: url, bundle: bundle, signer: signer, now: now, seen: newReplays(maxReplays)}
+// New makes the authority of the gateway that clients know by the URL. It knows of no
+// revocation list yet, and issues nothing until [Authority.Revoked] does.
+func New(url string, bundle *trust.Bundle, signer *trust.Signer) *Authority {
+	return &Authority{url: url, bundle: bundle, signer: signer, seen: newReplays(maxReplays), Now: time.Now, Revoked: new(revocation.List)}
 }
 
 // claims of a token. Role, clearance and department are those of the certificate that
@@ -45,13 +52,17 @@ type claims struct {
 	Expires  int64           `json:"exp"` // seconds
 	IssuedAt int64           `json:"iat"` // seconds
 	Identity ledger.Identity `json:"identity"`
+	Serial   *big.Int        `json:"serial"` // of the certificate
 }
 
 // Issue exchanges an assertion (RFC 7523) for a token. An assertion is taken once.
 func (a *Authority) Issue(assertion string) (string, error) {
-	now := a.now()
-	identity, claimed, err := a.bundle.VerifyAssertion(assertion, a.url, now)
+	now := a.Now()
+	identity, certificate, claimed, err := a.bundle.VerifyAssertion(assertion, a.url, now)
 	if err != nil {
+		return "", err
+	}
+	if err := a.Revoked.Check(identity.User.MSP, certificate.SerialNumber); err != nil {
 		return "", err
 	}
 	forgotten := time.Unix(claimed.Expires, 0).Add(trust.ClockSkew)
@@ -59,7 +70,7 @@ func (a *Authority) Issue(assertion string) (string, error) {
 		return "", err
 	}
 	return a.sign(claims{
-		Issuer: a.url, Audience: a.url, Identity: identity,
+		Issuer: a.url, Audience: a.url, Identity: identity, Serial: certificate.SerialNumber,
 		IssuedAt: now.Unix(), Expires: now.Add(Lifetime).Unix(),
 	})
 }
@@ -81,14 +92,18 @@ func (a *Authority) sign(c claims) (string, error) {
 	return object.CompactSerialize()
 }
 
-// Verify tells whose token it is.
+// Verify tells whose token it is. One is worth no more than the certificate that it was
+// issued for.
 func (a *Authority) Verify(token string) (ledger.Identity, error) {
 	c, err := a.open(token)
 	switch {
-	case err != nil || c.Issuer != a.url || c.Audience != a.url:
+	case err != nil || c.Issuer != a.url || c.Audience != a.url || c.Serial == nil:
 		return ledger.Identity{}, fault.New(fault.Unauthenticated, "this is no token of this gateway; get one from /oauth2/token")
-	case !a.now().Before(time.Unix(c.Expires, 0)):
+	case !a.Now().Before(time.Unix(c.Expires, 0)):
 		return ledger.Identity{}, fault.New(fault.Unauthenticated, "the token has expired; get a new one from /oauth2/token")
+	}
+	if err := a.Revoked.Check(c.Identity.User.MSP, c.Serial); err != nil {
+		return ledger.Identity{}, err
 	}
 	return c.Identity, nil
 }

@@ -23,7 +23,10 @@ func setup(t *testing.T) (*Authority, *testpki.Hospital, *clock) {
 	t.Helper()
 	hospital := testpki.New(t, "HospitalA")
 	c := &clock{time.Now()}
-	return New(url, hospital.Bundle(), hospital.Issue("gateway", ledger.Gateway, ""), c.now), hospital, c
+	authority := New(url, hospital.Bundle(), hospital.Issue("gateway", ledger.Gateway, ""))
+	authority.Now = c.now
+	authority.Revoked.Learn(nil)
+	return authority, hospital, c
 }
 
 func refused(t *testing.T, err error, code fault.Code) {
@@ -89,7 +92,7 @@ func TestAssertionIsRefused(t *testing.T) {
 
 func tokenOf(t *testing.T, authority *Authority, device *trust.Signer, user ledger.UserID) string {
 	t.Helper()
-	assertion, err := device.SignAssertion(user, authority.url, authority.now())
+	assertion, err := device.SignAssertion(user, authority.url, authority.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,7 +122,8 @@ func TestTokenIsRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	elsewhere := New("https://other.example", hospital.Bundle(), authority.signer, c.now)
+	elsewhere := New("https://other.example", hospital.Bundle(), authority.signer)
+	elsewhere.Now, elsewhere.Revoked = c.now, authority.Revoked
 	for name, text := range map[string]string{
 		"empty":                              "",
 		"an assertion":                       assertion,
@@ -135,6 +139,26 @@ func TestTokenIsRefused(t *testing.T) {
 	c.Time = c.Add(Lifetime)
 	_, err = authority.Verify(token)
 	refused(t, err, fault.Unauthenticated)
+}
+
+func TestRevokedCertificatesGetNoTokenAndLoseTheirs(t *testing.T) {
+	authority, hospital, c := setup(t)
+	user := ledger.UserID{MSP: "HospitalA", Pseudonym: "7f3k"}
+	lost, kept := hospital.Issue("7f3k", ledger.Patient, ""), hospital.Issue("7f3k", ledger.Patient, "")
+	token := tokenOf(t, authority, lost, user)
+	authority.Revoked.Learn(hospital.Revoke(lost.Certificate))
+
+	_, err := authority.Verify(token)
+	refused(t, err, fault.Unauthenticated)
+	assertion, err := lost.SignAssertion(user, url, c.now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = authority.Issue(assertion)
+	refused(t, err, fault.Unauthenticated)
+	if _, err := authority.Verify(tokenOf(t, authority, kept, user)); err != nil {
+		t.Errorf("the user's other certificate: %v", err)
+	}
 }
 
 func TestReplaysAreBounded(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 
 	"filippo.io/age"
 
+	"github.com/pie-consortium/pie/gateway/internal/revocation"
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/fault"
 	"github.com/pie-consortium/pie/ledger/trust"
@@ -28,6 +29,7 @@ type Proxy struct {
 	Signer  *trust.Signer // the gateway's identity
 	Key     age.Identity  // that fragments are sealed to
 	Release func(context.Context, ledger.ReadRelease) (ledger.Release, error)
+	Revoked *revocation.List
 	Now     func() time.Time
 }
 
@@ -74,6 +76,9 @@ func (p *Proxy) authenticate(jws string) (request, error) {
 	}
 	if p.Now().Sub(asked.Issued).Abs() > maxRequestAge {
 		return request{}, fault.New(fault.Unauthenticated, "the request was not signed within the last %s; check this device's clock", maxRequestAge)
+	}
+	if err := p.Revoked.Check(caller.User.MSP, certificate.SerialNumber); err != nil {
+		return request{}, err
 	}
 	return request{asked, caller, trust.CertificateDigest(certificate)}, nil
 }

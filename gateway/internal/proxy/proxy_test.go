@@ -7,6 +7,7 @@ import (
 
 	"filippo.io/age"
 
+	"github.com/pie-consortium/pie/gateway/internal/revocation"
 	"github.com/pie-consortium/pie/gateway/internal/testpki"
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/fault"
@@ -57,7 +58,9 @@ func newScene(t *testing.T) *scene {
 		Channel: "pie", MSP: "HospitalA", Bundle: s.hospital.Bundle(), Key: key, Now: func() time.Time { return s.now },
 		Signer:  s.hospital.Issue("gateway", ledger.Gateway, ""),
 		Release: func(context.Context, ledger.ReadRelease) (ledger.Release, error) { return s.release, nil },
+		Revoked: new(revocation.List),
 	}
+	s.proxy.Revoked.Learn(nil)
 	s.fragment = s.keyFrag(s.delegating, s.receiving, s.verifying)
 	s.release = s.granted()
 	s.request = trust.ReencryptionRequest{Open: openID, Record: s.release.Record.Record, Proxy: "HospitalA", Issued: s.now}

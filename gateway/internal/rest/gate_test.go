@@ -57,8 +57,11 @@ func newFixture(t *testing.T) *fixture {
 	if err != nil {
 		t.Fatal(err)
 	}
+	authority := auth.New(gatewayURL, hospital.Bundle(), hospital.Issue("gateway", ledger.Gateway, ""))
+	authority.Now = clock
+	authority.Revoked.Learn(nil)
 	f.api = &API{
-		Authority: auth.New(gatewayURL, hospital.Bundle(), hospital.Issue("gateway", ledger.Gateway, ""), clock),
+		Authority: authority,
 		Pins:      kept,
 		Recent:    content.NewRecent(),
 		Log:       slog.New(slog.NewJSONHandler(f.log, nil)), Requests: requests, Now: clock,

@@ -32,7 +32,7 @@ func New(t testing.TB, msp string) *Hospital {
 	h := &Hospital{MSP: msp, t: t, key: newKey(t)}
 	h.root = h.sign(&x509.Certificate{
 		Subject: pkix.Name{CommonName: "ca." + msp}, IsCA: true, BasicConstraintsValid: true,
-		KeyUsage: x509.KeyUsageCertSign,
+		KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
 	}, h.key)
 	return h
 }
@@ -67,6 +67,25 @@ func (h *Hospital) Issue(pseudonym string, role ledger.Role, clearance ledger.Le
 		ExtraExtensions: []pkix.Extension{{Id: trust.AttributesOID, Value: text}},
 	}, key)
 	return &trust.Signer{Certificate: certificate, Key: key}
+}
+
+// Revoke is the hospital's word that these certificates are good no more.
+func (h *Hospital) Revoke(certificates ...*x509.Certificate) trust.Revocations {
+	h.t.Helper()
+	list := &x509.RevocationList{Number: big.NewInt(1), ThisUpdate: time.Now(), NextUpdate: time.Now().Add(time.Hour)}
+	for _, certificate := range certificates {
+		list.RevokedCertificateEntries = append(list.RevokedCertificateEntries,
+			x509.RevocationListEntry{SerialNumber: certificate.SerialNumber, RevocationTime: time.Now()})
+	}
+	raw, err := x509.CreateRevocationList(rand.Reader, list, h.root, h.key)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	revoked := trust.Revocations{}
+	if err := revoked.Add(h.MSP, pem.EncodeToMemory(&pem.Block{Type: "X509 CRL", Bytes: raw})); err != nil {
+		h.t.Fatal(err)
+	}
+	return revoked
 }
 
 // PEM encodes a certificate.

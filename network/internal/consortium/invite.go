@@ -78,10 +78,6 @@ func (n *Network) Invite(ctx context.Context, guest Guest) (trust.Invitation, er
 	if err := guest.Validate(); err != nil {
 		return trust.Invitation{}, err
 	}
-	bundle, err := n.Bundle()
-	if err != nil {
-		return trust.Invitation{}, err
-	}
 	user := ledger.UserID{MSP: guest.MSP, Pseudonym: newPseudonym()}
 	account, err := n.Registrar(ctx, guest.MSP)
 	if err != nil {
@@ -91,11 +87,21 @@ func (n *Network) Invite(ctx context.Context, guest Guest) (trust.Invitation, er
 	if err != nil {
 		return trust.Invitation{}, err
 	}
+	return n.invitation(user, guest, secret)
+}
+
+// invitation is what a registered user enrols with. Patients have no card, nor has who
+// gave no name.
+func (n *Network) invitation(user ledger.UserID, guest Guest, secret string) (trust.Invitation, error) {
+	bundle, err := n.Bundle()
+	if err != nil {
+		return trust.Invitation{}, err
+	}
 	invitation := trust.Invitation{MSP: user.MSP, Pseudonym: user.Pseudonym, Secret: secret, Bundle: bundle}
-	if gateways := n.gateways(guest.MSP); len(gateways) > 0 {
+	if gateways := n.gateways(user.MSP); len(gateways) > 0 {
 		invitation.Gateway = gateways[0]
 	}
-	if guest.Role != ledger.Patient {
+	if guest.Role != ledger.Patient && guest.Name != "" {
 		invitation.Card, err = n.card(user, guest)
 	}
 	return invitation, err

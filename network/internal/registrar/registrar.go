@@ -64,21 +64,35 @@ func (a *Account) Register(ctx context.Context, pseudonym string, attributes map
 	for name, value := range attributes {
 		list = append(list, attribute{name, value, true})
 	}
-	body, err := json.Marshal(map[string]any{"id": pseudonym, "type": "client", "max_enrollments": 1, "affiliation": "", "attrs": list})
-	if err != nil {
-		return "", err
-	}
-	const path = "/api/v1/register"
-	token, err := sign(a.key, a.certificate, path, body)
-	if err != nil {
-		return "", err
-	}
 	var answer struct{ Secret string }
-	err = a.ca.post(ctx, path, body, func(r *http.Request) { r.Header.Set("Authorization", token) }, &answer)
+	err = a.do(ctx, http.MethodPost, "/api/v1/register", map[string]any{
+		"id": pseudonym, "type": "client", "max_enrollments": 1, "affiliation": "", "attrs": list,
+	}, &answer)
 	if err != nil {
 		return "", fmt.Errorf("register a user at the CA %s: %w", a.ca.URL, err)
 	}
 	return answer.Secret, nil
+}
+
+// do asks the CA for something in the account's name.
+func (a *Account) do(ctx context.Context, method, path string, what, result any) error {
+	var body []byte
+	if what != nil {
+		var err error
+		if body, err = json.Marshal(what); err != nil {
+			return err
+		}
+	}
+	token, err := a.sign(method, path, body)
+	if err != nil {
+		return err
+	}
+	request, err := http.NewRequestWithContext(ctx, method, a.ca.URL+path, bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	request.Header.Set("Authorization", token)
+	return a.ca.send(request, result)
 }
 
 // enrol gets the account a certificate for a new key.
@@ -97,22 +111,27 @@ func (c CA) enrol(ctx context.Context) ([]byte, *ecdsa.PrivateKey, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	enrolment, err := http.NewRequestWithContext(ctx, http.MethodPost, c.URL+"/api/v1/enroll", bytes.NewReader(body))
+	if err != nil {
+		return nil, nil, err
+	}
+	enrolment.SetBasicAuth(c.Name, c.Secret)
 	var answer struct{ Cert []byte }
-	err = c.post(ctx, "/api/v1/enroll", body, func(r *http.Request) { r.SetBasicAuth(c.Name, c.Secret) }, &answer)
+	err = c.send(enrolment, &answer)
 	return answer.Cert, key, err
 }
 
 // sign makes the token that a Fabric CA takes: the certificate, and a signature over
 // method, path, body and certificate.
-func sign(key *ecdsa.PrivateKey, certificate []byte, path string, body []byte) (string, error) {
+func (a *Account) sign(method, path string, body []byte) (string, error) {
 	encode := base64.StdEncoding.EncodeToString
-	payload := strings.Join([]string{http.MethodPost, encode([]byte(path)), encode(body), encode(certificate)}, ".")
+	payload := strings.Join([]string{method, encode([]byte(path)), encode(body), encode(a.certificate)}, ".")
 	digest := sha256.Sum256([]byte(payload))
-	signature, err := signLowS(key, digest[:])
+	signature, err := signLowS(a.key, digest[:])
 	if err != nil {
 		return "", fmt.Errorf("sign a request to the CA: %w", err)
 	}
-	return encode(certificate) + "." + encode(signature), nil
+	return encode(a.certificate) + "." + encode(signature), nil
 }
 
 // signLowS signs with the smaller of the two values that S may have, the only one
@@ -129,14 +148,9 @@ func signLowS(key *ecdsa.PrivateKey, digest []byte) ([]byte, error) {
 	return asn1.Marshal(struct{ R, S *big.Int }{r, s})
 }
 
-// post sends body and decodes the result out of the CA's envelope.
-func (c CA) post(ctx context.Context, path string, body []byte, authorize func(*http.Request), result any) error {
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.URL+path, bytes.NewReader(body))
-	if err != nil {
-		return err
-	}
+// send sends a request and decodes the result out of the CA's envelope.
+func (c CA) send(request *http.Request, result any) error {
 	request.Header.Set("Content-Type", "application/json")
-	authorize(request)
 	client := &http.Client{Transport: &http.Transport{TLSClientConfig: c.TLS, DisableKeepAlives: true}}
 	response, err := client.Do(request)
 	if err != nil {

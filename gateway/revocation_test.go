@@ -1,0 +1,115 @@
+package main
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/pie-consortium/pie/gateway/api"
+	"github.com/pie-consortium/pie/ledger"
+	"github.com/pie-consortium/pie/ledger/fault"
+	"github.com/pie-consortium/pie/network/networktest"
+)
+
+// revocationDeadline is how long all hospitals may take to learn of a revocation.
+const revocationDeadline = 2 * time.Minute
+
+// A lost device: what it could do yesterday it cannot do today, at no hospital, not even
+// with a token that it got yesterday; the user's new one can.
+func TestRevokedCertificatesActNoMore(t *testing.T) {
+	s := newShare(t, 1)
+	access := s.open()
+	for _, organization := range network.Organizations {
+		if answer := s.author.reencrypt(organization.MSP, access.Open, s.slot.Record); answer.JSON200 == nil {
+			t.Fatalf("%s, before: %s", organization.MSP, answer.Body)
+		}
+	}
+	lost := *s.author // with the token that it has
+	late := lost.prepare(ledger.TxOpenRecord, ledger.OpenRecord{RecordVersion: s.version(), Grant: s.slot.Grant}, nil)
+	lateID, lateEnvelope, problem := lost.endorse(late)
+	if problem != nil {
+		t.Fatalf("%+v", *problem)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), revocationDeadline)
+	defer cancel()
+	if err := network.Revoke(ctx, lost.user, nil); err != nil {
+		t.Fatal(err)
+	}
+
+	for _, organization := range network.Organizations { // a proxy that still answers has not seen the block
+		for {
+			answer := lost.reencrypt(organization.MSP, access.Open, s.slot.Record)
+			if answer.JSON200 == nil {
+				refused(t, answer.ApplicationProblemJSONDefault, fault.Unauthenticated)
+				break
+			}
+			if ctx.Err() != nil {
+				t.Fatalf("%s re-encrypts for a revoked certificate", organization.MSP)
+			}
+		}
+	}
+	refused(t, lost.get("/v1/uploads", nil).problem, fault.Unauthenticated)
+	refused(t, lost.get(s.contentPath(), nil).problem, fault.Unauthenticated)
+	assertion, err := lost.signer.SignAssertion(lost.user, lost.gateway.GatewayURL, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	refused(t, lost.ask(assertion).ApplicationProblemJSONDefault, fault.Unauthenticated)
+
+	found := lost
+	found.token = ""
+	found.client = newClient(t, found.gateway, found.authorize)
+	invitation, err := network.InviteAgain(ctx, found.user)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found.certify(invitation)
+	found.login()
+	if got := found.get("/v1/uploads", nil); got.problem != nil {
+		t.Errorf("the new certificate: %+v", *got.problem)
+	}
+	// The peers do not rely on any gateway: here one lets the old certificate's signatures
+	// through, as the token is the same user's.
+	lost.token, lost.client = found.token, found.client
+	_, _, problem = lost.endorse(lost.prepare(ledger.TxOpenRecord, ledger.OpenRecord{RecordVersion: s.version(), Grant: s.slot.Grant}, nil))
+	refused(t, problem, fault.PermissionDenied)
+	_, problem = lost.submit(lateID, lateEnvelope)
+	if problem == nil {
+		t.Error("a transaction that was endorsed before the revocation was committed after it")
+	}
+}
+
+// A second enrolment takes an invitation of its own.
+func TestInvitingAgainVoidsWhatWasBefore(t *testing.T) {
+	d := enrolled(t, networktest.Guest{MSP: "HospitalC", Role: ledger.Patient})
+	first, err := network.InviteAgain(within(t), d.user)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := network.InviteAgain(within(t), d.user)
+	if err != nil {
+		t.Fatal(err)
+	}
+	enroll := func(secret string) *api.EnrollResponse {
+		answer, err := d.client.EnrollWithResponse(within(t), api.EnrollmentRequest{
+			Pseudonym: d.user.Pseudonym, Secret: secret, Csr: csr(t, d.signer.Key, d.user.Pseudonym),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return answer
+	}
+	refused(t, enroll(first.Secret).ApplicationProblemJSONDefault, fault.Unauthenticated)
+	if answer := enroll(second.Secret); answer.JSON200 == nil {
+		t.Fatalf("%s", answer.Body)
+	}
+	refused(t, enroll(second.Secret).ApplicationProblemJSONDefault, fault.Unauthenticated)
+	third, err := network.InviteAgain(within(t), d.user)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := network.Revoke(within(t), d.user, nil); err != nil {
+		t.Fatal(err)
+	}
+	refused(t, enroll(third.Secret).ApplicationProblemJSONDefault, fault.Unauthenticated)
+}
