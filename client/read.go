@@ -80,6 +80,18 @@ func (c *Client) History(ctx context.Context, v ledger.RecordVersion) ([]ledger.
 	return rows, err
 }
 
+// Replicas lists the hospitals that keep a record version's ciphertext. Each says so
+// itself; the record's policy says how many there are to be.
+func (c *Client) Replicas(ctx context.Context, v ledger.RecordVersion) ([]ledger.Replica, error) {
+	if err := v.Validate(); err != nil {
+		return nil, err
+	}
+	rows, _, err := list[ledger.Replica](ctx, c, func(ctx context.Context, g *gateway, _ ledger.Page) (*http.Response, error) {
+		return g.api.ReadReplicas(ctx, v.Record, v.Version)
+	})
+	return rows, err
+}
+
 // list reads all pages from one gateway, the first that answers.
 func list[T any](ctx context.Context, c *Client, do func(context.Context, *gateway, ledger.Page) (*http.Response, error)) ([]T, *gateway, error) {
 	page := ledger.Page{Limit: ledger.MaxPage}

@@ -20,6 +20,7 @@ const (
 	SegmentsAppended       EventName = "SegmentsAppended"
 	RecordRotated          EventName = "RecordRotated" // Version is the new one
 	RecordErased           EventName = "RecordErased"
+	ReplicasConfirmed      EventName = "ReplicasConfirmed" // names no record: there may be many
 )
 
 // Event is the payload of every event: IDs and codes only.

@@ -19,6 +19,9 @@ const (
 	// consortium of a hundred.
 	MaxProxies = 5
 
+	// MaxReplicas is of how many record versions a hospital says at once that it keeps them.
+	MaxReplicas = 64
+
 	// MaxPage is the most rows a list returns at once; DefaultPage is what it
 	// returns when not told.
 	MaxPage     = 200

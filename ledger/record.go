@@ -32,6 +32,9 @@ func (s RecordState) Becomes(next RecordState) error {
 	})
 }
 
+// Live reports whether somebody may still need the version's ciphertext.
+func (s RecordState) Live() bool { return s != Superseded && s != ErasedRow }
+
 // become refuses a transition that the table does not list.
 func become[S comparable](what string, from, to S, legal map[S][]S) error {
 	if slices.Contains(legal[from], to) {

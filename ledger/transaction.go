@@ -26,6 +26,7 @@ const (
 	TxOpenRecord           Transaction = "OpenRecord"
 	TxRevokeGrant          Transaction = "RevokeGrant"
 	TxAppendSegments       Transaction = "AppendSegments"
+	TxConfirmReplicas      Transaction = "ConfirmReplicas"
 )
 
 // The transactions that read.
@@ -46,6 +47,7 @@ const (
 	TxReadContent       Transaction = "ReadContent"
 	TxReadUpload        Transaction = "ReadUpload"
 	TxListSegments      Transaction = "ListSegments"
+	TxReadReplicas      Transaction = "ReadReplicas"
 )
 
 // Writes reports whether the transaction changes the ledger. What only reads is never
@@ -54,7 +56,7 @@ func (t Transaction) Writes() bool {
 	switch t {
 	case TxRegisterOrganization, TxRegisterUser, TxAuthorizeUpload, TxRegisterRecord, TxConfirmRecord,
 		TxDisputeRecord, TxRequestAccess, TxGrantAccess, TxDenyAccess, TxOpenRecord,
-		TxRevokeGrant, TxAppendSegments:
+		TxRevokeGrant, TxAppendSegments, TxConfirmReplicas:
 		return true
 	}
 	return false

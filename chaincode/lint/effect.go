@@ -133,7 +133,7 @@ func stubEffect(function *types.Func) effect {
 		table = "private data"
 	}
 	switch {
-	case strings.HasPrefix(name, "GetState"), strings.HasPrefix(name, "GetPrivateData"), strings.HasPrefix(name, "GetQueryResult"):
+	case strings.HasPrefix(name, "GetState"), name == "GetMultipleStates", strings.HasPrefix(name, "GetPrivateData"), strings.HasPrefix(name, "GetQueryResult"):
 		found.reads[table] = true
 	case strings.HasPrefix(name, "Put"), strings.HasPrefix(name, "Del"), strings.HasPrefix(name, "Purge"):
 		found.writes[table] = true

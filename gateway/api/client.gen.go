@@ -217,6 +217,13 @@ type ClientInterface interface {
 	// Corresponds with GET /v1/records/{record}/versions/{version}/history (the `ReadHistory` operationId).
 	ReadHistory(ctx context.Context, record PathRecord, version PathVersion, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ReadReplicas The hospitals that keep a record version's ciphertext
+	//
+	// Each says so itself. How many there are to be, the record's policy says.
+	//
+	// Corresponds with GET /v1/records/{record}/versions/{version}/replicas (the `ReadReplicas` operationId).
+	ReadReplicas(ctx context.Context, record PathRecord, version PathVersion, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListSegments A stream's segments, in order
 	//
 	// Corresponds with GET /v1/records/{record}/versions/{version}/segments (the `ListSegments` operationId).
@@ -615,6 +622,23 @@ func (c *Client) ReadContent(ctx context.Context, record PathRecord, version Pat
 // Corresponds with GET /v1/records/{record}/versions/{version}/history (the `ReadHistory` operationId).
 func (c *Client) ReadHistory(ctx context.Context, record PathRecord, version PathVersion, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewReadHistoryRequest(c.Server, record, version)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReadReplicas The hospitals that keep a record version's ciphertext
+//
+// Each says so itself. How many there are to be, the record's policy says.
+//
+// Corresponds with GET /v1/records/{record}/versions/{version}/replicas (the `ReadReplicas` operationId).
+func (c *Client) ReadReplicas(ctx context.Context, record PathRecord, version PathVersion, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReadReplicasRequest(c.Server, record, version)
 	if err != nil {
 		return nil, err
 	}
@@ -1754,6 +1778,47 @@ func NewReadHistoryRequest(server string, record PathRecord, version PathVersion
 	return req, nil
 }
 
+// NewReadReplicasRequest constructs an http.Request for the ReadReplicas method
+func NewReadReplicasRequest(server string, record PathRecord, version PathVersion) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "record", record, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "version", version, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "integer", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/records/%s/versions/%s/replicas", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewListSegmentsRequest constructs an http.Request for the ListSegments method
 func NewListSegmentsRequest(server string, record PathRecord, version PathVersion, params *ListSegmentsParams) (*http.Request, error) {
 	var err error
@@ -2423,6 +2488,15 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /v1/records/{record}/versions/{version}/history (the `ReadHistory` operationId).
 	ReadHistoryWithResponse(ctx context.Context, record PathRecord, version PathVersion, reqEditors ...RequestEditorFn) (*ReadHistoryResponse, error)
+
+	// ReadReplicasWithResponse The hospitals that keep a record version's ciphertext
+	//
+	// Each says so itself. How many there are to be, the record's policy says.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/records/{record}/versions/{version}/replicas (the `ReadReplicas` operationId).
+	ReadReplicasWithResponse(ctx context.Context, record PathRecord, version PathVersion, reqEditors ...RequestEditorFn) (*ReadReplicasResponse, error)
 
 	// ListSegmentsWithResponse A stream's segments, in order
 	//
@@ -3299,6 +3373,54 @@ func (r ReadHistoryResponse) ContentType() string {
 	return ""
 }
 
+type ReadReplicasResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ReplicaList
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ReadReplicasResponse) GetJSON200() *ReplicaList {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ReadReplicasResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ReadReplicasResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ReadReplicasResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ReadReplicasResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ReadReplicasResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type ListSegmentsResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -3987,6 +4109,21 @@ func (c *ClientWithResponses) ReadHistoryWithResponse(ctx context.Context, recor
 		return nil, err
 	}
 	return ParseReadHistoryResponse(rsp)
+}
+
+// ReadReplicasWithResponse The hospitals that keep a record version's ciphertext
+//
+// Each says so itself. How many there are to be, the record's policy says.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/records/{record}/versions/{version}/replicas (the `ReadReplicas` operationId).
+func (c *ClientWithResponses) ReadReplicasWithResponse(ctx context.Context, record PathRecord, version PathVersion, reqEditors ...RequestEditorFn) (*ReadReplicasResponse, error) {
+	rsp, err := c.ReadReplicas(ctx, record, version, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReadReplicasResponse(rsp)
 }
 
 // ListSegmentsWithResponse A stream's segments, in order
@@ -4693,6 +4830,39 @@ func ParseReadHistoryResponse(rsp *http.Response) (*ReadHistoryResponse, error) 
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest HistoryEntryList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseReadReplicasResponse parses an HTTP response from a ReadReplicasWithResponse call
+func ParseReadReplicasResponse(rsp *http.Response) (*ReadReplicasResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ReadReplicasResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ReplicaList
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}

@@ -286,6 +286,16 @@ type ReencryptionRequest struct {
 	Request string `json:"request"`
 }
 
+// Replica A hospital that keeps a record version's ciphertext
+//
+// Example: {"msp":"HospitalA","record":"mfzwizltoqzgk43fmfzwizltoq","time":"2026-05-04T09:30:00Z","version":1}
+type Replica = ledger.Replica
+
+// ReplicaList One page; an empty bookmark ends the list
+//
+// Example: {"rows":[{"msp":"HospitalA","record":"mfzwizltoqzgk43fmfzwizltoq","time":"2026-05-04T09:30:00Z","version":1}]}
+type ReplicaList = ledger.List[ledger.Replica]
+
 // RequestState Where an access request stands
 //
 // Example: pending

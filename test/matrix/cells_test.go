@@ -23,7 +23,7 @@ func (w *world) cells(t *testing.T, tx ledger.Transaction) []cell {
 		ledger.TxOpenRecord: w.openRecord, ledger.TxRevokeGrant: w.revokeGrant, ledger.TxReadRequest: w.readRequest,
 		ledger.TxListAccesses: w.listAccesses, ledger.TxReadAccess: w.readAccess, ledger.TxReadRelease: w.readRelease,
 		ledger.TxListUploads: w.listUploads, ledger.TxListRequests: w.listRequests, ledger.TxListGrants: w.listGrants, ledger.TxListAnswers: w.listAnswers,
-		ledger.TxSearchRecords: w.searchRecords,
+		ledger.TxSearchRecords: w.searchRecords, ledger.TxConfirmReplicas: w.confirmReplicas, ledger.TxReadReplicas: w.readReplicas,
 	}[tx]
 	if !known {
 		t.Fatalf("%s has no cells", tx)
@@ -194,6 +194,18 @@ func (w *world) readContent(*testing.T) []cell {
 	}
 	return product(w.everybody(), objects, func(_ *person, o object) call {
 		return call{tx: ledger.TxReadContent, argument: ledger.ReadContent{RecordVersion: o.about}}
+	})
+}
+
+func (w *world) confirmReplicas(*testing.T) []cell {
+	return product(w.everybody(), w.eachState(), func(_ *person, o object) call {
+		return call{tx: ledger.TxConfirmReplicas, argument: ledger.ConfirmReplicas{Kept: []ledger.RecordVersion{o.about}}}
+	})
+}
+
+func (w *world) readReplicas(*testing.T) []cell {
+	return product(w.everybody(), w.anyRecord(), func(_ *person, o object) call {
+		return call{tx: ledger.TxReadReplicas, argument: ledger.ReadReplicas{RecordVersion: o.about}}
 	})
 }
 

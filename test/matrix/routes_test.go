@@ -187,6 +187,7 @@ func (w *world) routes(t *testing.T) map[string][]probe {
 		record := "/v1/records/" + string(o.about.Record)
 		routes["readRecord"] = append(routes["readRecord"], probe{path: record, want: w.as(ledger.TxReadRecord, o)})
 		routes["readHistory"] = append(routes["readHistory"], probe{path: record + "/versions/1/history", want: w.as(ledger.TxReadHistory, o)})
+		routes["readReplicas"] = append(routes["readReplicas"], probe{path: record + "/versions/1/replicas", want: w.as(ledger.TxReadReplicas, o)})
 		routes["listAccesses"] = append(routes["listAccesses"], probe{path: record + "/accesses", want: w.as(ledger.TxListAccesses, o)})
 	}
 	for _, a := range w.anyAccess() {

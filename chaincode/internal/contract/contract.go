@@ -35,6 +35,7 @@ var transactions = map[ledger.Transaction]handler{
 	ledger.TxOpenRecord:           handle(openRecord),
 	ledger.TxRevokeGrant:          handle(revokeGrant),
 	ledger.TxAppendSegments:       handle(appendSegments),
+	ledger.TxConfirmReplicas:      handle(confirmReplicas),
 
 	ledger.TxReadOrganizations: handle(readOrganizations),
 	ledger.TxReadUser:          handle(readUser),
@@ -44,6 +45,7 @@ var transactions = map[ledger.Transaction]handler{
 	ledger.TxReadContent:       handle(readContent),
 	ledger.TxListUploads:       handle(listUploads),
 	ledger.TxReadUpload:        handle(readUpload),
+	ledger.TxReadReplicas:      handle(readReplicas),
 	ledger.TxListRequests:      handle(listRequests),
 	ledger.TxReadRequest:       handle(readRequest),
 	ledger.TxListGrants:        handle(listGrants),

@@ -132,6 +132,8 @@ var arguments = map[ledger.Transaction]any{
 	ledger.TxReadUpload:           ledger.ReadUpload{},
 	ledger.TxAppendSegments:       ledger.AppendSegments{},
 	ledger.TxListSegments:         ledger.ListSegments{},
+	ledger.TxConfirmReplicas:      ledger.ConfirmReplicas{},
+	ledger.TxReadReplicas:         ledger.ReadReplicas{},
 }
 
 // fieldsOf lists the JSON names of a struct's fields, those of embedded structs included.

@@ -135,6 +135,18 @@ func (w *world) commit(s *stub) {
 	w.event = s.event
 }
 
+// overwrite puts a public row into the world past all transactions.
+func (w *world) overwrite(row any, name string, parts ...string) {
+	w.t.Helper()
+	key, err := shim.CreateCompositeKey(name, parts)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if w.public[key], err = json.Marshal(row); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
 // stub is one transaction's view of a world.
 type stub struct {
 	shim.ChaincodeStubInterface // what the contract does not use panics
@@ -186,6 +198,18 @@ func objectType(key string) string {
 func (s *stub) GetState(key string) ([]byte, error) {
 	observed.note(s.tx, "reads", objectType(key))
 	return s.world.public[key], nil
+}
+
+func (s *stub) GetMultipleStates(keys ...string) ([][]byte, error) {
+	var values [][]byte
+	for _, key := range keys {
+		value, err := s.GetState(key)
+		if err != nil {
+			return nil, err
+		}
+		values = append(values, value)
+	}
+	return values, nil
 }
 
 func (s *stub) PutState(key string, value []byte) error {

@@ -29,6 +29,7 @@ const (
 	Segments      = Table[ledger.Segment]("segment")       // record, version, number
 	Accesses      = Table[ledger.Access]("access")         // record, transaction
 	Answers       = Table[ledger.Answer]("answer")         // patient: msp, pseudonym, rule, day, slot
+	Replicas      = Table[ledger.Replica]("replica")       // record, version, msp
 
 	Erasures             = Table[ledger.Erasure]("erasure")            // record
 	ErasureConfirmations = Table[ledger.ErasureConfirmation]("erased") // record, msp
@@ -54,6 +55,92 @@ func (t Table[T]) Get(ctx *Context, parts ...string) (T, error) {
 		err = fault.New(fault.NotFound, "there is no %s %v", t, parts)
 	}
 	return row, err
+}
+
+// GetEach returns the rows under several keys, read together, or a fault that names the
+// first that is missing.
+func (t Table[T]) GetEach(ctx *Context, keys [][]string) ([]T, error) {
+	found, err := t.findEach(ctx, keys)
+	if err != nil {
+		return nil, err
+	}
+	rows := make([]T, len(keys))
+	for i, row := range found {
+		if row == nil {
+			return nil, fault.New(fault.NotFound, "there is no %s %v", t, keys[i])
+		}
+		rows[i] = *row
+	}
+	return rows, nil
+}
+
+// findEach has nil where there is no row.
+func (t Table[T]) findEach(ctx *Context, keys [][]string) ([]*T, error) {
+	if len(keys) == 0 {
+		return nil, nil
+	}
+	var names []string
+	for _, parts := range keys {
+		key, err := t.key(ctx, parts)
+		if err != nil {
+			return nil, err
+		}
+		names = append(names, key)
+	}
+	texts, err := ctx.stub.GetMultipleStates(names...)
+	if err != nil {
+		return nil, err
+	}
+	rows := make([]*T, len(keys))
+	for i, text := range texts {
+		if text == nil {
+			continue
+		}
+		rows[i] = new(T)
+		if err := json.Unmarshal(text, rows[i]); err != nil {
+			return nil, err
+		}
+	}
+	return rows, nil
+}
+
+// InsertMissing writes those rows whose keys do not exist, leaves the others as they are,
+// and returns what it wrote. The keys are read together.
+func (t Table[T]) InsertMissing(ctx *Context, rows []T, keys [][]string) ([]T, error) {
+	found, err := t.findEach(ctx, keys)
+	if err != nil {
+		return nil, err
+	}
+	inserted := []T{}
+	for i, row := range rows {
+		if found[i] != nil {
+			continue
+		}
+		if err := t.put(ctx, row, keys[i]); err != nil {
+			return nil, err
+		}
+		inserted = append(inserted, row)
+	}
+	return inserted, nil
+}
+
+// RemoveExisting deletes the rows that exist, and returns how many those were.
+func (t Table[T]) RemoveExisting(ctx *Context, keys [][]string) (int, error) {
+	found, err := t.findEach(ctx, keys)
+	if err != nil {
+		return 0, err
+	}
+	removed := 0
+	for i, row := range found {
+		if row == nil {
+			continue
+		}
+		if err := t.Remove(ctx, keys[i]...); err != nil {
+			return removed, err
+		}
+		removed++
+	}
+	return removed, nil
 }
 
 // Insert writes a new row; an existing key is a fault.

@@ -118,6 +118,14 @@ func (a *API) ReadHistory(ctx context.Context, request ReadHistoryRequestObject)
 	return ReadHistory200JSONResponse(history), err
 }
 
+// ReadReplicas reads which hospitals keep a record version's ciphertext.
+func (a *API) ReadReplicas(ctx context.Context, request ReadReplicasRequestObject) (ReadReplicasResponseObject, error) {
+	replicas, err := read[ledger.List[ledger.Replica]](ctx, a, ledger.TxReadReplicas, ledger.ReadReplicas{
+		OnBehalf: onBehalf(ctx), RecordVersion: ledger.RecordVersion{Record: request.Record, Version: request.Version},
+	})
+	return ReadReplicas200JSONResponse(replicas), err
+}
+
 // ReadRequest reads one access request.
 func (a *API) ReadRequest(ctx context.Context, request ReadRequestRequestObject) (ReadRequestResponseObject, error) {
 	found, err := read[ledger.AccessRequest](ctx, a, ledger.TxReadRequest, ledger.ReadRequest{

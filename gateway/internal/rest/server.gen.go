@@ -66,6 +66,9 @@ type ServerInterface interface {
 	// ReadHistory What a record version was, newest first
 	// (GET /v1/records/{record}/versions/{version}/history)
 	ReadHistory(c *gin.Context, record PathRecord, version PathVersion)
+	// ReadReplicas The hospitals that keep a record version's ciphertext
+	// (GET /v1/records/{record}/versions/{version}/replicas)
+	ReadReplicas(c *gin.Context, record PathRecord, version PathVersion)
 	// ListSegments A stream's segments, in order
 	// (GET /v1/records/{record}/versions/{version}/segments)
 	ListSegments(c *gin.Context, record PathRecord, version PathVersion, params ListSegmentsParams)
@@ -661,6 +664,40 @@ func (siw *ServerInterfaceWrapper) ReadHistory(c *gin.Context) {
 	siw.Handler.ReadHistory(c, record, version)
 }
 
+// ReadReplicas operation middleware
+func (siw *ServerInterfaceWrapper) ReadReplicas(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "record" -------------
+	var record PathRecord
+
+	err = runtime.BindStyledParameterWithOptions("simple", "record", c.Param("record"), &record, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter record: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Path parameter "version" -------------
+	var version PathVersion
+
+	err = runtime.BindStyledParameterWithOptions("simple", "version", c.Param("version"), &version, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "integer", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter version: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.ReadReplicas(c, record, version)
+}
+
 // ListSegments operation middleware
 func (siw *ServerInterfaceWrapper) ListSegments(c *gin.Context) {
 
@@ -979,6 +1016,7 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.GET(options.BaseURL+"/v1/records/:record/accesses/:transactionID/receipt", wrapper.ReadReceipt)
 	router.GET(options.BaseURL+"/v1/records/:record/versions/:version/history", wrapper.ReadHistory)
 	router.GET(options.BaseURL+"/v1/records/:record/versions/:version/segments", wrapper.ListSegments)
+	router.GET(options.BaseURL+"/v1/records/:record/versions/:version/replicas", wrapper.ReadReplicas)
 	router.GET(options.BaseURL+"/v1/records/:record/versions/:version/access-requests/:requestID", wrapper.ReadRequest)
 	router.GET(options.BaseURL+"/v1/uploads", wrapper.ListUploads)
 	router.GET(options.BaseURL+"/v1/access-requests", wrapper.ListRequests)
@@ -1682,6 +1720,46 @@ func (response ReadHistorydefaultApplicationProblemPlusJSONResponse) VisitReadHi
 	return err
 }
 
+type ReadReplicasRequestObject struct {
+	Record  PathRecord  `json:"record"`
+	Version PathVersion `json:"version"`
+}
+
+type ReadReplicasResponseObject interface {
+	VisitReadReplicasResponse(w http.ResponseWriter) error
+}
+
+type ReadReplicas200JSONResponse ReplicaList
+
+func (response ReadReplicas200JSONResponse) VisitReadReplicasResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReadReplicasdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ReadReplicasdefaultApplicationProblemPlusJSONResponse) VisitReadReplicasResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListSegmentsRequestObject struct {
 	Record  PathRecord  `json:"record"`
 	Version PathVersion `json:"version"`
@@ -2089,6 +2167,9 @@ type StrictServerInterface interface {
 	// ReadHistory What a record version was, newest first
 	// (GET /v1/records/{record}/versions/{version}/history)
 	ReadHistory(ctx context.Context, request ReadHistoryRequestObject) (ReadHistoryResponseObject, error)
+	// ReadReplicas The hospitals that keep a record version's ciphertext
+	// (GET /v1/records/{record}/versions/{version}/replicas)
+	ReadReplicas(ctx context.Context, request ReadReplicasRequestObject) (ReadReplicasResponseObject, error)
 	// ListSegments A stream's segments, in order
 	// (GET /v1/records/{record}/versions/{version}/segments)
 	ListSegments(ctx context.Context, request ListSegmentsRequestObject) (ListSegmentsResponseObject, error)
@@ -2602,6 +2683,33 @@ func (sh *strictHandler) ReadHistory(ctx *gin.Context, record PathRecord, versio
 		sh.options.HandlerErrorFunc(ctx, err)
 	} else if validResponse, ok := response.(ReadHistoryResponseObject); ok {
 		if err := validResponse.VisitReadHistoryResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ReadReplicas operation middleware
+func (sh *strictHandler) ReadReplicas(ctx *gin.Context, record PathRecord, version PathVersion) {
+	var request ReadReplicasRequestObject
+
+	request.Record = record
+	request.Version = version
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ReadReplicas(ctx, request.(ReadReplicasRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ReadReplicas")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(ReadReplicasResponseObject); ok {
+		if err := validResponse.VisitReadReplicasResponse(ctx.Writer); err != nil {
 			sh.options.ResponseErrorHandlerFunc(ctx, err)
 		}
 	} else if response != nil {
