@@ -18,6 +18,7 @@ const (
 	OpenRefused            EventName = "OpenRefused"
 	GrantRevoked           EventName = "GrantRevoked"
 	SegmentsAppended       EventName = "SegmentsAppended"
+	PolicyChanged          EventName = "PolicyChanged"
 	RecordRotated          EventName = "RecordRotated" // Version is the new one
 	RecordErased           EventName = "RecordErased"
 	ReplicasConfirmed      EventName = "ReplicasConfirmed" // names no record: there may be many

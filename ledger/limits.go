@@ -1,5 +1,12 @@
 package ledger
 
+import "time"
+
+// MaxOpenAge bounds how long after the time that an open states proxies serve it. As that
+// may be two minutes ahead of the peers' clocks, a proxy whose peer hears of nothing any
+// more stops four minutes after the open at the latest.
+const MaxOpenAge = 2 * time.Minute
+
 // Limits of one transaction. A record's footprint on the ledger stays small; bulk
 // bytes go to IPFS.
 const (

@@ -48,6 +48,18 @@ func (p Policy) AllowsOrganization(msp string) bool {
 	return len(p.Organizations) == 0 || slices.Contains(p.Organizations, msp)
 }
 
+// ChangePolicy replaces the policy of a record version, for what is asked from then on.
+// The record's level rises to the policy's, and never falls. Result: [Record].
+type ChangePolicy struct {
+	RecordVersion
+	Policy Policy `json:"policy"`
+}
+
+// Validate checks the parts.
+func (a ChangePolicy) Validate() error {
+	return firstError(a.RecordVersion.Validate(), a.Policy.Validate())
+}
+
 // Decision is what a rule of the ledger said, and which rule it was.
 type Decision struct {
 	Allowed bool       `json:"allowed"`

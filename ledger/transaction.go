@@ -27,6 +27,7 @@ const (
 	TxRevokeGrant          Transaction = "RevokeGrant"
 	TxAppendSegments       Transaction = "AppendSegments"
 	TxConfirmReplicas      Transaction = "ConfirmReplicas"
+	TxChangePolicy         Transaction = "ChangePolicy"
 )
 
 // The transactions that read.
@@ -48,6 +49,7 @@ const (
 	TxReadUpload        Transaction = "ReadUpload"
 	TxListSegments      Transaction = "ListSegments"
 	TxReadReplicas      Transaction = "ReadReplicas"
+	TxWhoCanRead        Transaction = "WhoCanRead"
 )
 
 // Writes reports whether the transaction changes the ledger. What only reads is never
@@ -56,7 +58,7 @@ func (t Transaction) Writes() bool {
 	switch t {
 	case TxRegisterOrganization, TxRegisterUser, TxAuthorizeUpload, TxRegisterRecord, TxConfirmRecord,
 		TxDisputeRecord, TxRequestAccess, TxGrantAccess, TxDenyAccess, TxOpenRecord,
-		TxRevokeGrant, TxAppendSegments, TxConfirmReplicas:
+		TxRevokeGrant, TxAppendSegments, TxConfirmReplicas, TxChangePolicy:
 		return true
 	}
 	return false

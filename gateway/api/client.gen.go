@@ -194,6 +194,11 @@ type ClientInterface interface {
 	// Corresponds with POST /v1/records/{record}/content (the `AddContent` operationId).
 	AddContentWithBody(ctx context.Context, record PathRecord, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// WhoCanRead Who could open a record version now, and by which rule, for its patient and privacy officers
+	//
+	// Corresponds with GET /v1/records/{record}/readers (the `WhoCanRead` operationId).
+	WhoCanRead(ctx context.Context, record PathRecord, params *WhoCanReadParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ReadUpload What a patient authorised for one record, for the patient and the author
 	//
 	// Corresponds with GET /v1/records/{record}/upload (the `ReadUpload` operationId).
@@ -559,6 +564,21 @@ func (c *Client) ReadReceipt(ctx context.Context, record PathRecord, transaction
 // Corresponds with POST /v1/records/{record}/content (the `AddContent` operationId).
 func (c *Client) AddContentWithBody(ctx context.Context, record PathRecord, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewAddContentRequestWithBody(c.Server, record, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// WhoCanRead Who could open a record version now, and by which rule, for its patient and privacy officers
+//
+// Corresponds with GET /v1/records/{record}/readers (the `WhoCanRead` operationId).
+func (c *Client) WhoCanRead(ctx context.Context, record PathRecord, params *WhoCanReadParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewWhoCanReadRequest(c.Server, record, params)
 	if err != nil {
 		return nil, err
 	}
@@ -1572,6 +1592,91 @@ func NewAddContentRequestWithBody(server string, record PathRecord, contentType 
 	return req, nil
 }
 
+// NewWhoCanReadRequest constructs an http.Request for the WhoCanRead method
+func NewWhoCanReadRequest(server string, record PathRecord, params *WhoCanReadParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "record", record, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/records/%s/readers", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Version != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "version", *params.Version, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Bookmark != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "bookmark", *params.Bookmark, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewReadUploadRequest constructs an http.Request for the ReadUpload method
 func NewReadUploadRequest(server string, record PathRecord) (*http.Request, error) {
 	var err error
@@ -2458,6 +2563,13 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /v1/records/{record}/content (the `AddContent` operationId).
 	AddContentWithBodyWithResponse(ctx context.Context, record PathRecord, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AddContentResponse, error)
 
+	// WhoCanReadWithResponse Who could open a record version now, and by which rule, for its patient and privacy officers
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/records/{record}/readers (the `WhoCanRead` operationId).
+	WhoCanReadWithResponse(ctx context.Context, record PathRecord, params *WhoCanReadParams, reqEditors ...RequestEditorFn) (*WhoCanReadResponse, error)
+
 	// ReadUploadWithResponse What a patient authorised for one record, for the patient and the author
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -3168,6 +3280,54 @@ func (r AddContentResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r AddContentResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type WhoCanReadResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ReaderList
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r WhoCanReadResponse) GetJSON200() *ReaderList {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r WhoCanReadResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r WhoCanReadResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r WhoCanReadResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r WhoCanReadResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r WhoCanReadResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -4056,6 +4216,19 @@ func (c *ClientWithResponses) AddContentWithBodyWithResponse(ctx context.Context
 	return ParseAddContentResponse(rsp)
 }
 
+// WhoCanReadWithResponse Who could open a record version now, and by which rule, for its patient and privacy officers
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/records/{record}/readers (the `WhoCanRead` operationId).
+func (c *ClientWithResponses) WhoCanReadWithResponse(ctx context.Context, record PathRecord, params *WhoCanReadParams, reqEditors ...RequestEditorFn) (*WhoCanReadResponse, error) {
+	rsp, err := c.WhoCanRead(ctx, record, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseWhoCanReadResponse(rsp)
+}
+
 // ReadUploadWithResponse What a patient authorised for one record, for the patient and the author
 //
 // Returns a wrapper object for the known response body format(s).
@@ -4682,6 +4855,39 @@ func ParseAddContentResponse(rsp *http.Response) (*AddContentResponse, error) {
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest Content
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseWhoCanReadResponse parses an HTTP response from a WhoCanReadWithResponse call
+func ParseWhoCanReadResponse(rsp *http.Response) (*WhoCanReadResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &WhoCanReadResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ReaderList
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}

@@ -250,6 +250,16 @@ type Pseudonym = string
 // Example: TREAT
 type Purpose = ledger.Purpose
 
+// Reader Somebody who has a record's key or a grant for it, and whether that would open it now
+//
+// Example: {"decision":{"allowed":true,"rule":"grant"},"expiry":"2026-06-04T09:30:00Z","grant":"onswg4tfoqzgk43fonswg4tfoq","identity":{"clearance":"private","department":"cardiology","role":"physician","user":"HospitalB/k4wq7hz2tmx5vbna"},"purpose":"TREAT","record":"mfzwizltoqzgk43fmfzwizltoq","state":"active","version":1}
+type Reader = ledger.Reader
+
+// ReaderList One page; an empty bookmark ends the list
+//
+// Example: {"rows":[{"decision":{"allowed":true,"rule":"patient"},"identity":{"role":"patient","user":"HospitalA/7f3k2amq5xwz4bnd"},"record":"mfzwizltoqzgk43fmfzwizltoq","version":1}]}
+type ReaderList = ledger.List[ledger.Reader]
+
 // Record One registered version of an EMR
 //
 // Example: {"author":"HospitalA/k4wq7hz2tmx5vbna","capsule":"AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=","cid":"bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi","commitment":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","level":"private","patient":"HospitalA/7f3k2amq5xwz4bnd","policy":{"purposes":["TREAT","ETREAT"],"replicas":2,"roles":["physician"]},"record":"mfzwizltoqzgk43fmfzwizltoq","registered":"2026-05-04T09:30:00Z","sha256":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","size":4096,"state":"confirmed","version":1}
@@ -506,6 +516,18 @@ type ReadRecordParams struct {
 
 // ListAccessesParams defines parameters for ListAccesses.
 type ListAccessesParams struct {
+	// Limit Most rows of the page
+	Limit *QueryLimit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Bookmark Of the page before
+	Bookmark *QueryBookmark `form:"bookmark,omitempty" json:"bookmark,omitempty"`
+}
+
+// WhoCanReadParams defines parameters for WhoCanRead.
+type WhoCanReadParams struct {
+	// Version The newest when none is named
+	Version *int `form:"version,omitempty" json:"version,omitempty"`
+
 	// Limit Most rows of the page
 	Limit *QueryLimit `form:"limit,omitempty" json:"limit,omitempty"`
 

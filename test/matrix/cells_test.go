@@ -20,7 +20,8 @@ func (w *world) cells(t *testing.T, tx ledger.Transaction) []cell {
 		ledger.TxConfirmRecord: w.confirmRecord, ledger.TxDisputeRecord: w.disputeRecord,
 		ledger.TxReadRecord: w.readRecord, ledger.TxReadHistory: w.readHistory, ledger.TxReadContent: w.readContent, ledger.TxReadUpload: w.readUpload,
 		ledger.TxRequestAccess: w.requestAccess, ledger.TxGrantAccess: w.grantAccess, ledger.TxDenyAccess: w.denyAccess,
-		ledger.TxOpenRecord: w.openRecord, ledger.TxRevokeGrant: w.revokeGrant, ledger.TxReadRequest: w.readRequest,
+		ledger.TxOpenRecord: w.openRecord, ledger.TxRevokeGrant: w.revokeGrant, ledger.TxChangePolicy: w.changePolicy, ledger.TxWhoCanRead: w.whoCanRead,
+		ledger.TxReadRequest:  w.readRequest,
 		ledger.TxListAccesses: w.listAccesses, ledger.TxReadAccess: w.readAccess, ledger.TxReadRelease: w.readRelease,
 		ledger.TxListUploads: w.listUploads, ledger.TxListRequests: w.listRequests, ledger.TxListGrants: w.listGrants, ledger.TxListAnswers: w.listAnswers,
 		ledger.TxSearchRecords: w.searchRecords, ledger.TxConfirmReplicas: w.confirmReplicas, ledger.TxReadReplicas: w.readReplicas,
@@ -337,6 +338,51 @@ func (w *world) revokeGrant(*testing.T) []cell {
 		cells = append(cells, cell{by: f.patient, call: revoking(f.granted(0)), o: f.granted(0)})
 	}
 	return cells
+}
+
+func (w *world) changePolicy(*testing.T) []cell {
+	do := func(_ *person, o object) call {
+		return call{tx: ledger.TxChangePolicy, argument: ledger.ChangePolicy{RecordVersion: o.about, Policy: narrow()}}
+	}
+	return w.byOwner(product(w.everybody(), w.eachState(), do), do)
+}
+
+func (w *world) whoCanRead(*testing.T) []cell {
+	objects := w.eachState()
+	foreign := slices.IndexFunc(w.owned, func(f *fixture) bool { return f.author.User.MSP != f.patient.User.MSP })
+	objects = append(objects, w.owned[foreign].object, w.shared.object, w.records[1].object, w.records[2].object)
+	cells := product(w.everybody(), objects, func(_ *person, o object) call {
+		return call{tx: ledger.TxWhoCanRead, argument: ledger.WhoCanRead{Record: o.about.Record, Page: all}}
+	})
+	for i, c := range cells {
+		cells[i].look = w.readersAre(c.o)
+	}
+	return cells
+}
+
+// readersAre wants of every grant what the table says of opening with it, and the patient.
+func (w *world) readersAre(o object) func(json.RawMessage) error {
+	return func(result json.RawMessage) error {
+		var list ledger.List[ledger.Reader]
+		if err := json.Unmarshal(result, &list); err != nil {
+			return err
+		}
+		if len(list.Rows) != len(o.grants)+1 || list.Rows[0].Identity.User != o.record.Patient || !list.Rows[0].Decision.Allowed {
+			return fmt.Errorf("%d rows for the patient and %d grants, the first is %+v", len(list.Rows), len(o.grants), list.Rows[0])
+		}
+		for _, row := range list.Rows[1:] {
+			i := slices.IndexFunc(o.grants, func(g ledger.Grant) bool { return g.Grant == row.Grant })
+			if i < 0 || o.grants[i].Grantee.User != row.Identity.User {
+				return fmt.Errorf("grant %s of %s is not one of the record's", row.Grant, row.Identity.User)
+			}
+			about := o
+			about.grant = &o.grants[i]
+			if want := w.table.decide("open", question{row.Identity, about}); row.Decision.Code != want || row.Decision.Allowed != (want == "") {
+				return fmt.Errorf("grant %s of %s: %+v, want %q", row.Grant, row.Identity.User, row.Decision, want)
+			}
+		}
+		return nil
+	}
 }
 
 func (w *world) listAccesses(*testing.T) []cell {

@@ -156,7 +156,7 @@ func (w *world) plan() error {
 			all = append(all, terms{level, wide(), state, later})
 		}
 	}
-	all = append(all, terms{ledger.Low, narrow(), ledger.Registered, later}, terms{ledger.Private, ended(), ledger.Registered, later})
+	all = append(all, terms{ledger.Low, wide(), ledger.Registered, later}, terms{ledger.Private, ended(), ledger.Registered, later})
 	for _, t := range append(all, terms{ledger.Low, wide(), "", later}) {
 		f, err := w.newFixture(w.patient, w.author, t)
 		if err != nil {
@@ -166,7 +166,7 @@ func (w *world) plan() error {
 	}
 	w.free = w.records[len(all)]
 	w.records = w.records[:len(all)]
-	w.shared = w.records[0]
+	w.shared, w.narrowed = w.records[0], w.records[len(all)-2]
 	return w.planCrowd(later)
 }
 
@@ -395,6 +395,14 @@ func (w *world) revoke(ctx context.Context) error {
 
 func revoking(o object) call {
 	return call{tx: ledger.TxRevokeGrant, argument: ledger.RevokeGrant{RecordVersion: o.about, Grant: o.grant.Grant}}
+}
+
+// narrow replaces the policy of one record.
+func (w *world) narrow(ctx context.Context) (err error) {
+	w.narrowed.record, err = commit[ledger.Record](ctx, w, w.patient, call{
+		tx: ledger.TxChangePolicy, argument: ledger.ChangePolicy{RecordVersion: w.narrowed.about, Policy: narrow()},
+	})
+	return err
 }
 
 func denying(request ledger.ID, about ledger.RecordVersion) call {

@@ -186,6 +186,7 @@ func (w *world) routes(t *testing.T) map[string][]probe {
 	for _, o := range append(w.anyRecord(), w.owned[0].object) {
 		record := "/v1/records/" + string(o.about.Record)
 		routes["readRecord"] = append(routes["readRecord"], probe{path: record, want: w.as(ledger.TxReadRecord, o)})
+		routes["whoCanRead"] = append(routes["whoCanRead"], probe{path: record + "/readers", want: w.as(ledger.TxWhoCanRead, o)})
 		routes["readHistory"] = append(routes["readHistory"], probe{path: record + "/versions/1/history", want: w.as(ledger.TxReadHistory, o)})
 		routes["readReplicas"] = append(routes["readReplicas"], probe{path: record + "/versions/1/replicas", want: w.as(ledger.TxReadReplicas, o)})
 		routes["listAccesses"] = append(routes["listAccesses"], probe{path: record + "/accesses", want: w.as(ledger.TxListAccesses, o)})

@@ -25,6 +25,7 @@ func (t table) brokenRules() map[string]func(question) bool {
 		"purpose-of-role": func(q question) bool { return !slices.Contains(t.purposes[q.by.Role], q.purpose) },
 		"policy-end":      func(q question) bool { return past(q.record.Policy.NotAfter) },
 
+		"key":              func(q question) bool { return q.by.User != q.record.Patient },
 		"grant":            func(q question) bool { return q.grant == nil },
 		"grantee":          func(q question) bool { return q.grant.Grantee.User != q.by.User },
 		"grant-revoked":    func(q question) bool { return q.grant.State == "revoked" },

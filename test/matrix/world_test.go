@@ -31,6 +31,7 @@ type world struct {
 	content  content    // of every record: what it is does not matter to the ledger
 	records  []*fixture // of the patient, by the author: every level, state and policy
 	shared   *fixture   // the one of them that all who may ask have asked for
+	narrowed *fixture   // the one whose policy the patient changed
 	free     *fixture   // authorised, not registered
 	owned    []*fixture // of the crowd's patients, by all of the crowd who may be authors
 	unused   []*fixture // authorised for them, not registered
@@ -74,7 +75,7 @@ func build(ctx context.Context, network *networktest.Network) (*world, error) {
 		return nil, err
 	}
 	for _, step := range []func(context.Context) error{
-		w.enrol, w.register, w.authorize, w.fill, w.record, w.ask, w.answer, w.revoke, w.open,
+		w.enrol, w.register, w.authorize, w.fill, w.record, w.ask, w.answer, w.revoke, w.narrow, w.open,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, err

@@ -282,7 +282,7 @@ func TestReleaseIsForTheProxyOfAFreshOpen(t *testing.T) {
 
 	denied := c.open(grant, c.author)
 	c.refused(fault.PermissionDenied, c.gatewayA, ledger.TxReadRelease, ledger.ReadRelease{Record: grant.Record, Open: denied.Open})
-	c.clock = open.Time.Add(maxOpenAge + time.Second)
+	c.clock = open.Time.Add(ledger.MaxOpenAge + time.Second)
 	c.refused(fault.StateConflict, c.gatewayA, ledger.TxReadRelease, q)
 	c.clock = grant.Expiry.Add(-time.Second)
 	late := ledger.ReadRelease{Record: grant.Record, Open: c.open(grant, c.colleague).Open}

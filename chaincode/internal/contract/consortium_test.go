@@ -163,7 +163,12 @@ func (c *consortium) grantFor(request ledger.AccessRequest, by *person) (ledger.
 // grant requests and grants.
 func (c *consortium) grant(u *upload, by *person) ledger.Grant {
 	c.t.Helper()
-	argument, sealed := c.grantFor(c.request(u, by, ledger.Treatment), by)
+	return c.grantOf(u, by, ledger.Treatment)
+}
+
+func (c *consortium) grantOf(u *upload, by *person, purpose ledger.Purpose) ledger.Grant {
+	c.t.Helper()
+	argument, sealed := c.grantFor(c.request(u, by, purpose), by)
 	return must[ledger.Grant](c.world, c.patient, ledger.TxGrantAccess, argument, ledger.TransientFragments, sealed)
 }
 

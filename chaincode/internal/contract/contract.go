@@ -36,6 +36,7 @@ var transactions = map[ledger.Transaction]handler{
 	ledger.TxRevokeGrant:          handle(revokeGrant),
 	ledger.TxAppendSegments:       handle(appendSegments),
 	ledger.TxConfirmReplicas:      handle(confirmReplicas),
+	ledger.TxChangePolicy:         handle(changePolicy),
 
 	ledger.TxReadOrganizations: handle(readOrganizations),
 	ledger.TxReadUser:          handle(readUser),
@@ -54,6 +55,7 @@ var transactions = map[ledger.Transaction]handler{
 	ledger.TxReadAccess:        handle(readAccess),
 	ledger.TxReadRelease:       handle(readRelease),
 	ledger.TxListSegments:      handle(listSegments),
+	ledger.TxWhoCanRead:        handle(whoCanRead),
 }
 
 // Init has nothing to prepare: the ledger starts empty.

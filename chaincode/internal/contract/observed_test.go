@@ -115,6 +115,8 @@ var arguments = map[ledger.Transaction]any{
 	ledger.TxDenyAccess:           ledger.DenyAccess{},
 	ledger.TxOpenRecord:           ledger.OpenRecord{},
 	ledger.TxRevokeGrant:          ledger.RevokeGrant{},
+	ledger.TxChangePolicy:         ledger.ChangePolicy{},
+	ledger.TxWhoCanRead:           ledger.WhoCanRead{},
 	ledger.TxReadOrganizations:    ledger.ReadOrganizations{},
 	ledger.TxReadUser:             ledger.ReadUser{},
 	ledger.TxReadRecord:           ledger.ReadRecord{},

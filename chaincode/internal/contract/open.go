@@ -1,8 +1,6 @@
 package contract
 
 import (
-	"time"
-
 	"github.com/pie-consortium/pie/chaincode/internal/policy"
 	"github.com/pie-consortium/pie/chaincode/internal/state"
 	"github.com/pie-consortium/pie/ledger"
@@ -48,10 +46,6 @@ func openRecord(ctx *state.Context, a ledger.OpenRecord) (ledger.Access, error) 
 	})
 }
 
-// maxOpenAge bounds how long after an open proxies serve it: a lagging proxy's view of
-// a revocation is never staler than this.
-const maxOpenAge = 2 * time.Minute
-
 // readRelease gives a gateway the fragment sealed to its own organisation, for an
 // allowed open that is fresh, under a grant that still holds.
 func readRelease(ctx *state.Context, q ledger.ReadRelease) (ledger.Release, error) {
@@ -65,8 +59,8 @@ func readRelease(ctx *state.Context, q ledger.ReadRelease) (ledger.Release, erro
 	if err := access.Decision.Err(); err != nil {
 		return ledger.Release{}, err
 	}
-	if ctx.Now.Sub(access.Time).Abs() > maxOpenAge {
-		return ledger.Release{}, fault.New(fault.StateConflict, "open %s is older than %s; open the record again", q.Open, maxOpenAge)
+	if ctx.Now.Sub(access.Time).Abs() > ledger.MaxOpenAge {
+		return ledger.Release{}, fault.New(fault.StateConflict, "open %s is older than %s; open the record again", q.Open, ledger.MaxOpenAge)
 	}
 	record, err := state.Records.Get(ctx, recordKey(access.Record, access.Version)...)
 	if err != nil {
@@ -154,7 +148,5 @@ func readAccess(ctx *state.Context, q ledger.ReadAccess) (ledger.Access, error) 
 // mayAudit lets a record's patient and author see who opened it, and the privacy
 // officers of their hospitals.
 func mayAudit(reader ledger.Identity, record ledger.Record) bool {
-	officer := reader.Role == ledger.PrivacyOfficer &&
-		(reader.User.MSP == record.Patient.MSP || reader.User.MSP == record.Author.MSP)
-	return officer || reader.User == record.Patient || reader.User == record.Author
+	return officerOf(record, reader) || reader.User == record.Patient || reader.User == record.Author
 }

@@ -67,6 +67,7 @@ func repeatedRegistration(ctx *state.Context, record ledger.Record, summary ledg
 		return record, err
 	}
 	record.State, record.Registered, record.Reason = old.State, old.Registered, old.Reason
+	record.Policy, record.Level = old.Policy, old.Level // what the patient made of it since
 	sameSummary, err := state.SummaryRows.Holds(ctx, summary, summary.Salt, key...)
 	if err != nil {
 		return record, err
@@ -196,16 +197,7 @@ func readRecord(ctx *state.Context, q ledger.ReadRecord) (ledger.RecordView, err
 	if err != nil {
 		return ledger.RecordView{}, err
 	}
-	if q.Version == 0 {
-		versions, err := state.Records.All(ctx, string(q.Record))
-		if err != nil {
-			return ledger.RecordView{}, err
-		}
-		for _, version := range versions {
-			q.Version = max(q.Version, version.Version)
-		}
-	}
-	record, err := state.Records.Get(ctx, recordKey(q.Record, q.Version)...)
+	record, err := recordVersion(ctx, q.Record, q.Version)
 	if err != nil {
 		return ledger.RecordView{}, err
 	}
@@ -214,6 +206,20 @@ func readRecord(ctx *state.Context, q ledger.ReadRecord) (ledger.RecordView, err
 		return ledger.RecordView{}, err
 	}
 	return viewRecord(ctx, record)
+}
+
+// recordVersion reads one version, the newest for version 0. It works in queries only.
+func recordVersion(ctx *state.Context, id ledger.ID, version int) (ledger.Record, error) {
+	if version == 0 {
+		versions, err := state.Records.All(ctx, string(id))
+		if err != nil {
+			return ledger.Record{}, err
+		}
+		for _, row := range versions {
+			version = max(version, row.Version)
+		}
+	}
+	return state.Records.Get(ctx, recordKey(id, version)...)
 }
 
 // viewRecord adds to a record its key statement and, for gateways alone, what it is

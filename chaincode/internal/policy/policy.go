@@ -15,11 +15,12 @@ import (
 type Action string
 
 // The actions. Discovering shows that a record exists and what it is about;
-// requesting asks the patient; opening needs a grant.
+// requesting asks the patient; opening needs a grant, or the record's key.
 const (
 	Discover Action = "discover"
 	Request  Action = "request"
 	Open     Action = "open"
+	OpenOwn  Action = "open-own"
 )
 
 // Question is everything a decision depends on.
@@ -68,6 +69,7 @@ var (
 	grantee    = rule{"grantee", fault.PermissionDenied, func(q Question) bool { return !q.Grant.Grantee.Includes(q.Identity) }}
 	notRevoked = rule{"grant-revoked", fault.ConsentRevoked, func(q Question) bool { return q.Grant.State == ledger.Revoked }}
 	active     = rule{"grant-not-active", fault.StateConflict, func(q Question) bool { return q.Grant.State != ledger.Active }}
+	keyHolder  = rule{"key", fault.PermissionDenied, func(q Question) bool { return !q.Record.MayIssue(q.Identity.User) }}
 	unexpired  = rule{"grant-end", fault.ConsentExpired, func(q Question) bool { return !q.Now.Before(q.Grant.Expiry) }}
 )
 
@@ -75,6 +77,7 @@ var rules = map[Action][]rule{
 	Discover: {notErased, insurersAsk, roleListed, memberOf, cleared, inTime},
 	Request:  {notErased, notSuperseded, notDisputed, roleListed, memberOf, cleared, purposeListed, purposeOfRole, inTime},
 	Open:     {notErased, notSuperseded, notDisputed, grantee, notRevoked, active, unexpired, cleared, inTime},
+	OpenOwn:  {notErased, notSuperseded, keyHolder},
 }
 
 // Decide answers the question. An allowed decision names the rule that allowed.
@@ -91,10 +94,20 @@ func Decide(q Question) ledger.Decision {
 			return ledger.Decision{Code: r.code, Rule: r.name}
 		}
 	}
-	if q.Action == Open {
-		return ledger.Decision{Allowed: true, Rule: "grant"}
+	return ledger.Decision{Allowed: true, Rule: allowing(q)}
+}
+
+// allowing is the rule that an allowed decision names.
+func allowing(q Question) string {
+	switch {
+	case q.Action == Open:
+		return "grant"
+	case q.Action == OpenOwn && q.Identity.User == q.Record.Patient:
+		return "patient"
+	case q.Action == OpenOwn:
+		return "author"
 	}
-	return ledger.Decision{Allowed: true, Rule: "policy"}
+	return "policy"
 }
 
 // involved are the patient, the author, and the members' gateways, whose peers hold

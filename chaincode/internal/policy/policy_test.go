@@ -167,6 +167,31 @@ func TestThoseInvolvedDiscoverAlways(t *testing.T) {
 	}
 }
 
+func TestTheKeyOpensWithoutAGrant(t *testing.T) {
+	for name, test := range map[string]struct {
+		user       ledger.UserID
+		state      ledger.RecordState
+		unattended bool
+		rule       string
+		allowed    bool
+	}{
+		"the patient":                      {patient, ledger.Confirmed, false, "patient", true},
+		"the patient who disputes":         {patient, ledger.Disputed, false, "patient", true},
+		"the patient of an old version":    {patient, ledger.Superseded, false, "superseded", false},
+		"the patient of an erased one":     {patient, ledger.ErasedRow, false, "erased", false},
+		"the author":                       {author, ledger.Confirmed, false, "key", false},
+		"the author who made the key":      {author, ledger.Confirmed, true, "author", true},
+		"the patient of an unattended one": {patient, ledger.Confirmed, true, "patient", true},
+		"somebody else":                    {ledger.UserID{MSP: "HospitalB", Pseudonym: "patient"}, ledger.Confirmed, true, "key", false},
+	} {
+		q := Question{Action: OpenOwn, Identity: ledger.Identity{User: test.user}, Now: now,
+			Record: ledger.Record{Patient: patient, Author: author, State: test.state, Unattended: test.unattended, Level: ledger.Private}}
+		if got := Decide(q); got.Rule != test.rule || got.Allowed != test.allowed {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}
+
 func TestUnknownActionIsRefused(t *testing.T) {
 	if got := Decide(Question{Action: "erase"}); got.Allowed {
 		t.Errorf("%+v", got)

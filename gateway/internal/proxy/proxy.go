@@ -47,6 +47,9 @@ func (p *Proxy) Reencrypt(ctx context.Context, jws string) (string, error) {
 	if release.Access.User.User != request.caller.User || release.Access.Certificate != request.certificate {
 		return "", fault.New(fault.PermissionDenied, "the request must be signed with the key that opened the record")
 	}
+	if err := p.inTime(release); err != nil {
+		return "", err
+	}
 	answer, err := p.reencrypt(release)
 	if err != nil {
 		return "", err
@@ -81,6 +84,19 @@ func (p *Proxy) authenticate(jws string) (request, error) {
 		return request{}, err
 	}
 	return request{asked, caller, trust.CertificateDigest(certificate)}, nil
+}
+
+// inTime asks again, by the proxy's own clock, what the peer asked by the time that it was
+// told: its answer may have been long on the way.
+func (p *Proxy) inTime(release ledger.Release) error {
+	now := p.Now()
+	if !now.Before(release.Grant.Expiry) {
+		return fault.New(fault.ConsentExpired, "grant %s has ended", release.Grant.Grant)
+	}
+	if now.Sub(release.Access.Time).Abs() > ledger.MaxOpenAge {
+		return fault.New(fault.StateConflict, "open %s is older than %s; open the record again", release.Access.Open, ledger.MaxOpenAge)
+	}
+	return nil
 }
 
 // reencrypt uses the fragment for all that is released, and says what that is.

@@ -104,9 +104,9 @@ func (s *scene) granted() ledger.Release {
 		Record: ledger.Record{Record: record, Version: 1, Patient: patient, Capsule: capsule.Bytes(), SHA256: ledger.Digest{1}, Commitment: ledger.Digest{2}},
 		Grant: ledger.Grant{
 			Grant: grant, Record: record, Version: 1, Patient: patient, Issuer: patient, Grantee: ledger.PersonSubject(grantee),
-			Fragments: ledger.Fragments{ReceivingKey: ledger.DigestOf(receiving)},
+			Expiry: s.now.Add(time.Hour), Fragments: ledger.Fragments{ReceivingKey: ledger.DigestOf(receiving)},
 		},
-		Access:       ledger.Access{Open: openID, User: ledger.Identity{User: grantee}, Certificate: trust.CertificateDigest(s.physician.Certificate)},
+		Access:       ledger.Access{Open: openID, Time: s.now, User: ledger.Identity{User: grantee}, Certificate: trust.CertificateDigest(s.physician.Certificate)},
 		RecordKey:    s.state(s.patient, trust.KeyStatement{Kind: ledger.RecordKey, Key: s.delegating.PublicKey().Bytes(), User: patient, Record: record, Version: 1}),
 		VerifyingKey: s.state(s.patient, trust.KeyStatement{Kind: ledger.VerifyingKey, Key: s.verifying.PublicKey().Bytes(), User: patient}),
 		ReceivingKey: s.state(s.physician, trust.KeyStatement{Kind: ledger.ReceivingKey, Key: receiving, User: grantee}),
@@ -184,6 +184,9 @@ func TestReencryptRefuses(t *testing.T) {
 				return ledger.Release{}, fault.New(fault.ConsentRevoked, "revoked")
 			}
 		}, fault.ConsentRevoked},
+		"a grant that ends now by the own clock":   {func(s *scene) { s.release.Grant.Expiry = s.now }, fault.ConsentExpired},
+		"an open that is too old by the own clock": {func(s *scene) { s.release.Access.Time = s.now.Add(-ledger.MaxOpenAge - time.Second) }, fault.StateConflict},
+		"an open from the future":                  {func(s *scene) { s.release.Access.Time = s.now.Add(ledger.MaxOpenAge + time.Second) }, fault.StateConflict},
 
 		"a fragment for another channel":   {func(s *scene) { s.sealed.Channel = "other" }, fault.FragmentInvalid},
 		"a fragment for another record":    {func(s *scene) { s.sealed.Record = ledger.NewID() }, fault.FragmentInvalid},

@@ -110,6 +110,14 @@ func (a *API) ReadReceipt(ctx context.Context, request ReadReceiptRequestObject)
 	return ReadReceipt200ApplicationOctetStreamResponse{Body: bytes.NewReader(block), ContentLength: int64(len(block))}, err
 }
 
+// WhoCanRead lists who could open a record version now.
+func (a *API) WhoCanRead(ctx context.Context, request WhoCanReadRequestObject) (WhoCanReadResponseObject, error) {
+	p := request.Params
+	query := &ledger.WhoCanRead{OnBehalf: onBehalf(ctx), Record: request.Record, Version: optional(p.Version)}
+	readers, err := list[ledger.Reader](ctx, a, lister{ledger.TxWhoCanRead, query, &query.Page}, p.Limit, p.Bookmark)
+	return WhoCanRead200JSONResponse(readers), err
+}
+
 // ReadHistory reads what a record version was.
 func (a *API) ReadHistory(ctx context.Context, request ReadHistoryRequestObject) (ReadHistoryResponseObject, error) {
 	history, err := read[ledger.List[ledger.HistoryEntry]](ctx, a, ledger.TxReadHistory, ledger.ReadHistory{

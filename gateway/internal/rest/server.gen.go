@@ -54,6 +54,9 @@ type ServerInterface interface {
 	// AddContent Put a record's ciphertext on the hospital's IPFS node, pinned
 	// (POST /v1/records/{record}/content)
 	AddContent(c *gin.Context, record PathRecord)
+	// WhoCanRead Who could open a record version now, and by which rule, for its patient and privacy officers
+	// (GET /v1/records/{record}/readers)
+	WhoCanRead(c *gin.Context, record PathRecord, params WhoCanReadParams)
 	// ReadUpload What a patient authorised for one record, for the patient and the author
 	// (GET /v1/records/{record}/upload)
 	ReadUpload(c *gin.Context, record PathRecord)
@@ -494,6 +497,58 @@ func (siw *ServerInterfaceWrapper) AddContent(c *gin.Context) {
 	}
 
 	siw.Handler.AddContent(c, record)
+}
+
+// WhoCanRead operation middleware
+func (siw *ServerInterfaceWrapper) WhoCanRead(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "record" -------------
+	var record PathRecord
+
+	err = runtime.BindStyledParameterWithOptions("simple", "record", c.Param("record"), &record, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter record: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params WhoCanReadParams
+
+	// ------------- Optional query parameter "version" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "version", c.Request.URL.Query(), &params.Version, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter version: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", c.Request.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter limit: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "bookmark" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "bookmark", c.Request.URL.Query(), &params.Bookmark, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter bookmark: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.WhoCanRead(c, record, params)
 }
 
 // ReadUpload operation middleware
@@ -1014,6 +1069,7 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.GET(options.BaseURL+"/v1/records/:record", wrapper.ReadRecord)
 	router.GET(options.BaseURL+"/v1/records/:record/accesses", wrapper.ListAccesses)
 	router.GET(options.BaseURL+"/v1/records/:record/accesses/:transactionID/receipt", wrapper.ReadReceipt)
+	router.GET(options.BaseURL+"/v1/records/:record/readers", wrapper.WhoCanRead)
 	router.GET(options.BaseURL+"/v1/records/:record/versions/:version/history", wrapper.ReadHistory)
 	router.GET(options.BaseURL+"/v1/records/:record/versions/:version/segments", wrapper.ListSegments)
 	router.GET(options.BaseURL+"/v1/records/:record/versions/:version/replicas", wrapper.ReadReplicas)
@@ -1506,6 +1562,46 @@ type AddContentdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response AddContentdefaultApplicationProblemPlusJSONResponse) VisitAddContentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type WhoCanReadRequestObject struct {
+	Record PathRecord `json:"record"`
+	Params WhoCanReadParams
+}
+
+type WhoCanReadResponseObject interface {
+	VisitWhoCanReadResponse(w http.ResponseWriter) error
+}
+
+type WhoCanRead200JSONResponse ReaderList
+
+func (response WhoCanRead200JSONResponse) VisitWhoCanReadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type WhoCanReaddefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response WhoCanReaddefaultApplicationProblemPlusJSONResponse) VisitWhoCanReadResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -2155,6 +2251,9 @@ type StrictServerInterface interface {
 	// AddContent Put a record's ciphertext on the hospital's IPFS node, pinned
 	// (POST /v1/records/{record}/content)
 	AddContent(ctx context.Context, request AddContentRequestObject) (AddContentResponseObject, error)
+	// WhoCanRead Who could open a record version now, and by which rule, for its patient and privacy officers
+	// (GET /v1/records/{record}/readers)
+	WhoCanRead(ctx context.Context, request WhoCanReadRequestObject) (WhoCanReadResponseObject, error)
 	// ReadUpload What a patient authorised for one record, for the patient and the author
 	// (GET /v1/records/{record}/upload)
 	ReadUpload(ctx context.Context, request ReadUploadRequestObject) (ReadUploadResponseObject, error)
@@ -2574,6 +2673,33 @@ func (sh *strictHandler) AddContent(ctx *gin.Context, record PathRecord) {
 		sh.options.HandlerErrorFunc(ctx, err)
 	} else if validResponse, ok := response.(AddContentResponseObject); ok {
 		if err := validResponse.VisitAddContentResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// WhoCanRead operation middleware
+func (sh *strictHandler) WhoCanRead(ctx *gin.Context, record PathRecord, params WhoCanReadParams) {
+	var request WhoCanReadRequestObject
+
+	request.Record = record
+	request.Params = params
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.WhoCanRead(ctx, request.(WhoCanReadRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "WhoCanRead")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(WhoCanReadResponseObject); ok {
+		if err := validResponse.VisitWhoCanReadResponse(ctx.Writer); err != nil {
 			sh.options.ResponseErrorHandlerFunc(ctx, err)
 		}
 	} else if response != nil {
