@@ -2,7 +2,7 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -36,7 +36,7 @@ type gateway struct {
 	config   *config.Config
 	bundle   *trust.Bundle
 	signer   *trust.Signer
-	tls      *tls.Config
+	tls      *config.Served
 	log      *slog.Logger
 	registry *prometheus.Registry
 
@@ -73,7 +73,7 @@ func (g *gateway) loadTrust() error {
 	if g.signer, err = g.config.Identity.Signer(); err != nil {
 		return fmt.Errorf("gateway identity: %w", err)
 	}
-	if g.tls, err = g.config.TLS.Server(); err != nil {
+	if g.tls, err = g.config.TLS.Serve(g.log); err != nil {
 		return err
 	}
 	identity, err := g.bundle.Identify(g.signer.Certificate, time.Now())
@@ -137,7 +137,7 @@ func (g *gateway) buildAPI() error {
 	authority := auth.New(g.config.URL, g.bundle, g.signer)
 	authority.Revoked = g.revoked
 	api := &rest.API{
-		Bookmarks: bookmarks,
+		Bookmarks: bookmarks, Origins: g.config.Origins,
 		Authority: authority,
 		CA:        ca, Peer: g.peer, Node: g.node, Pins: g.pins, Recent: g.recent, Log: g.log, Requests: requests, Now: time.Now,
 		Proxy: &proxy.Proxy{
@@ -175,8 +175,8 @@ func (g *gateway) checks() health.Checks {
 		"events":         g.replicas.Ready,
 		"proxyKey":       g.registration.Ready,
 		"revocations":    g.revoked.Ready,
-		"certificate":    health.Unexpired(g.signer.Certificate, time.Now),
-		"tlsCertificate": health.Unexpired(g.tls.Certificates[0].Leaf, time.Now),
+		"certificate":    health.Unexpired(func() *x509.Certificate { return g.signer.Certificate }, time.Now),
+		"tlsCertificate": health.Unexpired(g.tls.Leaf, time.Now),
 	}
 }
 

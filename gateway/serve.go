@@ -52,7 +52,7 @@ func (g *gateway) serve(ctx context.Context) error {
 }
 
 func (g *gateway) listen(ctx context.Context) (net.Listener, error) {
-	settings := g.tls.Clone()
+	settings := g.tls.TLS()
 	settings.NextProtos = []string{"h2", "http/1.1"}
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", g.config.Listen)
 	if err != nil {

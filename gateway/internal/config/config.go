@@ -18,19 +18,20 @@ import (
 
 // Config is the configuration of one gateway.
 type Config struct {
-	MSP        string  `yaml:"msp"`        // the hospital's
-	URL        string  `yaml:"url"`        // by which clients know this gateway; the audience of tokens
-	Listen     string  `yaml:"listen"`     // host:port of the REST API, TLS
-	Operations string  `yaml:"operations"` // host:port of health, metrics and profiles, for the hospital only
-	Channel    string  `yaml:"channel"`
-	Chaincode  string  `yaml:"chaincode"`
-	Data       string  `yaml:"data"`  // folder for proxy key, event checkpoint, pending replicas and notes of pins; losing it costs the proxy key
-	Trust      string  `yaml:"trust"` // file: the consortium's trust bundle, JSON
-	TLS        KeyPair `yaml:"tls"`
-	Identity   KeyPair `yaml:"identity"` // of role gateway
-	Peer       Peer    `yaml:"peer"`
-	CA         CA      `yaml:"ca"`
-	IPFS       IPFS    `yaml:"ipfs"`
+	MSP        string   `yaml:"msp"`        // the hospital's
+	URL        string   `yaml:"url"`        // by which clients know this gateway; the audience of tokens
+	Listen     string   `yaml:"listen"`     // host:port of the REST API, TLS
+	Operations string   `yaml:"operations"` // host:port of health, metrics and profiles, for the hospital only
+	Channel    string   `yaml:"channel"`
+	Chaincode  string   `yaml:"chaincode"`
+	Origins    []string `yaml:"origins"` // of apps in browsers that may call, such as https://app.example; none when empty
+	Data       string   `yaml:"data"`    // folder for proxy key, event checkpoint, pending replicas and notes of pins; losing it costs the proxy key
+	Trust      string   `yaml:"trust"`   // file: the consortium's trust bundle, JSON
+	TLS        KeyPair  `yaml:"tls"`
+	Identity   KeyPair  `yaml:"identity"` // of role gateway
+	Peer       Peer     `yaml:"peer"`
+	CA         CA       `yaml:"ca"`
+	IPFS       IPFS     `yaml:"ipfs"`
 }
 
 // KeyPair names the files of a certificate and its private key, PEM.
@@ -79,6 +80,7 @@ func (c *Config) validate() error {
 		address("listen", c.Listen), address("operations", c.Operations), address("peer.address", c.Peer.Address),
 		readable("trust", c.Trust), readable("peer.tlsRoot", c.Peer.TLSRoot), readable("ca.tlsRoot", c.CA.TLSRoot),
 		readable("tls.certificate", c.TLS.Certificate), readable("identity.certificate", c.Identity.Certificate),
+		origins(c.Origins),
 		secret("tls.key", c.TLS.Key), secret("identity.key", c.Identity.Key),
 	)
 }
@@ -101,6 +103,14 @@ func baseURL(field, value string, schemes ...string) error {
 		}
 	}
 	return fmt.Errorf("%s must begin with %s://", field, schemes[0])
+}
+
+func origins(values []string) error {
+	var errs []error
+	for i, value := range values {
+		errs = append(errs, baseURL(fmt.Sprintf("origins[%d]", i), value, "https", "http"))
+	}
+	return errors.Join(errs...)
 }
 
 func address(field, value string) error {

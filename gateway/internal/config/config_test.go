@@ -72,13 +72,13 @@ func TestLoadReportsEverythingAtOnce(t *testing.T) {
 	path := write(t, func(text string) string {
 		return strings.NewReplacer("msp: HospitalA", "msp: ''", "url: https://127.77.0.15:8443", "url: http://127.77.0.15:8443/path",
 			"listen: 127.77.0.15:8443", "listen: 8443", "http://127.77.0.13:5001", "ftp://127.77.0.13",
-			"trust.json", "missing.json").Replace(text)
+			"chaincode: pie\n", "chaincode: pie\norigins: [app.example]\n", "trust.json", "missing.json").Replace(text)
 	})
 	_, err := config.Load(path)
 	if err == nil {
 		t.Fatal("accepted")
 	}
-	for _, field := range []string{"msp", "url", "listen", "ipfs.api", "trust"} {
+	for _, field := range []string{"msp", "url", "listen", "origins[0]", "ipfs.api", "trust"} {
 		if !strings.Contains(err.Error(), "\n"+field) {
 			t.Errorf("%s is not reported in %v", field, err)
 		}

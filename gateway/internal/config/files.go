@@ -2,7 +2,6 @@ package config
 
 import (
 	"crypto/ecdsa"
-	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
@@ -49,15 +48,6 @@ func readKey(path string) (*ecdsa.PrivateKey, error) {
 		return nil, fmt.Errorf("%s: not an ECDSA key", path)
 	}
 	return key, nil
-}
-
-// Server reads the pair for a TLS 1.3 server.
-func (p KeyPair) Server() (*tls.Config, error) {
-	pair, err := tls.LoadX509KeyPair(p.Certificate, p.Key)
-	if err != nil {
-		return nil, fmt.Errorf("TLS certificate and key: %w", err)
-	}
-	return &tls.Config{MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{pair}}, nil
 }
 
 // Roots reads PEM certificates that vouch for a TLS server.

@@ -57,9 +57,10 @@ func (c Checks) run(ctx context.Context) map[string]string {
 	return report
 }
 
-// Unexpired checks that a certificate still holds; now is the clock.
-func Unexpired(certificate *x509.Certificate, now func() time.Time) func(context.Context) error {
+// Unexpired checks that the certificate in use still holds; now is the clock.
+func Unexpired(used func() *x509.Certificate, now func() time.Time) func(context.Context) error {
 	return func(context.Context) error {
+		certificate := used()
 		if end := certificate.NotAfter; now().After(end) {
 			return fmt.Errorf("the certificate of %s expired on %s; renew it", certificate.Subject.CommonName, end.UTC().Format(time.RFC3339))
 		}

@@ -2,6 +2,7 @@ package health_test
 
 import (
 	"context"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"net/http/httptest"
@@ -50,7 +51,7 @@ func TestUnexpired(t *testing.T) {
 	certificate := testpki.New(t, "HospitalA").Issue("gateway", ledger.Gateway, "").Certificate
 	for end, holds := range map[time.Duration]bool{-time.Second: true, time.Second: false} {
 		now := func() time.Time { return certificate.NotAfter.Add(end) }
-		if err := health.Unexpired(certificate, now)(t.Context()); (err == nil) != holds {
+		if err := health.Unexpired(func() *x509.Certificate { return certificate }, now)(t.Context()); (err == nil) != holds {
 			t.Errorf("%s after its end: %v", end, err)
 		}
 	}

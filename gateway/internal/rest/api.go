@@ -42,6 +42,7 @@ type API struct {
 	Recent    *content.Recent // what the node was given through this gateway
 	Proxy     *proxy.Proxy
 	Bookmarks *Bookmarks
+	Origins   []string // of apps in browsers that may call
 
 	Log      *slog.Logger
 	Requests *telemetry.Requests
@@ -75,7 +76,11 @@ func (a *API) engine() (*gin.Engine, error) {
 	engine.ContextWithFallback = true
 	engine.HandleMethodNotAllowed = true
 	engine.RedirectTrailingSlash = false
-	engine.Use(a.observe, gate.pass)
+	engine.Use(a.observe)
+	if len(a.Origins) > 0 {
+		engine.Use(allowOrigins(a.Origins))
+	}
+	engine.Use(compress(), gate.pass, revalidate)
 	RegisterHandlersWithOptions(engine, NewStrictHandlerWithOptions(a, nil, StrictGinServerOptions{
 		RequestErrorHandlerFunc:  refuse,
 		HandlerErrorFunc:         fail,

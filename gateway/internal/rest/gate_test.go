@@ -64,6 +64,7 @@ func newFixture(t *testing.T) *fixture {
 		Authority: authority,
 		Pins:      kept,
 		Recent:    content.NewRecent(),
+		Origins:   []string{origin},
 		Log:       slog.New(slog.NewJSONHandler(f.log, nil)), Requests: requests, Now: clock,
 	}
 	if f.engine, err = f.api.engine(); err != nil {

@@ -51,28 +51,3 @@ func TestPageShowsEveryOperationAndType(t *testing.T) {
 		}
 	}
 }
-
-// The routes are the document's, and no other.
-func TestRoutesAreTheDocuments(t *testing.T) {
-	f := newFixture(t)
-	document, err := openapi3.NewLoader().LoadFromData(api.Document)
-	if err != nil {
-		t.Fatal(err)
-	}
-	described := map[string]bool{}
-	for path, item := range document.Paths.Map() {
-		for method := range item.Operations() {
-			described[method+" "+strings.NewReplacer("{", ":", "}", "").Replace(path)] = true
-		}
-	}
-	for _, route := range f.engine.Routes() {
-		if name := route.Method + " " + route.Path; !described[name] {
-			t.Errorf("the document lacks %s", name)
-		} else {
-			delete(described, name)
-		}
-	}
-	for name := range described {
-		t.Errorf("nothing serves %s", name)
-	}
-}

@@ -43,6 +43,9 @@ type Organization struct {
 	IPFS string `yaml:"ipfs,omitempty"`
 	// Gateway is the host of the gateway.
 	Gateway string `yaml:"gateway,omitempty"`
+	// Origins are those of apps in browsers that may call the gateway, such as
+	// https://app.example.
+	Origins []string `yaml:"origins,omitempty"`
 }
 
 // Load reads and checks the file at path. The error names every violation, not

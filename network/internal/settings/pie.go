@@ -89,6 +89,7 @@ func (t *Table) gateway(n *Node) {
 		"operations": n.private(operationsPort),
 		"channel":    t.consortium.Channel,
 		"chaincode":  t.consortium.Chaincode,
+		"origins":    organization.Origins,
 		"data":       n.file("state"),
 		"trust":      n.Trust(),
 		"tls":        map[string]any{"certificate": n.file("tls", "cert.pem"), "key": n.file("tls", "key.pem")},

@@ -150,7 +150,8 @@ func TestGatewayConfiguration(t *testing.T) {
 			URL     string
 			TLSRoot string `yaml:"tlsRoot"`
 		}
-		IPFS struct{ API string }
+		IPFS    struct{ API string }
+		Origins []string
 	}
 	if err := yaml.UnmarshalWithOptions(text, &configuration, yaml.Strict()); err != nil {
 		t.Fatal(err)
