@@ -12,12 +12,14 @@ const MaxOpenAge = 2 * time.Minute
 const (
 	maxOrganizations = 16
 	maxListed        = 16
-	maxSlots         = 32
 	maxText          = 128     // bytes of a name or code
 	maxStatement     = 6 << 10 // bytes of a key statement or card; a proxy key alone is 2 KB
 	maxSealed        = 4 << 10 // bytes of one sealed key fragment
 
 	capsuleSize = 98 // bytes of an Umbral capsule: E, V, s
+
+	// MaxSlots is how many slots one authorisation opens at most.
+	MaxSlots = 32
 
 	// MaxContent is the largest ciphertext, in bytes.
 	MaxContent = 64 << 30

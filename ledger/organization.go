@@ -53,4 +53,5 @@ const (
 	TransientFragments = "fragments" // []SealedFragment
 	TransientSummary   = "summary"   // Summary
 	TransientProfile   = "profile"   // Profile
+	TransientCustody   = "custody"   // Custody
 )

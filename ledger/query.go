@@ -110,14 +110,16 @@ func (q SearchRecords) Validate() error {
 	return q.Page.Validate()
 }
 
-// ListUploads lists the slots addressed to the reader, or the reader's own as a
-// patient. Result: List[Upload].
+// ListUploads lists the slots addressed to the reader or their department, or the
+// reader's own as a patient. With FreeOf it lists only those of one patient that nobody
+// has used yet. Result: List[Upload].
 type ListUploads struct {
 	OnBehalf
 	Page
+	FreeOf UserID `json:"freeOf,omitzero"`
 }
 
-// Validate checks the page.
+// Validate checks the page; the patient's name is checked when it is read.
 func (q ListUploads) Validate() error { return q.Page.Validate() }
 
 // ListRequests lists a patient's requests to answer, or the requests that the

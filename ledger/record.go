@@ -52,6 +52,7 @@ type Record struct {
 	Author     UserID      `json:"author"`
 	Unattended bool        `json:"unattended,omitempty"` // registered without the patient: the author stated the record key
 	Stream     bool        `json:"stream,omitempty"`     // the content is in segments, and what follows of one is empty
+	Custody    Digest      `json:"custody,omitzero"`     // of an unattended record's sealed secret
 	Registered time.Time   `json:"registered"`
 	CID        string      `json:"cid,omitempty"`       // of the ciphertext, CIDv1
 	SHA256     Digest      `json:"sha256,omitzero"`     // of the ciphertext
@@ -119,8 +120,9 @@ type Upload struct {
 	Author     Subject   `json:"author"`
 	Stream     bool      `json:"stream,omitempty"` // of segments
 	Policy     Policy    `json:"policy"`
-	RecordKey  string    `json:"recordKey"` // key statement, JWS
-	Grant      ID        `json:"grant"`     // the author's own, active once the record is registered
+	RecordKey  string    `json:"recordKey"`       // key statement, JWS
+	Grant      ID        `json:"grant,omitempty"` // the author's own, active once the record is registered; a department has none
 	Authorized time.Time `json:"authorized"`
-	Used       bool      `json:"used"` // a record has been registered
+	Expiry     time.Time `json:"expiry"` // no record is registered afterwards
+	Used       bool      `json:"used"`   // a record has been registered
 }

@@ -18,6 +18,7 @@ const (
 	TxRegisterUser         Transaction = "RegisterUser"
 	TxAuthorizeUpload      Transaction = "AuthorizeUpload"
 	TxRegisterRecord       Transaction = "RegisterRecord"
+	TxRegisterUnattended   Transaction = "RegisterUnattended"
 	TxConfirmRecord        Transaction = "ConfirmRecord"
 	TxDisputeRecord        Transaction = "DisputeRecord"
 	TxRequestAccess        Transaction = "RequestAccess"
@@ -50,13 +51,14 @@ const (
 	TxListSegments      Transaction = "ListSegments"
 	TxReadReplicas      Transaction = "ReadReplicas"
 	TxWhoCanRead        Transaction = "WhoCanRead"
+	TxReadCustody       Transaction = "ReadCustody"
 )
 
 // Writes reports whether the transaction changes the ledger. What only reads is never
 // submitted: a block would keep its answer.
 func (t Transaction) Writes() bool {
 	switch t {
-	case TxRegisterOrganization, TxRegisterUser, TxAuthorizeUpload, TxRegisterRecord, TxConfirmRecord,
+	case TxRegisterOrganization, TxRegisterUser, TxAuthorizeUpload, TxRegisterRecord, TxRegisterUnattended, TxConfirmRecord,
 		TxDisputeRecord, TxRequestAccess, TxGrantAccess, TxDenyAccess, TxOpenRecord,
 		TxRevokeGrant, TxAppendSegments, TxConfirmReplicas, TxChangePolicy:
 		return true
@@ -120,27 +122,28 @@ type AuthorizeUpload struct {
 	Slots []Slot `json:"slots"`
 }
 
-// Slot is what a patient authorises for one record: its key, who writes it, what
-// may become of it, and the author's own grant.
+// Slot is what a patient authorises for one record: its key, who writes it, what may
+// become of it, and the author's own grant. A department has no receiving key, so a slot
+// for one comes without grant and fragments: who uses it asks the patient to open it.
 type Slot struct {
 	Record    ID        `json:"record"`
 	RecordKey string    `json:"recordKey"` // key statement, JWS
 	Author    Subject   `json:"author"`
 	Stream    bool      `json:"stream,omitempty"` // segments will be appended; else one content is registered
 	Policy    Policy    `json:"policy"`
-	Grant     ID        `json:"grant"`
-	Expiry    time.Time `json:"expiry"` // of the author's grant
-	Fragments Fragments `json:"fragments"`
+	Expiry    time.Time `json:"expiry"` // of the slot, and of the author's grant
+	Grant     ID        `json:"grant,omitempty"`
+	Fragments Fragments `json:"fragments,omitzero"`
 }
 
 // Validate checks every slot and that no record stands in two.
 func (a AuthorizeUpload) Validate() error {
-	if len(a.Slots) == 0 || len(a.Slots) > maxSlots {
-		return fault.New(fault.InvalidArgument, "an upload has 1 to %d slots", maxSlots)
+	if len(a.Slots) == 0 || len(a.Slots) > MaxSlots {
+		return fault.New(fault.InvalidArgument, "an upload has 1 to %d slots", MaxSlots)
 	}
 	seen := map[ID]bool{}
 	for _, slot := range a.Slots {
-		if seen[slot.Record] || seen[slot.Grant] {
+		if seen[slot.Record] || slot.Grant != "" && seen[slot.Grant] {
 			return fault.New(fault.InvalidArgument, "a record or grant stands in two slots")
 		}
 		seen[slot.Record], seen[slot.Grant] = true, true
@@ -156,8 +159,18 @@ func (s Slot) Validate() error {
 	if s.Stream && s.Author.Kind != Person {
 		return fault.New(fault.InvalidArgument, "the author of a stream is a person")
 	}
-	return firstError(s.Record.Validate(), s.Grant.Validate(), s.Author.Validate(), s.Policy.Validate(),
-		s.Fragments.Validate(), statementSize(s.RecordKey), present(s.Expiry, "expiry"))
+	return firstError(s.Record.Validate(), s.Author.Validate(), s.Policy.Validate(),
+		statementSize(s.RecordKey), present(s.Expiry, "expiry"), s.validateGrant())
+}
+
+func (s Slot) validateGrant() error {
+	if s.Author.Kind != Department {
+		return firstError(s.Grant.Validate(), s.Fragments.Validate())
+	}
+	if s.Grant != "" || len(s.Fragments.Proxies) > 0 {
+		return fault.New(fault.InvalidArgument, "a department has no receiving key, so its slot comes without a grant")
+	}
+	return nil
 }
 
 func present(t time.Time, name string) error {

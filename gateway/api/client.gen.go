@@ -185,7 +185,9 @@ type ClientInterface interface {
 	// AddContentWithBody Put a record's ciphertext on the hospital's IPFS node, pinned
 	//
 	// For the author of an authorised record that is not registered yet, or of
-	// a stream.
+	// a stream, and for physicians and emergency staff under the ID of a record
+	// that they will register without its patient. What becomes no record goes
+	// within a day.
 	// Streamed. The CID is a CIDv1 of UnixFS in chunks of 1 MiB with raw
 	// leaves; compute it as well, and compare.
 	//
@@ -216,6 +218,13 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /v1/records/{record}/versions/{version}/content (the `ReadContent` operationId).
 	ReadContent(ctx context.Context, record PathRecord, version PathVersion, params *ReadContentParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReadCustody The secret of an unattended record, for its patient alone
+	//
+	// An age file to the patient's receiving key.
+	//
+	// Corresponds with GET /v1/records/{record}/versions/{version}/custody (the `ReadCustody` operationId).
+	ReadCustody(ctx context.Context, record PathRecord, version PathVersion, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ReadHistory What a record version was, newest first
 	//
@@ -282,9 +291,9 @@ type ClientInterface interface {
 
 	// EndorseTransactionWithBody Have a signed proposal endorsed
 	//
-	// A `RegisterRecord` or `AppendSegments` is endorsed only when the
-	// ciphertexts are on this gateway's IPFS node with the size, SHA-256 and
-	// capsule that it claims.
+	// A `RegisterRecord`, `RegisterUnattended` or `AppendSegments` is endorsed only
+	// when the ciphertexts are on this gateway's IPFS node with the size, SHA-256
+	// and capsule that it claims.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -293,9 +302,9 @@ type ClientInterface interface {
 
 	// EndorseTransaction Have a signed proposal endorsed
 	//
-	// A `RegisterRecord` or `AppendSegments` is endorsed only when the
-	// ciphertexts are on this gateway's IPFS node with the size, SHA-256 and
-	// capsule that it claims.
+	// A `RegisterRecord`, `RegisterUnattended` or `AppendSegments` is endorsed only
+	// when the ciphertexts are on this gateway's IPFS node with the size, SHA-256
+	// and capsule that it claims.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -322,7 +331,7 @@ type ClientInterface interface {
 	// Corresponds with POST /v1/transactions/{transactionID}/submission (the `SubmitTransaction` operationId).
 	SubmitTransaction(ctx context.Context, transactionID PathTransactionID, body SubmitTransactionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// ListUploads Slots addressed to the caller, or the caller's own as a patient
+	// ListUploads Slots addressed to the caller or their department, or the caller's own as a patient
 	//
 	// Corresponds with GET /v1/uploads (the `ListUploads` operationId).
 	ListUploads(ctx context.Context, params *ListUploadsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -555,7 +564,9 @@ func (c *Client) ReadReceipt(ctx context.Context, record PathRecord, transaction
 // AddContentWithBody Put a record's ciphertext on the hospital's IPFS node, pinned
 //
 // For the author of an authorised record that is not registered yet, or of
-// a stream.
+// a stream, and for physicians and emergency staff under the ID of a record
+// that they will register without its patient. What becomes no record goes
+// within a day.
 // Streamed. The CID is a CIDv1 of UnixFS in chunks of 1 MiB with raw
 // leaves; compute it as well, and compare.
 //
@@ -627,6 +638,23 @@ func (c *Client) ReadRequest(ctx context.Context, record PathRecord, version Pat
 // Corresponds with GET /v1/records/{record}/versions/{version}/content (the `ReadContent` operationId).
 func (c *Client) ReadContent(ctx context.Context, record PathRecord, version PathVersion, params *ReadContentParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewReadContentRequest(c.Server, record, version, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReadCustody The secret of an unattended record, for its patient alone
+//
+// An age file to the patient's receiving key.
+//
+// Corresponds with GET /v1/records/{record}/versions/{version}/custody (the `ReadCustody` operationId).
+func (c *Client) ReadCustody(ctx context.Context, record PathRecord, version PathVersion, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReadCustodyRequest(c.Server, record, version)
 	if err != nil {
 		return nil, err
 	}
@@ -792,9 +820,9 @@ func (c *Client) ReadTransaction(ctx context.Context, transactionID PathTransact
 
 // EndorseTransactionWithBody Have a signed proposal endorsed
 //
-// A `RegisterRecord` or `AppendSegments` is endorsed only when the
-// ciphertexts are on this gateway's IPFS node with the size, SHA-256 and
-// capsule that it claims.
+// A `RegisterRecord`, `RegisterUnattended` or `AppendSegments` is endorsed only
+// when the ciphertexts are on this gateway's IPFS node with the size, SHA-256
+// and capsule that it claims.
 //
 // Takes any type of body and a specified content type.
 //
@@ -813,9 +841,9 @@ func (c *Client) EndorseTransactionWithBody(ctx context.Context, transactionID P
 
 // EndorseTransaction Have a signed proposal endorsed
 //
-// A `RegisterRecord` or `AppendSegments` is endorsed only when the
-// ciphertexts are on this gateway's IPFS node with the size, SHA-256 and
-// capsule that it claims.
+// A `RegisterRecord`, `RegisterUnattended` or `AppendSegments` is endorsed only
+// when the ciphertexts are on this gateway's IPFS node with the size, SHA-256
+// and capsule that it claims.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -872,7 +900,7 @@ func (c *Client) SubmitTransaction(ctx context.Context, transactionID PathTransa
 	return c.Client.Do(req)
 }
 
-// ListUploads Slots addressed to the caller, or the caller's own as a patient
+// ListUploads Slots addressed to the caller or their department, or the caller's own as a patient
 //
 // Corresponds with GET /v1/uploads (the `ListUploads` operationId).
 func (c *Client) ListUploads(ctx context.Context, params *ListUploadsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -1842,6 +1870,47 @@ func NewReadContentRequest(server string, record PathRecord, version PathVersion
 	return req, nil
 }
 
+// NewReadCustodyRequest constructs an http.Request for the ReadCustody method
+func NewReadCustodyRequest(server string, record PathRecord, version PathVersion) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "record", record, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "version", version, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "integer", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/records/%s/versions/%s/custody", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewReadHistoryRequest constructs an http.Request for the ReadHistory method
 func NewReadHistoryRequest(server string, record PathRecord, version PathVersion) (*http.Request, error) {
 	var err error
@@ -2321,6 +2390,18 @@ func NewListUploadsRequest(server string, params *ListUploadsParams) (*http.Requ
 		// per the OpenAPI spec (e.g. "color=blue,black,brown").
 		var rawQueryFragments []string
 
+		if params.FreeOf != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "freeOf", *params.FreeOf, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if params.Limit != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
@@ -2554,7 +2635,9 @@ type ClientWithResponsesInterface interface {
 	// AddContentWithBodyWithResponse Put a record's ciphertext on the hospital's IPFS node, pinned
 	//
 	// For the author of an authorised record that is not registered yet, or of
-	// a stream.
+	// a stream, and for physicians and emergency staff under the ID of a record
+	// that they will register without its patient. What becomes no record goes
+	// within a day.
 	// Streamed. The CID is a CIDv1 of UnixFS in chunks of 1 MiB with raw
 	// leaves; compute it as well, and compare.
 	//
@@ -2593,6 +2676,15 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /v1/records/{record}/versions/{version}/content (the `ReadContent` operationId).
 	ReadContentWithResponse(ctx context.Context, record PathRecord, version PathVersion, params *ReadContentParams, reqEditors ...RequestEditorFn) (*ReadContentResponse, error)
+
+	// ReadCustodyWithResponse The secret of an unattended record, for its patient alone
+	//
+	// An age file to the patient's receiving key.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/records/{record}/versions/{version}/custody (the `ReadCustody` operationId).
+	ReadCustodyWithResponse(ctx context.Context, record PathRecord, version PathVersion, reqEditors ...RequestEditorFn) (*ReadCustodyResponse, error)
 
 	// ReadHistoryWithResponse What a record version was, newest first
 	//
@@ -2669,9 +2761,9 @@ type ClientWithResponsesInterface interface {
 
 	// EndorseTransactionWithBodyWithResponse Have a signed proposal endorsed
 	//
-	// A `RegisterRecord` or `AppendSegments` is endorsed only when the
-	// ciphertexts are on this gateway's IPFS node with the size, SHA-256 and
-	// capsule that it claims.
+	// A `RegisterRecord`, `RegisterUnattended` or `AppendSegments` is endorsed only
+	// when the ciphertexts are on this gateway's IPFS node with the size, SHA-256
+	// and capsule that it claims.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -2680,9 +2772,9 @@ type ClientWithResponsesInterface interface {
 
 	// EndorseTransactionWithResponse Have a signed proposal endorsed
 	//
-	// A `RegisterRecord` or `AppendSegments` is endorsed only when the
-	// ciphertexts are on this gateway's IPFS node with the size, SHA-256 and
-	// capsule that it claims.
+	// A `RegisterRecord`, `RegisterUnattended` or `AppendSegments` is endorsed only
+	// when the ciphertexts are on this gateway's IPFS node with the size, SHA-256
+	// and capsule that it claims.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -2709,7 +2801,7 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /v1/transactions/{transactionID}/submission (the `SubmitTransaction` operationId).
 	SubmitTransactionWithResponse(ctx context.Context, transactionID PathTransactionID, body SubmitTransactionJSONRequestBody, reqEditors ...RequestEditorFn) (*SubmitTransactionResponse, error)
 
-	// ListUploadsWithResponse Slots addressed to the caller, or the caller's own as a patient
+	// ListUploadsWithResponse Slots addressed to the caller or their department, or the caller's own as a patient
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -3485,6 +3577,54 @@ func (r ReadContentResponse) ContentType() string {
 	return ""
 }
 
+type ReadCustodyResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Custody
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ReadCustodyResponse) GetJSON200() *Custody {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ReadCustodyResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ReadCustodyResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ReadCustodyResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ReadCustodyResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ReadCustodyResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type ReadHistoryResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -4201,7 +4341,9 @@ func (c *ClientWithResponses) ReadReceiptWithResponse(ctx context.Context, recor
 // AddContentWithBodyWithResponse Put a record's ciphertext on the hospital's IPFS node, pinned
 //
 // For the author of an authorised record that is not registered yet, or of
-// a stream.
+// a stream, and for physicians and emergency staff under the ID of a record
+// that they will register without its patient. What becomes no record goes
+// within a day.
 // Streamed. The CID is a CIDv1 of UnixFS in chunks of 1 MiB with raw
 // leaves; compute it as well, and compare.
 //
@@ -4269,6 +4411,21 @@ func (c *ClientWithResponses) ReadContentWithResponse(ctx context.Context, recor
 		return nil, err
 	}
 	return ParseReadContentResponse(rsp)
+}
+
+// ReadCustodyWithResponse The secret of an unattended record, for its patient alone
+//
+// An age file to the patient's receiving key.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/records/{record}/versions/{version}/custody (the `ReadCustody` operationId).
+func (c *ClientWithResponses) ReadCustodyWithResponse(ctx context.Context, record PathRecord, version PathVersion, reqEditors ...RequestEditorFn) (*ReadCustodyResponse, error) {
+	rsp, err := c.ReadCustody(ctx, record, version, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReadCustodyResponse(rsp)
 }
 
 // ReadHistoryWithResponse What a record version was, newest first
@@ -4400,9 +4557,9 @@ func (c *ClientWithResponses) ReadTransactionWithResponse(ctx context.Context, t
 
 // EndorseTransactionWithBodyWithResponse Have a signed proposal endorsed
 //
-// A `RegisterRecord` or `AppendSegments` is endorsed only when the
-// ciphertexts are on this gateway's IPFS node with the size, SHA-256 and
-// capsule that it claims.
+// A `RegisterRecord`, `RegisterUnattended` or `AppendSegments` is endorsed only
+// when the ciphertexts are on this gateway's IPFS node with the size, SHA-256
+// and capsule that it claims.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -4417,9 +4574,9 @@ func (c *ClientWithResponses) EndorseTransactionWithBodyWithResponse(ctx context
 
 // EndorseTransactionWithResponse Have a signed proposal endorsed
 //
-// A `RegisterRecord` or `AppendSegments` is endorsed only when the
-// ciphertexts are on this gateway's IPFS node with the size, SHA-256 and
-// capsule that it claims.
+// A `RegisterRecord`, `RegisterUnattended` or `AppendSegments` is endorsed only
+// when the ciphertexts are on this gateway's IPFS node with the size, SHA-256
+// and capsule that it claims.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -4464,7 +4621,7 @@ func (c *ClientWithResponses) SubmitTransactionWithResponse(ctx context.Context,
 	return ParseSubmitTransactionResponse(rsp)
 }
 
-// ListUploadsWithResponse Slots addressed to the caller, or the caller's own as a patient
+// ListUploadsWithResponse Slots addressed to the caller or their department, or the caller's own as a patient
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -5015,6 +5172,39 @@ func ParseReadContentResponse(rsp *http.Response) (*ReadContentResponse, error) 
 			headers.ContentRange = &value
 		}
 		response.Headers206 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseReadCustodyResponse parses an HTTP response from a ReadCustodyWithResponse call
+func ParseReadCustodyResponse(rsp *http.Response) (*ReadCustodyResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ReadCustodyResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Custody
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
 	}
 
 	return response, nil

@@ -90,6 +90,11 @@ type Content struct {
 	Size   int64  `json:"size"`
 }
 
+// Custody The secret key of an unattended record, sealed to its patient
+//
+// Example: {"sealed":"YWdlLWVuY3J5cHRpb24ub3JnL3Yx"}
+type Custody = ledger.Custody
+
 // Decision What a rule of the ledger said
 //
 // Example: {"allowed":true,"rule":"policy"}
@@ -423,12 +428,12 @@ type TransactionStatus struct {
 
 // Upload A patient's authorisation for one record
 //
-// Example: {"author":"person:HospitalB/k4wq7hz2tmx5vbna","authorized":"2026-05-04T09:30:00Z","grant":"onswg4tfoqzgk43fonswg4tfoq","patient":"HospitalA/7f3k2amq5xwz4bnd","policy":{"purposes":["TREAT","ETREAT"],"replicas":2,"roles":["physician"]},"record":"mfzwizltoqzgk43fmfzwizltoq","recordKey":"eyJhbGciOiJFUzI1NiJ9.e30.c2ln","used":false}
+// Example: {"author":"person:HospitalB/k4wq7hz2tmx5vbna","authorized":"2026-05-04T09:30:00Z","expiry":"2027-05-04T09:30:00Z","grant":"onswg4tfoqzgk43fonswg4tfoq","patient":"HospitalA/7f3k2amq5xwz4bnd","policy":{"purposes":["TREAT","ETREAT"],"replicas":2,"roles":["physician"]},"record":"mfzwizltoqzgk43fmfzwizltoq","recordKey":"eyJhbGciOiJFUzI1NiJ9.e30.c2ln","used":false}
 type Upload = ledger.Upload
 
 // UploadList One page; an empty bookmark ends the list
 //
-// Example: {"rows":[{"author":"person:HospitalB/k4wq7hz2tmx5vbna","authorized":"2026-05-04T09:30:00Z","grant":"onswg4tfoqzgk43fonswg4tfoq","patient":"HospitalA/7f3k2amq5xwz4bnd","policy":{"purposes":["TREAT","ETREAT"],"replicas":2,"roles":["physician"]},"record":"mfzwizltoqzgk43fmfzwizltoq","recordKey":"eyJhbGciOiJFUzI1NiJ9.e30.c2ln","used":false}]}
+// Example: {"rows":[{"author":"person:HospitalB/k4wq7hz2tmx5vbna","authorized":"2026-05-04T09:30:00Z","expiry":"2027-05-04T09:30:00Z","grant":"onswg4tfoqzgk43fonswg4tfoq","patient":"HospitalA/7f3k2amq5xwz4bnd","policy":{"purposes":["TREAT","ETREAT"],"replicas":2,"roles":["physician"]},"record":"mfzwizltoqzgk43fmfzwizltoq","recordKey":"eyJhbGciOiJFUzI1NiJ9.e30.c2ln","used":false}]}
 type UploadList = ledger.List[ledger.Upload]
 
 // UserID A user, by MSP and pseudonym together
@@ -567,6 +572,9 @@ type ListAnswersParams struct {
 
 // ListUploadsParams defines parameters for ListUploads.
 type ListUploadsParams struct {
+	// FreeOf Only slots of this patient that nobody has used yet
+	FreeOf *UserID `form:"freeOf,omitempty" json:"freeOf,omitempty"`
+
 	// Limit Most rows of the page
 	Limit *QueryLimit `form:"limit,omitempty" json:"limit,omitempty"`
 

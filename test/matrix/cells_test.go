@@ -17,6 +17,7 @@ func (w *world) cells(t *testing.T, tx ledger.Transaction) []cell {
 		ledger.TxRegisterOrganization: w.registerOrganization, ledger.TxRegisterUser: w.registerUser,
 		ledger.TxReadOrganizations: w.readOrganizations, ledger.TxReadUser: w.readUser,
 		ledger.TxAuthorizeUpload: w.authorizeUpload, ledger.TxRegisterRecord: w.registerRecord,
+		ledger.TxRegisterUnattended: w.registerUnattended, ledger.TxReadCustody: w.readCustody,
 		ledger.TxConfirmRecord: w.confirmRecord, ledger.TxDisputeRecord: w.disputeRecord,
 		ledger.TxReadRecord: w.readRecord, ledger.TxReadHistory: w.readHistory, ledger.TxReadContent: w.readContent, ledger.TxReadUpload: w.readUpload,
 		ledger.TxRequestAccess: w.requestAccess, ledger.TxGrantAccess: w.grantAccess, ledger.TxDenyAccess: w.denyAccess,

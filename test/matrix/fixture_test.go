@@ -243,7 +243,7 @@ func (w *world) record(ctx context.Context) error {
 	fixtures := slices.Concat(w.records, w.owned)
 	return each(len(fixtures), func(i int) error {
 		f := fixtures[i]
-		record, err := commit[ledger.Record](ctx, w, f.author, f.registering())
+		record, err := commit[ledger.Record](ctx, w, f.author, f.registeringThen())
 		if err != nil {
 			return err
 		}
@@ -256,6 +256,13 @@ func (w *world) record(ctx context.Context) error {
 
 func (f *fixture) registering() call {
 	return call{tx: ledger.TxRegisterRecord, argument: f.registration, transient: map[string]any{ledger.TransientSummary: f.summary}}
+}
+
+// registeringThen is as old as the authorisations: some slots are over now.
+func (f *fixture) registeringThen() call {
+	c := f.registering()
+	c.at = time.Now().Add(-backdated)
+	return c
 }
 
 // ownGrant is the author's grant once the record is registered.

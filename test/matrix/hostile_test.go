@@ -112,7 +112,7 @@ func (w *world) share(ctx context.Context, dealings map[string]dealing, t terms)
 		return nil, nil, err
 	}
 	for name, f := range fixtures {
-		if _, err := commit[ledger.Record](ctx, w, f.author, f.registering()); err != nil {
+		if _, err := commit[ledger.Record](ctx, w, f.author, f.registeringThen()); err != nil {
 			return nil, nil, err
 		}
 		opened, err := commit[ledger.Access](ctx, w, f.author, call{

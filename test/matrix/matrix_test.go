@@ -214,6 +214,8 @@ func statesOf(kind string, names map[string][]string) []string {
 		return []string{absent, "open", "used"}
 	case "access":
 		return []string{absent, "fresh", "stale"}
+	case "custody":
+		return []string{absent, "kept"}
 	case "user":
 		return []string{absent, "registered"}
 	case "":

@@ -38,6 +38,7 @@ type world struct {
 	requests []object   // in every state, of the colleague for the shared record
 	asked    []object   // pending, one for each of the crowd's patients
 	accesses []access
+	kept     object // the secret of a record that the colleague registered without its patient
 
 	committing sync.Mutex
 	committed  map[ledger.Transaction]int
@@ -75,7 +76,7 @@ func build(ctx context.Context, network *networktest.Network) (*world, error) {
 		return nil, err
 	}
 	for _, step := range []func(context.Context) error{
-		w.enrol, w.register, w.authorize, w.fill, w.record, w.ask, w.answer, w.revoke, w.narrow, w.open,
+		w.enrol, w.register, w.authorize, w.fill, w.record, w.leave, w.ask, w.answer, w.revoke, w.narrow, w.open,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, err

@@ -108,6 +108,7 @@ var arguments = map[ledger.Transaction]any{
 	ledger.TxRegisterUser:         ledger.RegisterUser{},
 	ledger.TxAuthorizeUpload:      ledger.AuthorizeUpload{},
 	ledger.TxRegisterRecord:       ledger.RegisterRecord{},
+	ledger.TxRegisterUnattended:   ledger.RegisterUnattended{},
 	ledger.TxConfirmRecord:        ledger.ConfirmRecord{},
 	ledger.TxDisputeRecord:        ledger.DisputeRecord{},
 	ledger.TxRequestAccess:        ledger.RequestAccess{},
@@ -136,6 +137,7 @@ var arguments = map[ledger.Transaction]any{
 	ledger.TxListSegments:         ledger.ListSegments{},
 	ledger.TxConfirmReplicas:      ledger.ConfirmReplicas{},
 	ledger.TxReadReplicas:         ledger.ReadReplicas{},
+	ledger.TxReadCustody:          ledger.ReadCustody{},
 }
 
 // fieldsOf lists the JSON names of a struct's fields, those of embedded structs included.

@@ -42,10 +42,16 @@ func registerRecord(ctx *state.Context, a ledger.RegisterRecord) (ledger.Record,
 	if upload.Used {
 		return repeatedRegistration(ctx, record, summary)
 	}
+	if !ctx.Now.Before(upload.Expiry) {
+		return record, fault.New(fault.ConsentExpired, "the slot of record %s ended on %s; ask the patient for another", a.Record, upload.Expiry)
+	}
 	if err := storeRecord(ctx, record, summary); err != nil {
 		return record, err
 	}
 	if err := activateGrant(ctx, upload); err != nil {
+		return record, err
+	}
+	if err := useSlot(ctx, upload); err != nil {
 		return record, err
 	}
 	return record, ctx.Emit(ledger.RecordRegistered, recordEvent(record))
@@ -115,7 +121,12 @@ func storeSummary(ctx *state.Context, record ledger.Record, summary ledger.Summa
 	return nil
 }
 
+// activateGrant lets the author open what they registered; a department's slot came
+// without a grant.
 func activateGrant(ctx *state.Context, upload ledger.Upload) error {
+	if upload.Grant == "" {
+		return nil
+	}
 	grant, err := state.Grants.Get(ctx, string(upload.Record), state.VersionPart(firstVersion), string(upload.Grant))
 	if err != nil {
 		return err
@@ -127,11 +138,7 @@ func activateGrant(ctx *state.Context, upload ledger.Upload) error {
 		return err
 	}
 	grant.State = ledger.Active
-	if err := state.Grants.Update(ctx, grant, grantKey(grant)...); err != nil {
-		return err
-	}
-	upload.Used = true
-	return state.Uploads.Update(ctx, upload, string(upload.Record))
+	return state.Grants.Update(ctx, grant, grantKey(grant)...)
 }
 
 // transientSummary wants the summary; beside it stand the entries of these names.

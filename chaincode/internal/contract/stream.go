@@ -146,7 +146,10 @@ func beginStream(ctx *state.Context, upload ledger.Upload, summary ledger.Summar
 	if err := storeRecord(ctx, record, summary); err != nil {
 		return record, err
 	}
-	return record, activateGrant(ctx, upload)
+	if err := activateGrant(ctx, upload); err != nil {
+		return record, err
+	}
+	return record, useSlot(ctx, upload)
 }
 
 // continueStream is the record of a stream that the segments follow on.

@@ -1,6 +1,9 @@
 package contract
 
 import (
+	"slices"
+	"strings"
+
 	"github.com/pie-consortium/pie/chaincode/internal/state"
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/fault"
@@ -23,9 +26,11 @@ func authorizeUpload(ctx *state.Context, a ledger.AuthorizeUpload) ([]ledger.Upl
 	if _, err := keyOf(patient, ledger.VerifyingKey); err != nil {
 		return nil, err
 	}
-	fragments, err := transientFragments(ctx)
-	if err != nil {
-		return nil, err
+	var fragments []ledger.SealedFragment
+	if slices.ContainsFunc(a.Slots, func(slot ledger.Slot) bool { return slot.Grant != "" }) {
+		if fragments, err = transientFragments(ctx); err != nil {
+			return nil, err
+		}
 	}
 	var uploads []ledger.Upload
 	var records []ledger.ID
@@ -46,7 +51,7 @@ func authorizeUpload(ctx *state.Context, a ledger.AuthorizeUpload) ([]ledger.Upl
 func authorizeSlot(ctx *state.Context, slot ledger.Slot, fragments []ledger.SealedFragment) (ledger.Upload, error) {
 	upload := ledger.Upload{
 		Record: slot.Record, Patient: ctx.Caller.User, Author: slot.Author, Stream: slot.Stream, Policy: slot.Policy,
-		RecordKey: slot.RecordKey, Grant: slot.Grant, Authorized: ctx.Now,
+		RecordKey: slot.RecordKey, Grant: slot.Grant, Authorized: ctx.Now, Expiry: slot.Expiry.UTC(),
 	}
 	grant := ledger.Grant{
 		Grant: slot.Grant, Record: slot.Record, Version: firstVersion, Patient: ctx.Caller.User, Issuer: ctx.Caller.User,
@@ -60,16 +65,41 @@ func authorizeSlot(ctx *state.Context, slot ledger.Slot, fragments []ledger.Seal
 	if found {
 		return old, sameSlot(ctx, old, upload, grant)
 	}
-	if err := checkRecordKey(ctx, slot); err != nil {
+	if err := checkSlot(ctx, slot); err != nil {
 		return upload, err
 	}
-	if err := issueGrant(ctx, grant, fragments); err != nil {
-		return upload, err
+	if slot.Grant != "" {
+		if err := issueGrant(ctx, grant, fragments); err != nil {
+			return upload, err
+		}
 	}
 	if err := state.Uploads.Insert(ctx, upload, string(slot.Record)); err != nil {
 		return upload, err
 	}
 	return upload, indexSlot(ctx, upload)
+}
+
+// checkSlot refuses what a new slot cannot be.
+func checkSlot(ctx *state.Context, slot ledger.Slot) error {
+	if !slot.Expiry.After(ctx.Now) {
+		return fault.New(fault.InvalidArgument, "the slot's expiry lies in the past")
+	}
+	if _, err := state.Organizations.Get(ctx, slot.Author.User.MSP); err != nil {
+		return err
+	}
+	if err := requireUnregistered(ctx, slot.Record); err != nil {
+		return err
+	}
+	return checkRecordKey(ctx, slot.RecordKey, slot.Record)
+}
+
+// requireUnregistered refuses the ID of a record that was registered without a slot.
+func requireUnregistered(ctx *state.Context, record ledger.ID) error {
+	_, found, err := state.Records.Find(ctx, recordKey(record, firstVersion)...)
+	if err == nil && found {
+		err = fault.New(fault.AlreadyExists, "record %s is registered", record)
+	}
+	return err
 }
 
 // sameSlot tells a repeat of the same authorisation, which succeeds, from another one.
@@ -80,53 +110,108 @@ func sameSlot(ctx *state.Context, old, upload ledger.Upload, grant ledger.Grant)
 		return err
 	}
 	grant.Granted, grant.State = oldGrant.Granted, oldGrant.State
-	if !found || !state.Same(old, upload) || !state.Same(oldGrant, grant) {
+	if !state.Same(old, upload) || found != (grant.Grant != "") || found && !state.Same(oldGrant, grant) {
 		return fault.New(fault.AlreadyExists, "record %s is authorised with other content", upload.Record)
 	}
 	return nil
 }
 
-func checkRecordKey(ctx *state.Context, slot ledger.Slot) error {
-	statement, err := trust.ReadKeyStatement(slot.RecordKey, ctx.Caller.User, ctx.Certificate, ctx.Now)
+// checkRecordKey wants the caller's own statement of the key of a record's first version.
+func checkRecordKey(ctx *state.Context, jws string, record ledger.ID) error {
+	statement, err := trust.ReadKeyStatement(jws, ctx.Caller.User, ctx.Certificate, ctx.Now)
 	if err != nil {
 		return err
 	}
-	if statement.Kind != ledger.RecordKey || statement.Record != slot.Record || statement.Version != firstVersion {
-		return fault.New(fault.InvalidArgument, "the record key is not stated for version %d of record %s", firstVersion, slot.Record)
+	if statement.Kind != ledger.RecordKey || statement.Record != record || statement.Version != firstVersion {
+		return fault.New(fault.InvalidArgument, "the record key is not stated for version %d of record %s", firstVersion, record)
 	}
 	return nil
 }
 
 func indexSlot(ctx *state.Context, upload ledger.Upload) error {
-	for _, user := range []ledger.UserID{upload.Patient, upload.Author.User} {
-		err := state.BySlot.Add(ctx, user.MSP, user.Pseudonym, state.TimePart(upload.Authorized), string(upload.Record))
+	for _, holder := range []ledger.Subject{ledger.PersonSubject(upload.Patient), upload.Author} {
+		err := state.BySlot.Add(ctx, append(shelfOf(holder), state.TimePart(upload.Authorized), string(upload.Record))...)
 		if err != nil {
 			return err
 		}
 	}
-	return nil
+	if upload.Stream {
+		return nil // its author knows which one it is
+	}
+	return state.ByStock.Add(ctx, stockKey(upload)...)
 }
 
-// listUploads lists the slots that the reader authorised or that are addressed to them.
+// stockKey names a slot among those that are free.
+func stockKey(upload ledger.Upload) []string {
+	return append(shelfOf(upload.Author), upload.Patient.MSP, upload.Patient.Pseudonym, string(upload.Record))
+}
+
+// shelfOf names a person or a department in indexes of slots; no pseudonym has a colon.
+func shelfOf(holder ledger.Subject) []string {
+	if holder.Kind == ledger.Department {
+		return []string{holder.User.MSP, "department:" + holder.User.Pseudonym}
+	}
+	return []string{holder.User.MSP, holder.User.Pseudonym}
+}
+
+// useSlot takes a slot out of the stock.
+func useSlot(ctx *state.Context, upload ledger.Upload) error {
+	upload.Used = true
+	if err := state.ByStock.Remove(ctx, stockKey(upload)...); err != nil {
+		return err
+	}
+	return state.Uploads.Update(ctx, upload, string(upload.Record))
+}
+
+// listUploads lists the slots that the reader authorised or that are addressed to them
+// or their department.
 func listUploads(ctx *state.Context, q ledger.ListUploads) (ledger.List[ledger.Upload], error) {
 	list := ledger.List[ledger.Upload]{Rows: []ledger.Upload{}}
 	reader, err := ctx.Reader(q.OnBehalf)
 	if err != nil {
 		return list, err
 	}
-	keys, err := state.BySlot.Page(ctx, q.Page, reader.User.MSP, reader.User.Pseudonym)
+	keys, err := slotKeys(ctx, q, reader)
 	if err != nil {
 		return list, err
 	}
 	for _, parts := range keys.Rows {
-		upload, err := state.Uploads.Get(ctx, parts[1])
+		upload, err := state.Uploads.Get(ctx, parts[len(parts)-1])
 		if err != nil {
 			return list, err
 		}
-		list.Rows = append(list.Rows, upload)
+		if q.FreeOf == (ledger.UserID{}) || ctx.Now.Before(upload.Expiry) {
+			list.Rows = append(list.Rows, upload)
+		}
 	}
 	list.Bookmark = keys.Bookmark
 	return list, nil
+}
+
+// slotKeys pages through the reader's own shelf, and then through their department's.
+func slotKeys(ctx *state.Context, q ledger.ListUploads, reader ledger.Identity) (ledger.List[[]string], error) {
+	index, narrowed := state.BySlot, []string{}
+	if q.FreeOf != (ledger.UserID{}) {
+		index, narrowed = state.ByStock, []string{q.FreeOf.MSP, q.FreeOf.Pseudonym}
+	}
+	own := append(shelfOf(ledger.PersonSubject(reader.User)), narrowed...)
+	department := ledger.DepartmentSubject(reader.User.MSP, reader.Department)
+	if !department.Includes(reader) {
+		return index.Page(ctx, q.Page, own...)
+	}
+	shared := append(shelfOf(department), narrowed...)
+	begin, err := index.Begin(ctx, shared...)
+	if err != nil {
+		return ledger.List[[]string]{}, err
+	}
+	if strings.HasPrefix(q.Bookmark, begin) {
+		return index.Page(ctx, q.Page, shared...)
+	}
+	keys, err := index.Page(ctx, q.Page, own...)
+	if keys.Bookmark == "" {
+		keys.Bookmark = begin
+	}
+	return keys, err
 }
 
 // readUpload shows an authorisation to its patient and its author.

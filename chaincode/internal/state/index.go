@@ -16,7 +16,8 @@ const (
 	ByPatient  = Index("patient")  // msp, pseudonym, time, record, version
 	ByHospital = Index("hospital") // msp of the author, time, record, version
 	ByContent  = Index("content")  // cid, record, version
-	BySlot     = Index("slot")     // author or patient: msp, pseudonym, time, record
+	BySlot     = Index("slot")     // patient, author or department: msp, name, time, record
+	ByStock    = Index("stock")    // author or department: msp, name, patient's msp, pseudonym, record: slots still free
 	ByInbox    = Index("inbox")    // patient: msp, pseudonym, time, record, version, request
 	ByPending  = Index("pending")  // as inbox, until the patient has answered
 	ByOutbox   = Index("outbox")   // requester: msp, pseudonym, time, record, version, request
@@ -41,6 +42,11 @@ func (i Index) Remove(ctx *Context, parts ...string) error {
 // is this time or a later one.
 func (i Index) Since(ctx *Context, begin time.Time, parts ...string) (string, error) {
 	return Table[struct{}](i).key(ctx, append(slices.Clone(parts), TimePart(begin)))
+}
+
+// Begin is a bookmark that stands before all keys that begin with the given parts.
+func (i Index) Begin(ctx *Context, parts ...string) (string, error) {
+	return Table[struct{}](i).key(ctx, parts)
 }
 
 // Page returns the remaining parts of the keys that begin with the given parts.

@@ -16,6 +16,7 @@ type SealedTable[T any] string
 // The sealed tables and the parts of their keys.
 const (
 	FragmentRows = SealedTable[ledger.SealedFragment]("fragment") // record, version, grant, proxy
+	CustodyRows  = SealedTable[ledger.Custody]("custody")         // record, version
 )
 
 // Put writes a row.

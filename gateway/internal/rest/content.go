@@ -19,15 +19,8 @@ func (a *API) AddContent(ctx context.Context, request AddContentRequestObject) (
 		return nil, busy("uploads")
 	}
 	defer leave()
-	upload, err := read[ledger.Upload](ctx, a, ledger.TxReadUpload, ledger.ReadUpload{OnBehalf: onBehalf(ctx), Record: request.Record})
-	if err != nil {
+	if err := a.mayAdd(ctx, request.Record); err != nil {
 		return nil, err
-	}
-	if !upload.Author.Includes(callerOf(ctx)) {
-		return nil, fault.New(fault.PermissionDenied, "record %s is authorised for another author", request.Record)
-	}
-	if upload.Used && !upload.Stream {
-		return nil, fault.New(fault.AlreadyExists, "record %s is registered; ask the patient for another slot", request.Record)
 	}
 	header := new(content.Header)
 	added, err := a.Node.Add(ctx, header.Of(request.Body))
@@ -42,6 +35,38 @@ func (a *API) AddContent(ctx context.Context, request AddContentRequestObject) (
 	}
 	a.Recent.Add(added.CID, added.SHA256, added.Size, header)
 	return AddContent200JSONResponse{Cid: added.CID, Sha256: added.SHA256, Size: added.Size}, nil
+}
+
+// mayAdd lets authors put content into their slots, while these are free, and those who
+// treat under the IDs of records that they will register without a patient.
+func (a *API) mayAdd(ctx context.Context, record ledger.ID) error {
+	caller := callerOf(ctx)
+	upload, err := read[ledger.Upload](ctx, a, ledger.TxReadUpload, ledger.ReadUpload{OnBehalf: onBehalf(ctx), Record: record})
+	switch {
+	case fault.CodeOf(err) == fault.NotFound && (caller.Role == ledger.Physician || caller.Role == ledger.Emergency):
+		return a.requireUnregistered(ctx, record)
+	case err != nil:
+		return err
+	case !upload.Author.Includes(caller):
+		return fault.New(fault.PermissionDenied, "record %s is authorised for another author", record)
+	case upload.Used && !upload.Stream:
+		return fault.New(fault.AlreadyExists, "record %s is registered; ask the patient for another slot", record)
+	case !a.Now().Before(upload.Expiry):
+		return fault.New(fault.ConsentExpired, "the slot of record %s ended on %s; ask the patient for another", record, upload.Expiry)
+	}
+	return nil
+}
+
+// requireUnregistered refuses the ID of a record that is there, whoever may discover it.
+func (a *API) requireUnregistered(ctx context.Context, record ledger.ID) error {
+	_, err := read[ledger.RecordView](ctx, a, ledger.TxReadRecord, ledger.ReadRecord{Record: record})
+	switch {
+	case fault.CodeOf(err) == fault.NotFound:
+		return nil
+	case err != nil:
+		return err
+	}
+	return fault.New(fault.AlreadyExists, "record %s is registered", record)
 }
 
 // busy refuses because too many are at it already.

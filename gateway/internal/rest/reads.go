@@ -51,7 +51,7 @@ func (a *API) ReadUser(ctx context.Context, request ReadUserRequestObject) (Read
 // SearchRecords finds records that the caller may discover.
 func (a *API) SearchRecords(ctx context.Context, request SearchRecordsRequestObject) (SearchRecordsResponseObject, error) {
 	p := request.Params
-	patient, err := patientOf(ctx)
+	patient, err := userIn(ctx, "patient")
 	if err != nil {
 		return nil, err
 	}
@@ -63,15 +63,15 @@ func (a *API) SearchRecords(ctx context.Context, request SearchRecordsRequestObj
 	return SearchRecords200JSONResponse(found), err
 }
 
-// patientOf reads the parameter itself: the generated code takes a struct for an object
-// of parameters, and leaves it empty.
-func patientOf(ctx context.Context) (ledger.UserID, error) {
-	var patient ledger.UserID
+// userIn reads a parameter itself: the generated code takes a struct for an object of
+// parameters, and leaves it empty.
+func userIn(ctx context.Context, parameter string) (ledger.UserID, error) {
+	var user ledger.UserID
 	request, ok := ctx.(*gin.Context)
 	if !ok {
-		return patient, fmt.Errorf("the context of a request is a %T", ctx)
+		return user, fmt.Errorf("the context of a request is a %T", ctx)
 	}
-	return patient, patient.UnmarshalText([]byte(request.Query("patient")))
+	return user, user.UnmarshalText([]byte(request.Query(parameter)))
 }
 
 func instant(t *time.Time) time.Time { return optional(t).UTC() }
@@ -145,7 +145,11 @@ func (a *API) ReadRequest(ctx context.Context, request ReadRequestRequestObject)
 
 // ListUploads lists the caller's slots.
 func (a *API) ListUploads(ctx context.Context, request ListUploadsRequestObject) (ListUploadsResponseObject, error) {
-	p, query := request.Params, &ledger.ListUploads{OnBehalf: onBehalf(ctx)}
+	patient, err := userIn(ctx, "freeOf")
+	if err != nil {
+		return nil, err
+	}
+	p, query := request.Params, &ledger.ListUploads{OnBehalf: onBehalf(ctx), FreeOf: patient}
 	uploads, err := list[ledger.Upload](ctx, a, lister{ledger.TxListUploads, query, &query.Page}, p.Limit, p.Bookmark)
 	return ListUploads200JSONResponse(uploads), err
 }
@@ -170,6 +174,14 @@ func (a *API) ListAnswers(ctx context.Context, request ListAnswersRequestObject)
 	p, query := request.Params, &ledger.ListAnswers{OnBehalf: onBehalf(ctx), Rule: request.Rule, Day: request.Params.Day}
 	answers, err := list[ledger.Answer](ctx, a, lister{ledger.TxListAnswers, query, &query.Page}, p.Limit, p.Bookmark)
 	return ListAnswers200JSONResponse(answers), err
+}
+
+// ReadCustody gives a patient the sealed secret of a record that was made without them.
+func (a *API) ReadCustody(ctx context.Context, request ReadCustodyRequestObject) (ReadCustodyResponseObject, error) {
+	custody, err := read[ledger.Custody](ctx, a, ledger.TxReadCustody, ledger.ReadCustody{
+		OnBehalf: onBehalf(ctx), RecordVersion: ledger.RecordVersion{Record: request.Record, Version: request.Version},
+	})
+	return ReadCustody200JSONResponse(custody), err
 }
 
 // ReadUpload shows an authorisation to its patient and its author.

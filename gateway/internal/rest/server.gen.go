@@ -66,6 +66,9 @@ type ServerInterface interface {
 	// ReadContent Ciphertext, for those who may fetch it by the ledger
 	// (GET /v1/records/{record}/versions/{version}/content)
 	ReadContent(c *gin.Context, record PathRecord, version PathVersion, params ReadContentParams)
+	// ReadCustody The secret of an unattended record, for its patient alone
+	// (GET /v1/records/{record}/versions/{version}/custody)
+	ReadCustody(c *gin.Context, record PathRecord, version PathVersion)
 	// ReadHistory What a record version was, newest first
 	// (GET /v1/records/{record}/versions/{version}/history)
 	ReadHistory(c *gin.Context, record PathRecord, version PathVersion)
@@ -93,7 +96,7 @@ type ServerInterface interface {
 	// SubmitTransaction Order a signed transaction and wait until it is committed
 	// (POST /v1/transactions/{transactionID}/submission)
 	SubmitTransaction(c *gin.Context, transactionID PathTransactionID)
-	// ListUploads Slots addressed to the caller, or the caller's own as a patient
+	// ListUploads Slots addressed to the caller or their department, or the caller's own as a patient
 	// (GET /v1/uploads)
 	ListUploads(c *gin.Context, params ListUploadsParams)
 	// ReadUser A user's registration, with key statements and professional card
@@ -685,6 +688,40 @@ func (siw *ServerInterfaceWrapper) ReadContent(c *gin.Context) {
 	siw.Handler.ReadContent(c, record, version, params)
 }
 
+// ReadCustody operation middleware
+func (siw *ServerInterfaceWrapper) ReadCustody(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "record" -------------
+	var record PathRecord
+
+	err = runtime.BindStyledParameterWithOptions("simple", "record", c.Param("record"), &record, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter record: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Path parameter "version" -------------
+	var version PathVersion
+
+	err = runtime.BindStyledParameterWithOptions("simple", "version", c.Param("version"), &version, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "integer", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter version: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.ReadCustody(c, record, version)
+}
+
 // ReadHistory operation middleware
 func (siw *ServerInterfaceWrapper) ReadHistory(c *gin.Context) {
 
@@ -968,6 +1005,14 @@ func (siw *ServerInterfaceWrapper) ListUploads(c *gin.Context) {
 	// Parameter object where we will unmarshal all parameters from the context
 	var params ListUploadsParams
 
+	// ------------- Optional query parameter "freeOf" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "freeOf", c.Request.URL.Query(), &params.FreeOf, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter freeOf: %w", err), http.StatusBadRequest)
+		return
+	}
+
 	// ------------- Optional query parameter "limit" -------------
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", c.Request.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
@@ -1072,6 +1117,7 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.GET(options.BaseURL+"/v1/records/:record/readers", wrapper.WhoCanRead)
 	router.GET(options.BaseURL+"/v1/records/:record/versions/:version/history", wrapper.ReadHistory)
 	router.GET(options.BaseURL+"/v1/records/:record/versions/:version/segments", wrapper.ListSegments)
+	router.GET(options.BaseURL+"/v1/records/:record/versions/:version/custody", wrapper.ReadCustody)
 	router.GET(options.BaseURL+"/v1/records/:record/versions/:version/replicas", wrapper.ReadReplicas)
 	router.GET(options.BaseURL+"/v1/records/:record/versions/:version/access-requests/:requestID", wrapper.ReadRequest)
 	router.GET(options.BaseURL+"/v1/uploads", wrapper.ListUploads)
@@ -1776,6 +1822,46 @@ func (response ReadContentdefaultApplicationProblemPlusJSONResponse) VisitReadCo
 	return err
 }
 
+type ReadCustodyRequestObject struct {
+	Record  PathRecord  `json:"record"`
+	Version PathVersion `json:"version"`
+}
+
+type ReadCustodyResponseObject interface {
+	VisitReadCustodyResponse(w http.ResponseWriter) error
+}
+
+type ReadCustody200JSONResponse Custody
+
+func (response ReadCustody200JSONResponse) VisitReadCustodyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReadCustodydefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ReadCustodydefaultApplicationProblemPlusJSONResponse) VisitReadCustodyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ReadHistoryRequestObject struct {
 	Record  PathRecord  `json:"record"`
 	Version PathVersion `json:"version"`
@@ -2263,6 +2349,9 @@ type StrictServerInterface interface {
 	// ReadContent Ciphertext, for those who may fetch it by the ledger
 	// (GET /v1/records/{record}/versions/{version}/content)
 	ReadContent(ctx context.Context, request ReadContentRequestObject) (ReadContentResponseObject, error)
+	// ReadCustody The secret of an unattended record, for its patient alone
+	// (GET /v1/records/{record}/versions/{version}/custody)
+	ReadCustody(ctx context.Context, request ReadCustodyRequestObject) (ReadCustodyResponseObject, error)
 	// ReadHistory What a record version was, newest first
 	// (GET /v1/records/{record}/versions/{version}/history)
 	ReadHistory(ctx context.Context, request ReadHistoryRequestObject) (ReadHistoryResponseObject, error)
@@ -2290,7 +2379,7 @@ type StrictServerInterface interface {
 	// SubmitTransaction Order a signed transaction and wait until it is committed
 	// (POST /v1/transactions/{transactionID}/submission)
 	SubmitTransaction(ctx context.Context, request SubmitTransactionRequestObject) (SubmitTransactionResponseObject, error)
-	// ListUploads Slots addressed to the caller, or the caller's own as a patient
+	// ListUploads Slots addressed to the caller or their department, or the caller's own as a patient
 	// (GET /v1/uploads)
 	ListUploads(ctx context.Context, request ListUploadsRequestObject) (ListUploadsResponseObject, error)
 	// ReadUser A user's registration, with key statements and professional card
@@ -2782,6 +2871,33 @@ func (sh *strictHandler) ReadContent(ctx *gin.Context, record PathRecord, versio
 		sh.options.HandlerErrorFunc(ctx, err)
 	} else if validResponse, ok := response.(ReadContentResponseObject); ok {
 		if err := validResponse.VisitReadContentResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ReadCustody operation middleware
+func (sh *strictHandler) ReadCustody(ctx *gin.Context, record PathRecord, version PathVersion) {
+	var request ReadCustodyRequestObject
+
+	request.Record = record
+	request.Version = version
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ReadCustody(ctx, request.(ReadCustodyRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ReadCustody")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(ReadCustodyResponseObject); ok {
+		if err := validResponse.VisitReadCustodyResponse(ctx.Writer); err != nil {
 			sh.options.ResponseErrorHandlerFunc(ctx, err)
 		}
 	} else if response != nil {

@@ -86,6 +86,9 @@ func registered(proposal fabric.Proposal) (ledger.ID, []content.Claim, error) {
 	case ledger.TxRegisterRecord:
 		r, err := argument[ledger.RegisterRecord](proposal)
 		return r.Record, []content.Claim{{CID: r.CID, SHA256: r.SHA256, Size: r.Size, Capsule: r.Capsule}}, err
+	case ledger.TxRegisterUnattended:
+		r, err := argument[ledger.RegisterUnattended](proposal)
+		return r.Record, []content.Claim{{CID: r.CID, SHA256: r.SHA256, Size: r.Size, Capsule: r.Capsule}}, err
 	case ledger.TxAppendSegments:
 		a, err := argument[ledger.AppendSegments](proposal)
 		var claims []content.Claim

@@ -1,0 +1,150 @@
+package contract
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/pie-consortium/pie/ledger"
+	"github.com/pie-consortium/pie/ledger/fault"
+)
+
+// cardiology is the department of everybody in these tests.
+var cardiology = ledger.DepartmentSubject("HospitalA", "cardiology")
+
+// forDepartment is an authorisation of one slot for a department's physicians.
+func (c *consortium) forDepartment(class ledger.Class) *upload {
+	u := c.newUpload(class)
+	slot := u.slot()
+	slot.Author, slot.Grant, slot.Fragments = cardiology, "", ledger.Fragments{}
+	u.fragments = nil
+	return u
+}
+
+// stock authorises a slot that comes without fragments.
+func (c *consortium) stock(u *upload) {
+	c.t.Helper()
+	must[[]ledger.Upload](c.world, c.patient, ledger.TxAuthorizeUpload, u.argument)
+}
+
+// slots reads all pages of somebody's list.
+func (c *consortium) slots(by *person, q ledger.ListUploads) []ledger.Upload {
+	c.t.Helper()
+	var all []ledger.Upload
+	for {
+		page := must[ledger.List[ledger.Upload]](c.world, by, ledger.TxListUploads, q)
+		all = append(all, page.Rows...)
+		if page.Bookmark == "" {
+			return all
+		}
+		q.Bookmark = page.Bookmark
+	}
+}
+
+func TestPhysiciansOfADepartmentShareItsSlots(t *testing.T) {
+	c := newConsortium(t)
+	second := newRole(t, "HospitalA/second", ledger.Physician, ledger.Private)
+	must[ledger.User](c.world, second, ledger.TxRegisterUser, registration(second))
+	u, own := c.forDepartment(ledger.Imaging), c.newUpload(ledger.Imaging)
+	c.stock(u)
+	c.stock(u) // a repeat succeeds
+	c.authorize(own)
+	for by, want := range map[*person]int{c.author: 2, second: 1, c.patient: 2, c.colleague: 0, c.researcher: 0, c.neighbour: 0} {
+		if all := c.slots(by, ledger.ListUploads{}); len(all) != want {
+			t.Errorf("%s sees %d slots, want %d", by.user, len(all), want)
+		}
+	}
+	must[ledger.Upload](c.world, second, ledger.TxReadUpload, ledger.ReadUpload{Record: u.slot().Record})
+
+	a := registrationOf(u, ledger.Private)
+	c.refused(fault.PermissionDenied, c.colleague, ledger.TxRegisterRecord, a, ledger.TransientSummary, u.summary)
+	record := must[ledger.Record](c.world, second, ledger.TxRegisterRecord, a, ledger.TransientSummary, u.summary)
+	if record.Author != second.user || record.Patient != c.patient.user {
+		t.Errorf("record %+v", record)
+	}
+	must[ledger.Record](c.world, second, ledger.TxRegisterRecord, a, ledger.TransientSummary, u.summary)
+	c.refused(fault.AlreadyExists, c.author, ledger.TxRegisterRecord, a, ledger.TransientSummary, u.summary)
+	if held := must[ledger.List[ledger.Grant]](c.world, second, ledger.TxListGrants, ledger.ListGrants{}); len(held.Rows) != 0 {
+		t.Errorf("a department's slot came with the grants %+v", held.Rows)
+	}
+}
+
+func TestStockShowsWhatIsFree(t *testing.T) {
+	c := newConsortium(t)
+	const each = 3
+	var shared []*upload
+	for range each {
+		u := c.forDepartment(ledger.Imaging)
+		c.stock(u)
+		shared = append(shared, u)
+		c.authorize(c.newUpload(ledger.Imaging))
+	}
+	q := ledger.ListUploads{FreeOf: c.patient.user, Page: ledger.Page{Limit: 2}}
+	if free := c.slots(c.author, q); len(free) != 2*each {
+		t.Errorf("%d slots are free, want %d", len(free), 2*each)
+	}
+	used := shared[1]
+	must[ledger.Record](c.world, c.author, ledger.TxRegisterRecord, registrationOf(used, ledger.Private), ledger.TransientSummary, used.summary)
+	for _, upload := range c.slots(c.author, q) {
+		if upload.Record == used.slot().Record || upload.Used {
+			t.Errorf("%+v is shown as free", upload)
+		}
+	}
+	q.FreeOf = c.neighbour.user
+	if free := c.slots(c.author, q); len(free) != 0 {
+		t.Errorf("another patient's slots %+v", free)
+	}
+	q.FreeOf, q.Bookmark = c.patient.user, "\x00stock\x00HospitalB\x00colleague\x00"
+	c.refused(fault.InvalidArgument, c.author, ledger.TxListUploads, q)
+}
+
+func TestSlotsEnd(t *testing.T) {
+	c := newConsortium(t)
+	early, late, shared := c.newUpload(ledger.Imaging), c.newUpload(ledger.Imaging), c.forDepartment(ledger.Imaging)
+	for _, u := range []*upload{early, late} {
+		c.authorize(u)
+	}
+	c.stock(shared)
+	a := registrationOf(early, ledger.Private)
+	must[ledger.Record](c.world, c.author, ledger.TxRegisterRecord, a, ledger.TransientSummary, early.summary)
+	c.clock = late.slot().Expiry
+	for _, u := range []*upload{late, shared} {
+		c.refused(fault.ConsentExpired, c.author, ledger.TxRegisterRecord, registrationOf(u, ledger.Private), ledger.TransientSummary, u.summary)
+	}
+	must[ledger.Record](c.world, c.author, ledger.TxRegisterRecord, a, ledger.TransientSummary, early.summary) // a repeat
+	if free := c.slots(c.author, ledger.ListUploads{FreeOf: c.patient.user}); len(free) != 0 {
+		t.Errorf("slots that have ended are free: %+v", free)
+	}
+}
+
+func TestDepartmentSlotsAreRefused(t *testing.T) {
+	c := newConsortium(t)
+	for name, test := range map[string]struct {
+		code   fault.Code
+		change func(*ledger.Slot)
+	}{
+		"with a grant":           {fault.InvalidArgument, func(s *ledger.Slot) { s.Grant = ledger.NewID() }},
+		"with fragments":         {fault.InvalidArgument, func(s *ledger.Slot) { s.Fragments, _ = c.newFragments(ledger.NewID(), c.author) }},
+		"without an end":         {fault.InvalidArgument, func(s *ledger.Slot) { s.Expiry = time.Time{} }},
+		"that have ended":        {fault.InvalidArgument, func(s *ledger.Slot) { s.Expiry = c.clock }},
+		"of no member":           {fault.NotFound, func(s *ledger.Slot) { s.Author.User.MSP = "HospitalZ" }},
+		"of a department's path": {fault.InvalidArgument, func(s *ledger.Slot) { s.Author.User.Pseudonym = "../x" }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c.t = t
+			u := c.forDepartment(ledger.Imaging)
+			test.change(u.slot())
+			argument := fmt.Sprintf(`{"slots": [{"author": %q}]}`, u.slot().Author)
+			if u.slot().Author.Validate() != nil { // it cannot even be written
+				c.refused(test.code, c.patient, ledger.TxAuthorizeUpload, argument)
+				return
+			}
+			c.refused(test.code, c.patient, ledger.TxAuthorizeUpload, u.argument)
+		})
+	}
+	c.t = t
+	u := c.forDepartment(ledger.Imaging)
+	c.stock(u)
+	u.slot().Expiry = u.slot().Expiry.Add(time.Hour)
+	c.refused(fault.AlreadyExists, c.patient, ledger.TxAuthorizeUpload, u.argument)
+}

@@ -1,0 +1,166 @@
+package contract
+
+import (
+	"github.com/pie-consortium/pie/chaincode/internal/state"
+	"github.com/pie-consortium/pie/ledger"
+	"github.com/pie-consortium/pie/ledger/fault"
+)
+
+// registerUnattended registers a record of a patient who can authorise nothing now, with
+// its secret in custody for them.
+func registerUnattended(ctx *state.Context, a ledger.RegisterUnattended) (ledger.Record, error) {
+	if err := ctx.RequireRole(ledger.Physician, ledger.Emergency); err != nil {
+		return ledger.Record{}, err
+	}
+	if err := requirePatient(ctx, a.Patient); err != nil {
+		return ledger.Record{}, err
+	}
+	author, err := ctx.Registered()
+	if err != nil {
+		return ledger.Record{}, err
+	}
+	if _, err := keyOf(author, ledger.VerifyingKey); err != nil {
+		return ledger.Record{}, err
+	}
+	summary, err := transientSummary(ctx, ledger.TransientFragments, ledger.TransientCustody)
+	if err != nil {
+		return ledger.Record{}, err
+	}
+	record := ledger.Record{
+		Record: a.Record, Version: firstVersion, State: ledger.Registered,
+		Patient: a.Patient, Author: ctx.Caller.User, Unattended: true, Custody: a.Custody, Registered: ctx.Now,
+		CID: a.CID, SHA256: a.SHA256, Size: a.Size, Capsule: a.Capsule, Commitment: a.Commitment,
+		Level: a.Level, Policy: ledger.UnattendedPolicy(),
+	}
+	if level := requiredLevel(summary.Class, record.Policy); a.Level != level {
+		return record, fault.New(fault.InvalidArgument, "the level of an unattended record of such a class is %s", level)
+	}
+	_, registered, err := state.Records.Find(ctx, recordKey(record.Record, record.Version)...)
+	if err != nil {
+		return record, err
+	}
+	if registered {
+		return repeatedUnattended(ctx, a, record, summary)
+	}
+	return record, storeUnattended(ctx, a, record, summary)
+}
+
+// requirePatient refuses records about somebody who is no registered patient: nobody could
+// take them over.
+func requirePatient(ctx *state.Context, user ledger.UserID) error {
+	patient, err := state.Users.Get(ctx, user.MSP, user.Pseudonym)
+	if err != nil {
+		return err
+	}
+	if patient.Identity.Role != ledger.Patient {
+		return fault.New(fault.InvalidArgument, "%s is no patient", user)
+	}
+	_, err = keyOf(patient, ledger.ReceivingKey)
+	return err
+}
+
+// repeatedUnattended accepts the same registration again, without changing anything.
+func repeatedUnattended(ctx *state.Context, a ledger.RegisterUnattended, record ledger.Record, summary ledger.Summary) (ledger.Record, error) {
+	old, err := repeatedRegistration(ctx, record, summary)
+	if err != nil {
+		return record, err
+	}
+	statement, err := statedKey(ctx, old)
+	if err != nil {
+		return record, err
+	}
+	grant := authorsGrant(a, record)
+	oldGrant, found, err := state.Grants.Find(ctx, grantKey(grant)...)
+	if err != nil {
+		return record, err
+	}
+	grant.State, grant.Granted = oldGrant.State, oldGrant.Granted
+	if !found || statement != a.RecordKey || !state.Same(oldGrant, grant) {
+		return record, fault.New(fault.AlreadyExists, "record %s is registered with another key or grant", a.Record)
+	}
+	return old, nil
+}
+
+// authorsGrant is what lets the author open what they registered, until the patient ends it.
+func authorsGrant(a ledger.RegisterUnattended, record ledger.Record) ledger.Grant {
+	return ledger.Grant{
+		Grant: a.Grant, Record: record.Record, Version: record.Version, Patient: record.Patient, Issuer: record.Author,
+		Grantee: ledger.PersonSubject(record.Author), Purpose: ledger.Treatment, State: ledger.Active,
+		Granted: record.Registered, Expiry: a.Expiry.UTC(), Fragments: a.Fragments,
+	}
+}
+
+func storeUnattended(ctx *state.Context, a ledger.RegisterUnattended, record ledger.Record, summary ledger.Summary) error {
+	if _, authorised, err := state.Uploads.Find(ctx, string(a.Record)); err != nil || authorised {
+		if err == nil {
+			err = fault.New(fault.AlreadyExists, "record %s is authorised by a patient; register it in its slot", a.Record)
+		}
+		return err
+	}
+	if err := checkRecordKey(ctx, a.RecordKey, a.Record); err != nil {
+		return err
+	}
+	if err := storeCustody(ctx, record); err != nil {
+		return err
+	}
+	fragments, err := transientFragments(ctx, ledger.TransientSummary, ledger.TransientCustody)
+	if err != nil {
+		return err
+	}
+	if len(fragments) != len(a.Fragments.Proxies) {
+		return fault.New(fault.FragmentInvalid, "the transient map holds fragments of another grant")
+	}
+	if err := issueGrant(ctx, authorsGrant(a, record), fragments); err != nil {
+		return err
+	}
+	key := recordKey(record.Record, record.Version)
+	if err := state.RecordKeys.Insert(ctx, a.RecordKey, key...); err != nil {
+		return err
+	}
+	if err := storeRecord(ctx, record, summary); err != nil {
+		return err
+	}
+	return ctx.Emit(ledger.RecordRegistered, recordEvent(record))
+}
+
+func storeCustody(ctx *state.Context, record ledger.Record) error {
+	var custody ledger.Custody
+	found, err := ctx.Transient(ledger.TransientCustody, &custody, ledger.TransientSummary, ledger.TransientFragments)
+	if err != nil {
+		return err
+	}
+	if !found {
+		return fault.New(fault.InvalidArgument, "the transient entry %q is missing", ledger.TransientCustody)
+	}
+	if err := custody.Validate(); err != nil {
+		return err
+	}
+	if ledger.DigestOf(custody.Sealed) != record.Custody {
+		return fault.New(fault.InvalidArgument, "the sealed secret is not the one that the arguments commit to")
+	}
+	return state.CustodyRows.Put(ctx, custody, recordKey(record.Record, record.Version)...)
+}
+
+// readCustody gives the patient what the author left for them.
+func readCustody(ctx *state.Context, q ledger.ReadCustody) (ledger.Custody, error) {
+	reader, err := ctx.Reader(q.OnBehalf)
+	if err != nil {
+		return ledger.Custody{}, err
+	}
+	key := recordKey(q.Record, q.Version)
+	record, err := state.Records.Get(ctx, key...)
+	if err != nil {
+		return ledger.Custody{}, err
+	}
+	if !record.Unattended {
+		return ledger.Custody{}, fault.New(fault.NotFound, "record %s is under a key of its patient's own", q.Record)
+	}
+	if reader.User != record.Patient {
+		return ledger.Custody{}, fault.New(fault.PermissionDenied, "the secret of record %s is for its patient", q.Record)
+	}
+	custody, found, err := state.CustodyRows.Find(ctx, key...)
+	if err == nil && !found {
+		err = fault.New(fault.ContentUnavailable, "the secret of record %s has not reached this peer yet, or is purged", q.Record)
+	}
+	return custody, err
+}
