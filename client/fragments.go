@@ -130,13 +130,7 @@ func chooseProxies(ordered []string, recipient func(msp string) (string, error))
 
 // members are the MSPs of the hospitals that have a gateway, by the trust bundle.
 func (c *Client) members() []string {
-	var members []string
-	for _, organization := range c.bundle.Organizations {
-		if len(organization.Gateways) > 0 {
-			members = append(members, organization.MSP)
-		}
-	}
-	return members
+	return c.bundle.Members()
 }
 
 // recipient is what fragments for a member are sealed to; empty while its gateway has

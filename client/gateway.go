@@ -27,7 +27,7 @@ const (
 	readTimeout    = 20 * time.Second // of a read
 	writeTimeout   = time.Minute      // of one step of a transaction
 	connectTimeout = 5 * time.Second
-	answerLimit    = 4 << 20          // bytes of a JSON answer
+	answerLimit    = 24 << 20         // bytes of a JSON answer; the largest block, in base64, fits
 	patience       = 10 * time.Second // longest wait that a gateway may ask for
 	shunTime       = time.Minute      // how long a silent gateway is asked last
 	calls          = 5                // attempts at a gateway that asks to wait

@@ -32,6 +32,7 @@ type told[T any] struct {
 type agreement[T any] struct {
 	word  T
 	from  *gateway     // who told it first
+	by    []string     // MSPs of those that told it
 	blame []*LiarError // of others that told something else
 }
 
@@ -75,7 +76,11 @@ func agree[T any](ctx context.Context, c *Client, m matter[T]) (agreement[T], er
 	}
 	a := agreement[T]{word: majority, from: from}
 	for _, w := range words {
-		if w.err != nil || m.same(w.word, majority) {
+		if w.err != nil {
+			continue
+		}
+		if m.same(w.word, majority) {
+			a.by = append(a.by, w.by.msp)
 			continue
 		}
 		lie := liar(w.by.name(), "what it tells of %s differs from what the other hospitals tell", m.name)

@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/hyperledger/fabric-protos-go-apiv2/common"
 	"github.com/hyperledger/fabric-protos-go-apiv2/msp"
@@ -61,12 +62,8 @@ func (p *Proposal) checkAction(action *peer.ChaincodeActionPayload) ([]byte, err
 		decode(response.Extension, &outcome)); err != nil {
 		return nil, err
 	}
-	hash := sha256.New()
-	hash.Write(p.header.ChannelHeader)
-	hash.Write(p.header.SignatureHeader)
-	hash.Write(visible)
 	switch {
-	case !bytes.Equal(response.ProposalHash, hash.Sum(nil)):
+	case !bytes.Equal(response.ProposalHash, Hash(p.header, visible)):
 		return nil, forged("the endorsed proposal hash is another")
 	case outcome.ChaincodeId.GetName() != Chaincode:
 		return nil, forged("another chaincode was endorsed")
@@ -76,16 +73,21 @@ func (p *Proposal) checkAction(action *peer.ChaincodeActionPayload) ([]byte, err
 	return outcome.Response.Payload, nil
 }
 
+// Hash is how endorsers name the proposal that they answer: by its headers and its call
+// without transient data.
+func Hash(header *common.Header, call []byte) []byte {
+	hash := sha256.New()
+	hash.Write(header.GetChannelHeader())
+	hash.Write(header.GetSignatureHeader())
+	hash.Write(call)
+	return hash.Sum(nil)
+}
+
 // checkEndorsements wants valid signatures of peers of more than half the members.
 func checkEndorsements(action *peer.ChaincodeEndorsedAction, bundle *trust.Bundle) error {
-	endorsers, members := map[string]bool{}, 0
-	for _, organization := range bundle.Organizations {
-		if len(organization.Gateways) > 0 {
-			members++
-		}
-	}
+	endorsers, members := map[string]bool{}, len(bundle.Members())
 	for _, endorsement := range action.GetEndorsements() {
-		name, err := endorser(endorsement, action.ProposalResponsePayload, bundle)
+		name, err := Endorser(endorsement, action.ProposalResponsePayload, bundle, time.Now())
 		if err != nil {
 			return err
 		}
@@ -97,8 +99,9 @@ func checkEndorsements(action *peer.ChaincodeEndorsedAction, bundle *trust.Bundl
 	return nil
 }
 
-// endorser returns the member whose peer made the endorsement.
-func endorser(endorsement *peer.Endorsement, response []byte, bundle *trust.Bundle) (string, error) {
+// Endorser returns the member whose peer endorsed the response (the bytes of a
+// ProposalResponsePayload) with a certificate that is valid at the given time.
+func Endorser(endorsement *peer.Endorsement, response []byte, bundle *trust.Bundle, at time.Time) (string, error) {
 	var identity msp.SerializedIdentity
 	if err := decode(endorsement.Endorser, &identity); err != nil {
 		return "", err
@@ -115,7 +118,7 @@ func endorser(endorsement *peer.Endorsement, response []byte, bundle *trust.Bund
 	for _, root := range organization.Roots {
 		roots.AppendCertsFromPEM([]byte(root))
 	}
-	options := x509.VerifyOptions{Roots: roots, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}}
+	options := x509.VerifyOptions{Roots: roots, CurrentTime: at, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}}
 	if _, err := certificate.Verify(options); err != nil || !isPeer(certificate) {
 		return "", forged("no peer of " + organization.MSP + " made its endorsement")
 	}

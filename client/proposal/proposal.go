@@ -75,8 +75,7 @@ func build(creator Creator, invocation Invocation, nonce []byte, at *timestamppb
 	if err != nil {
 		return nil, err
 	}
-	id := sha256.Sum256(append(append([]byte{}, nonce...), name...))
-	proposal := &Proposal{TransactionID: hex.EncodeToString(id[:])}
+	proposal := &Proposal{TransactionID: TransactionID(nonce, name)}
 	if proposal.payload, err = invocation.payload(); err != nil {
 		return nil, err
 	}
@@ -91,6 +90,13 @@ func build(creator Creator, invocation Invocation, nonce []byte, at *timestamppb
 	proposal.header = &common.Header{ChannelHeader: channelHeader, SignatureHeader: signatureHeader}
 	proposal.Bytes, err = proposal.marshal()
 	return proposal, err
+}
+
+// TransactionID is the ledger's name of the transaction with this nonce and this
+// creator, a SerializedIdentity.
+func TransactionID(nonce, creator []byte) string {
+	id := sha256.Sum256(append(append([]byte{}, nonce...), creator...))
+	return hex.EncodeToString(id[:])
 }
 
 func (p *Proposal) marshal() ([]byte, error) {

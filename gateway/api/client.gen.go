@@ -174,8 +174,7 @@ type ClientInterface interface {
 	// ReadReceipt The block that holds an access, for those concerned
 	//
 	// For who may list the audit trail, and for whoever made the access. The
-	// bytes are a Fabric block (`common.Block`, protobuf) as this hospital's peer
-	// keeps it, at most 16 MiB. Believe nothing of it before hashes, signatures,
+	// bytes are a Fabric block as this hospital's peer keeps it. Believe nothing of it before hashes, signatures,
 	// endorsements and the orderers' quorum are checked; whether the
 	// transaction was valid is what each peer says, and nobody signs.
 	//
@@ -543,8 +542,7 @@ func (c *Client) ListAccesses(ctx context.Context, record PathRecord, params *Li
 // ReadReceipt The block that holds an access, for those concerned
 //
 // For who may list the audit trail, and for whoever made the access. The
-// bytes are a Fabric block (`common.Block`, protobuf) as this hospital's peer
-// keeps it, at most 16 MiB. Believe nothing of it before hashes, signatures,
+// bytes are a Fabric block as this hospital's peer keeps it. Believe nothing of it before hashes, signatures,
 // endorsements and the orderers' quorum are checked; whether the
 // transaction was valid is what each peer says, and nobody signs.
 //
@@ -2622,8 +2620,7 @@ type ClientWithResponsesInterface interface {
 	// ReadReceiptWithResponse The block that holds an access, for those concerned
 	//
 	// For who may list the audit trail, and for whoever made the access. The
-	// bytes are a Fabric block (`common.Block`, protobuf) as this hospital's peer
-	// keeps it, at most 16 MiB. Believe nothing of it before hashes, signatures,
+	// bytes are a Fabric block as this hospital's peer keeps it. Believe nothing of it before hashes, signatures,
 	// endorsements and the orderers' quorum are checked; whether the
 	// transaction was valid is what each peer says, and nobody signs.
 	//
@@ -3292,8 +3289,15 @@ func (r ListAccessesResponse) ContentType() string {
 type ReadReceiptResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Receipt
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ReadReceiptResponse) GetJSON200() *Receipt {
+	return r.JSON200
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -4322,8 +4326,7 @@ func (c *ClientWithResponses) ListAccessesWithResponse(ctx context.Context, reco
 // ReadReceiptWithResponse The block that holds an access, for those concerned
 //
 // For who may list the audit trail, and for whoever made the access. The
-// bytes are a Fabric block (`common.Block`, protobuf) as this hospital's peer
-// keeps it, at most 16 MiB. Believe nothing of it before hashes, signatures,
+// bytes are a Fabric block as this hospital's peer keeps it. Believe nothing of it before hashes, signatures,
 // endorsements and the orderers' quorum are checked; whether the
 // transaction was valid is what each peer says, and nobody signs.
 //
@@ -4984,6 +4987,13 @@ func ParseReadReceiptResponse(rsp *http.Response) (*ReadReceiptResponse, error) 
 	}
 
 	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Receipt
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {

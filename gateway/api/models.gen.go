@@ -265,6 +265,14 @@ type Reader = ledger.Reader
 // Example: {"rows":[{"decision":{"allowed":true,"rule":"patient"},"identity":{"role":"patient","user":"HospitalA/7f3k2amq5xwz4bnd"},"record":"mfzwizltoqzgk43fmfzwizltoq","version":1}]}
 type ReaderList = ledger.List[ledger.Reader]
 
+// Receipt What proves that an access stands on the ledger
+//
+// Example: {"block":"CgQIBxIA"}
+type Receipt struct {
+	// Block A `common.Block` of Fabric, protobuf, at most 16 MiB
+	Block []byte `json:"block"`
+}
+
 // Record One registered version of an EMR
 //
 // Example: {"author":"HospitalA/k4wq7hz2tmx5vbna","capsule":"AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=","cid":"bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi","commitment":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","level":"private","patient":"HospitalA/7f3k2amq5xwz4bnd","policy":{"purposes":["TREAT","ETREAT"],"replicas":2,"roles":["physician"]},"record":"mfzwizltoqzgk43fmfzwizltoq","registered":"2026-05-04T09:30:00Z","sha256":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","size":4096,"state":"confirmed","version":1}

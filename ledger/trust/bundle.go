@@ -62,6 +62,17 @@ func (b *Bundle) Organization(msp string) (Organization, bool) {
 	return Organization{}, false
 }
 
+// Members are the MSPs of the hospitals, who endorse and vote: organisations with a gateway.
+func (b *Bundle) Members() []string {
+	var members []string
+	for _, organization := range b.Organizations {
+		if len(organization.Gateways) > 0 {
+			members = append(members, organization.MSP)
+		}
+	}
+	return members
+}
+
 // TLSPool holds the TLS roots of all members.
 func (b *Bundle) TLSPool() (*x509.CertPool, error) {
 	pool := x509.NewCertPool()

@@ -20,9 +20,13 @@ type audited struct {
 }
 
 func (a *app) audit() *cobra.Command {
-	return &cobra.Command{
-		Use:     "audit RECORD",
-		Short:   "Show who opened a record or tried to, when, what for, and with what outcome",
+	command := &cobra.Command{
+		Use:   "audit RECORD",
+		Short: "Show who opened a record or tried to, when, what for, and with what outcome",
+		Long: `Show who opened a record or tried to, when, what for, and with what outcome.
+
+This is what your gateway tells. To have it proven, and to ask the other hospitals what
+your own may hide: pie audit verify.`,
 		Example: "  pie audit 4v7…q2",
 		Args:    exactly("RECORD"),
 		RunE: func(command *cobra.Command, arguments []string) error {
@@ -37,25 +41,33 @@ func (a *app) audit() *cobra.Command {
 			return a.printAccesses(command.Context(), newPeople(c.CardOf), accesses)
 		},
 	}
+	command.AddCommand(a.verify())
+	return command
 }
 
 func (a *app) printAccesses(ctx context.Context, people *people, accesses []ledger.Access) error {
 	shown := []audited{}
-	rows := table{{"TIME", "NAME", "ROLE", "USER", "PURPOSE", "OUTCOME"}}
+	rows := table{accessHead}
 	for _, access := range accesses {
 		card, err := people.card(ctx, access.User.User)
 		if err != nil {
 			return err
 		}
-		outcome := "opened"
-		if !access.Decision.Allowed {
-			outcome = "refused: " + string(access.Decision.Code) + " (" + access.Decision.Rule + ")"
-		}
 		shown = append(shown, audited{access, card.Name, card.bad})
-		rows = append(rows, []string{date(access.Time), card.shownName(), string(access.User.Role),
-			access.User.User.String(), dash(access.Purpose), outcome})
+		rows = append(rows, accessRow(access, card))
 	}
 	return a.printValue(shown, rows)
+}
+
+var accessHead = []string{"TIME", "NAME", "ROLE", "USER", "PURPOSE", "OUTCOME", "GRANT", "REQUEST", "TRANSACTION"}
+
+func accessRow(access ledger.Access, by card) []string {
+	outcome := "opened"
+	if !access.Decision.Allowed {
+		outcome = "refused: " + string(access.Decision.Code) + " (" + access.Decision.Rule + ")"
+	}
+	return []string{date(access.Time), by.shownName(), string(access.User.Role), access.User.User.String(),
+		dash(access.Purpose), outcome, string(access.Grant), dash(access.Request), access.Open}
 }
 
 // people remembers cards, so that each is asked for once.

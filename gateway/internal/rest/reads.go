@@ -1,7 +1,6 @@
 package rest
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"time"
@@ -107,7 +106,7 @@ func (a *API) ReadReceipt(ctx context.Context, request ReadReceiptRequestObject)
 		return nil, err
 	}
 	block, err := a.Peer.Block(ctx, access.Open)
-	return ReadReceipt200ApplicationOctetStreamResponse{Body: bytes.NewReader(block), ContentLength: int64(len(block))}, err
+	return ReadReceipt200JSONResponse{Block: block}, err
 }
 
 // WhoCanRead lists who could open a record version now.

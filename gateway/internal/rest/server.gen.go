@@ -1542,23 +1542,17 @@ type ReadReceiptResponseObject interface {
 	VisitReadReceiptResponse(w http.ResponseWriter) error
 }
 
-type ReadReceipt200ApplicationOctetStreamResponse struct {
-	Body          io.Reader
-	ContentLength int64
-}
+type ReadReceipt200JSONResponse Receipt
 
-func (response ReadReceipt200ApplicationOctetStreamResponse) VisitReadReceiptResponse(w http.ResponseWriter) error {
+func (response ReadReceipt200JSONResponse) VisitReadReceiptResponse(w http.ResponseWriter) error {
 
-	w.Header().Set("Content-Type", "application/octet-stream")
-	if response.ContentLength != 0 {
-		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
 	}
+	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
-
-	if closer, ok := response.Body.(io.ReadCloser); ok {
-		defer closer.Close()
-	}
-	_, err := io.Copy(w, response.Body)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
