@@ -63,6 +63,16 @@ func TestEnumsAreTheLedgers(t *testing.T) {
 	}
 }
 
+// Whoever reads the document alone can write every transaction.
+func TestEveryTransactionIsDescribed(t *testing.T) {
+	schemas := load(t).Components.Schemas
+	for _, name := range schemas["Transaction"].Value.Enum {
+		if schemas[name.(string)] == nil {
+			t.Errorf("no schema of the argument of %s", name)
+		}
+	}
+}
+
 func words[T ~string](values []T) []string {
 	texts := make([]string, len(values))
 	for i, value := range values {

@@ -9,6 +9,7 @@ import (
 
 	ledger "github.com/pie-consortium/pie/ledger"
 	fault "github.com/pie-consortium/pie/ledger/fault"
+	trust "github.com/pie-consortium/pie/ledger/trust"
 )
 
 // Access One attempt to open a record
@@ -41,10 +42,40 @@ type Answer = ledger.Answer
 // Example: {"rows":[{"answered":"2026-05-04T09:30:00Z","day":"2026-05-04","grant":"onswg4tfoqzgk43fonswg4tfoq","record":"mfzwizltoqzgk43fmfzwizltoq","request":"nbswy3dpo5xxe3denbswy3dpo4","rule":"nbswy3dpo5xxe3denbswy3dpo4","slot":1,"version":1}]}
 type AnswerList = ledger.List[ledger.Answer]
 
+// AppendSegments AppendSegments appends to a stream, as the author whom its slot is addressed to. The first append makes the stream a record; what that is about goes through the transient map as "summary" (Summary) with segment 1. Result: Record
+//
+// Example: {"segments":[{"capsule":"AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=","cid":"bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi","commitment":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","from":"2026-05-04T00:00:00Z","number":1,"readings":1000,"sha256":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","size":4096,"to":"2026-05-04T09:30:00Z"}],"stream":"mfzwizltoqzgk43fmfzwizltoq"}
+type AppendSegments = ledger.AppendSegments
+
+// Assertion Assertion is the claim set with which a device asks for a token (RFC 7523, private_key_jwt)
+//
+// Example: {"aud":"text","exp":1,"iat":1,"iss":"HospitalA/7f3k2amq5xwz4bnd","jti":"text","sub":"HospitalA/7f3k2amq5xwz4bnd"}
+type Assertion = trust.Assertion
+
+// AuthorizeUpload AuthorizeUpload authorises one record for each slot. The sealed fragments go through the transient map as "fragments" ([]SealedFragment). Result: []Upload
+//
+// Example: {"slots":[{"author":"person:HospitalB/k4wq7hz2tmx5vbna","expiry":"2030-03-04T12:00:00Z","fragments":{"proxies":[{"proxy":"HospitalA","sha256":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"}],"receivingKey":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","threshold":1},"grant":"mfzwizltoqzgk43fmfzwizltoq","policy":{"purposes":["TREAT","ETREAT"],"replicas":2,"roles":["physician"]},"record":"mfzwizltoqzgk43fmfzwizltoq","recordKey":"text","stream":false}]}
+type AuthorizeUpload = ledger.AuthorizeUpload
+
+// Bundle Bundle is what a device believes without asking anybody: the consortium's channel each member's roots and gateways, and the ordering nodes. It comes out of band, never from a gateway
+//
+// Example: {"channel":"text","orderers":[{"certificate":"text","id":1,"msp":"text"}],"organizations":[{"gateways":["https://127.77.0.15:8443"],"msp":"HospitalA","name":"Hospital A","proxy":"HospitalA/gateway","updated":"2026-05-04T09:30:00Z"}]}
+type Bundle = trust.Bundle
+
 // CID A CIDv1 in base32 of a SHA-256
 //
 // Example: bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi
 type CID = string
+
+// Card Card says who a professional is, in words that a patient understands; their hospital's administrator signs it
+//
+// Example: {"department":"text","issued":"2030-03-04T12:00:00Z","name":"text","role":"physician","user":"HospitalA/7f3k2amq5xwz4bnd"}
+type Card = trust.Card
+
+// ChangePolicy ChangePolicy replaces the policy of a record version, for what is asked from then on. The record's level rises to the policy's, and never falls. Result: Record
+//
+// Example: {"policy":{"purposes":["TREAT","ETREAT"],"replicas":2,"roles":["physician"]},"record":"mfzwizltoqzgk43fmfzwizltoq","version":1}
+type ChangePolicy = ledger.ChangePolicy
 
 // Class Kind of data; the level follows from it
 //
@@ -74,6 +105,16 @@ type CommittedTransaction struct {
 	TransactionID TransactionID `json:"transactionID"`
 }
 
+// ConfirmRecord ConfirmRecord says that the patient could read what was registered. Result: Record
+//
+// Example: {"record":"mfzwizltoqzgk43fmfzwizltoq","version":1}
+type ConfirmRecord = ledger.ConfirmRecord
+
+// ConfirmReplicas ConfirmReplicas says, in the name of the caller's hospital, of which record versions its node keeps the ciphertext from now on, and of which no longer. Versions that are not live any more are passed over. Result: []Replica, those that are new
+//
+// Example: {"kept":[{"record":"mfzwizltoqzgk43fmfzwizltoq","version":1}],"lost":[{"record":"mfzwizltoqzgk43fmfzwizltoq","version":1}]}
+type ConfirmReplicas = ledger.ConfirmReplicas
+
 // Content Ciphertext as it was stored
 //
 // Example: {"cid":"bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi","sha256":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","size":1048576}
@@ -100,10 +141,20 @@ type Custody = ledger.Custody
 // Example: {"allowed":true,"rule":"policy"}
 type Decision = ledger.Decision
 
+// DenyAccess DenyAccess answers a request with no. Result: AccessRequest
+//
+// Example: {"reason":"text","record":"mfzwizltoqzgk43fmfzwizltoq","request":"mfzwizltoqzgk43fmfzwizltoq","version":1}
+type DenyAccess = ledger.DenyAccess
+
 // Digest A SHA-256 in hexadecimal
 //
 // Example: 2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae
 type Digest = ledger.Digest
+
+// DisputeRecord DisputeRecord says that the patient could not, or does not recognise it. Result: Record
+//
+// Example: {"reason":"text","record":"mfzwizltoqzgk43fmfzwizltoq","version":1}
+type DisputeRecord = ledger.DisputeRecord
 
 // EndorsedTransaction An envelope's payload to check and sign
 //
@@ -155,6 +206,11 @@ type Fragments = ledger.Fragments
 // Example: {"expiry":"2026-06-04T09:30:00Z","fragments":{"proxies":[{"proxy":"HospitalA","sha256":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"}],"receivingKey":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","threshold":1},"grant":"onswg4tfoqzgk43fonswg4tfoq","granted":"2026-05-04T09:30:00Z","grantee":"person:HospitalB/k4wq7hz2tmx5vbna","patient":"HospitalA/7f3k2amq5xwz4bnd","purpose":"TREAT","record":"mfzwizltoqzgk43fmfzwizltoq","request":"nbswy3dpo5xxe3denbswy3dpo4","state":"active","version":1}
 type Grant = ledger.Grant
 
+// GrantAccess GrantAccess answers a request with key fragments, which go through the transient map as "fragments" ([]SealedFragment). It repeats what it grants, so that nobody can slip another request under a patient's signature. Result: Grant
+//
+// Example: {"expiry":"2030-03-04T12:00:00Z","fragments":{"proxies":[{"proxy":"HospitalA","sha256":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"}],"receivingKey":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","threshold":1},"grant":"mfzwizltoqzgk43fmfzwizltoq","purpose":"TREAT","record":"mfzwizltoqzgk43fmfzwizltoq","request":"mfzwizltoqzgk43fmfzwizltoq","requester":"HospitalA/7f3k2amq5xwz4bnd","standing":{"rule":"nbswy3dpo5xxe3denbswy3dpo4","slot":1},"version":1}
+type GrantAccess = ledger.GrantAccess
+
 // GrantList One page; an empty bookmark ends the list
 //
 // Example: {"rows":[{"expiry":"2026-06-04T09:30:00Z","fragments":{"proxies":[{"proxy":"HospitalA","sha256":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"}],"receivingKey":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","threshold":1},"grant":"onswg4tfoqzgk43fonswg4tfoq","granted":"2026-05-04T09:30:00Z","grantee":"person:HospitalB/k4wq7hz2tmx5vbna","patient":"HospitalA/7f3k2amq5xwz4bnd","purpose":"TREAT","record":"mfzwizltoqzgk43fmfzwizltoq","request":"nbswy3dpo5xxe3denbswy3dpo4","state":"active","version":1}]}
@@ -185,6 +241,21 @@ type ID = ledger.ID
 // Example: {"clearance":"private","department":"cardiology","role":"physician","user":"HospitalB/k4wq7hz2tmx5vbna"}
 type Identity = ledger.Identity
 
+// Invitation Invitation is what hospital IT hands to a new user, as at a desk: the enrolment secret, the professional card, and the trust bundle. It is a secret until used
+//
+// Example: {"bundle":{"channel":"text","orderers":[{"certificate":"text","id":1,"msp":"text"}],"organizations":[{"gateways":["https://127.77.0.15:8443"],"msp":"HospitalA","name":"Hospital A","proxy":"HospitalA/gateway","updated":"2026-05-04T09:30:00Z"}]},"card":"text","gateway":"text","msp":"text","pseudonym":"text","secret":"text"}
+type Invitation = trust.Invitation
+
+// KeyFragEnvelope KeyFragEnvelope is what is sealed to a proxy: one key fragment and the only use it is for. A proxy refuses a fragment whose context is not that of the open
+//
+// Example: {"channel":"text","grant":"mfzwizltoqzgk43fmfzwizltoq","grantee":"person:HospitalB/k4wq7hz2tmx5vbna","keyFrag":"AA==","proxy":"text","record":"mfzwizltoqzgk43fmfzwizltoq","version":1}
+type KeyFragEnvelope = trust.KeyFragEnvelope
+
+// KeyStatement KeyStatement says "this key is mine, for this use": nobody encrypts to a key because a gateway said so
+//
+// Example: {"issued":"2030-03-04T12:00:00Z","key":"AA==","kind":"text","record":"mfzwizltoqzgk43fmfzwizltoq","user":"HospitalA/7f3k2amq5xwz4bnd","version":1}
+type KeyStatement = trust.KeyStatement
+
 // Level Security level; low < moderate < private
 //
 // Example: private
@@ -194,6 +265,16 @@ type Level = ledger.Level
 //
 // Example: HospitalA
 type MSP = string
+
+// OpenRecord OpenRecord records that the grantee is about to open a record; proxies answer to nothing else. A refusal is committed too. Result: Access
+//
+// Example: {"grant":"mfzwizltoqzgk43fmfzwizltoq","record":"mfzwizltoqzgk43fmfzwizltoq","version":1}
+type OpenRecord = ledger.OpenRecord
+
+// Orderer Orderer is one ordering node, by whose signatures blocks are known
+//
+// Example: {"certificate":"text","id":1,"msp":"text"}
+type Orderer = trust.Orderer
 
 // Organization A member hospital
 //
@@ -245,6 +326,11 @@ type Problem struct {
 	Type          string `json:"type"`
 }
 
+// Profile Profile is a professional's card, private to the members and erasable
+//
+// Example: {"card":"text","salt":"AAAAAAAAAAAAAAAAAAAAAA=="}
+type Profile = ledger.Profile
+
 // Pseudonym A user's random name at their hospital
 //
 // Example: 7f3k2amq5xwz4bnd
@@ -283,6 +369,11 @@ type Record = ledger.Record
 // Example: confirmed
 type RecordState = ledger.RecordState
 
+// RecordVersion RecordVersion names one version of a record
+//
+// Example: {"record":"mfzwizltoqzgk43fmfzwizltoq","version":1}
+type RecordVersion = ledger.RecordVersion
+
 // RecordView A record with what it is about and under which key it is encrypted
 //
 // Example: {"author":"HospitalA/k4wq7hz2tmx5vbna","capsule":"AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=","cid":"bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi","commitment":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","level":"private","patient":"HospitalA/7f3k2amq5xwz4bnd","policy":{"purposes":["TREAT","ETREAT"],"replicas":2,"roles":["physician"]},"record":"mfzwizltoqzgk43fmfzwizltoq","recordKey":"eyJhbGciOiJFUzI1NiJ9.e30.c2ln","registered":"2026-05-04T09:30:00Z","sha256":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","size":4096,"state":"confirmed","summary":{"class":"medical-information","mediaType":"application/fhir+json","salt":"MDEyMzQ1Njc4OWFiY2RlZg=="},"version":1}
@@ -309,6 +400,21 @@ type ReencryptionRequest struct {
 	Request string `json:"request"`
 }
 
+// RegisterOrganization RegisterOrganization describes the caller's own organisation. Result: Organization
+//
+// Example: {"gateways":["text"],"name":"text","proxy":"text"}
+type RegisterOrganization = ledger.RegisterOrganization
+
+// RegisterRecord RegisterRecord puts a record into its slot. What it is about goes through the transient map as "summary" (Summary). Result: Record
+//
+// Example: {"capsule":"AA==","cid":"text","commitment":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","level":"private","record":"mfzwizltoqzgk43fmfzwizltoq","sha256":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","size":1}
+type RegisterRecord = ledger.RegisterRecord
+
+// RegisterUser RegisterUser publishes the caller's key statements; a professional's card goes through the transient map as "profile" (Profile). Result: User
+//
+// Example: {"keys":["text"]}
+type RegisterUser = ledger.RegisterUser
+
 // Replica A hospital that keeps a record version's ciphertext
 //
 // Example: {"msp":"HospitalA","record":"mfzwizltoqzgk43fmfzwizltoq","time":"2026-05-04T09:30:00Z","version":1}
@@ -319,15 +425,30 @@ type Replica = ledger.Replica
 // Example: {"rows":[{"msp":"HospitalA","record":"mfzwizltoqzgk43fmfzwizltoq","time":"2026-05-04T09:30:00Z","version":1}]}
 type ReplicaList = ledger.List[ledger.Replica]
 
+// RequestAccess RequestAccess asks the patient for a record. A refusal by policy is committed as a denied request. Result: AccessRequest
+//
+// Example: {"purpose":"TREAT","record":"mfzwizltoqzgk43fmfzwizltoq","request":"mfzwizltoqzgk43fmfzwizltoq","version":1}
+type RequestAccess = ledger.RequestAccess
+
 // RequestState Where an access request stands
 //
 // Example: pending
 type RequestState = ledger.RequestState
 
+// RevokeGrant RevokeGrant ends a grant of the caller's, as its patient: what is ordered after it opens nothing, and every peer forgets the fragments. Result: Grant
+//
+// Example: {"grant":"mfzwizltoqzgk43fmfzwizltoq","record":"mfzwizltoqzgk43fmfzwizltoq","version":1}
+type RevokeGrant = ledger.RevokeGrant
+
 // Role What a certificate says its holder is
 //
 // Example: physician
 type Role = ledger.Role
+
+// SealedFragment SealedFragment is one key fragment, sealed to a proxy (an age file). It travels in the transient map and stands in the private collection KeyFragments
+//
+// Example: {"grant":"mfzwizltoqzgk43fmfzwizltoq","proxy":"text","salt":"AAAAAAAAAAAAAAAAAAAAAA==","sealed":"AA=="}
+type SealedFragment = ledger.SealedFragment
 
 // Segment One ciphertext of a stream, with some of its readings
 //
@@ -354,6 +475,11 @@ type SignedTransaction struct {
 	Signature   []byte `json:"signature"`
 	Transaction []byte `json:"transaction"`
 }
+
+// Slot Slot is what a patient authorises for one record: its key, who writes it, what may become of it, and the author's own grant
+//
+// Example: {"author":"person:HospitalB/k4wq7hz2tmx5vbna","expiry":"2030-03-04T12:00:00Z","fragments":{"proxies":[{"proxy":"HospitalA","sha256":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"}],"receivingKey":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","threshold":1},"grant":"mfzwizltoqzgk43fmfzwizltoq","policy":{"purposes":["TREAT","ETREAT"],"replicas":2,"roles":["physician"]},"record":"mfzwizltoqzgk43fmfzwizltoq","recordKey":"text","stream":false}
+type Slot = ledger.Slot
 
 // Standing The standing rule of the patient's that answered, and in which of its slots of the day
 //
@@ -404,7 +530,7 @@ type TransactionID = string
 //
 // Example: {"arguments":{"reason":"declined","record":"mfzwizltoqzgk43fmfzwizltoq","request":"nbswy3dpo5xxe3denbswy3dpo4","version":1},"certificate":"-----BEGIN CERTIFICATE-----\nMIIC…\n-----END CERTIFICATE-----\n","transaction":"DenyAccess"}
 type TransactionRequest struct {
-	// Arguments The transaction's one argument
+	// Arguments The transaction's one argument: the type of the same name, such as RequestAccess
 	Arguments json.RawMessage `json:"arguments"`
 
 	// Certificate The signer's, PEM
@@ -415,7 +541,7 @@ type TransactionRequest struct {
 	// Example: RequestAccess
 	Transaction Transaction `json:"transaction"`
 
-	// Transient Private inputs
+	// Transient Private inputs, each the JSON of what the argument's type says, in base64
 	Transient map[string][]byte `json:"transient,omitempty"`
 }
 

@@ -1,0 +1,68 @@
+// Command describe writes into openapi.yaml what devices sign: the schema of every
+// transaction's argument and private inputs, and of the statements beside them, from the
+// types of packages ledger and trust and the comments on them.
+//
+//	go run ./describe openapi.yaml
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"reflect"
+
+	"github.com/getkin/kin-openapi/openapi3"
+
+	"github.com/pie-consortium/pie/ledger"
+	"github.com/pie-consortium/pie/ledger/trust"
+)
+
+// The generated part of the document stands between these lines.
+const (
+	begin = "    # begin: written by go generate from packages ledger and trust\n"
+	end   = "    # end: written by go generate\n"
+)
+
+// described are the types that devices make themselves and that no route names.
+var described = []any{
+	ledger.RegisterOrganization{}, ledger.RegisterUser{}, ledger.AuthorizeUpload{}, ledger.RegisterRecord{},
+	ledger.ConfirmRecord{}, ledger.DisputeRecord{}, ledger.RequestAccess{}, ledger.GrantAccess{}, ledger.DenyAccess{},
+	ledger.OpenRecord{}, ledger.RevokeGrant{}, ledger.ChangePolicy{}, ledger.AppendSegments{}, ledger.ConfirmReplicas{},
+	ledger.SealedFragment{}, ledger.Profile{},
+	trust.KeyStatement{}, trust.KeyFragEnvelope{}, trust.Assertion{}, trust.ReencryptionRequest{}, trust.Reencryption{},
+	trust.Card{}, trust.Invitation{},
+}
+
+func main() {
+	if err := run(os.Args[1]); err != nil {
+		fmt.Fprintln(os.Stderr, "describe:", err)
+		os.Exit(1)
+	}
+}
+
+func run(path string) error {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	head, rest, found := bytes.Cut(text, []byte(begin))
+	_, tail, ended := bytes.Cut(rest, []byte(end))
+	if !found || !ended {
+		return fmt.Errorf("%s: the lines that the generated part stands between are missing", path)
+	}
+	written, err := openapi3.NewLoader().LoadFromData(append(append(bytes.Clone(head), "    Nothing: {type: object, example: {}}\n"...), tail...))
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	comments, err := readComments("../../ledger", "../../ledger/trust")
+	if err != nil {
+		return err
+	}
+	w := writer{known: written.Components.Schemas, comments: comments, done: map[reflect.Type]bool{}}
+	for _, value := range described {
+		if err := w.describe(reflect.TypeOf(value)); err != nil {
+			return err
+		}
+	}
+	return os.WriteFile(path, bytes.Join([][]byte{head, []byte(begin), w.text.Bytes(), []byte(end), tail}, nil), 0o644)
+}
