@@ -410,6 +410,11 @@ type RegisterOrganization = ledger.RegisterOrganization
 // Example: {"capsule":"AA==","cid":"text","commitment":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","level":"private","record":"mfzwizltoqzgk43fmfzwizltoq","sha256":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","size":1}
 type RegisterRecord = ledger.RegisterRecord
 
+// RegisterUnattended RegisterUnattended registers a record whose patient could authorise nothing: they are unconscious, or the record comes from an older system. The author makes the record's key, and leaves its secret in custody, sealed to the patient's receiving key. Summary, fragments of the author's own grant and the sealed secret go through the transient map as "summary" (Summary), "fragments" ([]SealedFragment) and "custody" (Custody). The policy is UnattendedPolicy. Result: Record
+//
+// Example: {"capsule":"AA==","cid":"text","commitment":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","custody":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","expiry":"2030-03-04T12:00:00Z","fragments":{"proxies":[{"proxy":"HospitalA","sha256":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"}],"receivingKey":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","threshold":1},"grant":"mfzwizltoqzgk43fmfzwizltoq","level":"private","patient":"HospitalA/7f3k2amq5xwz4bnd","record":"mfzwizltoqzgk43fmfzwizltoq","recordKey":"text","sha256":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","size":1}
+type RegisterUnattended = ledger.RegisterUnattended
+
 // RegisterUser RegisterUser publishes the caller's key statements; a professional's card goes through the transient map as "profile" (Profile). Result: User
 //
 // Example: {"keys":["text"]}
@@ -476,7 +481,7 @@ type SignedTransaction struct {
 	Transaction []byte `json:"transaction"`
 }
 
-// Slot Slot is what a patient authorises for one record: its key, who writes it, what may become of it, and the author's own grant
+// Slot Slot is what a patient authorises for one record: its key, who writes it, what may become of it, and the author's own grant. A department has no receiving key, so a slot for one comes without grant and fragments: who uses it asks the patient to open it
 //
 // Example: {"author":"person:HospitalB/k4wq7hz2tmx5vbna","expiry":"2030-03-04T12:00:00Z","fragments":{"proxies":[{"proxy":"HospitalA","sha256":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"}],"receivingKey":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","threshold":1},"grant":"mfzwizltoqzgk43fmfzwizltoq","policy":{"purposes":["TREAT","ETREAT"],"replicas":2,"roles":["physician"]},"record":"mfzwizltoqzgk43fmfzwizltoq","recordKey":"text","stream":false}
 type Slot = ledger.Slot
