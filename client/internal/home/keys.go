@@ -137,13 +137,24 @@ func parseKeys(text []byte) (Keys, error) {
 	if err := decoder.Decode(&stored); err != nil {
 		return Keys{}, fmt.Errorf("the file of keys is damaged")
 	}
-	key, err := x509.ParsePKCS8PrivateKey(stored.Identity)
+	identity, err := parseIdentity(stored.Identity)
 	if err != nil {
-		return Keys{}, fmt.Errorf("the file of keys is damaged: no identity key")
+		return Keys{}, fmt.Errorf("the file of keys is damaged: %w", err)
 	}
-	identity, ok := key.(*ecdsa.PrivateKey)
-	if !ok || identity.Curve != elliptic.P256() || len(stored.Seed) != umbral.FactorySeedSize {
+	if len(stored.Seed) != umbral.FactorySeedSize {
 		return Keys{}, fmt.Errorf("the file of keys is damaged: keys of other kinds")
 	}
 	return Keys{Identity: identity, Seed: stored.Seed}, nil
+}
+
+func parseIdentity(pkcs8 []byte) (*ecdsa.PrivateKey, error) {
+	key, err := x509.ParsePKCS8PrivateKey(pkcs8)
+	if err != nil {
+		return nil, fmt.Errorf("no identity key")
+	}
+	identity, ok := key.(*ecdsa.PrivateKey)
+	if !ok || identity.Curve != elliptic.P256() {
+		return nil, fmt.Errorf("keys of other kinds")
+	}
+	return identity, nil
 }
