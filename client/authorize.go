@@ -50,6 +50,9 @@ func (c *Client) Authorize(ctx context.Context, wishes ...Authorization) ([]ledg
 	if err := arguments.Validate(); err != nil {
 		return nil, err
 	}
+	if err := c.entrustSlots(arguments.Slots); err != nil {
+		return nil, err
+	}
 	c.step("authorising the upload")
 	uploads, _, err := submit[[]ledger.Upload](ctx, c, change{ledger.TxAuthorizeUpload, arguments,
 		transient{ledger.TransientFragments: sealed}})

@@ -3,6 +3,7 @@ package client
 import (
 	"cmp"
 	"context"
+	"crypto/ecdsa"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -55,6 +56,14 @@ func Open(dir string, passphrase func() (string, error)) (*Client, error) {
 }
 
 func open(store *home.Home, keys home.Keys, traffic *meter) (*Client, error) {
+	ring, err := newKeyring(keys.Seed)
+	if err != nil {
+		return nil, err
+	}
+	return openWith(store, keys.Identity, ring, traffic)
+}
+
+func openWith(store *home.Home, identity *ecdsa.PrivateKey, keys keyring, traffic *meter) (*Client, error) {
 	var invitation trust.Invitation
 	if err := store.ReadJSON(invitationFile, &invitation); err != nil {
 		return nil, err
@@ -63,17 +72,14 @@ func open(store *home.Home, keys home.Keys, traffic *meter) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	signer, err := trust.NewSigner(certificate, keys.Identity)
+	signer, err := trust.NewSigner(certificate, identity)
 	if err != nil {
 		return nil, err
 	}
-	c := &Client{home: store, bundle: &invitation.Bundle, card: invitation.Card, traffic: traffic}
+	c := &Client{home: store, keys: keys, bundle: &invitation.Bundle, card: invitation.Card, traffic: traffic}
 	c.creator = proposal.Creator{MSP: invitation.MSP, Signer: signer}
 	if c.identity, err = c.bundle.Identify(certificate, time.Now()); err != nil {
 		return nil, notVouched(certificate, err)
-	}
-	if c.keys, err = newKeyring(keys.Seed); err != nil {
-		return nil, err
 	}
 	return c, c.connect(invitation.Gateway, traffic.dial)
 }

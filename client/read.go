@@ -94,22 +94,36 @@ func (c *Client) Replicas(ctx context.Context, v ledger.RecordVersion) ([]ledger
 
 // list reads all pages from one gateway, the first that answers.
 func list[T any](ctx context.Context, c *Client, do func(context.Context, *gateway, ledger.Page) (*http.Response, error)) ([]T, *gateway, error) {
+	var rows []T
+	from, err := eachPage(ctx, c, do, func(part []T) error {
+		rows = append(rows, part...)
+		return nil
+	})
+	return rows, from, err
+}
+
+// eachPage hands over one page after the other, from one gateway, the first that answers.
+func eachPage[T any](ctx context.Context, c *Client, do func(context.Context, *gateway, ledger.Page) (*http.Response, error), take func([]T) error) (*gateway, error) {
 	page := ledger.Page{Limit: ledger.MaxPage}
 	part, from, err := ask[ledger.List[T]](ctx, c, readTimeout, func(ctx context.Context, g *gateway) (*http.Response, error) {
 		return do(ctx, g, page)
 	})
-	rows := part.Rows
+	if err == nil {
+		err = take(part.Rows)
+	}
 	for err == nil && part.Bookmark != "" {
 		if part.Bookmark == page.Bookmark {
-			return nil, from, liar(from.name(), "its list goes in a circle")
+			return from, liar(from.name(), "its list goes in a circle")
 		}
 		page.Bookmark = part.Bookmark
 		part, err = askOne[ledger.List[T]](ctx, from, readTimeout, func(ctx context.Context, g *gateway) (*http.Response, error) {
 			return do(ctx, g, page)
 		})
-		rows = append(rows, part.Rows...)
+		if err == nil {
+			err = take(part.Rows)
+		}
 	}
-	return rows, from, err
+	return from, err
 }
 
 // optional leaves a parameter out when it says nothing.

@@ -47,8 +47,13 @@ type agreed struct {
 
 // agree asks every member's gateway about a record.
 func (c *Client) agree(ctx context.Context, record ledger.ID, version int) (agreed, error) {
+	return c.agreeOn(ctx, record, version, sameRecord)
+}
+
+// agreeOn is agree for what else a majority has to tell alike.
+func (c *Client) agreeOn(ctx context.Context, record ledger.ID, version int, same func(a, b ledger.RecordView) bool) (agreed, error) {
 	a, err := agree(ctx, c, matter[ledger.RecordView]{
-		name: "record " + string(record), same: sameRecord,
+		name: "record " + string(record), same: same,
 		read: func(first ledger.RecordView) request { return readRecord(record, max(version, first.Version)) },
 	})
 	if err != nil {

@@ -68,9 +68,19 @@ func (c *Client) Grant(ctx context.Context, id ledger.ID, expiry time.Time) (led
 	if err != nil || asked.State == ledger.Granted {
 		return asked, err
 	}
+	return c.grant(ctx, asked, terms{expiry: expiry})
+}
+
+// terms are what a grant says beyond its request.
+type terms struct {
+	expiry   time.Time
+	standing ledger.Standing // zero when the patient answers
+}
+
+func (c *Client) grant(ctx context.Context, asked ledger.AccessRequest, t terms) (ledger.AccessRequest, error) {
 	arguments := ledger.GrantAccess{
-		RecordVersion: ledger.RecordVersion{Record: asked.Record, Version: asked.Version}, Request: id,
-		Requester: asked.Requester.User, Purpose: asked.Purpose, Grant: ledger.NewID(), Expiry: expiry.UTC(),
+		RecordVersion: ledger.RecordVersion{Record: asked.Record, Version: asked.Version}, Request: asked.Request,
+		Requester: asked.Requester.User, Purpose: asked.Purpose, Grant: ledger.NewID(), Standing: t.standing, Expiry: t.expiry.UTC(),
 	}
 	c.step("cutting the key for %s", asked.Requester.User)
 	fragments, sealed, err := c.fragments(ctx, share{arguments.RecordVersion, arguments.Grant, arguments.Requester})

@@ -1,0 +1,99 @@
+package agent
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/pie-consortium/pie/client"
+	"github.com/pie-consortium/pie/client/rule"
+	"github.com/pie-consortium/pie/ledger"
+)
+
+// recount is how often a rule that has no slot left is counted again: some that were taken
+// here may not have been used.
+const recount = time.Minute
+
+// slots hands out the slots of the rules' days. The ledger counts, and takes none twice.
+type slots struct {
+	deputy *client.Deputy
+	mutex  sync.Mutex
+	days   map[ledger.ID]*day
+}
+
+// day is what is left of one rule's slots.
+type day struct {
+	name    string
+	free    []int // below next
+	next    int
+	counted time.Time
+}
+
+func newSlots(deputy *client.Deputy) *slots {
+	return &slots{deputy: deputy, days: map[ledger.ID]*day{}}
+}
+
+// first returns a slot of the first rule that has one left today; no rule when none has.
+func (s *slots) first(ctx context.Context, verdict client.Verdict) (client.Answer, error) {
+	for _, r := range verdict.Rules {
+		if slot, err := s.take(ctx, r); slot > 0 || err != nil {
+			return client.Answer{Rule: r, Slot: slot, Until: verdict.Until}, err
+		}
+	}
+	return client.Answer{}, nil
+}
+
+// take returns a slot that the ledger has not seen used today, or 0 when the rule has
+// none left.
+func (s *slots) take(ctx context.Context, r *rule.Rule) (int, error) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	now := time.Now()
+	d := s.days[r.ID]
+	if d == nil || d.name != ledger.DayOf(now) || d.left(r) == 0 && now.Sub(d.counted) > recount {
+		var err error
+		if d, err = s.count(ctx, r, now); err != nil {
+			return 0, err
+		}
+		s.days[r.ID] = d
+	}
+	if d.left(r) == 0 {
+		return 0, nil
+	}
+	if n := len(d.free); n > 0 {
+		slot := d.free[n-1]
+		d.free = d.free[:n-1]
+		return slot, nil
+	}
+	d.next++
+	return d.next - 1, nil
+}
+
+// giveBack returns a slot that was certainly not used.
+func (s *slots) giveBack(answer client.Answer) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	if d := s.days[answer.Rule.ID]; d != nil {
+		d.free = append(d.free, answer.Slot)
+	}
+}
+
+func (d *day) left(r *rule.Rule) int { return len(d.free) + max(0, r.Daily+1-d.next) }
+
+// count reads what the rule answered today.
+func (s *slots) count(ctx context.Context, r *rule.Rule, now time.Time) (*day, error) {
+	d := &day{name: ledger.DayOf(now), next: 1, counted: now}
+	answers, err := s.deputy.Answers(ctx, r.ID, d.name)
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(answers, func(a, b ledger.Answer) int { return a.Slot - b.Slot })
+	for _, answer := range answers {
+		for ; d.next < answer.Slot && d.next <= r.Daily; d.next++ {
+			d.free = append(d.free, d.next)
+		}
+		d.next = answer.Slot + 1
+	}
+	return d, nil
+}
