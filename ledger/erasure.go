@@ -1,6 +1,10 @@
 package ledger
 
-import "time"
+import (
+	"time"
+
+	"github.com/pie-consortium/pie/ledger/fault"
+)
 
 // Erasure says that a patient had a record erased: what hospitals must remove, and
 // which of them there were to remove it.
@@ -74,4 +78,32 @@ func (q ReadContentReferences) Validate() error { return ValidateCID(q.CID) }
 // superseded nor erased. Without any, nobody needs it.
 type ContentReferences struct {
 	Versions []RecordVersion `json:"versions"`
+}
+
+// ConfirmErasure says, in the name of the caller's hospital, what became of the ciphertexts
+// of an erased record at its node: each of them, once. Result: [ErasureConfirmation].
+type ConfirmErasure struct {
+	Record   ID              `json:"record"`
+	Contents []ErasedContent `json:"contents"`
+}
+
+// Validate refuses malformed contents, and one that stands in it twice.
+func (a ConfirmErasure) Validate() error {
+	if len(a.Contents) == 0 {
+		return fault.New(fault.InvalidArgument, "contents are missing")
+	}
+	seen := map[string]bool{}
+	for _, content := range a.Contents {
+		if seen[content.CID] {
+			return fault.New(fault.InvalidArgument, "content %s stands twice in the confirmation", content.CID)
+		}
+		seen[content.CID] = true
+		if content.Outcome != ContentDeleted && content.Outcome != ContentKept {
+			return fault.New(fault.InvalidArgument, "an outcome is %s or %s", ContentDeleted, ContentKept)
+		}
+		if err := ValidateCID(content.CID); err != nil {
+			return err
+		}
+	}
+	return a.Record.Validate()
 }

@@ -22,6 +22,7 @@ const (
 	RecordRotated          EventName = "RecordRotated" // Version is the new one
 	RecordErased           EventName = "RecordErased"
 	ReplicasConfirmed      EventName = "ReplicasConfirmed" // names no record: there may be many
+	ErasureConfirmed       EventName = "ErasureConfirmed"
 )
 
 // Event is the payload of every event: IDs and codes only.

@@ -28,6 +28,7 @@ const (
 	TxRevokeGrant          Transaction = "RevokeGrant"
 	TxAppendSegments       Transaction = "AppendSegments"
 	TxConfirmReplicas      Transaction = "ConfirmReplicas"
+	TxConfirmErasure       Transaction = "ConfirmErasure"
 	TxChangePolicy         Transaction = "ChangePolicy"
 )
 
@@ -60,7 +61,7 @@ func (t Transaction) Writes() bool {
 	switch t {
 	case TxRegisterOrganization, TxRegisterUser, TxAuthorizeUpload, TxRegisterRecord, TxRegisterUnattended, TxConfirmRecord,
 		TxDisputeRecord, TxRequestAccess, TxGrantAccess, TxDenyAccess, TxOpenRecord,
-		TxRevokeGrant, TxAppendSegments, TxConfirmReplicas, TxChangePolicy:
+		TxRevokeGrant, TxAppendSegments, TxConfirmReplicas, TxConfirmErasure, TxChangePolicy:
 		return true
 	}
 	return false

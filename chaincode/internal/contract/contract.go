@@ -37,6 +37,7 @@ var transactions = map[ledger.Transaction]handler{
 	ledger.TxRevokeGrant:          handle(revokeGrant),
 	ledger.TxAppendSegments:       handle(appendSegments),
 	ledger.TxConfirmReplicas:      handle(confirmReplicas),
+	ledger.TxConfirmErasure:       handle(confirmErasure),
 	ledger.TxChangePolicy:         handle(changePolicy),
 
 	ledger.TxReadOrganizations: handle(readOrganizations),

@@ -136,6 +136,7 @@ var arguments = map[ledger.Transaction]any{
 	ledger.TxAppendSegments:       ledger.AppendSegments{},
 	ledger.TxListSegments:         ledger.ListSegments{},
 	ledger.TxConfirmReplicas:      ledger.ConfirmReplicas{},
+	ledger.TxConfirmErasure:       ledger.ConfirmErasure{},
 	ledger.TxReadReplicas:         ledger.ReadReplicas{},
 	ledger.TxReadCustody:          ledger.ReadCustody{},
 }
