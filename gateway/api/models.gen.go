@@ -105,6 +105,11 @@ type CommittedTransaction struct {
 	TransactionID TransactionID `json:"transactionID"`
 }
 
+// ConfirmErasure ConfirmErasure says, in the name of the caller's hospital, what became of the ciphertexts of an erased record at its node: each of them, once. Result: ErasureConfirmation
+//
+// Example: {"contents":[{"cid":"text","outcome":"text"}],"record":"mfzwizltoqzgk43fmfzwizltoq"}
+type ConfirmErasure = ledger.ConfirmErasure
+
 // ConfirmRecord ConfirmRecord says that the patient could read what was registered. Result: Record
 //
 // Example: {"record":"mfzwizltoqzgk43fmfzwizltoq","version":1}
@@ -190,6 +195,11 @@ type EnrollmentRequest struct {
 	Pseudonym Pseudonym `json:"pseudonym"`
 	Secret    string    `json:"secret"`
 }
+
+// ErasedContent ErasedContent is what became of one ciphertext at a hospital
+//
+// Example: {"cid":"text","outcome":"text"}
+type ErasedContent = ledger.ErasedContent
 
 // FragmentDigest Commits to the sealed fragment of one proxy
 //

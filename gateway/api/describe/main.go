@@ -27,7 +27,7 @@ const (
 var described = []any{
 	ledger.RegisterOrganization{}, ledger.RegisterUser{}, ledger.AuthorizeUpload{}, ledger.RegisterRecord{}, ledger.RegisterUnattended{},
 	ledger.ConfirmRecord{}, ledger.DisputeRecord{}, ledger.RequestAccess{}, ledger.GrantAccess{}, ledger.DenyAccess{},
-	ledger.OpenRecord{}, ledger.RevokeGrant{}, ledger.ChangePolicy{}, ledger.AppendSegments{}, ledger.ConfirmReplicas{},
+	ledger.OpenRecord{}, ledger.RevokeGrant{}, ledger.ChangePolicy{}, ledger.AppendSegments{}, ledger.ConfirmReplicas{}, ledger.ConfirmErasure{},
 	ledger.SealedFragment{}, ledger.Profile{},
 	trust.KeyStatement{}, trust.KeyFragEnvelope{}, trust.Assertion{}, trust.ReencryptionRequest{}, trust.Reencryption{},
 	trust.Card{}, trust.Invitation{},
