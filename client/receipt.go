@@ -66,37 +66,69 @@ func (c *Client) only(g *gateway) *Client {
 	return &one
 }
 
-// Check gets the receipt of an access from the first hospital that has one which proves
-// it. It fails with [fault.Altered] when what was served proves something else.
+// Check gets the receipt of an access that was told of, from the first hospital that has
+// one which proves it. It fails with [fault.Altered] when what was served proves something
+// else.
 func (c *Client) Check(ctx context.Context, access ledger.Access) (receipt.Receipt, receipt.Proof, error) {
-	r := receipt.Receipt{Access: access}
-	if err := (ledger.ReadAccess{Record: access.Record, Open: access.Open}).Validate(); err != nil {
-		return r, receipt.Proof{}, err
+	return c.prove(ctx, ledger.ReadAccess{Record: access.Record, Open: access.Open}, func(api.Receipt) ledger.Access { return access })
+}
+
+// CheckOpen is [Client.Check] by the transaction's ID, also for whoever made the access.
+func (c *Client) CheckOpen(ctx context.Context, record ledger.ID, open string) (receipt.Receipt, receipt.Proof, error) {
+	return c.prove(ctx, ledger.ReadAccess{Record: record, Open: open}, func(served api.Receipt) ledger.Access { return served.Access })
+}
+
+// prove asks one hospital after the other for a receipt that proves the access that is
+// taken from what was served, and adds what is not proven by it: what became of the
+// transaction, and the card of its user.
+func (c *Client) prove(ctx context.Context, q ledger.ReadAccess, shown func(api.Receipt) ledger.Access) (receipt.Receipt, receipt.Proof, error) {
+	if err := q.Validate(); err != nil {
+		return receipt.Receipt{}, receipt.Proof{}, err
 	}
-	c.step("checking the access %s", access.Open)
-	var err error
-	if r.Commit, err = c.commitOf(ctx, access.Open); err != nil {
-		return r, receipt.Proof{}, err
-	}
+	c.step("checking the access %s", q.Open)
+	var r receipt.Receipt
 	var first error
 	for _, g := range append([]*gateway{c.gateways[0]}, c.others(c.gateways[0])...) {
-		answer, err := askOne[api.Receipt](ctx, g, readTimeout, func(ctx context.Context, g *gateway) (*http.Response, error) {
-			return g.api.ReadReceipt(ctx, access.Record, access.Open)
+		served, err := askOne[api.Receipt](ctx, g, readTimeout, func(ctx context.Context, g *gateway) (*http.Response, error) {
+			return g.api.ReadReceipt(ctx, q.Record, q.Open)
 		})
 		if err == nil {
-			r.Block = answer.Block
-			var proof receipt.Proof
-			if proof, err = r.Verify(c.bundle); err == nil {
-				err = c.addCard(ctx, &r)
-				return r, proof, err
-			}
-			err = fmt.Errorf("%s: %w", g.name(), err)
+			r = receipt.Receipt{Access: shown(served), Block: served.Block}
+			err = c.verify(r, q, g)
+		}
+		if err == nil {
+			return c.complete(ctx, r)
 		}
 		if first == nil {
 			first = err
 		}
 	}
 	return r, receipt.Proof{}, first
+}
+
+// verify refuses a receipt that proves another access than was asked about, or none.
+func (c *Client) verify(r receipt.Receipt, q ledger.ReadAccess, from *gateway) error {
+	if r.Access.Record != q.Record || r.Access.Open != q.Open {
+		return liar(from.name(), "asked for the access %s, it told of another one", q.Open)
+	}
+	_, err := r.Verify(c.bundle)
+	if fault.CodeOf(err) == fault.Altered {
+		return fmt.Errorf("%s: %w", from.name(), err)
+	}
+	return err
+}
+
+// complete adds to a receipt what the hospitals say, which must agree with it.
+func (c *Client) complete(ctx context.Context, r receipt.Receipt) (receipt.Receipt, receipt.Proof, error) {
+	var err error
+	if r.Commit, err = c.commitOf(ctx, r.Access.Open); err != nil {
+		return r, receipt.Proof{}, err
+	}
+	if err := c.addCard(ctx, &r); err != nil {
+		return r, receipt.Proof{}, err
+	}
+	proof, err := r.Verify(c.bundle)
+	return r, proof, err
 }
 
 // addCard puts the card of who tried into a receipt, so that it says so years later.

@@ -171,7 +171,7 @@ type ClientInterface interface {
 	// Corresponds with GET /v1/records/{record}/accesses (the `ListAccesses` operationId).
 	ListAccesses(ctx context.Context, record PathRecord, params *ListAccessesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// ReadReceipt The block that holds an access, for those concerned
+	// ReadReceipt An access with the block that holds it, for those concerned
 	//
 	// For who may list the audit trail, and for whoever made the access. The
 	// bytes are a Fabric block as this hospital's peer keeps it. Believe nothing of it before hashes, signatures,
@@ -539,7 +539,7 @@ func (c *Client) ListAccesses(ctx context.Context, record PathRecord, params *Li
 	return c.Client.Do(req)
 }
 
-// ReadReceipt The block that holds an access, for those concerned
+// ReadReceipt An access with the block that holds it, for those concerned
 //
 // For who may list the audit trail, and for whoever made the access. The
 // bytes are a Fabric block as this hospital's peer keeps it. Believe nothing of it before hashes, signatures,
@@ -2617,7 +2617,7 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /v1/records/{record}/accesses (the `ListAccesses` operationId).
 	ListAccessesWithResponse(ctx context.Context, record PathRecord, params *ListAccessesParams, reqEditors ...RequestEditorFn) (*ListAccessesResponse, error)
 
-	// ReadReceiptWithResponse The block that holds an access, for those concerned
+	// ReadReceiptWithResponse An access with the block that holds it, for those concerned
 	//
 	// For who may list the audit trail, and for whoever made the access. The
 	// bytes are a Fabric block as this hospital's peer keeps it. Believe nothing of it before hashes, signatures,
@@ -4323,7 +4323,7 @@ func (c *ClientWithResponses) ListAccessesWithResponse(ctx context.Context, reco
 	return ParseListAccessesResponse(rsp)
 }
 
-// ReadReceiptWithResponse The block that holds an access, for those concerned
+// ReadReceiptWithResponse An access with the block that holds it, for those concerned
 //
 // For who may list the audit trail, and for whoever made the access. The
 // bytes are a Fabric block as this hospital's peer keeps it. Believe nothing of it before hashes, signatures,

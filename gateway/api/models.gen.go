@@ -361,10 +361,15 @@ type Reader = ledger.Reader
 // Example: {"rows":[{"decision":{"allowed":true,"rule":"patient"},"identity":{"role":"patient","user":"HospitalA/7f3k2amq5xwz4bnd"},"record":"mfzwizltoqzgk43fmfzwizltoq","version":1}]}
 type ReaderList = ledger.List[ledger.Reader]
 
-// Receipt What proves that an access stands on the ledger
+// Receipt An access, and what proves that it stands on the ledger
 //
-// Example: {"block":"CgQIBxIA"}
+// Example: {"access":{"certificate":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","decision":{"allowed":true,"rule":"policy"},"grant":"onswg4tfoqzgk43fonswg4tfoq","open":"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08","purpose":"TREAT","record":"mfzwizltoqzgk43fmfzwizltoq","time":"2026-05-04T09:30:00Z","user":{"clearance":"private","department":"cardiology","role":"physician","user":"HospitalB/k4wq7hz2tmx5vbna"},"version":1},"block":"CgQIBxIA"}
 type Receipt struct {
+	// Access One attempt to open a record
+	//
+	// Example: {"certificate":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","decision":{"allowed":true,"rule":"policy"},"grant":"onswg4tfoqzgk43fonswg4tfoq","open":"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08","purpose":"TREAT","record":"mfzwizltoqzgk43fmfzwizltoq","time":"2026-05-04T09:30:00Z","user":{"clearance":"private","department":"cardiology","role":"physician","user":"HospitalB/k4wq7hz2tmx5vbna"},"version":1}
+	Access Access `json:"access"`
+
 	// Block A `common.Block` of Fabric, protobuf, at most 16 MiB
 	Block []byte `json:"block"`
 }

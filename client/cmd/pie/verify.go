@@ -75,27 +75,45 @@ func (a *app) verifyTrail(ctx context.Context, record ledger.ID, v verification)
 	if err != nil {
 		return err
 	}
-	trail, err := c.Trail(ctx, record)
+	checks, err := v.check(ctx, c, record)
 	if err != nil {
 		return err
 	}
-	trail = slices.DeleteFunc(trail, func(access ledger.Access) bool { return v.open != "" && access.Open != v.open })
-	if v.open != "" && len(trail) == 0 {
-		return fault.New(fault.NotFound, "no access %.64q is told of record %s", v.open, record)
-	}
-	var list []verified
-	for _, access := range trail {
-		r, proof, err := c.Check(ctx, access)
-		if err == nil && v.save != "" {
-			err = save(v.save, r)
+	list := []verified{}
+	for _, check := range checks {
+		if check.err == nil && v.save != "" {
+			check.err = save(v.save, check.Receipt)
 		}
-		checked, err := judge(r, bundle, proof, err)
+		judged, err := check.judge(bundle)
 		if err != nil {
 			return err
 		}
-		list = append(list, checked)
+		list = append(list, judged)
 	}
 	return a.printVerified(list)
+}
+
+// checked is a receipt, and what came of checking it.
+type checked struct {
+	receipt.Receipt
+	proof receipt.Proof
+	err   error
+}
+
+// check checks every access that some hospital tells of, or the one that was asked for.
+func (v verification) check(ctx context.Context, c *client.Client, record ledger.ID) ([]checked, error) {
+	if v.open != "" {
+		r, proof, err := c.CheckOpen(ctx, record, v.open)
+		return []checked{{r, proof, nil}}, err
+	}
+	trail, err := c.Trail(ctx, record)
+	var checks []checked
+	for _, access := range trail {
+		r, proof, err := c.Check(ctx, access)
+		r.Access = access
+		checks = append(checks, checked{r, proof, err})
+	}
+	return checks, err
 }
 
 // verifySaved checks kept receipts against the home's trust bundle, and asks nobody.
@@ -122,11 +140,11 @@ func (a *app) verifySaved(v verification, command *cobra.Command, arguments []st
 			return fmt.Errorf("%s: %w", file, err)
 		}
 		proof, err := r.Verify(bundle)
-		checked, err := judge(r, bundle, proof, err)
+		judged, err := checked{r, proof, err}.judge(bundle)
 		if err != nil {
 			return err
 		}
-		list = append(list, checked)
+		list = append(list, judged)
 	}
 	slices.SortFunc(list, func(a, b verified) int { return a.Time.Compare(b.Time) })
 	return a.printVerified(list)
@@ -134,14 +152,14 @@ func (a *app) verifySaved(v verification, command *cobra.Command, arguments []st
 
 // judge tells an entry that is not proven, which is shown as such, from a check that
 // could not be made.
-func judge(r receipt.Receipt, bundle *trust.Bundle, proof receipt.Proof, err error) (verified, error) {
-	who, vouched := r.Who(bundle)
-	checked := verified{audited: audited{r.Access, who.Name, r.Card != "" && !vouched}, Proof: &proof, Commit: r.Commit}
-	if code := fault.CodeOf(err); code == fault.Altered || code == fault.NotFound {
-		checked.Proof, checked.Problem = nil, err.Error()
-		return checked, nil
+func (c checked) judge(bundle *trust.Bundle) (verified, error) {
+	who, vouched := c.Who(bundle)
+	judged := verified{audited: audited{c.Access, who.Name, c.Card != "" && !vouched}, Proof: &c.proof, Commit: c.Commit}
+	if code := fault.CodeOf(c.err); code == fault.Altered || code == fault.NotFound {
+		judged.Proof, judged.Problem = nil, c.err.Error()
+		return judged, nil
 	}
-	return checked, err
+	return judged, c.err
 }
 
 // save keeps a receipt for its owner alone: it says who opened what.
@@ -170,14 +188,8 @@ func (a *app) printVerified(list []verified) error {
 		}
 		rows = append(rows, append(accessRow(v.Access, card{trust.Card{Name: v.Name}, v.BadCard}), block, proof, valid))
 	}
-	if list == nil {
-		list = []verified{} // in JSON, an empty list
-	}
-	if err := a.printValue(list, rows); err != nil {
+	if err := a.printValue(list, rows); err != nil || bad == 0 {
 		return err
 	}
-	if bad > 0 {
-		return fault.New(fault.Altered, "%d of %d entries are not proven; show them to a privacy officer", bad, len(list))
-	}
-	return nil
+	return fault.New(fault.Altered, "%d of %d entries are not proven; show them to a privacy officer", bad, len(list))
 }

@@ -106,7 +106,7 @@ func (a *API) ReadReceipt(ctx context.Context, request ReadReceiptRequestObject)
 		return nil, err
 	}
 	block, err := a.Peer.Block(ctx, access.Open)
-	return ReadReceipt200JSONResponse{Block: block}, err
+	return ReadReceipt200JSONResponse{Access: access, Block: block}, err
 }
 
 // WhoCanRead lists who could open a record version now.

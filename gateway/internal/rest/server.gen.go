@@ -48,7 +48,7 @@ type ServerInterface interface {
 	// ListAccesses A record's audit trail, for its patient and privacy officers
 	// (GET /v1/records/{record}/accesses)
 	ListAccesses(c *gin.Context, record PathRecord, params ListAccessesParams)
-	// ReadReceipt The block that holds an access, for those concerned
+	// ReadReceipt An access with the block that holds it, for those concerned
 	// (GET /v1/records/{record}/accesses/{transactionID}/receipt)
 	ReadReceipt(c *gin.Context, record PathRecord, transactionID PathTransactionID)
 	// AddContent Put a record's ciphertext on the hospital's IPFS node, pinned
@@ -2325,7 +2325,7 @@ type StrictServerInterface interface {
 	// ListAccesses A record's audit trail, for its patient and privacy officers
 	// (GET /v1/records/{record}/accesses)
 	ListAccesses(ctx context.Context, request ListAccessesRequestObject) (ListAccessesResponseObject, error)
-	// ReadReceipt The block that holds an access, for those concerned
+	// ReadReceipt An access with the block that holds it, for those concerned
 	// (GET /v1/records/{record}/accesses/{transactionID}/receipt)
 	ReadReceipt(ctx context.Context, request ReadReceiptRequestObject) (ReadReceiptResponseObject, error)
 	// AddContent Put a record's ciphertext on the hospital's IPFS node, pinned
