@@ -89,7 +89,10 @@ func relay(t *testing.T, honest *url.URL, rootFile string, change tamper) http.H
 		t.Fatal("no TLS root", err)
 	}
 	return &httputil.ReverseProxy{
-		Rewrite:   func(r *httputil.ProxyRequest) { r.SetURL(honest) },
+		Rewrite: func(r *httputil.ProxyRequest) {
+			r.SetURL(honest)
+			r.Out.Header.Del("Accept-Encoding") // answers must be read to be changed
+		},
 		Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}},
 		ModifyResponse: func(r *http.Response) error {
 			body, err := io.ReadAll(r.Body)
