@@ -2,20 +2,23 @@ package client
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/trust"
+	"github.com/pie-consortium/pie/umbral"
 )
 
 // firstVersion is the version that an upload registers.
 const firstVersion = 1
 
-// Authorization is what a patient allows a physician to upload: one record.
+// Authorization is what a patient allows somebody to upload: one record. Physicians of a
+// department use its slots up between them, and ask the patient to open what is in them.
 type Authorization struct {
-	Author ledger.UserID // from the physician themselves, as at a desk
+	Author ledger.Subject // a person, from themselves, as at a desk; or a department
 	Policy ledger.Policy
-	Expiry time.Time // of the author's own access to it
+	Expiry time.Time // of the slot, and of the author's own access to the record
 }
 
 // DefaultPolicy is the policy for a class unless the patient wants another: treatment
@@ -35,8 +38,23 @@ func DefaultPolicy(class ledger.Class) ledger.Policy {
 }
 
 // Authorize opens one slot for each record: its key derived and stated, the author's
-// fragments cut. Only patients can. The slots come back in the same order.
+// fragments cut. Only patients can. The slots come back in the same order. Many take
+// several transactions; when one fails, the slots that are open already come back with
+// the error.
 func (c *Client) Authorize(ctx context.Context, wishes ...Authorization) ([]ledger.Upload, error) {
+	var uploads []ledger.Upload
+	for some := range slices.Chunk(wishes, ledger.MaxSlots) {
+		opened, err := c.authorize(ctx, some)
+		if err != nil {
+			return uploads, err
+		}
+		uploads = append(uploads, opened...)
+	}
+	return uploads, nil
+}
+
+// authorize opens as many slots as one transaction takes.
+func (c *Client) authorize(ctx context.Context, wishes []Authorization) ([]ledger.Upload, error) {
 	var arguments ledger.AuthorizeUpload
 	var sealed []ledger.SealedFragment
 	for _, wish := range wishes {
@@ -53,27 +71,41 @@ func (c *Client) Authorize(ctx context.Context, wishes ...Authorization) ([]ledg
 	if err := c.entrustSlots(arguments.Slots); err != nil {
 		return nil, err
 	}
+	wanted := change{name: ledger.TxAuthorizeUpload, arguments: arguments}
+	if len(sealed) > 0 {
+		wanted.private = transient{ledger.TransientFragments: sealed}
+	}
 	c.step("authorising the upload")
-	uploads, _, err := submit[[]ledger.Upload](ctx, c, change{ledger.TxAuthorizeUpload, arguments,
-		transient{ledger.TransientFragments: sealed}})
+	uploads, _, err := submit[[]ledger.Upload](ctx, c, wanted)
 	return uploads, err
 }
 
 func (c *Client) slot(ctx context.Context, wish Authorization) (ledger.Slot, []ledger.SealedFragment, error) {
 	version := ledger.RecordVersion{Record: ledger.NewID(), Version: firstVersion}
-	key := c.keys.record(version.Record, version.Version).PublicKey()
-	statement, err := c.creator.Signer.SignKeyStatement(trust.KeyStatement{
-		Kind: ledger.RecordKey, Key: key.Bytes(), User: c.identity.User,
-		Record: version.Record, Version: version.Version, Issued: time.Now().UTC(),
-	})
+	secret := c.keys.record(version.Record, version.Version)
+	statement, err := c.stateRecordKey(version, secret)
 	if err != nil {
 		return ledger.Slot{}, nil, err
 	}
 	slot := ledger.Slot{
-		Record: version.Record, RecordKey: statement, Author: ledger.PersonSubject(wish.Author),
-		Policy: wish.Policy, Grant: ledger.NewID(), Expiry: wish.Expiry.UTC(),
+		Record: version.Record, RecordKey: statement, Author: wish.Author, Policy: wish.Policy, Expiry: wish.Expiry.UTC(),
 	}
+	if wish.Author.Kind == ledger.Department {
+		return slot, nil, nil
+	}
+	slot.Grant = ledger.NewID()
 	var sealed []ledger.SealedFragment
-	slot.Fragments, sealed, err = c.fragments(ctx, share{version: version, grant: slot.Grant, grantee: wish.Author})
+	slot.Fragments, sealed, err = c.fragments(ctx, share{
+		version: version, grant: slot.Grant, grantee: wish.Author.User,
+		secret: func(context.Context) (*umbral.SecretKey, error) { return secret, nil },
+	})
 	return slot, sealed, err
+}
+
+// stateRecordKey signs that the secret's public half is the key of a record version.
+func (c *Client) stateRecordKey(v ledger.RecordVersion, secret *umbral.SecretKey) (string, error) {
+	return c.creator.Signer.SignKeyStatement(trust.KeyStatement{
+		Kind: ledger.RecordKey, Key: secret.PublicKey().Bytes(), User: c.identity.User,
+		Record: v.Record, Version: v.Version, Issued: time.Now().UTC(),
+	})
 }

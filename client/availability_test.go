@@ -117,7 +117,7 @@ func TestTwentyAtOnceMeetNoConflict(t *testing.T) {
 		group.Go(func() {
 			content := fmt.Appendf(nil, "emr %d", i)
 			uploads, err := p.patient.Authorize(t.Context(), Authorization{
-				Author: p.author.identity.User, Policy: DefaultPolicy(ledger.MedicalInformation), Expiry: time.Now().Add(time.Hour),
+				Author: ledger.PersonSubject(p.author.identity.User), Policy: DefaultPolicy(ledger.MedicalInformation), Expiry: time.Now().Add(time.Hour),
 			})
 			if err != nil {
 				t.Errorf("authorize %d: %v", i, err)

@@ -76,7 +76,7 @@ func newTrio(t *testing.T) trio {
 func (p trio) authorize(t *testing.T, class ledger.Class) ledger.ID {
 	t.Helper()
 	uploads, err := p.patient.Authorize(t.Context(), Authorization{
-		Author: p.author.identity.User, Policy: DefaultPolicy(class), Expiry: time.Now().Add(time.Hour),
+		Author: ledger.PersonSubject(p.author.identity.User), Policy: DefaultPolicy(class), Expiry: time.Now().Add(time.Hour),
 	})
 	if err != nil {
 		t.Fatal(err)

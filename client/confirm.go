@@ -17,12 +17,19 @@ import (
 // tells the ledger that it could. When the author is at fault it disputes the record
 // instead, and returns a [LiarError] that names them.
 func (c *Client) Confirm(ctx context.Context, record ledger.ID) (ledger.Record, error) {
-	a, identity, err := c.ownRecord(ctx, record, 0)
+	a, err := c.ownRecord(ctx, record, 0)
 	if err != nil {
 		return ledger.Record{}, err
 	}
-	v := ledger.RecordVersion{Record: record, Version: a.Version}
-	_, _, err = c.fetch(ctx, locked{Record: a.Record, identity: identity}, func() (io.Writer, error) { return io.Discard, nil })
+	return c.confirm(ctx, a)
+}
+
+func (c *Client) confirm(ctx context.Context, a agreed) (ledger.Record, error) {
+	v := ledger.RecordVersion{Record: a.Record.Record, Version: a.Version}
+	identity, err := c.ownIdentity(ctx, a)
+	if err == nil {
+		_, _, err = c.fetch(ctx, locked{Record: a.Record, identity: identity}, func() (io.Writer, error) { return io.Discard, nil })
+	}
 	if errors.Is(err, emr.ErrNotRegistered) {
 		disputed, errDispute := c.Dispute(ctx, v, ledger.Altered)
 		return disputed, errors.Join(authorLied(a.Record, err), errDispute)
@@ -30,7 +37,7 @@ func (c *Client) Confirm(ctx context.Context, record ledger.ID) (ledger.Record, 
 	if err != nil {
 		return ledger.Record{}, err
 	}
-	c.step("confirming record %s", record)
+	c.step("confirming record %s", v.Record)
 	confirmed, _, err := submit[ledger.Record](ctx, c, change{name: ledger.TxConfirmRecord, arguments: ledger.ConfirmRecord{RecordVersion: v}})
 	return confirmed, err
 }
@@ -45,22 +52,28 @@ func (c *Client) Dispute(ctx context.Context, v ledger.RecordVersion, reason led
 	return record, err
 }
 
-// ownRecord is a record of this patient and what decrypts it.
-func (c *Client) ownRecord(ctx context.Context, record ledger.ID, version int) (agreed, age.Identity, error) {
+// ownRecord is a record of this patient.
+func (c *Client) ownRecord(ctx context.Context, record ledger.ID, version int) (agreed, error) {
 	a, err := c.agree(ctx, record, version)
 	if err != nil {
-		return agreed{}, nil, err
+		return agreed{}, err
 	}
 	if a.Patient != c.identity.User {
-		return agreed{}, nil, fault.New(fault.PermissionDenied, "record %s belongs to another patient", record)
+		return agreed{}, fault.New(fault.PermissionDenied, "record %s belongs to another patient", record)
 	}
-	identity, err := c.ownIdentity(a)
-	return a, identity, err
+	return a, nil
 }
 
 // ownIdentity decrypts a record of this patient that is encrypted to the key that this
-// device derives. Under another key it is nobody's lie.
-func (c *Client) ownIdentity(a agreed) (age.Identity, error) {
+// device derives, or to one that was left in custody. Under another key it is nobody's lie.
+func (c *Client) ownIdentity(ctx context.Context, a agreed) (age.Identity, error) {
+	if a.Unattended {
+		secret, err := c.custody(ctx, a)
+		if err != nil {
+			return nil, err
+		}
+		return agefile.NewIdentity(secret), nil
+	}
 	key := c.keys.record(a.Record.Record, a.Version)
 	if !a.key.Equal(key.PublicKey()) {
 		return nil, fault.New(fault.FragmentInvalid, "record %s is under a key that this device does not have; was it authorised from another device?", a.Record.Record)

@@ -18,6 +18,7 @@ type share struct {
 	version ledger.RecordVersion
 	grant   ledger.ID
 	grantee ledger.UserID
+	secret  func(context.Context) (*umbral.SecretKey, error) // of the record version
 }
 
 // fragments cuts a grant: each proxy's fragment is sealed to that proxy, signed for
@@ -26,6 +27,7 @@ type share struct {
 func (c *Client) fragments(ctx context.Context, s share) (ledger.Fragments, []ledger.SealedFragment, error) {
 	var receiving *umbral.PublicKey
 	var proxies []proxy
+	var secret *umbral.SecretKey
 	looking, lookingCtx := errgroup.WithContext(ctx)
 	looking.Go(func() (err error) {
 		receiving, err = c.receivingKey(lookingCtx, s.grantee)
@@ -35,6 +37,10 @@ func (c *Client) fragments(ctx context.Context, s share) (ledger.Fragments, []le
 		proxies, err = c.proxies(lookingCtx, s.version.Record)
 		return err
 	})
+	looking.Go(func() (err error) {
+		secret, err = s.secret(lookingCtx)
+		return err
+	})
 	if err := looking.Wait(); err != nil {
 		return ledger.Fragments{}, nil, err
 	}
@@ -42,7 +48,7 @@ func (c *Client) fragments(ctx context.Context, s share) (ledger.Fragments, []le
 		Threshold: ledger.Threshold(len(proxies)), ReceivingKey: ledger.DigestOf(receiving.Bytes()),
 	}
 	kfrags, err := umbral.GenerateKeyFrags(nil, umbral.KeyFragParams{
-		DelegatingSK: c.keys.record(s.version.Record, s.version.Version), ReceivingPK: receiving,
+		DelegatingSK: secret, ReceivingPK: receiving,
 		Signer: c.keys.signer(), Threshold: described.Threshold, Shares: len(proxies),
 		SignDelegatingKey: true, SignReceivingKey: true,
 	})

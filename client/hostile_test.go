@@ -390,7 +390,7 @@ func TestSubstitutedProxyKeyIsDetected(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			betray(t, p.patient, "HospitalA", change)
 			_, err := p.patient.Authorize(t.Context(), Authorization{
-				Author: p.author.identity.User, Policy: DefaultPolicy(ledger.Imaging), Expiry: time.Now().Add(time.Hour),
+				Author: ledger.PersonSubject(p.author.identity.User), Policy: DefaultPolicy(ledger.Imaging), Expiry: time.Now().Add(time.Hour),
 			})
 			wantLiar(t, err, "HospitalA")
 		})
@@ -404,7 +404,7 @@ func TestHiddenProxyLowersNoThreshold(t *testing.T) {
 		list.Rows = list.Rows[:1]
 	}))
 	_, err := p.patient.Authorize(t.Context(), Authorization{
-		Author: p.author.identity.User, Policy: DefaultPolicy(ledger.Imaging), Expiry: time.Now().Add(time.Hour),
+		Author: ledger.PersonSubject(p.author.identity.User), Policy: DefaultPolicy(ledger.Imaging), Expiry: time.Now().Add(time.Hour),
 	})
 	if fault.CodeOf(err) != fault.InvalidArgument {
 		t.Errorf("got %v, want %s", err, fault.InvalidArgument)
@@ -640,7 +640,7 @@ func TestForgedEnvelopeIsNotSigned(t *testing.T) {
 	})
 	p.authorize(t, ledger.Imaging)
 	_, err := p.patient.Authorize(t.Context(), Authorization{
-		Author: p.author.identity.User, Policy: DefaultPolicy(ledger.Imaging), Expiry: time.Now().Add(time.Hour),
+		Author: ledger.PersonSubject(p.author.identity.User), Policy: DefaultPolicy(ledger.Imaging), Expiry: time.Now().Add(time.Hour),
 	})
 	wantLiar(t, err, "HospitalA")
 }
@@ -736,7 +736,11 @@ func TestAuthorWhoLiesIsNamedAndTheRecordDisputed(t *testing.T) {
 func TestAuthorWhoRegistersAnotherDigestIsNamed(t *testing.T) {
 	t.Parallel()
 	p := newTrio(t)
-	a, identity, err := p.patient.ownRecord(t.Context(), p.upload(t, []byte("emr")), 0)
+	a, err := p.patient.ownRecord(t.Context(), p.upload(t, []byte("emr")), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	identity, err := p.patient.ownIdentity(t.Context(), a)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -61,7 +61,7 @@ func (c *Client) open(ctx context.Context, record ledger.ID, version int, keep k
 	}
 	opened := Opened{Record: a.RecordView, Blamed: a.blame}
 	if sealed.identity, err = c.identityFor(ctx, a, held, &opened); err != nil {
-		return opened, err
+		return opened, authorLied(a.Record, err)
 	}
 	size, blame, err := keep(ctx, sealed)
 	opened.Size, opened.Blamed = size, append(opened.Blamed, blame...)
@@ -72,7 +72,7 @@ func (c *Client) open(ctx context.Context, record ledger.ID, version int, keep k
 // proxies re-encrypt for a grantee.
 func (c *Client) identityFor(ctx context.Context, a agreed, held <-chan holding, opened *Opened) (age.Identity, error) {
 	if a.Patient == c.identity.User {
-		return c.ownIdentity(a)
+		return c.ownIdentity(ctx, a)
 	}
 	if held == nil {
 		held = c.holding(ctx, a.Record.Record)

@@ -66,7 +66,7 @@ func (c *Client) agreeOn(ctx context.Context, record ledger.ID, version int, sam
 // sameRecord compares what never changes: peers may be a block apart in the rest.
 func sameRecord(a, b ledger.RecordView) bool {
 	return a.Record.Record == b.Record.Record && a.Version == b.Version &&
-		a.Patient == b.Patient && a.Author == b.Author && a.CID == b.CID && a.SHA256 == b.SHA256 &&
+		a.Patient == b.Patient && a.Author == b.Author && a.Unattended == b.Unattended && a.Custody == b.Custody && a.CID == b.CID && a.SHA256 == b.SHA256 &&
 		a.Size == b.Size && string(a.Capsule) == string(b.Capsule) && a.Commitment == b.Commitment &&
 		a.RecordKey == b.RecordKey
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/fault"
 	"github.com/pie-consortium/pie/ledger/trust"
+	"github.com/pie-consortium/pie/umbral"
 )
 
 // Request asks the patient for a record version, the newest for version 0. A refusal
@@ -83,7 +84,12 @@ func (c *Client) grant(ctx context.Context, asked ledger.AccessRequest, t terms)
 		Requester: asked.Requester.User, Purpose: asked.Purpose, Grant: ledger.NewID(), Standing: t.standing, Expiry: t.expiry.UTC(),
 	}
 	c.step("cutting the key for %s", asked.Requester.User)
-	fragments, sealed, err := c.fragments(ctx, share{arguments.RecordVersion, arguments.Grant, arguments.Requester})
+	fragments, sealed, err := c.fragments(ctx, share{
+		version: arguments.RecordVersion, grant: arguments.Grant, grantee: arguments.Requester,
+		secret: func(ctx context.Context) (*umbral.SecretKey, error) {
+			return c.recordSecret(ctx, arguments.RecordVersion)
+		},
+	})
 	if err != nil {
 		return asked, err
 	}

@@ -23,7 +23,7 @@ type KeyFragEnvelope struct {
 	KeyFrag []byte         `json:"keyFrag"` // MessagePack, 310 bytes
 }
 
-// maxEnvelope bounds what is read out of a sealed fragment, in bytes.
+// maxEnvelope bounds what is read out of something sealed, in bytes.
 const maxEnvelope = 4 << 10
 
 // SealKeyFrag seals an envelope to a proxy's age recipient (a post-quantum hybrid one).
@@ -32,6 +32,24 @@ func SealKeyFrag(envelope KeyFragEnvelope, recipient string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("proxy key of %s: %w", envelope.Proxy, err)
 	}
+	sealed, err := sealEnvelope(envelope, to)
+	if err != nil {
+		return nil, fmt.Errorf("seal fragment for %s: %w", envelope.Proxy, err)
+	}
+	return sealed, nil
+}
+
+// OpenKeyFrag opens what [SealKeyFrag] sealed. Its errors say nothing of the content.
+func OpenKeyFrag(sealed []byte, identity age.Identity) (KeyFragEnvelope, error) {
+	envelope, err := openEnvelope[KeyFragEnvelope](sealed, identity)
+	if err != nil {
+		return KeyFragEnvelope{}, fmt.Errorf("sealed fragment: %w", err)
+	}
+	return envelope, nil
+}
+
+// sealEnvelope writes an age file of the envelope's JSON.
+func sealEnvelope(envelope any, to age.Recipient) ([]byte, error) {
 	text, err := json.Marshal(envelope)
 	if err != nil {
 		return nil, err
@@ -39,7 +57,7 @@ func SealKeyFrag(envelope KeyFragEnvelope, recipient string) ([]byte, error) {
 	var sealed bytes.Buffer
 	writer, err := age.Encrypt(&sealed, to)
 	if err != nil {
-		return nil, fmt.Errorf("seal fragment for %s: %w", envelope.Proxy, err)
+		return nil, err
 	}
 	if _, err := writer.Write(text); err != nil {
 		return nil, err
@@ -50,21 +68,21 @@ func SealKeyFrag(envelope KeyFragEnvelope, recipient string) ([]byte, error) {
 	return sealed.Bytes(), nil
 }
 
-// OpenKeyFrag opens what [SealKeyFrag] sealed. Its errors say nothing of the content.
-func OpenKeyFrag(sealed []byte, identity age.Identity) (KeyFragEnvelope, error) {
+// openEnvelope opens what [sealEnvelope] wrote, and says nothing of the content.
+func openEnvelope[T any](sealed []byte, identity age.Identity) (T, error) {
+	var envelope, none T
 	reader, err := age.Decrypt(bytes.NewReader(sealed), identity)
 	if err != nil {
-		return KeyFragEnvelope{}, fmt.Errorf("sealed fragment: it was not sealed to this proxy's key")
+		return none, fmt.Errorf("it was not sealed to this key")
 	}
 	text, err := io.ReadAll(io.LimitReader(reader, maxEnvelope+1))
 	if err != nil || len(text) > maxEnvelope {
-		return KeyFragEnvelope{}, fmt.Errorf("sealed fragment: it is damaged or too large")
+		return none, fmt.Errorf("it is damaged or too large")
 	}
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.DisallowUnknownFields()
-	var envelope KeyFragEnvelope
 	if err := decoder.Decode(&envelope); err != nil {
-		return KeyFragEnvelope{}, fmt.Errorf("sealed fragment: its content is malformed")
+		return none, fmt.Errorf("its content is malformed")
 	}
 	return envelope, nil
 }

@@ -75,7 +75,7 @@ func authorize(ctx context.Context, patient, author *client.Client, class ledger
 	policy.Replicas = 1
 	var wishes []client.Authorization
 	for range n {
-		wishes = append(wishes, client.Authorization{Author: author.Identity().User, Policy: policy, Expiry: time.Now().Add(12 * time.Hour)})
+		wishes = append(wishes, client.Authorization{Author: ledger.PersonSubject(author.Identity().User), Policy: policy, Expiry: time.Now().Add(12 * time.Hour)})
 	}
 	uploads, err := patient.Authorize(ctx, wishes...)
 	var records []ledger.ID

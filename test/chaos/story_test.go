@@ -56,7 +56,7 @@ var steps = []struct {
 
 func (s *story) authorize(ctx context.Context) error {
 	uploads, err := s.patient.Authorize(ctx, client.Authorization{
-		Author: s.author.Identity().User, Policy: client.DefaultPolicy(ledger.MedicalInformation), Expiry: time.Now().Add(time.Hour),
+		Author: ledger.PersonSubject(s.author.Identity().User), Policy: client.DefaultPolicy(ledger.MedicalInformation), Expiry: time.Now().Add(time.Hour),
 	})
 	if err == nil {
 		s.record = uploads[0].Record

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"errors"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -11,44 +13,59 @@ import (
 
 // wish is what a patient wants, as flags say it.
 type wish struct {
-	physician, class, level, notAfter string
-	roles, purposes, organizations    []string
-	replicas                          int
-	expires                           time.Duration
+	physician, department          string
+	class, level, notAfter         string
+	roles, purposes, organizations []string
+	replicas, slots                int
+	expires                        time.Duration
 }
 
 func (a *app) authorize() *cobra.Command {
 	var w wish
 	command := &cobra.Command{
-		Use:   "authorize --physician USER --class CLASS",
-		Short: "Let a physician upload one record about you",
-		Long: `Let a physician upload one record about you, under a key that only you have.
+		Use:   "authorize --physician USER|--department MSP/NAME --class CLASS",
+		Short: "Let a physician or a department upload records about you",
+		Long: `Let a physician or a department upload records about you, each under a key of its
+own that only you have.
+
+One slot is for one record. A stock of them (--slots) lets results arrive while you are
+offline. A department's physicians use its slots up between them; as no one person's key
+is known beforehand, they ask you before they open what is in them.
 
 The policy says who may discover the record and ask for it; opening it always needs
 your grant. Without flags: physicians for treatment, and for classes of clinical trials
 researchers for research.`,
 		Example: "  pie record authorize --physician HospitalA/7f3k2a --class medical-information\n" +
-			"  pie record authorize --physician HospitalA/7f3k2a --class imaging --organization HospitalB --level private",
+			"  pie record authorize --physician HospitalA/7f3k2a --class imaging --organization HospitalB --level private\n" +
+			"  pie record authorize --department HospitalA/cardiology --class imaging --slots 20",
 		Args: exactly(),
 		RunE: func(command *cobra.Command, _ []string) error {
 			authorization, err := w.authorization(time.Now())
 			if err != nil {
 				return err
 			}
+			if w.slots < 1 {
+				return usageError{errors.New("--slots must be 1 or more")}
+			}
 			c, err := a.open()
 			if err != nil {
 				return err
 			}
-			uploads, err := c.Authorize(command.Context(), authorization)
+			uploads, err := c.Authorize(command.Context(), slices.Repeat([]client.Authorization{authorization}, w.slots)...)
+			if len(uploads) > 0 && (err != nil || w.slots > 1) {
+				return errors.Join(err, a.printSlots(uploads))
+			}
 			if err != nil {
 				return err
 			}
 			u := uploads[0]
-			return a.print(u, table{{"record", string(u.Record)}, {"physician", u.Author.User.String()}, {"authorized", date(u.Authorized)}})
+			return a.print(u, table{{"record", string(u.Record)}, {string(u.Author.Kind), u.Author.User.String()}, {"authorized", date(u.Authorized)}})
 		},
 	}
 	flags := command.Flags()
 	flags.StringVar(&w.physician, "physician", "", "who uploads, as HospitalA/7f3k2a")
+	flags.StringVar(&w.department, "department", "", "whose physicians upload, as HospitalA/cardiology")
+	flags.IntVar(&w.slots, "slots", 1, "how many records")
 	flags.StringVar(&w.class, "class", "", "kind of data, such as medical-information or imaging")
 	flags.StringSliceVar(&w.roles, "role", nil, "role that may discover and ask (repeat)")
 	flags.StringSliceVar(&w.purposes, "purpose", nil, "purpose that may be asked for (repeat)")
@@ -56,13 +73,15 @@ researchers for research.`,
 	flags.StringVar(&w.level, "level", "", "security level, if higher than the class's")
 	flags.StringVar(&w.notAfter, "not-after", "", "end of the policy, such as 2030-12-31T00:00:00Z")
 	flags.IntVar(&w.replicas, "replicas", 0, "hospitals that keep the ciphertext")
-	flags.DurationVar(&w.expires, "expires", 365*24*time.Hour, "how long the physician may open the record")
-	require(command, "physician", "class")
+	flags.DurationVar(&w.expires, "expires", 365*24*time.Hour, "how long a slot may be used, and its physician may open the record")
+	require(command, "class")
+	command.MarkFlagsOneRequired("physician", "department")
+	command.MarkFlagsMutuallyExclusive("physician", "department")
 	return command
 }
 
 func (w wish) authorization(now time.Time) (client.Authorization, error) {
-	author, err := ledger.ParseUserID(w.physician)
+	author, err := w.author()
 	if err != nil {
 		return client.Authorization{}, err
 	}
@@ -85,6 +104,15 @@ func (w wish) authorization(now time.Time) (client.Authorization, error) {
 		return client.Authorization{}, err
 	}
 	return client.Authorization{Author: author, Policy: policy, Expiry: now.Add(w.expires)}, policy.Validate()
+}
+
+func (w wish) author() (ledger.Subject, error) {
+	if w.department == "" {
+		user, err := ledger.ParseUserID(w.physician)
+		return ledger.PersonSubject(user), err
+	}
+	name, err := ledger.ParseUserID(w.department)
+	return ledger.DepartmentSubject(name.MSP, name.Pseudonym), err
 }
 
 func words[T ~string](texts []string) []T {

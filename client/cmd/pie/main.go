@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -145,7 +146,7 @@ func require(command *cobra.Command, flags ...string) {
 		cobra.CheckErr(command.MarkFlagRequired(flag)) // a flag that does not exist is a mistake here
 	}
 	command.PreRunE = func(command *cobra.Command, _ []string) error {
-		if err := command.ValidateRequiredFlags(); err != nil {
+		if err := cmp.Or(command.ValidateRequiredFlags(), command.ValidateFlagGroups()); err != nil {
 			return usageError{fmt.Errorf("%w; see: %s --help", err, command.CommandPath())}
 		}
 		return nil

@@ -1,0 +1,53 @@
+package main
+
+import (
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/pie-consortium/pie/ledger"
+)
+
+func (a *app) slots() *cobra.Command {
+	return &cobra.Command{
+		Use:   "slots",
+		Short: "List the stock of slots: a patient's own, or those you may upload into",
+		Long: `List the stock of slots: a patient's own, or those that you or your department may
+upload into. A slot is free until a record is in it or its time is over.`,
+		Example: "  pie record slots\n  pie record slots --json",
+		Args:    exactly(),
+		RunE: func(command *cobra.Command, _ []string) error {
+			c, err := a.open()
+			if err != nil {
+				return err
+			}
+			uploads, err := c.Uploads(command.Context())
+			if err != nil {
+				return err
+			}
+			return a.printSlots(uploads)
+		},
+	}
+}
+
+func (a *app) printSlots(uploads []ledger.Upload) error {
+	rows := table{{"RECORD", "STATE", "FOR", "PATIENT", "AUTHORIZED", "UNTIL"}}
+	for _, u := range uploads {
+		rows = append(rows, []string{string(u.Record), slotState(u, time.Now()), u.Author.String(), u.Patient.String(),
+			date(u.Authorized), date(u.Expiry)})
+	}
+	if uploads == nil {
+		uploads = []ledger.Upload{}
+	}
+	return a.printList(uploads, rows)
+}
+
+func slotState(u ledger.Upload, now time.Time) string {
+	switch {
+	case u.Used:
+		return "used"
+	case !now.Before(u.Expiry):
+		return "ended"
+	}
+	return "free"
+}

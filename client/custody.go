@@ -1,0 +1,55 @@
+package client
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+
+	"github.com/pie-consortium/pie/client/internal/emr"
+	"github.com/pie-consortium/pie/ledger"
+	"github.com/pie-consortium/pie/ledger/trust"
+	"github.com/pie-consortium/pie/umbral"
+)
+
+// recordSecret is the secret key that one of this patient's record versions is encrypted
+// to: derived here, or left in custody by the author of an unattended record.
+func (c *Client) recordSecret(ctx context.Context, v ledger.RecordVersion) (*umbral.SecretKey, error) {
+	view, err := c.Record(ctx, v.Record, v.Version)
+	if err != nil {
+		return nil, err
+	}
+	if !view.Unattended {
+		return c.keys.record(v.Record, v.Version), nil
+	}
+	a, err := c.agree(ctx, v.Record, v.Version)
+	if err != nil {
+		return nil, err
+	}
+	return c.custody(ctx, a)
+}
+
+// custody takes the secret of an unattended record out of custody. When its author left
+// none that opens the record, the error is [emr.ErrNotRegistered].
+func (c *Client) custody(ctx context.Context, a agreed) (*umbral.SecretKey, error) {
+	c.step("taking the key of record %s out of custody", a.Record.Record)
+	kept, from, err := askPatiently[ledger.Custody](ctx, c, func(ctx context.Context, g *gateway) (*http.Response, error) {
+		return g.api.ReadCustody(ctx, a.Record.Record, a.Version)
+	})
+	if err != nil {
+		return nil, err
+	}
+	if ledger.DigestOf(kept.Sealed) != a.Custody {
+		return nil, liar(from.name(), "the secret it gave for record %s is not the one that the author left", a.Record.Record)
+	}
+	envelope, err := trust.OpenCustody(kept.Sealed, c.keys.receiving())
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", emr.ErrNotRegistered, err)
+	}
+	context := ledger.RecordVersion{Record: a.Record.Record, Version: a.Version}
+	secret, err := umbral.ParseSecretKey(envelope.Secret)
+	if err != nil || !secret.PublicKey().Equal(a.key) || envelope.Channel != c.bundle.Channel ||
+		envelope.RecordVersion != context || envelope.Author != a.Author {
+		return nil, fmt.Errorf("%w: the secret left in custody is that of another record", emr.ErrNotRegistered)
+	}
+	return secret, nil
+}
