@@ -25,6 +25,14 @@ const (
 	ErasureConfirmed       EventName = "ErasureConfirmed"
 )
 
+// The events about keys that take the place of others.
+const (
+	KeysReplaced            EventName = "KeysReplaced"
+	KeyReplacementRequested EventName = "KeyReplacementRequested"
+	KeyReplacementApproved  EventName = "KeyReplacementApproved"
+	KeyReplacementRejected  EventName = "KeyReplacementRejected"
+)
+
 // Event is the payload of every event: IDs and codes only.
 type Event struct {
 	Actor   UserID   `json:"actor"`
@@ -38,4 +46,7 @@ type Event struct {
 	Replicas int `json:"replicas,omitempty"`
 	// Segments are the numbers of those that were appended to the stream.
 	Segments []int `json:"segments,omitempty"`
+	// User is whose keys a replacement is about, Replacement which one.
+	User        UserID `json:"user,omitzero"`
+	Replacement ID     `json:"replacement,omitempty"`
 }

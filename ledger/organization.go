@@ -29,6 +29,7 @@ type User struct {
 	IdentityKey Digest             `json:"identityKey"` // of the public key in the certificate, DER: nobody else may act as this user
 	Keys        map[KeyKind]string `json:"keys"`        // key statements, JWS
 	Registered  time.Time          `json:"registered"`
+	Replaced    time.Time          `json:"replaced,omitzero"` // when the keys last took the place of others
 }
 
 // Profile is a professional's card, private to the members and erasable.

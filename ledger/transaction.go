@@ -55,13 +55,23 @@ const (
 	TxReadCustody       Transaction = "ReadCustody"
 )
 
+// The transactions about keys that take the place of others.
+const (
+	TxReplaceKeys           Transaction = "ReplaceKeys"
+	TxRequestKeyReplacement Transaction = "RequestKeyReplacement"
+	TxApproveKeyReplacement Transaction = "ApproveKeyReplacement"
+	TxRejectKeyReplacement  Transaction = "RejectKeyReplacement"
+	TxListKeyReplacements   Transaction = "ListKeyReplacements"
+)
+
 // Writes reports whether the transaction changes the ledger. What only reads is never
 // submitted: a block would keep its answer.
 func (t Transaction) Writes() bool {
 	switch t {
 	case TxRegisterOrganization, TxRegisterUser, TxAuthorizeUpload, TxRegisterRecord, TxRegisterUnattended, TxConfirmRecord,
 		TxDisputeRecord, TxRequestAccess, TxGrantAccess, TxDenyAccess, TxOpenRecord,
-		TxRevokeGrant, TxAppendSegments, TxConfirmReplicas, TxConfirmErasure, TxChangePolicy:
+		TxRevokeGrant, TxAppendSegments, TxConfirmReplicas, TxConfirmErasure, TxChangePolicy,
+		TxReplaceKeys, TxRequestKeyReplacement, TxApproveKeyReplacement, TxRejectKeyReplacement:
 		return true
 	}
 	return false
@@ -98,17 +108,7 @@ type RegisterUser struct {
 }
 
 // Validate refuses an empty or oversized list.
-func (a RegisterUser) Validate() error {
-	if len(a.Keys) == 0 || len(a.Keys) > 4 {
-		return fault.New(fault.InvalidArgument, "1 to 4 key statements are needed")
-	}
-	for _, key := range a.Keys {
-		if err := statementSize(key); err != nil {
-			return err
-		}
-	}
-	return nil
-}
+func (a RegisterUser) Validate() error { return validateKeys(a.Keys) }
 
 func statementSize(jws string) error {
 	if jws == "" || len(jws) > maxStatement {

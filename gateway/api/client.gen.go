@@ -339,6 +339,11 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /v1/users/{msp}/{pseudonym} (the `ReadUser` operationId).
 	ReadUser(ctx context.Context, msp MSP, pseudonym Pseudonym, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListKeyReplacements Keys that somebody asked to have in the place of a user's
+	//
+	// Corresponds with GET /v1/users/{msp}/{pseudonym}/key-replacements (the `ListKeyReplacements` operationId).
+	ListKeyReplacements(ctx context.Context, msp MSP, pseudonym Pseudonym, params *ListKeyReplacementsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 }
 
 // ReadPage This document as a page that needs no network
@@ -918,6 +923,21 @@ func (c *Client) ListUploads(ctx context.Context, params *ListUploadsParams, req
 // Corresponds with GET /v1/users/{msp}/{pseudonym} (the `ReadUser` operationId).
 func (c *Client) ReadUser(ctx context.Context, msp MSP, pseudonym Pseudonym, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewReadUserRequest(c.Server, msp, pseudonym)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListKeyReplacements Keys that somebody asked to have in the place of a user's
+//
+// Corresponds with GET /v1/users/{msp}/{pseudonym}/key-replacements (the `ListKeyReplacements` operationId).
+func (c *Client) ListKeyReplacements(ctx context.Context, msp MSP, pseudonym Pseudonym, params *ListKeyReplacementsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListKeyReplacementsRequest(c.Server, msp, pseudonym, params)
 	if err != nil {
 		return nil, err
 	}
@@ -2479,6 +2499,86 @@ func NewReadUserRequest(server string, msp MSP, pseudonym Pseudonym) (*http.Requ
 	return req, nil
 }
 
+// NewListKeyReplacementsRequest constructs an http.Request for the ListKeyReplacements method
+func NewListKeyReplacementsRequest(server string, msp MSP, pseudonym Pseudonym, params *ListKeyReplacementsParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "msp", msp, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "pseudonym", pseudonym, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/users/%s/%s/key-replacements", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Bookmark != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "bookmark", *params.Bookmark, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 func (c *Client) applyEditors(ctx context.Context, req *http.Request, additionalEditors []RequestEditorFn) error {
 	for _, r := range c.RequestEditors {
 		if err := r(ctx, req); err != nil {
@@ -2811,6 +2911,13 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /v1/users/{msp}/{pseudonym} (the `ReadUser` operationId).
 	ReadUserWithResponse(ctx context.Context, msp MSP, pseudonym Pseudonym, reqEditors ...RequestEditorFn) (*ReadUserResponse, error)
+
+	// ListKeyReplacementsWithResponse Keys that somebody asked to have in the place of a user's
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/users/{msp}/{pseudonym}/key-replacements (the `ListKeyReplacements` operationId).
+	ListKeyReplacementsWithResponse(ctx context.Context, msp MSP, pseudonym Pseudonym, params *ListKeyReplacementsParams, reqEditors ...RequestEditorFn) (*ListKeyReplacementsResponse, error)
 }
 
 type ReadPageResponse struct {
@@ -4157,6 +4264,54 @@ func (r ReadUserResponse) ContentType() string {
 	return ""
 }
 
+type ListKeyReplacementsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *KeyReplacementList
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListKeyReplacementsResponse) GetJSON200() *KeyReplacementList {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListKeyReplacementsResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListKeyReplacementsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListKeyReplacementsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListKeyReplacementsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListKeyReplacementsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // ReadPageWithResponse This document as a page that needs no network
 //
 // Returns a wrapper object for the known response body format(s).
@@ -4648,6 +4803,19 @@ func (c *ClientWithResponses) ReadUserWithResponse(ctx context.Context, msp MSP,
 		return nil, err
 	}
 	return ParseReadUserResponse(rsp)
+}
+
+// ListKeyReplacementsWithResponse Keys that somebody asked to have in the place of a user's
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/users/{msp}/{pseudonym}/key-replacements (the `ListKeyReplacements` operationId).
+func (c *ClientWithResponses) ListKeyReplacementsWithResponse(ctx context.Context, msp MSP, pseudonym Pseudonym, params *ListKeyReplacementsParams, reqEditors ...RequestEditorFn) (*ListKeyReplacementsResponse, error) {
+	rsp, err := c.ListKeyReplacements(ctx, msp, pseudonym, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListKeyReplacementsResponse(rsp)
 }
 
 // ParseReadPageResponse parses an HTTP response from a ReadPageWithResponse call
@@ -5566,6 +5734,39 @@ func ParseReadUserResponse(rsp *http.Response) (*ReadUserResponse, error) {
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest UserView
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListKeyReplacementsResponse parses an HTTP response from a ListKeyReplacementsWithResponse call
+func ParseListKeyReplacementsResponse(rsp *http.Response) (*ListKeyReplacementsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListKeyReplacementsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest KeyReplacementList
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}

@@ -47,6 +47,11 @@ type AnswerList = ledger.List[ledger.Answer]
 // Example: {"segments":[{"capsule":"AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=","cid":"bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi","commitment":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","from":"2026-05-04T00:00:00Z","number":1,"readings":1000,"sha256":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","size":4096,"to":"2026-05-04T09:30:00Z"}],"stream":"mfzwizltoqzgk43fmfzwizltoq"}
 type AppendSegments = ledger.AppendSegments
 
+// ApproveKeyReplacement ApproveKeyReplacement says that a recovery officer of another hospital has made sure who asks. It repeats the key that it is about. Result: KeyReplacement
+//
+// Example: {"identityKey":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","replacement":"mfzwizltoqzgk43fmfzwizltoq","user":"HospitalA/7f3k2amq5xwz4bnd"}
+type ApproveKeyReplacement = ledger.ApproveKeyReplacement
+
 // Assertion Assertion is the claim set with which a device asks for a token (RFC 7523, private_key_jwt)
 //
 // Example: {"aud":"text","exp":1,"iat":1,"iss":"HospitalA/7f3k2amq5xwz4bnd","jti":"text","sub":"HospitalA/7f3k2amq5xwz4bnd"}
@@ -261,6 +266,16 @@ type Invitation = trust.Invitation
 // Example: {"channel":"text","grant":"mfzwizltoqzgk43fmfzwizltoq","grantee":"person:HospitalB/k4wq7hz2tmx5vbna","keyFrag":"AA==","proxy":"text","record":"mfzwizltoqzgk43fmfzwizltoq","version":1}
 type KeyFragEnvelope = trust.KeyFragEnvelope
 
+// KeyReplacement Keys that somebody asked to have in the place of a user's
+//
+// Example: {"identityKey":"fcde2b2edba56bf408601fb721fe9b5c338d10ee429ea04fae5511b68fbf8fb9","keys":{"receiving":"eyJhbGciOiJFUzI1NiJ9.e30.c2ln"},"replacement":"nbswy3dpo5xxe3denbswy3dpo4","replaces":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","requested":"2026-05-04T09:30:00Z","state":"requested","user":{"role":"patient","user":"HospitalA/7f3k2amq5xwz4bnd"}}
+type KeyReplacement = ledger.KeyReplacement
+
+// KeyReplacementList One page; an empty bookmark ends the list
+//
+// Example: {"rows":[{"identityKey":"fcde2b2edba56bf408601fb721fe9b5c338d10ee429ea04fae5511b68fbf8fb9","keys":{"receiving":"eyJhbGciOiJFUzI1NiJ9.e30.c2ln"},"replacement":"nbswy3dpo5xxe3denbswy3dpo4","replaces":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","requested":"2026-05-04T09:30:00Z","state":"requested","user":{"role":"patient","user":"HospitalA/7f3k2amq5xwz4bnd"}}]}
+type KeyReplacementList = ledger.List[ledger.KeyReplacement]
+
 // KeyStatement KeyStatement says "this key is mine, for this use": nobody encrypts to a key because a gateway said so
 //
 // Example: {"issued":"2030-03-04T12:00:00Z","key":"AA==","kind":"text","record":"mfzwizltoqzgk43fmfzwizltoq","user":"HospitalA/7f3k2amq5xwz4bnd","version":1}
@@ -275,6 +290,11 @@ type Level = ledger.Level
 //
 // Example: HospitalA
 type MSP = string
+
+// Objection Objection is what the holder of a registered verifying key signs to reject a replacement that somebody else asked for
+//
+// Example: {"channel":"text","replacement":"mfzwizltoqzgk43fmfzwizltoq","user":"HospitalA/7f3k2amq5xwz4bnd"}
+type Objection = trust.Objection
 
 // OpenRecord OpenRecord records that the grantee is about to open a record; proxies answer to nothing else. A refusal is committed too. Result: Access
 //
@@ -435,6 +455,26 @@ type RegisterUnattended = ledger.RegisterUnattended
 // Example: {"keys":["text"]}
 type RegisterUser = ledger.RegisterUser
 
+// RejectKeyReplacement RejectKeyReplacement ends a replacement of the caller's keys before it counts: with the registered identity key, or with a signature of the registered verifying key (Proof). Result: KeyReplacement
+//
+// Example: {"proof":"AA==","replacement":"mfzwizltoqzgk43fmfzwizltoq","user":"HospitalA/7f3k2amq5xwz4bnd"}
+type RejectKeyReplacement = ledger.RejectKeyReplacement
+
+// ReplaceKeys ReplaceKeys makes the caller's identity key, and the keys it states, those of the registered user of the caller's name. The home CA, which can issue the certificate, cannot do it alone: it takes a signature of the verifying key that is registered (Proof), or a replacement that another hospital approved (Replacement). Result: User
+//
+// Example: {"keys":["text"],"proof":"AA==","replacement":"mfzwizltoqzgk43fmfzwizltoq"}
+type ReplaceKeys = ledger.ReplaceKeys
+
+// Replacement Replacement is what the holder of a registered verifying key signs to have other keys take the place of the registered ones. The key signs fragments too; those begin with random bytes, this with its name
+//
+// Example: {"channel":"text","identity":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","keys":["2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"],"replaces":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","user":"HospitalA/7f3k2amq5xwz4bnd"}
+type Replacement = trust.Replacement
+
+// ReplacementState Where a replacement of keys stands
+//
+// Example: requested
+type ReplacementState = ledger.ReplacementState
+
 // Replica A hospital that keeps a record version's ciphertext
 //
 // Example: {"msp":"HospitalA","record":"mfzwizltoqzgk43fmfzwizltoq","time":"2026-05-04T09:30:00Z","version":1}
@@ -449,6 +489,11 @@ type ReplicaList = ledger.List[ledger.Replica]
 //
 // Example: {"purpose":"TREAT","record":"mfzwizltoqzgk43fmfzwizltoq","request":"mfzwizltoqzgk43fmfzwizltoq","version":1}
 type RequestAccess = ledger.RequestAccess
+
+// RequestKeyReplacement RequestKeyReplacement asks another hospital to approve the caller's identity key, and the keys it states, in the place of those that are registered. Result: KeyReplacement
+//
+// Example: {"keys":["text"],"replacement":"mfzwizltoqzgk43fmfzwizltoq"}
+type RequestKeyReplacement = ledger.RequestKeyReplacement
 
 // RequestState Where an access request stands
 //
@@ -729,6 +774,15 @@ type ListUploadsParams struct {
 	// FreeOf Only slots of this patient that nobody has used yet
 	FreeOf *UserID `form:"freeOf,omitempty" json:"freeOf,omitempty"`
 
+	// Limit Most rows of the page
+	Limit *QueryLimit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Bookmark Of the page before
+	Bookmark *QueryBookmark `form:"bookmark,omitempty" json:"bookmark,omitempty"`
+}
+
+// ListKeyReplacementsParams defines parameters for ListKeyReplacements.
+type ListKeyReplacementsParams struct {
 	// Limit Most rows of the page
 	Limit *QueryLimit `form:"limit,omitempty" json:"limit,omitempty"`
 

@@ -26,6 +26,9 @@ func (w *world) cells(t *testing.T, tx ledger.Transaction) []cell {
 		ledger.TxListAccesses: w.listAccesses, ledger.TxReadAccess: w.readAccess, ledger.TxReadRelease: w.readRelease,
 		ledger.TxListUploads: w.listUploads, ledger.TxListRequests: w.listRequests, ledger.TxListGrants: w.listGrants, ledger.TxListAnswers: w.listAnswers,
 		ledger.TxSearchRecords: w.searchRecords, ledger.TxConfirmReplicas: w.confirmReplicas, ledger.TxReadReplicas: w.readReplicas,
+		ledger.TxReplaceKeys: w.replaceKeys, ledger.TxRequestKeyReplacement: w.requestKeyReplacement,
+		ledger.TxApproveKeyReplacement: w.approveKeyReplacement, ledger.TxRejectKeyReplacement: w.rejectKeyReplacement,
+		ledger.TxListKeyReplacements: w.listKeyReplacements,
 	}[tx]
 	if !known {
 		t.Fatalf("%s has no cells", tx)

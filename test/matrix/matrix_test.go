@@ -163,7 +163,7 @@ func (w *world) requireAll(t *testing.T, v *visits) {
 			t.Errorf("%s has a row for %s, which does not exist", contractPage, tx)
 		}
 		for _, relation := range row.relations {
-			if !slices.Contains([]string{"patient", "author", "requester", "officer", "opener", "opened"}, relation) {
+			if !slices.Contains([]string{"patient", "author", "requester", "officer", "opener", "opened", "owner", "elsewhere"}, relation) {
 				t.Errorf("%s: no test knows the relation %q", tx, relation)
 			}
 		}
@@ -210,6 +210,9 @@ func statesOf(kind string, names map[string][]string) []string {
 		return append(slices.Clone(names["RequestState"]), absent)
 	case "grant":
 		return append(slices.Clone(names["GrantState"]), absent)
+	case "replacement":
+		early := func(state string) bool { return state == "used" } // takes three days
+		return append(slices.DeleteFunc(slices.Clone(names["ReplacementState"]), early), absent)
 	case "upload":
 		return []string{absent, "open", "used"}
 	case "access":

@@ -172,6 +172,10 @@ func (t table) related(relation string, by ledger.Identity, o object) bool {
 		return by.User == o.record.Patient
 	case "author":
 		return by.User == o.record.Author
+	case "owner":
+		return by.User == o.record.Patient
+	case "elsewhere":
+		return by.User.MSP != o.record.Patient.MSP
 	case "requester":
 		return by.User == o.requester
 	case "officer":

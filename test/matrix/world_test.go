@@ -40,6 +40,8 @@ type world struct {
 	accesses []access
 	kept     object // the secret of a record that the colleague registered without its patient
 
+	replaced replaced
+
 	committing sync.Mutex
 	committed  map[ledger.Transaction]int
 	slots      map[ledger.UserID][]ledger.ID // what lists must show
@@ -76,7 +78,7 @@ func build(ctx context.Context, network *networktest.Network) (*world, error) {
 		return nil, err
 	}
 	for _, step := range []func(context.Context) error{
-		w.enrol, w.register, w.authorize, w.fill, w.record, w.leave, w.ask, w.answer, w.revoke, w.narrow, w.open,
+		w.enrol, w.register, w.authorize, w.fill, w.record, w.leave, w.ask, w.answer, w.revoke, w.narrow, w.open, w.replace,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, err

@@ -40,6 +40,12 @@ var transactions = map[ledger.Transaction]handler{
 	ledger.TxConfirmErasure:       handle(confirmErasure),
 	ledger.TxChangePolicy:         handle(changePolicy),
 
+	ledger.TxReplaceKeys:           handle(replaceKeys),
+	ledger.TxRequestKeyReplacement: handle(requestKeyReplacement),
+	ledger.TxApproveKeyReplacement: handle(approveKeyReplacement),
+	ledger.TxRejectKeyReplacement:  handle(rejectKeyReplacement),
+	ledger.TxListKeyReplacements:   handle(listKeyReplacements),
+
 	ledger.TxReadOrganizations: handle(readOrganizations),
 	ledger.TxReadUser:          handle(readUser),
 	ledger.TxReadRecord:        handle(readRecord),

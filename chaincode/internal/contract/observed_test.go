@@ -139,6 +139,12 @@ var arguments = map[ledger.Transaction]any{
 	ledger.TxConfirmErasure:       ledger.ConfirmErasure{},
 	ledger.TxReadReplicas:         ledger.ReadReplicas{},
 	ledger.TxReadCustody:          ledger.ReadCustody{},
+
+	ledger.TxReplaceKeys:           ledger.ReplaceKeys{},
+	ledger.TxRequestKeyReplacement: ledger.RequestKeyReplacement{},
+	ledger.TxApproveKeyReplacement: ledger.ApproveKeyReplacement{},
+	ledger.TxRejectKeyReplacement:  ledger.RejectKeyReplacement{},
+	ledger.TxListKeyReplacements:   ledger.ListKeyReplacements{},
 }
 
 // fieldsOf lists the JSON names of a struct's fields, those of embedded structs included.

@@ -36,7 +36,8 @@ type person struct {
 	user    ledger.UserID
 	creator []byte // serialized identity, as a transaction carries it
 	signer  *trust.Signer
-	point   []byte // stands for this person's receiving or verifying key
+	secret  *umbral.SecretKey
+	point   []byte // of the secret: stands for this person's receiving or verifying key
 }
 
 // newPerson makes one; attributes are as Fabric CA writes them.
@@ -54,9 +55,22 @@ func newPerson(t *testing.T, user string, attributes map[string]string) *person 
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &person{t: t, user: id, point: secret.PublicKey().Bytes()}
+	p := &person{t: t, user: id, secret: secret, point: secret.PublicKey().Bytes()}
 	p.certify(key, attributes)
 	return p
+}
+
+// withNewDevice is the same person, seed and all, with an identity key and a certificate
+// of another device.
+func (p *person) withNewDevice(role ledger.Role, clearance ledger.Level) *person {
+	p.t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	again := *p
+	again.certify(key, attributes(role, clearance))
+	return &again
 }
 
 // certify gives the person the certificate that their hospital's CA would issue.
@@ -69,7 +83,7 @@ func (p *person) certify(key *ecdsa.PrivateKey, attributes map[string]string) {
 	}
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: id.Pseudonym},
-		NotBefore: noon.Add(-time.Hour), NotAfter: noon.Add(48 * time.Hour),
+		NotBefore: noon.Add(-time.Hour), NotAfter: noon.Add(30 * 24 * time.Hour),
 		ExtraExtensions: []pkix.Extension{{Id: trust.AttributesOID, Value: extension}},
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)

@@ -14,20 +14,11 @@ import (
 func registerUser(ctx *state.Context, a ledger.RegisterUser) (ledger.User, error) {
 	row := ledger.User{
 		Identity: ctx.Caller, IdentityKey: trust.IdentityKeyDigest(ctx.Certificate),
-		Keys: map[ledger.KeyKind]string{}, Registered: ctx.Now,
+		Registered: ctx.Now,
 	}
-	for _, jws := range a.Keys {
-		statement, err := trust.ReadKeyStatement(jws, ctx.Caller.User, ctx.Certificate, ctx.Now)
-		if err != nil {
-			return row, err
-		}
-		if !slices.Contains(keysOf(ctx.Caller.Role), statement.Kind) {
-			return row, fault.New(fault.PermissionDenied, "a %s does not register a %s key", ctx.Caller.Role, statement.Kind)
-		}
-		if row.Keys[statement.Kind] != "" {
-			return row, fault.New(fault.InvalidArgument, "two statements are of the kind %s", statement.Kind)
-		}
-		row.Keys[statement.Kind] = jws
+	var err error
+	if row.Keys, err = statedKeys(ctx, a.Keys); err != nil {
+		return row, err
 	}
 	var profile ledger.Profile
 	hasCard, err := ctx.Transient(ledger.TransientProfile, &profile)
@@ -40,6 +31,25 @@ func registerUser(ctx *state.Context, a ledger.RegisterUser) (ledger.User, error
 		}
 	}
 	return storeUser(ctx, row, profile)
+}
+
+// statedKeys are the keys that the caller states, with the certificate of the transaction.
+func statedKeys(ctx *state.Context, statements []string) (map[ledger.KeyKind]string, error) {
+	keys := map[ledger.KeyKind]string{}
+	for _, jws := range statements {
+		statement, err := trust.ReadKeyStatement(jws, ctx.Caller.User, ctx.Certificate, ctx.Now)
+		if err != nil {
+			return nil, err
+		}
+		if !slices.Contains(keysOf(ctx.Caller.Role), statement.Kind) {
+			return nil, fault.New(fault.PermissionDenied, "a %s does not register a %s key", ctx.Caller.Role, statement.Kind)
+		}
+		if keys[statement.Kind] != "" {
+			return nil, fault.New(fault.InvalidArgument, "two statements are of the kind %s", statement.Kind)
+		}
+		keys[statement.Kind] = jws
+	}
+	return keys, nil
 }
 
 // storeUser inserts; a repeat of the same registration changes nothing and succeeds.

@@ -165,6 +165,7 @@ type stub struct {
 }
 
 func (s *stub) StartWriteBatch()                         {}
+func (s *stub) GetChannelID() string                     { return "pie" }
 func (s *stub) GetTxID() string                          { return s.id }
 func (s *stub) GetCreator() ([]byte, error)              { return s.creator, nil }
 func (s *stub) GetTransient() (map[string][]byte, error) { return s.transient, nil }

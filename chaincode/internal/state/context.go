@@ -28,6 +28,7 @@ type Context struct {
 	Certificate *x509.Certificate // the caller's
 	Now         time.Time         // the transaction's, in UTC
 	TxID        string
+	Channel     string
 
 	stub shim.ChaincodeStubInterface
 }
@@ -60,7 +61,7 @@ func NewContext(stub shim.ChaincodeStubInterface, clock func() time.Time) (*Cont
 		return nil, fault.New(fault.InvalidArgument,
 			"the transaction's timestamp is more than %s off this peer's clock; check the device's clock", MaxClockSkew)
 	}
-	return &Context{Caller: caller, Certificate: certificate, Now: now, TxID: stub.GetTxID(), stub: stub}, nil
+	return &Context{Caller: caller, Certificate: certificate, Now: now, TxID: stub.GetTxID(), Channel: stub.GetChannelID(), stub: stub}, nil
 }
 
 // RequireRole refuses callers of any other role.

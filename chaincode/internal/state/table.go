@@ -35,6 +35,9 @@ const (
 	ErasureConfirmations = Table[ledger.ErasureConfirmation]("erased") // record, msp
 )
 
+// Replacements are the keys that users want in the place of others: msp, pseudonym, replacement.
+const Replacements = Table[ledger.KeyReplacement]("replacement")
+
 // Find returns the row, or false when there is none.
 func (t Table[T]) Find(ctx *Context, parts ...string) (row T, found bool, err error) {
 	key, err := t.key(ctx, parts)

@@ -28,9 +28,10 @@ var described = []any{
 	ledger.RegisterOrganization{}, ledger.RegisterUser{}, ledger.AuthorizeUpload{}, ledger.RegisterRecord{}, ledger.RegisterUnattended{},
 	ledger.ConfirmRecord{}, ledger.DisputeRecord{}, ledger.RequestAccess{}, ledger.GrantAccess{}, ledger.DenyAccess{},
 	ledger.OpenRecord{}, ledger.RevokeGrant{}, ledger.ChangePolicy{}, ledger.AppendSegments{}, ledger.ConfirmReplicas{}, ledger.ConfirmErasure{},
+	ledger.ReplaceKeys{}, ledger.RequestKeyReplacement{}, ledger.ApproveKeyReplacement{}, ledger.RejectKeyReplacement{},
 	ledger.SealedFragment{}, ledger.Profile{},
 	trust.KeyStatement{}, trust.KeyFragEnvelope{}, trust.Assertion{}, trust.ReencryptionRequest{}, trust.Reencryption{},
-	trust.Card{}, trust.Invitation{},
+	trust.Card{}, trust.Invitation{}, trust.Replacement{}, trust.Objection{},
 }
 
 func main() {

@@ -47,6 +47,14 @@ func (a *API) ReadUser(ctx context.Context, request ReadUserRequestObject) (Read
 	return ReadUser200JSONResponse(user), err
 }
 
+// ListKeyReplacements lists the keys that somebody asked to have in the place of a user's.
+func (a *API) ListKeyReplacements(ctx context.Context, request ListKeyReplacementsRequestObject) (ListKeyReplacementsResponseObject, error) {
+	p := request.Params
+	query := &ledger.ListKeyReplacements{User: ledger.UserID{MSP: request.Msp, Pseudonym: request.Pseudonym}}
+	replacements, err := list[ledger.KeyReplacement](ctx, a, lister{ledger.TxListKeyReplacements, query, &query.Page}, p.Limit, p.Bookmark)
+	return ListKeyReplacements200JSONResponse(replacements), err
+}
+
 // SearchRecords finds records that the caller may discover.
 func (a *API) SearchRecords(ctx context.Context, request SearchRecordsRequestObject) (SearchRecordsResponseObject, error) {
 	p := request.Params

@@ -102,6 +102,9 @@ type ServerInterface interface {
 	// ReadUser A user's registration, with key statements and professional card
 	// (GET /v1/users/{msp}/{pseudonym})
 	ReadUser(c *gin.Context, msp MSP, pseudonym Pseudonym)
+	// ListKeyReplacements Keys that somebody asked to have in the place of a user's
+	// (GET /v1/users/{msp}/{pseudonym}/key-replacements)
+	ListKeyReplacements(c *gin.Context, msp MSP, pseudonym Pseudonym, params ListKeyReplacementsParams)
 }
 
 // ServerInterfaceWrapper converts contexts to parameters.
@@ -1073,6 +1076,59 @@ func (siw *ServerInterfaceWrapper) ReadUser(c *gin.Context) {
 	siw.Handler.ReadUser(c, msp, pseudonym)
 }
 
+// ListKeyReplacements operation middleware
+func (siw *ServerInterfaceWrapper) ListKeyReplacements(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "msp" -------------
+	var msp MSP
+
+	err = runtime.BindStyledParameterWithOptions("simple", "msp", c.Param("msp"), &msp, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter msp: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Path parameter "pseudonym" -------------
+	var pseudonym Pseudonym
+
+	err = runtime.BindStyledParameterWithOptions("simple", "pseudonym", c.Param("pseudonym"), &pseudonym, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter pseudonym: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListKeyReplacementsParams
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", c.Request.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter limit: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "bookmark" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "bookmark", c.Request.URL.Query(), &params.Bookmark, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter bookmark: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.ListKeyReplacements(c, msp, pseudonym, params)
+}
+
 // GinServerOptions provides options for the Gin server.
 type GinServerOptions struct {
 	BaseURL      string
@@ -1110,6 +1166,7 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.POST(options.BaseURL+"/v1/transactions/:transactionID/submission", wrapper.SubmitTransaction)
 	router.GET(options.BaseURL+"/v1/organizations", wrapper.ListOrganizations)
 	router.GET(options.BaseURL+"/v1/users/:msp/:pseudonym", wrapper.ReadUser)
+	router.GET(options.BaseURL+"/v1/users/:msp/:pseudonym/key-replacements", wrapper.ListKeyReplacements)
 	router.GET(options.BaseURL+"/v1/records", wrapper.SearchRecords)
 	router.GET(options.BaseURL+"/v1/records/:record", wrapper.ReadRecord)
 	router.GET(options.BaseURL+"/v1/records/:record/accesses", wrapper.ListAccesses)
@@ -2293,6 +2350,47 @@ func (response ReadUserdefaultApplicationProblemPlusJSONResponse) VisitReadUserR
 	return err
 }
 
+type ListKeyReplacementsRequestObject struct {
+	Msp       MSP       `json:"msp"`
+	Pseudonym Pseudonym `json:"pseudonym"`
+	Params    ListKeyReplacementsParams
+}
+
+type ListKeyReplacementsResponseObject interface {
+	VisitListKeyReplacementsResponse(w http.ResponseWriter) error
+}
+
+type ListKeyReplacements200JSONResponse KeyReplacementList
+
+func (response ListKeyReplacements200JSONResponse) VisitListKeyReplacementsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListKeyReplacementsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListKeyReplacementsdefaultApplicationProblemPlusJSONResponse) VisitListKeyReplacementsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
 	// ReadPage This document as a page that needs no network
@@ -2379,6 +2477,9 @@ type StrictServerInterface interface {
 	// ReadUser A user's registration, with key statements and professional card
 	// (GET /v1/users/{msp}/{pseudonym})
 	ReadUser(ctx context.Context, request ReadUserRequestObject) (ReadUserResponseObject, error)
+	// ListKeyReplacements Keys that somebody asked to have in the place of a user's
+	// (GET /v1/users/{msp}/{pseudonym}/key-replacements)
+	ListKeyReplacements(ctx context.Context, request ListKeyReplacementsRequestObject) (ListKeyReplacementsResponseObject, error)
 }
 
 type StrictHandlerFunc func(ctx *gin.Context, request any) (any, error)
@@ -3208,6 +3309,34 @@ func (sh *strictHandler) ReadUser(ctx *gin.Context, msp MSP, pseudonym Pseudonym
 		sh.options.HandlerErrorFunc(ctx, err)
 	} else if validResponse, ok := response.(ReadUserResponseObject); ok {
 		if err := validResponse.VisitReadUserResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListKeyReplacements operation middleware
+func (sh *strictHandler) ListKeyReplacements(ctx *gin.Context, msp MSP, pseudonym Pseudonym, params ListKeyReplacementsParams) {
+	var request ListKeyReplacementsRequestObject
+
+	request.Msp = msp
+	request.Pseudonym = pseudonym
+	request.Params = params
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListKeyReplacements(ctx, request.(ListKeyReplacementsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListKeyReplacements")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(ListKeyReplacementsResponseObject); ok {
+		if err := validResponse.VisitListKeyReplacementsResponse(ctx.Writer); err != nil {
 			sh.options.ResponseErrorHandlerFunc(ctx, err)
 		}
 	} else if response != nil {

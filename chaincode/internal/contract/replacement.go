@@ -1,0 +1,173 @@
+package contract
+
+import (
+	"github.com/pie-consortium/pie/chaincode/internal/state"
+	"github.com/pie-consortium/pie/ledger"
+	"github.com/pie-consortium/pie/ledger/fault"
+	"github.com/pie-consortium/pie/ledger/trust"
+)
+
+// replaceKeys gives a registered user the identity key of the caller's certificate and
+// the keys stated with it. That the home CA issued the certificate is not enough.
+func replaceKeys(ctx *state.Context, a ledger.ReplaceKeys) (ledger.User, error) {
+	me := ctx.Caller.User
+	user, err := state.Users.Get(ctx, me.MSP, me.Pseudonym)
+	if err != nil {
+		return user, err
+	}
+	keys, err := statedKeys(ctx, a.Keys)
+	if err != nil {
+		return user, err
+	}
+	identity := trust.IdentityKeyDigest(ctx.Certificate)
+	if user.IdentityKey == identity && state.Same(user.Keys, keys) {
+		return user, nil
+	}
+	if a.Replacement != "" {
+		err = useApproval(ctx, user, replacementOf(ctx, a.Replacement, keys))
+	} else {
+		err = trust.NewReplacement(ctx.Channel, user, ctx.Certificate, a.Keys).Verify(a.Proof, user.Keys[ledger.VerifyingKey])
+	}
+	if err != nil {
+		return user, err
+	}
+	user.Identity, user.IdentityKey, user.Keys, user.Replaced = ctx.Caller, identity, keys, ctx.Now
+	if err := state.Users.Update(ctx, user, me.MSP, me.Pseudonym); err != nil {
+		return user, err
+	}
+	return user, ctx.Emit(ledger.KeysReplaced, ledger.Event{User: me, Replacement: a.Replacement})
+}
+
+// useApproval takes an approved replacement that is what the caller asked for, once its
+// delay has passed and while the keys that it replaces are still those registered.
+func useApproval(ctx *state.Context, user ledger.User, wanted ledger.KeyReplacement) error {
+	row, err := state.Replacements.Get(ctx, replacementKey(wanted)...)
+	if err != nil {
+		return err
+	}
+	switch {
+	case row.IdentityKey != wanted.IdentityKey || !state.Same(row.Keys, wanted.Keys):
+		return fault.New(fault.PermissionDenied, "replacement %s is about other keys", row.Replacement)
+	case row.Replaces != user.IdentityKey:
+		return fault.New(fault.StateConflict, "the keys of %s have been replaced since replacement %s was asked for", user.Identity.User, row.Replacement)
+	case row.State != ledger.ReplacementApproved:
+		return fault.New(fault.StateConflict, "replacement %s is %s", row.Replacement, row.State)
+	case ctx.Now.Before(row.Usable):
+		return fault.New(fault.StateConflict, "replacement %s counts from %s on; until then the old keys' owner may object", row.Replacement, row.Usable)
+	}
+	return move(ctx, &row, ledger.ReplacementUsed)
+}
+
+// requestKeyReplacement notes, for everybody to see, that somebody with a certificate of
+// a registered user wants other keys for that user.
+func requestKeyReplacement(ctx *state.Context, a ledger.RequestKeyReplacement) (ledger.KeyReplacement, error) {
+	me := ctx.Caller.User
+	user, err := state.Users.Get(ctx, me.MSP, me.Pseudonym)
+	if err != nil {
+		return ledger.KeyReplacement{}, err
+	}
+	keys, err := statedKeys(ctx, a.Keys)
+	if err != nil {
+		return ledger.KeyReplacement{}, err
+	}
+	row := replacementOf(ctx, a.Replacement, keys)
+	row.Replaces = user.IdentityKey
+	old, found, err := state.Replacements.Find(ctx, replacementKey(row)...)
+	if err != nil {
+		return row, err
+	}
+	if found && old.IdentityKey == row.IdentityKey && state.Same(old.Keys, row.Keys) {
+		return old, nil
+	}
+	if err := state.Replacements.Insert(ctx, row, replacementKey(row)...); err != nil {
+		return row, err
+	}
+	return row, ctx.Emit(ledger.KeyReplacementRequested, replacementEvent(row))
+}
+
+// approveKeyReplacement is for a hospital that has nothing to do with the user's: what
+// one CA can do alone, it shall not do to a user's keys.
+func approveKeyReplacement(ctx *state.Context, a ledger.ApproveKeyReplacement) (ledger.KeyReplacement, error) {
+	if err := ctx.RequireRole(ledger.RecoveryOfficer); err != nil {
+		return ledger.KeyReplacement{}, err
+	}
+	row, err := state.Replacements.Get(ctx, a.User.MSP, a.User.Pseudonym, string(a.Replacement))
+	if err != nil {
+		return row, err
+	}
+	if a.User.MSP == ctx.Caller.User.MSP {
+		return row, fault.New(fault.PermissionDenied, "a replacement is approved by another hospital than the user's own")
+	}
+	if _, err := ctx.Registered(); err != nil {
+		return row, err
+	}
+	if row.IdentityKey != a.IdentityKey {
+		return row, fault.New(fault.InvalidArgument, "replacement %s is about another identity key", a.Replacement)
+	}
+	if row.State == ledger.ReplacementApproved && row.Approver == ctx.Caller.User {
+		return row, nil
+	}
+	if row.State != ledger.ReplacementRequested {
+		return row, fault.New(fault.StateConflict, "replacement %s is %s", row.Replacement, row.State)
+	}
+	row.Approver, row.Usable = ctx.Caller.User, ctx.Now.Add(ledger.ReplacementDelay)
+	if err := move(ctx, &row, ledger.ReplacementApproved); err != nil {
+		return row, err
+	}
+	return row, ctx.Emit(ledger.KeyReplacementApproved, replacementEvent(row))
+}
+
+// rejectKeyReplacement lets whoever has one of the registered keys end a replacement.
+func rejectKeyReplacement(ctx *state.Context, a ledger.RejectKeyReplacement) (ledger.KeyReplacement, error) {
+	row, err := state.Replacements.Get(ctx, a.User.MSP, a.User.Pseudonym, string(a.Replacement))
+	if err != nil {
+		return row, err
+	}
+	if a.User != ctx.Caller.User {
+		return row, fault.New(fault.PermissionDenied, "replacement %s is about another user's keys", a.Replacement)
+	}
+	user, err := ctx.Registered()
+	if err != nil && fault.CodeOf(err) == fault.PermissionDenied && len(a.Proof) > 0 {
+		objection := trust.Objection{Channel: ctx.Channel, User: a.User, Replacement: a.Replacement}
+		err = objection.Verify(a.Proof, user.Keys[ledger.VerifyingKey])
+	}
+	if err != nil {
+		return row, err
+	}
+	if row.State == ledger.ReplacementRejected {
+		return row, nil
+	}
+	if err := move(ctx, &row, ledger.ReplacementRejected); err != nil {
+		return row, err
+	}
+	return row, ctx.Emit(ledger.KeyReplacementRejected, replacementEvent(row))
+}
+
+func listKeyReplacements(ctx *state.Context, q ledger.ListKeyReplacements) (ledger.List[ledger.KeyReplacement], error) {
+	return state.Replacements.Page(ctx, q.Page, q.User.MSP, q.User.Pseudonym)
+}
+
+// replacementOf is what the caller wants.
+func replacementOf(ctx *state.Context, id ledger.ID, keys map[ledger.KeyKind]string) ledger.KeyReplacement {
+	return ledger.KeyReplacement{
+		Replacement: id, User: ctx.Caller, IdentityKey: trust.IdentityKeyDigest(ctx.Certificate), Keys: keys,
+		State: ledger.ReplacementRequested, Requested: ctx.Now,
+	}
+}
+
+// move writes the row in its next state.
+func move(ctx *state.Context, row *ledger.KeyReplacement, next ledger.ReplacementState) error {
+	if err := row.State.Becomes(next); err != nil {
+		return err
+	}
+	row.State = next
+	return state.Replacements.Update(ctx, *row, replacementKey(*row)...)
+}
+
+func replacementEvent(row ledger.KeyReplacement) ledger.Event {
+	return ledger.Event{User: row.User.User, Replacement: row.Replacement}
+}
+
+func replacementKey(row ledger.KeyReplacement) []string {
+	return []string{row.User.User.MSP, row.User.User.Pseudonym, string(row.Replacement)}
+}
