@@ -126,6 +126,24 @@ func eachPage[T any](ctx context.Context, c *Client, do func(context.Context, *g
 	return from, err
 }
 
+// listAt reads all pages from one gateway and no other.
+func listAt[T any](ctx context.Context, g *gateway, do func(context.Context, *gateway, ledger.Page) (*http.Response, error)) ([]T, error) {
+	var rows []T
+	for page := (ledger.Page{Limit: ledger.MaxPage}); ; {
+		part, err := askOne[ledger.List[T]](ctx, g, readTimeout, func(ctx context.Context, g *gateway) (*http.Response, error) {
+			return do(ctx, g, page)
+		})
+		rows = append(rows, part.Rows...)
+		if err != nil || part.Bookmark == "" {
+			return rows, err
+		}
+		if part.Bookmark == page.Bookmark {
+			return nil, liar(g.name(), "its list goes in a circle")
+		}
+		page.Bookmark = part.Bookmark
+	}
+}
+
 // optional leaves a parameter out when it says nothing.
 func optional[T comparable](value T) *T {
 	var zero T

@@ -43,6 +43,12 @@ func (p Policy) Validate() error {
 	return firstError(eachValid(p.Roles), eachValid(p.Purposes))
 }
 
+// Equal reports whether two policies say the same.
+func (p Policy) Equal(other Policy) bool {
+	return p.Level == other.Level && p.NotAfter.Equal(other.NotAfter) && p.Replicas == other.Replicas &&
+		slices.Equal(p.Roles, other.Roles) && slices.Equal(p.Purposes, other.Purposes) && slices.Equal(p.Organizations, other.Organizations)
+}
+
 // AllowsOrganization reports whether users of the MSP may discover and request.
 func (p Policy) AllowsOrganization(msp string) bool {
 	return len(p.Organizations) == 0 || slices.Contains(p.Organizations, msp)

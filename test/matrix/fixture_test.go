@@ -275,7 +275,8 @@ func (f *fixture) ownGrant() ledger.Grant {
 
 // ask has everybody who may ask for the shared record, and the colleague for one of
 // each of the crowd's patients, for the record that is disputed afterwards, and for the
-// one that is taken away again.
+// one that is taken away again. A researcher asks for the one that the policy
+// forbids to researchers later.
 func (w *world) ask(ctx context.Context) error {
 	var askers []*person
 	for _, p := range w.crowd {
@@ -285,6 +286,9 @@ func (w *world) ask(ctx context.Context) error {
 	}
 	err := each(len(askers), func(i int) error { return w.askAndGrant(ctx, w.shared, askers[i]) })
 	if err != nil {
+		return err
+	}
+	if err := w.askAndGrant(ctx, w.narrowed, w.member(ledger.Researcher, ledger.Private, "HospitalC")); err != nil {
 		return err
 	}
 	for _, f := range w.records[1:3] {

@@ -28,6 +28,7 @@ type row struct {
 	states    []string
 	otherwise fault.Code // for other states
 	decision  string     // action
+	openers   bool       // are let in, too
 }
 
 const contractPage = "../../docs/contract.md"
@@ -61,9 +62,10 @@ func readTable() (table, error) {
 			return t, fmt.Errorf("%s: the row of %s has %d cells", contractPage, cells[0], len(cells))
 		}
 		states, otherwise, _ := strings.Cut(cells[4], " else ")
+		decision, openers := strings.CutSuffix(cells[5], ", or opener")
 		t.rows[ledger.Transaction(cells[0])] = row{
 			roles: words(cells[1]), object: cells[2], relations: words(cells[3]),
-			states: words(states), otherwise: fault.Code(strings.Trim(otherwise, "`")), decision: cells[5],
+			states: words(states), otherwise: fault.Code(strings.Trim(otherwise, "`")), decision: decision, openers: openers,
 		}
 	}
 	return t, nil
@@ -157,7 +159,7 @@ func (t table) expect(tx ledger.Transaction, by ledger.Identity, o object) fault
 		return fault.PermissionDenied
 	case len(r.states) > 0 && !slices.Contains(r.states, o.state):
 		return r.otherwise
-	case r.decision == "":
+	case r.decision == "", r.openers && t.related("opener", by, o):
 		return ""
 	case o.opener != nil:
 		by = *o.opener

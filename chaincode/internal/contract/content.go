@@ -35,6 +35,11 @@ func mayFetch(ctx *state.Context, reader ledger.Identity, record ledger.Record) 
 	if reader.User == record.Patient || reader.User == record.Author {
 		return true, nil
 	}
+	return opens(ctx, reader, record)
+}
+
+// opens reports whether somebody holds a grant that opens a record version now.
+func opens(ctx *state.Context, reader ledger.Identity, record ledger.Record) (bool, error) {
 	grants, err := state.Grants.All(ctx, recordKey(record.Record, record.Version)...)
 	if err != nil {
 		return false, err

@@ -59,7 +59,12 @@ func TestChangedPolicyDecidesLaterRequests(t *testing.T) {
 	if later := c.request(u, c.colleague, ledger.Treatment); later.Decision.Rule != "purpose" {
 		t.Errorf("decision %+v", later.Decision)
 	}
-	// What was asked and granted before is as it was.
+	// What was asked and granted before is as it was, and still to be found by its ID.
+	left := u.changed(func(p *ledger.Policy) { p.Roles = nil })
+	must[ledger.Record](c.world, c.patient, ledger.TxChangePolicy, left)
+	read := ledger.ReadRecord{Record: u.slot().Record}
+	must[ledger.RecordView](c.world, c.colleague, ledger.TxReadRecord, read)
+	c.refused(fault.PermissionDenied, c.researcher, ledger.TxReadRecord, read)
 	if opened := c.open(grant, c.colleague); !opened.Decision.Allowed {
 		t.Errorf("decision %+v", opened.Decision)
 	}

@@ -198,7 +198,7 @@ func changeOwnRecord(ctx *state.Context, v ledger.RecordVersion, event ledger.Ev
 	return record, ctx.Emit(event, recordEvent(record))
 }
 
-// readRecord shows a record version to those who may discover it.
+// readRecord shows a record version to those who may discover or open it.
 func readRecord(ctx *state.Context, q ledger.ReadRecord) (ledger.RecordView, error) {
 	reader, err := ctx.Reader(q.OnBehalf)
 	if err != nil {
@@ -208,11 +208,25 @@ func readRecord(ctx *state.Context, q ledger.ReadRecord) (ledger.RecordView, err
 	if err != nil {
 		return ledger.RecordView{}, err
 	}
-	question := policy.Question{Action: policy.Discover, Identity: reader, Record: record, Now: ctx.Now}
-	if err := policy.Decide(question).Err(); err != nil {
+	if err := mayDiscover(ctx, reader, record); err != nil {
 		return ledger.RecordView{}, err
 	}
 	return viewRecord(ctx, record)
+}
+
+// mayDiscover refuses those who may neither discover a record version nor open it: whom a
+// policy leaves out that was changed since can still use what they were granted.
+func mayDiscover(ctx *state.Context, reader ledger.Identity, record ledger.Record) error {
+	question := policy.Question{Action: policy.Discover, Identity: reader, Record: record, Now: ctx.Now}
+	refusal := policy.Decide(question).Err()
+	if refusal == nil {
+		return nil
+	}
+	allowed, err := opens(ctx, reader, record)
+	if err != nil || allowed {
+		return err
+	}
+	return refusal
 }
 
 // recordVersion reads one version, the newest for version 0. It works in queries only.

@@ -1,7 +1,6 @@
 package contract
 
 import (
-	"github.com/pie-consortium/pie/chaincode/internal/policy"
 	"github.com/pie-consortium/pie/chaincode/internal/state"
 	"github.com/pie-consortium/pie/ledger"
 )
@@ -72,8 +71,7 @@ func readReplicas(ctx *state.Context, q ledger.ReadReplicas) (ledger.List[ledger
 	if err != nil {
 		return list, err
 	}
-	question := policy.Question{Action: policy.Discover, Identity: reader, Record: record, Now: ctx.Now}
-	if err := policy.Decide(question).Err(); err != nil {
+	if err := mayDiscover(ctx, reader, record); err != nil {
 		return list, err
 	}
 	rows, err := state.Replicas.All(ctx, recordKey(q.Record, q.Version)...)

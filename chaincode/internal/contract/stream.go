@@ -1,7 +1,6 @@
 package contract
 
 import (
-	"github.com/pie-consortium/pie/chaincode/internal/policy"
 	"github.com/pie-consortium/pie/chaincode/internal/state"
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/fault"
@@ -202,8 +201,7 @@ func listSegments(ctx *state.Context, q ledger.ListSegments) (ledger.List[ledger
 	if err != nil {
 		return list, err
 	}
-	question := policy.Question{Action: policy.Discover, Identity: reader, Record: record, Now: ctx.Now}
-	if err := policy.Decide(question).Err(); err != nil {
+	if err := mayDiscover(ctx, reader, record); err != nil {
 		return list, err
 	}
 	return state.Segments.Page(ctx, q.Page, recordKey(q.Record, q.Version)...)

@@ -15,7 +15,7 @@ func (a *app) access() *cobra.Command {
 		Short:   "Ask for records, and answer those who ask",
 		Example: "  pie access request 4v7…q2 --purpose TREAT\n  pie access list",
 	}
-	group.AddCommand(a.request(), a.requests(), a.grant(), a.deny())
+	group.AddCommand(a.request(), a.requests(), a.grant(), a.deny(), a.revoke())
 	onlySubcommands(group)
 	return group
 }

@@ -13,11 +13,10 @@ import (
 
 // wish is what a patient wants, as flags say it.
 type wish struct {
-	physician, department          string
-	class, level, notAfter         string
-	roles, purposes, organizations []string
-	replicas, slots                int
-	expires                        time.Duration
+	physician, department, class string
+	policy                       policyFlags
+	slots                        int
+	expires                      time.Duration
 }
 
 func (a *app) authorize() *cobra.Command {
@@ -40,7 +39,7 @@ researchers for research.`,
 			"  pie record authorize --department HospitalA/cardiology --class imaging --slots 20",
 		Args: exactly(),
 		RunE: func(command *cobra.Command, _ []string) error {
-			authorization, err := w.authorization(time.Now())
+			authorization, err := w.authorization(command, time.Now())
 			if err != nil {
 				return err
 			}
@@ -67,12 +66,7 @@ researchers for research.`,
 	flags.StringVar(&w.department, "department", "", "whose physicians upload, as HospitalA/cardiology")
 	flags.IntVar(&w.slots, "slots", 1, "how many records")
 	flags.StringVar(&w.class, "class", "", "kind of data, such as medical-information or imaging")
-	flags.StringSliceVar(&w.roles, "role", nil, "role that may discover and ask (repeat)")
-	flags.StringSliceVar(&w.purposes, "purpose", nil, "purpose that may be asked for (repeat)")
-	flags.StringSliceVar(&w.organizations, "organization", nil, "MSP whose users may discover and ask (repeat; default all)")
-	flags.StringVar(&w.level, "level", "", "security level, if higher than the class's")
-	flags.StringVar(&w.notAfter, "not-after", "", "end of the policy, such as 2030-12-31T00:00:00Z")
-	flags.IntVar(&w.replicas, "replicas", 0, "hospitals that keep the ciphertext")
+	w.policy.define(command)
 	flags.DurationVar(&w.expires, "expires", 365*24*time.Hour, "how long a slot may be used, and its physician may open the record")
 	require(command, "class")
 	command.MarkFlagsOneRequired("physician", "department")
@@ -80,7 +74,7 @@ researchers for research.`,
 	return command
 }
 
-func (w wish) authorization(now time.Time) (client.Authorization, error) {
+func (w wish) authorization(command *cobra.Command, now time.Time) (client.Authorization, error) {
 	author, err := w.author()
 	if err != nil {
 		return client.Authorization{}, err
@@ -89,21 +83,8 @@ func (w wish) authorization(now time.Time) (client.Authorization, error) {
 	if err := class.Validate(); err != nil {
 		return client.Authorization{}, err
 	}
-	policy := client.DefaultPolicy(class)
-	policy.Level, policy.Organizations = ledger.Level(w.level), w.organizations
-	if len(w.roles) > 0 {
-		policy.Roles = words[ledger.Role](w.roles)
-	}
-	if len(w.purposes) > 0 {
-		policy.Purposes = words[ledger.Purpose](w.purposes)
-	}
-	if w.replicas != 0 {
-		policy.Replicas = w.replicas
-	}
-	if policy.NotAfter, err = parseTime(w.notAfter); err != nil {
-		return client.Authorization{}, err
-	}
-	return client.Authorization{Author: author, Policy: policy, Expiry: now.Add(w.expires)}, policy.Validate()
+	policy, err := w.policy.change(client.DefaultPolicy(class), command)
+	return client.Authorization{Author: author, Policy: policy, Expiry: now.Add(w.expires)}, err
 }
 
 func (w wish) author() (ledger.Subject, error) {
@@ -113,14 +94,6 @@ func (w wish) author() (ledger.Subject, error) {
 	}
 	name, err := ledger.ParseUserID(w.department)
 	return ledger.DepartmentSubject(name.MSP, name.Pseudonym), err
-}
-
-func words[T ~string](texts []string) []T {
-	var values []T
-	for _, text := range texts {
-		values = append(values, T(text))
-	}
-	return values
 }
 
 // parseTime reads RFC 3339; nothing is the zero time.

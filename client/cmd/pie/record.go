@@ -17,7 +17,7 @@ func (a *app) record() *cobra.Command {
 		Short:   "Upload, find and open records",
 		Example: "  pie record list\n  pie record open 4v7…q2 --out bundle.json",
 	}
-	group.AddCommand(a.authorize(), a.slots(), a.upload(), a.confirm(), a.dispute(), a.list(), a.search(), a.show(), a.replicas(), a.openRecord())
+	group.AddCommand(a.authorize(), a.slots(), a.upload(), a.confirm(), a.dispute(), a.list(), a.search(), a.show(), a.replicas(), a.openRecord(), a.policy(), a.whoCanRead())
 	onlySubcommands(group)
 	return group
 }
@@ -165,11 +165,11 @@ func (a *app) printShown(command *cobra.Command, c *client.Client, id ledger.ID)
 	}
 	rows := table{
 		{"record", string(view.Record.Record)}, {"version", strconv.Itoa(view.Version)}, {"state", string(view.State)},
-		{"patient", view.Patient.String()}, {"author", view.Author.String()}, {"level", string(view.Level)},
-		{"roles", fmt.Sprint(view.Policy.Roles)}, {"purposes", fmt.Sprint(view.Policy.Purposes)},
-		{"organizations", organizations(view.Policy)}, {"until", date(view.Policy.NotAfter)},
-		{"cid", view.CID}, {"sha256", view.SHA256.String()}, {"ciphertext", fmt.Sprintf("%d bytes", view.Size)},
+		{"patient", view.Patient.String()}, {"author", view.Author.String()},
 	}
+	rows = append(rows, policyRows(view.Record)...)
+	rows = append(rows, []string{"cid", view.CID}, []string{"sha256", view.SHA256.String()},
+		[]string{"ciphertext", fmt.Sprintf("%d bytes", view.Size)})
 	if s := view.Summary; s != nil {
 		rows = append(rows, []string{"class", string(s.Class)}, []string{"media type", s.MediaType},
 			[]string{"codes", strings.Join(s.Codes, " ")}, []string{"sex", dash(s.Sex)}, []string{"age band", dash(s.AgeBand)})
