@@ -1,0 +1,299 @@
+package client
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pie-consortium/pie/client/rule"
+	"github.com/pie-consortium/pie/ledger"
+	"github.com/pie-consortium/pie/ledger/fault"
+	"github.com/pie-consortium/pie/ledger/trust"
+)
+
+// away is a patient who has written rules and gone, with a physician who has asked.
+type away struct {
+	household
+	deputy *Deputy
+}
+
+// household is a trio whose patient's home is known.
+type household struct {
+	trio
+	home string
+}
+
+func newHousehold(t *testing.T) household {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "home")
+	patient, err := Enroll(t.Context(), dir, invite(t, patientOfA), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return household{trio{patient, enroll(t, physicianOfA), enroll(t, physicianOfB)}, dir}
+}
+
+// leave has the patient write the rules and takes the seed off the device.
+func (p household) leave(t *testing.T, rules ...rule.Rule) away {
+	t.Helper()
+	if err := p.patient.SetRules(t.Context(), rules); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(filepath.Join(p.home, "keys.json"), filepath.Join(t.TempDir(), "seed")); err != nil {
+		t.Fatal(err)
+	}
+	deputy, err := OpenDeputy(p.home)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return away{p, deputy}
+}
+
+// forRequester grants the requester anything for treatment.
+func (p trio) forRequester() rule.Rule {
+	return rule.Rule{ID: ledger.NewID(), Physicians: []ledger.UserID{p.requester.identity.User},
+		Purposes: []ledger.Purpose{ledger.Treatment}, Level: ledger.Private, Days: 30, Daily: 3}
+}
+
+// forHospital grants the requester's colleagues what is not private.
+func (p trio) forHospital() rule.Rule {
+	r := p.forRequester()
+	r.Physicians, r.Hospital, r.Level = nil, p.requester.identity.User.MSP, ledger.Moderate
+	return r
+}
+
+// pending is what the deputy sees as open.
+func (a away) pending(t *testing.T) []ledger.AccessRequest {
+	t.Helper()
+	var all []ledger.AccessRequest
+	err := a.deputy.Pending(t.Context(), time.Time{}, func(some []ledger.AccessRequest) error {
+		all = append(all, some...)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+// answer has the deputy judge a request and grant it in a slot when a rule does.
+func (a away) answer(t *testing.T, request ledger.AccessRequest, slot int) (Verdict, error) {
+	t.Helper()
+	verdict, err := a.deputy.Judge(t.Context(), request)
+	if err != nil || len(verdict.Rules) == 0 {
+		return verdict, err
+	}
+	_, err = a.deputy.Grant(t.Context(), request, Answer{Rule: verdict.Rules[0], Slot: slot})
+	return verdict, err
+}
+
+// wantNothing wants the ledger to hold no grant for somebody but the author's own.
+func wantNothing(t *testing.T, holder *Client, own int) {
+	t.Helper()
+	grants, err := holder.Grants(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(grants) != own {
+		t.Errorf("%s holds %d grants, want %d", holder.identity.User, len(grants), own)
+	}
+}
+
+func TestDeputyGrantsWithoutTheSeed(t *testing.T) {
+	t.Parallel()
+	p := newHousehold(t)
+	record, other := p.upload(t, []byte("emr")), p.upload(t, []byte("other"))
+	only := p.forRequester()
+	only.Records = []ledger.ID{record}
+	seed := p.patient.keys.record(other, firstVersion).Bytes()
+	a := p.leave(t, only)
+
+	kept, err := os.ReadFile(filepath.Join(p.home, "agent-keys.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if bytes.Contains(kept, []byte("seed")) || bytes.Contains(kept, seed) || a.deputy.c.keys.record(other, firstVersion) != nil {
+		t.Error("the deputy has more than the keys of what its rules reach")
+	}
+	p.request(t, other)
+	covered := p.request(t, record)
+	for _, request := range a.pending(t) {
+		verdict, err := a.answer(t, request, 1)
+		if err != nil || (len(verdict.Rules) == 1) != (request.Request == covered.Request) {
+			t.Errorf("%+v: %v", verdict, err)
+		}
+	}
+	if left := a.pending(t); len(left) != 1 || left[0].Record != other {
+		t.Errorf("open are %+v", left)
+	}
+	if _, err := p.requester.Open(t.Context(), record, 0, filepath.Join(t.TempDir(), "out")); err != nil {
+		t.Error(err)
+	}
+	answers, err := a.deputy.Answers(t.Context(), only.ID, ledger.DayOf(time.Now()))
+	if err != nil || len(answers) != 1 || answers[0].Request != covered.Request {
+		t.Errorf("the ledger says that the rule answered %+v, %v", answers, err)
+	}
+	again, err := a.answer(t, covered, 2) // a peer that lags may show it again
+	wantCode(t, err, fault.StateConflict)
+	if len(again.Rules) != 1 {
+		t.Errorf("%+v", again)
+	}
+	_, err = a.answer(t, p.request(t, record), 1)
+	wantCode(t, err, fault.AlreadyExists) // the slot has been used today
+}
+
+// What a gateway makes of a request does not become a grant.
+func TestDeputyGrantsNoDoctoredRequest(t *testing.T) {
+	t.Parallel()
+	p := newHousehold(t)
+	record, other := p.upload(t, []byte("emr")), p.upload(t, []byte("other"))
+	stranger := enroll(t, physicianOfB)
+	asked, err := stranger.Request(t.Context(), ledger.RecordVersion{Record: record}, ledger.EmergencyTreatment)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := p.leave(t, p.forRequester())
+	for name, change := range map[string]func(*ledger.AccessRequest){
+		"another requester": func(r *ledger.AccessRequest) { r.Requester, r.Purpose = p.requester.identity, ledger.Treatment },
+		"another record": func(r *ledger.AccessRequest) {
+			r.Requester, r.Purpose, r.Record = p.requester.identity, ledger.Treatment, other
+		},
+		"an invented request": func(r *ledger.AccessRequest) {
+			r.Requester, r.Purpose, r.Request = p.requester.identity, ledger.Treatment, ledger.NewID()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			betray(t, a.deputy.c, "HospitalA", rewrite(t, "/v1/access-requests", func(requests *ledger.List[ledger.AccessRequest]) {
+				change(&requests.Rows[0])
+			}))
+			verdict, err := a.answer(t, a.pending(t)[0], 1)
+			if len(verdict.Rules) == 0 || err == nil {
+				t.Errorf("nothing was tried, or it succeeded: %+v", verdict)
+			}
+		})
+	}
+	wantNothing(t, stranger, 0)
+	wantNothing(t, p.requester, 0)
+	request, err := p.requester.Request(t.Context(), ledger.RecordVersion{Record: record}, ledger.EmergencyTreatment)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Run("another purpose", func(t *testing.T) {
+		request.Purpose = ledger.Treatment
+		_, err := a.answer(t, request, 1)
+		wantCode(t, err, fault.InvalidArgument)
+	})
+	t.Run("somebody else's record", func(t *testing.T) {
+		asked.Patient, asked.Requester, asked.Purpose = p.author.identity.User, p.requester.identity, ledger.Treatment
+		if verdict, err := a.answer(t, asked, 1); err != nil || len(verdict.Rules) > 0 {
+			t.Errorf("%+v, %v", verdict, err)
+		}
+	})
+	wantNothing(t, p.requester, 0)
+}
+
+// A rule for records up to a level is not widened by who tells a lower one.
+func TestDeputyBelievesNoSingleGatewayAboutALevel(t *testing.T) {
+	t.Parallel()
+	p := newHousehold(t)
+	record := p.upload(t, []byte("emr"))
+	everything := p.forRequester()
+	everything.Physicians = []ledger.UserID{p.author.identity.User} // for the key alone
+	request := p.request(t, record)
+	a := p.leave(t, p.forHospital(), everything)
+
+	verdict, err := a.answer(t, request, 1)
+	if err != nil || len(verdict.Rules) > 0 || !strings.Contains(verdict.Reason, "its level is private") {
+		t.Errorf("%+v, %v", verdict, err)
+	}
+	betray(t, a.deputy.c, "HospitalA", rewrite(t, "/v1/records/*", func(view *ledger.RecordView) { view.Level = ledger.Low }))
+	clear(a.deputy.known)
+	_, err = a.answer(t, request, 1)
+	wantLiar(t, err, "HospitalA")
+	wantNothing(t, p.requester, 0)
+}
+
+func TestDeputyLeavesWhoseCardDoesNotVerify(t *testing.T) {
+	t.Parallel()
+	p := newHousehold(t)
+	record := p.upload(t, []byte("emr"))
+	request := p.request(t, record)
+	a := p.leave(t, p.forRequester())
+	forged, err := p.author.creator.Signer.SignCard(trust.Card{User: p.requester.identity.User, Role: ledger.Physician, Name: "Dr. Nobody", Issued: time.Now()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for card, why := range map[string]string{forged: "does not verify", "": "no professional card"} {
+		betray(t, a.deputy.c, "HospitalA", rewrite(t, "/v1/users/HospitalB/*", func(user *ledger.UserView) { user.Card = card }))
+		verdict, err := a.answer(t, request, 1)
+		if err != nil || len(verdict.Rules) > 0 || !strings.Contains(verdict.Reason, why) {
+			t.Errorf("%+v, %v", verdict, err)
+		}
+	}
+	wantNothing(t, p.requester, 0)
+}
+
+func TestDeputyFollowsTheRulesOfNow(t *testing.T) {
+	t.Parallel()
+	p := newHousehold(t)
+	record := p.upload(t, []byte("emr"))
+	if err := p.patient.SetRules(t.Context(), []rule.Rule{p.forRequester()}); err != nil {
+		t.Fatal(err)
+	}
+	deputy, err := OpenDeputy(p.home)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !deputy.Current() {
+		t.Error("a deputy that was just opened is out of date")
+	}
+	slot := p.authorize(t, ledger.Imaging) // adds its key
+	if deputy.Current() {
+		t.Error("a new key goes unnoticed")
+	}
+	if deputy, err = OpenDeputy(p.home); err != nil {
+		t.Fatal(err)
+	}
+	for _, held := range []ledger.ID{record, slot} {
+		if key := deputy.c.keys.record(held, firstVersion); key == nil || !key.Equal(p.patient.keys.record(held, firstVersion)) {
+			t.Errorf("the deputy does not have the key of %s", held)
+		}
+	}
+	if err := p.patient.SetRules(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	if deputy.Current() {
+		t.Error("that there are no rules goes unnoticed")
+	}
+	if _, err := OpenDeputy(p.home); fault.CodeOf(err) != fault.NotFound {
+		t.Errorf("without rules: %v", err)
+	}
+	if err := p.author.SetRules(t.Context(), []rule.Rule{p.forRequester()}); fault.CodeOf(err) != fault.PermissionDenied {
+		t.Errorf("rules of a physician: %v", err)
+	}
+}
+
+func TestChoiceOfRules(t *testing.T) {
+	t.Parallel()
+	low := rule.Rule{ID: "low", Level: ledger.Low}
+	private := rule.Rule{ID: "private", Level: ledger.Private}
+	seen := sighting{Matter: rule.Matter{Level: ledger.Private}, own: true, state: ledger.Confirmed}
+	both := []*rule.Rule{&low, &private}
+	if verdict := choose(both, seen); len(verdict.Rules) != 1 || verdict.Rules[0] != &private {
+		t.Errorf("%+v", verdict)
+	}
+	for name, change := range map[string]func(*sighting){
+		"another key": func(s *sighting) { s.own = false },
+		"superseded":  func(s *sighting) { s.state = ledger.Superseded },
+		"erased":      func(s *sighting) { s.state = ledger.ErasedRow },
+	} {
+		changed := seen
+		change(&changed)
+		if verdict := choose(both, changed); len(verdict.Rules) > 0 || !strings.Contains(verdict.Reason, name) {
+			t.Errorf("%s: %+v", name, verdict)
+		}
+	}
+}
