@@ -13,10 +13,12 @@ import (
 // firstVersion is the version that an upload registers.
 const firstVersion = 1
 
-// Authorization is what a patient allows somebody to upload: one record. Physicians of a
-// department use its slots up between them, and ask the patient to open what is in them.
+// Authorization is what a patient allows somebody to upload: one record, or a stream, which
+// one person writes, be it the patient. Physicians of a department use its slots up between
+// them, and ask the patient to open what is in them.
 type Authorization struct {
 	Author ledger.Subject // a person, from themselves, as at a desk; or a department
+	Stream bool
 	Policy ledger.Policy
 	Expiry time.Time // of the slot, and of the author's own access to the record
 }
@@ -88,7 +90,8 @@ func (c *Client) slot(ctx context.Context, wish Authorization) (ledger.Slot, []l
 		return ledger.Slot{}, nil, err
 	}
 	slot := ledger.Slot{
-		Record: version.Record, RecordKey: statement, Author: wish.Author, Policy: wish.Policy, Expiry: wish.Expiry.UTC(),
+		Record: version.Record, RecordKey: statement, Author: wish.Author, Stream: wish.Stream,
+		Policy: wish.Policy, Expiry: wish.Expiry.UTC(),
 	}
 	if wish.Author.Kind == ledger.Department {
 		return slot, nil, nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 
 	"filippo.io/age"
 
@@ -28,7 +29,7 @@ func (c *Client) confirm(ctx context.Context, a agreed) (ledger.Record, error) {
 	v := ledger.RecordVersion{Record: a.Record.Record, Version: a.Version}
 	identity, err := c.ownIdentity(ctx, a)
 	if err == nil {
-		_, _, err = c.fetch(ctx, locked{Record: a.Record, identity: identity}, func() (io.Writer, error) { return io.Discard, nil })
+		err = c.readThrough(ctx, a, identity)
 	}
 	if errors.Is(err, emr.ErrNotRegistered) {
 		disputed, errDispute := c.Dispute(ctx, v, ledger.Altered)
@@ -40,6 +41,26 @@ func (c *Client) confirm(ctx context.Context, a agreed) (ledger.Record, error) {
 	c.step("confirming record %s", v.Record)
 	confirmed, _, err := submit[ledger.Record](ctx, c, change{name: ledger.TxConfirmRecord, arguments: ledger.ConfirmRecord{RecordVersion: v}})
 	return confirmed, err
+}
+
+// readThrough opens a record, or all segments that a stream has now, and keeps nothing.
+func (c *Client) readThrough(ctx context.Context, a agreed, identity age.Identity) error {
+	discard := func() (io.Writer, error) { return io.Discard, nil }
+	if !a.Stream {
+		_, _, err := c.fetch(ctx, locked{Record: a.Record, identity: identity}, discard)
+		return err
+	}
+	segments, _, err := c.segments(ctx, ledger.RecordVersion{Record: a.Record.Record, Version: a.Version})
+	if err != nil {
+		return err
+	}
+	o := opening{agreed: a, segments: segments}
+	for _, s := range o.locked(slices.Repeat([]age.Identity{identity}, len(segments))) {
+		if _, _, err := c.fetchSegment(ctx, s, Span{}, discard); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Dispute tells the ledger that the patient does not stand by a record version.

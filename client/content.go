@@ -25,9 +25,11 @@ import (
 	"github.com/pie-consortium/pie/ledger/fault"
 )
 
-// locked is a registered ciphertext and what opens it.
+// locked is a registered ciphertext and what opens it. Of a segment of a stream, the
+// record has that segment's content.
 type locked struct {
 	ledger.Record
+	segment  int // number; zero: the record's own content
 	identity age.Identity
 	ahead    <-chan delivery // what the own gateway delivers meanwhile; nil when it was not asked
 }
@@ -41,10 +43,10 @@ type delivery struct {
 }
 
 // order asks a gateway for a content. The caller ends the delivery.
-func order(ctx context.Context, g *gateway, record ledger.Record) delivery {
+func order(ctx context.Context, g *gateway, l locked) delivery {
 	d := delivery{from: g}
 	ctx, d.cancel = context.WithCancel(ctx)
-	d.response, d.err = g.api.ReadContent(ctx, record.Record, record.Version, &api.ReadContentParams{})
+	d.response, d.err = g.api.ReadContent(ctx, l.Record.Record, l.Version, &api.ReadContentParams{Segment: optional(l.segment)})
 	return d
 }
 
@@ -58,10 +60,10 @@ func (d delivery) end() {
 
 // orderAhead has the own gateway begin to deliver while the caller does something else.
 // The delivery ends with ctx at the latest.
-func (c *Client) orderAhead(ctx context.Context, record ledger.Record) <-chan delivery {
+func (c *Client) orderAhead(ctx context.Context, l locked) <-chan delivery {
 	ahead := make(chan delivery, 1)
 	go func() {
-		ahead <- order(ctx, c.inOrder()[0], record)
+		ahead <- order(ctx, c.inOrder()[0], l)
 		close(ahead) // it is delivered once
 	}()
 	return ahead
@@ -78,16 +80,31 @@ func (l locked) from(ctx context.Context, g *gateway) delivery {
 			d.end()
 		}
 	}
-	return order(ctx, g, l.Record)
+	return order(ctx, g, l)
 }
 
 // openingFile begins the names of files that hold what is being opened until it has been
 // verified.
 const openingFile = ".opening-"
 
-// save downloads and decrypts a record version into path. Nothing stands at path
-// before everything has been verified.
-func (c *Client) save(ctx context.Context, record locked, path string) (int64, []*LiarError, error) {
+// filling writes what was opened to a file, and says its length and who lied.
+type filling func(file *os.File) (int64, []*LiarError, error)
+
+// keeping has a file filled and puts what is in it where it belongs.
+type keeping func(fill filling) (int64, []*LiarError, error)
+
+// saveAt keeps what was opened at path. Nothing stands there before everything has been
+// verified.
+func saveAt(path string) keeping {
+	return func(fill filling) (int64, []*LiarError, error) { return save(path, fill) }
+}
+
+// writeTo is saveAt for a stream: it gets what has been verified.
+func writeTo(w io.Writer) keeping {
+	return func(fill filling) (int64, []*LiarError, error) { return write(w, fill) }
+}
+
+func save(path string, fill filling) (int64, []*LiarError, error) {
 	if err := removeAbandoned(filepath.Dir(path), time.Now().Add(-time.Hour)); err != nil {
 		return 0, nil, err
 	}
@@ -96,7 +113,7 @@ func (c *Client) save(ctx context.Context, record locked, path string) (int64, [
 		return 0, nil, err
 	}
 	defer func() { _ = os.Remove(file.Name()) }() // gone already when all went well
-	size, blame, err := c.fetchInto(ctx, record, file)
+	size, blame, err := fill(file)
 	if err := errors.Join(err, file.Close()); err != nil { // not synced: what was opened can be opened again
 		return 0, blame, err
 	}
@@ -122,9 +139,9 @@ func removeAbandoned(dir string, since time.Time) error {
 	return nil
 }
 
-// write is save to a stream: it gets what has been verified. Until then that is in a file
-// without a name, which goes with the process whatever becomes of it.
-func (c *Client) write(ctx context.Context, record locked, w io.Writer) (int64, []*LiarError, error) {
+// write keeps what is not verified yet in a file without a name, which goes with the
+// process whatever becomes of it.
+func write(w io.Writer, fill filling) (int64, []*LiarError, error) {
 	file, err := os.CreateTemp("", openingFile+"*")
 	if err != nil {
 		return 0, nil, err
@@ -133,7 +150,7 @@ func (c *Client) write(ctx context.Context, record locked, w io.Writer) (int64, 
 	if err := os.Remove(file.Name()); err != nil {
 		return 0, nil, err
 	}
-	size, blame, err := c.fetchInto(ctx, record, file)
+	size, blame, err := fill(file)
 	if err != nil {
 		return 0, blame, err
 	}
@@ -191,7 +208,7 @@ func download(ctx context.Context, g *gateway, record locked, w io.Writer) (int6
 		return 0, err
 	}
 	if digest != record.SHA256 {
-		return 0, otherContent(ctx, g, record.Record)
+		return 0, otherContent(ctx, g, record)
 	}
 	return size, errOpen
 }
@@ -221,7 +238,7 @@ func (d delivery) receive(ctx context.Context, size int64, read func(*bufio.Read
 // otherContent says who is at fault for content whose SHA-256 is not the registered one:
 // the author, when it is what the registered CID names, else the gateway. It has the
 // content delivered again, so that nobody need compute a CID for nothing.
-func otherContent(ctx context.Context, g *gateway, record ledger.Record) error {
+func otherContent(ctx context.Context, g *gateway, record locked) error {
 	var name string
 	var errName error
 	digest, err := order(ctx, g, record).receive(ctx, record.Size, func(stream *bufio.Reader) {
@@ -230,7 +247,7 @@ func otherContent(ctx context.Context, g *gateway, record ledger.Record) error {
 	if errors.Join(err, errName) == nil && name == record.CID && digest != record.SHA256 {
 		return fmt.Errorf("%w: its CID and its SHA-256 are of different contents", emr.ErrNotRegistered)
 	}
-	return liar(g.name(), "the content it delivered for record %s is not the registered one", record.Record)
+	return liar(g.name(), "the content it delivered for record %s is not the registered one", record.Record.Record)
 }
 
 // authorLied turns emr.ErrNotRegistered into the blame it stands for.

@@ -554,7 +554,9 @@ func TestContentThatAllAlterIsRefused(t *testing.T) {
 	a.CID = "bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku"
 	path := filepath.Join(t.TempDir(), "out")
 	identity := agefile.NewIdentity(p.patient.keys.record(record, firstVersion))
-	_, blame, err := p.requester.save(t.Context(), locked{Record: a.Record, identity: identity}, path)
+	_, blame, err := save(path, func(file *os.File) (int64, []*LiarError, error) {
+		return p.requester.fetchInto(t.Context(), locked{Record: a.Record, identity: identity}, file)
+	})
 	wantLiar(t, err, "HospitalB")
 	if len(blame) != len(p.requester.gateways) {
 		t.Errorf("blamed %v, want every gateway", blame)
@@ -746,7 +748,9 @@ func TestAuthorWhoRegistersAnotherDigestIsNamed(t *testing.T) {
 	}
 	a.SHA256[0] ^= 1
 	path := filepath.Join(t.TempDir(), "out")
-	_, blame, err := p.patient.save(t.Context(), locked{Record: a.Record, identity: identity}, path)
+	_, blame, err := save(path, func(file *os.File) (int64, []*LiarError, error) {
+		return p.patient.fetchInto(t.Context(), locked{Record: a.Record, identity: identity}, file)
+	})
 	if !errors.Is(err, emr.ErrNotRegistered) || len(blame) > 0 {
 		t.Errorf("got %v, blamed %v, want %v and no gateway blamed", err, blame, emr.ErrNotRegistered)
 	}

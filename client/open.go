@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"time"
 
@@ -27,21 +28,14 @@ type Opened struct {
 // once everything about it has been verified. Everybody but the patient needs a grant,
 // and leaves an audit entry on the ledger before any key material moves.
 func (c *Client) Open(ctx context.Context, record ledger.ID, version int, path string) (Opened, error) {
-	return c.open(ctx, record, version, func(ctx context.Context, sealed locked) (int64, []*LiarError, error) {
-		return c.save(ctx, sealed, path)
-	})
+	return c.open(ctx, record, version, saveAt(path))
 }
 
 // OpenTo is [Client.Open] to a stream, which gets nothing before everything about the EMR
 // has been verified. Plaintext is on this device's disk meanwhile, in a file without a name.
 func (c *Client) OpenTo(ctx context.Context, record ledger.ID, version int, w io.Writer) (Opened, error) {
-	return c.open(ctx, record, version, func(ctx context.Context, sealed locked) (int64, []*LiarError, error) {
-		return c.write(ctx, sealed, w)
-	})
+	return c.open(ctx, record, version, writeTo(w))
 }
-
-// keeping takes the EMR once it may be decrypted, and says its length and who lied.
-type keeping func(ctx context.Context, sealed locked) (int64, []*LiarError, error)
 
 func (c *Client) open(ctx context.Context, record ledger.ID, version int, keep keeping) (Opened, error) {
 	ctx, cancel := context.WithCancel(ctx)
@@ -55,44 +49,55 @@ func (c *Client) open(ctx context.Context, record ledger.ID, version int, keep k
 	if err != nil {
 		return Opened{}, err
 	}
+	if a.Stream {
+		return Opened{}, fault.New(fault.InvalidArgument, "record %s is a stream; open it with: pie stream open %s", record, record)
+	}
 	sealed := locked{Record: a.Record}
 	if a.Patient != c.identity.User {
-		sealed.ahead = c.orderAhead(ctx, a.Record)
+		sealed.ahead = c.orderAhead(ctx, sealed)
 	}
 	opened := Opened{Record: a.RecordView, Blamed: a.blame}
-	if sealed.identity, err = c.identityFor(ctx, a, held, &opened); err != nil {
+	identities, err := c.identitiesFor(ctx, opening{agreed: a}, held, &opened)
+	if err != nil {
 		return opened, authorLied(a.Record, err)
 	}
-	size, blame, err := keep(ctx, sealed)
+	sealed.identity = identities[0]
+	size, blame, err := keep(func(file *os.File) (int64, []*LiarError, error) { return c.fetchInto(ctx, sealed, file) })
 	opened.Size, opened.Blamed = size, append(opened.Blamed, blame...)
 	return opened, authorLied(a.Record, err)
 }
 
-// identityFor is what decrypts the record: the patient's own key, or what enough
-// proxies re-encrypt for a grantee.
-func (c *Client) identityFor(ctx context.Context, a agreed, held <-chan holding, opened *Opened) (age.Identity, error) {
-	if a.Patient == c.identity.User {
-		return c.ownIdentity(ctx, a)
+// identitiesFor are what decrypts each content of an opening: the patient's own key, or
+// what enough proxies re-encrypt for a grantee.
+func (c *Client) identitiesFor(ctx context.Context, o opening, held <-chan holding, opened *Opened) ([]age.Identity, error) {
+	if o.Patient == c.identity.User {
+		own, err := c.ownIdentity(ctx, o.agreed)
+		return slices.Repeat([]age.Identity{own}, len(o.contents())), err
 	}
 	if held == nil {
-		held = c.holding(ctx, a.Record.Record)
+		held = c.holding(ctx, o.Record.Record)
 	}
-	grant, from, err := (<-held).grant(a.RecordView)
-	if err != nil {
+	var err error
+	if o.grant, o.from, err = (<-held).grant(o.RecordView); err != nil {
 		return nil, err
 	}
-	o := opening{agreed: a, grant: grant, from: from}
 	p, err := c.recordOpening(ctx, &o)
 	if err != nil {
 		return nil, err
 	}
 	opened.Open = o.transaction
-	cfrags, blame, err := c.reencrypt(ctx, o, p)
-	opened.Blamed = append(opened.Blamed, blame...)
-	if err != nil {
-		return nil, err
+	var identities []age.Identity
+	for _, part := range o.parts(p) {
+		cfrags, blame, err := c.reencrypt(ctx, part.opening, part.parties)
+		opened.Blamed = append(opened.Blamed, blame...)
+		if err != nil {
+			return nil, err
+		}
+		for _, of := range cfrags {
+			identities = append(identities, agefile.NewReencryptedIdentity(c.keys.receiving(), o.key, of))
+		}
 	}
-	return agefile.NewReencryptedIdentity(c.keys.receiving(), a.key, cfrags), nil
+	return identities, nil
 }
 
 // recordOpening leaves the audit entry, whose transaction it notes in the opening, and

@@ -25,32 +25,75 @@ type opening struct {
 	grant       ledger.Grant
 	from        *gateway // who told of the grant
 	transaction string
+	segments    []ledger.Segment // of a stream: those to open
+}
+
+// contents are what proxies must say of the ciphertexts to open.
+func (o opening) contents() []trust.Reencrypted {
+	if !o.Stream {
+		return []trust.Reencrypted{{Capsule: o.Capsule, SHA256: o.SHA256, Commitment: o.Commitment}}
+	}
+	var contents []trust.Reencrypted
+	for _, s := range o.segments {
+		contents = append(contents, trust.Reencrypted{Number: s.Number, Capsule: s.Capsule, SHA256: s.SHA256, Commitment: s.Commitment})
+	}
+	return contents
+}
+
+// numbers are those of the segments to open; none of an ordinary record.
+func (o opening) numbers() []int {
+	var numbers []int
+	for _, s := range o.segments {
+		numbers = append(numbers, s.Number)
+	}
+	return numbers
 }
 
 // parties are the keys that a capsule fragment must be signed for.
 type parties struct {
-	capsule                          *umbral.Capsule
+	capsules                         []*umbral.Capsule // of the contents, in their order
 	verifying, delegating, receiving *umbral.PublicKey
+}
+
+// part is what proxies are asked for at once.
+type part struct {
+	opening opening
+	parties parties
+}
+
+// parts are all of an ordinary opening, and a bounded number of segments each of a stream's.
+func (o opening) parts(p parties) []part {
+	if !o.Stream {
+		return []part{{o, p}}
+	}
+	var parts []part
+	for first := 0; first < len(o.segments); first += ledger.MaxReleased {
+		end := min(first+ledger.MaxReleased, len(o.segments))
+		some := part{o, p}
+		some.opening.segments, some.parties.capsules = o.segments[first:end], p.capsules[first:end]
+		parts = append(parts, some)
+	}
+	return parts
 }
 
 // served is what came of asking one proxy.
 type served struct {
-	proxy string
-	cfrag *umbral.VerifiedCapsuleFrag
-	err   error
+	proxy  string
+	cfrags []*umbral.VerifiedCapsuleFrag // of the contents, in their order
+	err    error
 }
 
 // reencrypt asks as many proxies as the grant's threshold, at the same time, and
 // another one for each that fails or is slow. It blames those that lied, and when too
-// few are left, names all that failed.
-func (c *Client) reencrypt(ctx context.Context, o opening, p parties) ([]*umbral.VerifiedCapsuleFrag, []*LiarError, error) {
+// few are left, names all that failed. It returns the fragments of each content.
+func (c *Client) reencrypt(ctx context.Context, o opening, p parties) ([][]*umbral.VerifiedCapsuleFrag, []*LiarError, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	proxies := c.ownFirst(o.grant.Fragments.Proxies)
 	answers := make(chan served, len(proxies))
 	ask := func(proxy string) {
-		cfrag, err := c.reencryptAt(ctx, proxy, o, p)
-		answers <- served{proxy, cfrag, err}
+		cfrags, err := c.reencryptAt(ctx, proxy, o, p)
+		answers <- served{proxy, cfrags, err}
 	}
 	threshold := o.grant.Fragments.Threshold
 	for _, proxy := range proxies[:threshold] {
@@ -58,15 +101,18 @@ func (c *Client) reencrypt(ctx context.Context, o opening, p parties) ([]*umbral
 	}
 	c.step("waiting for the proxies' capsule fragments")
 	spare, asked := proxies[threshold:], threshold
-	var cfrags []*umbral.VerifiedCapsuleFrag
+	cfrags, good := make([][]*umbral.VerifiedCapsuleFrag, len(p.capsules)), 0
 	var failed []served
-	for len(cfrags) < threshold {
-		if asked == len(cfrags)+len(failed) {
+	for good < threshold {
+		if asked == good+len(failed) {
 			return nil, liars(failed), tooFew(o.grant.Fragments, failed)
 		}
 		answer, answered := await(answers, hedge)
 		if answered && answer.err == nil {
-			cfrags = append(cfrags, answer.cfrag)
+			good++
+			for i, cfrag := range answer.cfrags {
+				cfrags[i] = append(cfrags[i], cfrag)
+			}
 			continue
 		}
 		if answered {
@@ -110,11 +156,15 @@ func (c *Client) parties(ctx context.Context, o opening) (parties, error) {
 	if ledger.DigestOf(receiving.Bytes()) != o.grant.Fragments.ReceivingKey {
 		return parties{}, fault.New(fault.FragmentInvalid, "grant %s is for another receiving key than this device's", o.grant.Grant)
 	}
-	capsule, err := umbral.ParseCapsule(o.Capsule)
-	if err != nil {
-		return parties{}, &LiarError{Code: fault.Altered, Who: "the author " + o.Author.String(), What: "the registered capsule is none"}
+	p := parties{verifying: verifying, delegating: o.key, receiving: receiving}
+	for _, content := range o.contents() {
+		capsule, err := umbral.ParseCapsule(content.Capsule)
+		if err != nil {
+			return parties{}, &LiarError{Code: fault.Altered, Who: "the author " + o.Author.String(), What: "the registered capsule is none"}
+		}
+		p.capsules = append(p.capsules, capsule)
 	}
-	return parties{capsule: capsule, verifying: verifying, delegating: o.key, receiving: receiving}, nil
+	return p, nil
 }
 
 // ownFirst orders proxies: the nearest is asked first.
@@ -130,9 +180,9 @@ func (c *Client) ownFirst(proxies []ledger.FragmentDigest) []string {
 	return append(own, others...)
 }
 
-// reencryptAt gets one proxy's fragment through any of its organization's gateways and
+// reencryptAt gets one proxy's fragments through any of its organization's gateways and
 // verifies all that it says.
-func (c *Client) reencryptAt(ctx context.Context, proxy string, o opening, p parties) (*umbral.VerifiedCapsuleFrag, error) {
+func (c *Client) reencryptAt(ctx context.Context, proxy string, o opening, p parties) ([]*umbral.VerifiedCapsuleFrag, error) {
 	err := error(fault.New(fault.ThresholdNotMet, "the trust bundle names no gateway of %s", proxy))
 	for _, g := range c.inOrder() {
 		if g.msp != proxy {
@@ -140,7 +190,7 @@ func (c *Client) reencryptAt(ctx context.Context, proxy string, o opening, p par
 		}
 		var jws string
 		if jws, err = c.askProxy(ctx, g, o); err == nil {
-			return c.checkFragment(g, jws, o, p)
+			return c.checkFragments(g, jws, o, p)
 		}
 		if !tryAnother(err) {
 			break
@@ -157,7 +207,7 @@ func (c *Client) askProxy(ctx context.Context, g *gateway, o opening) (string, e
 	err := repeat(ctx, notYet, func() (err error) {
 		answer, err = askOne[api.Reencryption](ctx, g, readTimeout, func(ctx context.Context, g *gateway) (*http.Response, error) {
 			jws, err := c.creator.Signer.SignReencryptionRequest(trust.ReencryptionRequest{
-				Open: o.transaction, Record: o.grant.Record, Proxy: g.msp, Issued: time.Now().UTC(),
+				Open: o.transaction, Record: o.grant.Record, Segments: o.numbers(), Proxy: g.msp, Issued: time.Now().UTC(),
 			})
 			if err != nil {
 				return nil, err
@@ -169,9 +219,9 @@ func (c *Client) askProxy(ctx context.Context, g *gateway, o opening) (string, e
 	return answer.Reencryption, err
 }
 
-// checkFragment verifies a proxy's signed answer: it is about this access, what it says
-// about the record is what the hospitals agree on, and the fragment proves itself.
-func (c *Client) checkFragment(g *gateway, jws string, o opening, p parties) (*umbral.VerifiedCapsuleFrag, error) {
+// checkFragments verifies a proxy's signed answer: it is about this access, what it says
+// about the record is what the hospitals agree on, and each fragment proves itself.
+func (c *Client) checkFragments(g *gateway, jws string, o opening, p parties) ([]*umbral.VerifiedCapsuleFrag, error) {
 	answer, err := c.bundle.VerifyReencryption(jws, g.msp)
 	if err != nil {
 		return nil, liar(g.name(), "its answer is not signed by the proxy of %s: %v", g.msp, err)
@@ -179,17 +229,38 @@ func (c *Client) checkFragment(g *gateway, jws string, o opening, p parties) (*u
 	if answer.Open != o.transaction || answer.Record != o.grant.Record || answer.Version != o.grant.Version || answer.Grant != o.grant.Grant {
 		return nil, liar(g.name(), "the proxy's answer is about another access")
 	}
-	if !bytes.Equal(answer.Capsule, o.Capsule) || answer.SHA256 != o.SHA256 || answer.Commitment != o.Commitment {
-		return nil, liar(g.name(), "what the proxy says of record %s differs from what the hospitals agree on", o.grant.Record)
+	told, wanted := []trust.Reencrypted{answer.Reencrypted}, o.contents()
+	if o.Stream {
+		told = answer.Segments
 	}
-	cfrag, err := umbral.ParseCapsuleFrag(answer.CapsuleFrag)
-	if err == nil {
-		var verified *umbral.VerifiedCapsuleFrag
-		if verified, err = cfrag.Verify(p.capsule, p.verifying, p.delegating, p.receiving); err == nil {
-			return verified, nil
+	if len(told) != len(wanted) {
+		return nil, liar(g.name(), "asked for %d capsule fragments, the proxy answered with %d", len(wanted), len(told))
+	}
+	var verified []*umbral.VerifiedCapsuleFrag
+	for i, content := range told {
+		if !sameContent(content, wanted[i]) {
+			return nil, liar(g.name(), "what the proxy says of record %s differs from what the hospitals agree on", o.grant.Record)
 		}
+		cfrag, err := umbral.ParseCapsuleFrag(content.CapsuleFrag)
+		if err != nil {
+			return nil, badFragment(g, err)
+		}
+		v, err := cfrag.Verify(p.capsules[i], p.verifying, p.delegating, p.receiving)
+		if err != nil {
+			return nil, badFragment(g, err)
+		}
+		verified = append(verified, v)
 	}
-	return nil, &LiarError{Code: fault.FragmentInvalid, Who: g.name(), What: "its capsule fragment does not verify: " + err.Error()}
+	return verified, nil
+}
+
+// sameContent compares all but the fragments.
+func sameContent(a, b trust.Reencrypted) bool {
+	return a.Number == b.Number && bytes.Equal(a.Capsule, b.Capsule) && a.SHA256 == b.SHA256 && a.Commitment == b.Commitment
+}
+
+func badFragment(g *gateway, err error) error {
+	return &LiarError{Code: fault.FragmentInvalid, Who: g.name(), What: "its capsule fragment does not verify: " + err.Error()}
 }
 
 // liars picks the proxies that lied out of those that failed.

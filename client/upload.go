@@ -128,6 +128,9 @@ func (c *Client) begin(ctx context.Context, n NewRecord, file io.ReadSeeker) (*j
 	if upload.Patient != n.Patient {
 		return nil, fault.New(fault.PermissionDenied, "record %s was authorised by %s, not by %s", n.Record, upload.Patient, n.Patient)
 	}
+	if upload.Stream {
+		return nil, fault.New(fault.InvalidArgument, "record %s is a stream; append to it with: pie stream append", n.Record)
+	}
 	if upload.Used {
 		return nil, fault.New(fault.AlreadyExists, "record %s is registered, with other content or metadata or from another device; ask the patient for another slot", n.Record)
 	}
@@ -225,7 +228,8 @@ func (c *Client) authorization(ctx context.Context, record ledger.ID) (ledger.Up
 			return func(ctx context.Context, g *gateway) (*http.Response, error) { return g.api.ReadUpload(ctx, record) }
 		},
 		same: func(a, b ledger.Upload) bool {
-			return a.Record == b.Record && a.Patient == b.Patient && a.Author == b.Author && a.RecordKey == b.RecordKey && a.Grant == b.Grant
+			return a.Record == b.Record && a.Patient == b.Patient && a.Author == b.Author && a.Stream == b.Stream &&
+				a.RecordKey == b.RecordKey && a.Grant == b.Grant
 		},
 	})
 	if lags(err) {
