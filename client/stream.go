@@ -65,7 +65,7 @@ func (c *Client) Append(ctx context.Context, n NewReadings) (Appended, error) {
 // checkReadings reads the files through before anything is sent.
 func checkReadings(files []string) error {
 	for _, name := range files {
-		err := cutFile(name, nil, func(reading.Piece, reading.Mark) error { return nil })
+		err := cutFile(name, nil, func(reading.Piece) error { return nil })
 		if err != nil {
 			return fault.New(fault.InvalidArgument, "%s: %v", name, err)
 		}
@@ -73,14 +73,14 @@ func checkReadings(files []string) error {
 	return nil
 }
 
-// cutFile hands on the pieces of a file behind the marks, and where it began.
-func cutFile(name string, marks []reading.Mark, take func(reading.Piece, reading.Mark) error) error {
+// cutFile hands on the pieces of a file behind the marks.
+func cutFile(name string, marks []reading.Mark, take func(reading.Piece) error) error {
 	file, err := os.Open(name)
 	if err != nil {
 		return err
 	}
 	defer file.Close()
-	cutter, begin, err := reading.After(marks, file)
+	cutter, err := reading.After(marks, file)
 	if err != nil {
 		return err
 	}
@@ -92,7 +92,7 @@ func cutFile(name string, marks []reading.Mark, take func(reading.Piece, reading
 		if err != nil {
 			return err
 		}
-		if err := take(piece, begin); err != nil {
+		if err := take(piece); err != nil {
 			return err
 		}
 	}
@@ -183,11 +183,8 @@ func (a *appending) save() error {
 }
 
 func (a *appending) appendFile(ctx context.Context, name string) error {
-	var last reading.Mark
-	return cutFile(name, a.read, func(piece reading.Piece, begin reading.Mark) error {
-		if last == (reading.Mark{}) {
-			last = begin
-		}
+	var last reading.Mark // of the file, within the batch
+	return cutFile(name, a.read, func(piece reading.Piece) error {
 		segment, err := a.send(ctx, piece)
 		if err != nil {
 			return err
@@ -198,6 +195,7 @@ func (a *appending) appendFile(ctx context.Context, name string) error {
 		if len(a.batch) < ledger.MaxSegments {
 			return nil
 		}
+		last = reading.Mark{}
 		return a.register(ctx)
 	})
 }

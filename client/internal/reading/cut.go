@@ -3,11 +3,13 @@ package reading
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"errors"
 	"fmt"
 	"hash"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/pie-consortium/pie/ledger"
@@ -44,40 +46,43 @@ type Cutter struct {
 
 // After is a cutter of what a file holds behind the furthest of the marks that the file
 // has grown from, or of all of it. A file is known by its content, whatever its name is.
-func After(marks []Mark, file io.ReadSeeker) (*Cutter, Mark, error) {
-	var furthest Mark
-	for _, mark := range marks {
-		begins, err := beginsWith(file, mark)
-		if err != nil {
-			return nil, Mark{}, err
-		}
-		if begins && mark.Bytes > furthest.Bytes {
-			furthest = mark
-		}
+func After(marks []Mark, file io.ReadSeeker) (*Cutter, error) {
+	begin, err := furthest(marks, file)
+	if err != nil {
+		return nil, err
 	}
-	c := &Cutter{hash: sha256.New(), bytes: furthest.Bytes}
+	c := &Cutter{hash: sha256.New(), bytes: begin}
 	if _, err := file.Seek(0, io.SeekStart); err != nil {
-		return nil, Mark{}, err
+		return nil, err
 	}
 	counting := &lineCounter{}
-	if _, err := io.CopyN(io.MultiWriter(c.hash, counting), file, furthest.Bytes); err != nil {
-		return nil, Mark{}, err
+	if _, err := io.CopyN(io.MultiWriter(c.hash, counting), file, begin); err != nil {
+		return nil, err
 	}
 	c.line = counting.lines
 	c.lines = bufio.NewReaderSize(file, maxLine)
-	return c, furthest, nil
+	return c, nil
 }
 
-func beginsWith(file io.ReadSeeker, mark Mark) (bool, error) {
-	if _, err := file.Seek(0, io.SeekStart); err != nil {
-		return false, err
-	}
+// furthest is how many bytes of the file are before the last of its marks.
+func furthest(marks []Mark, file io.Reader) (int64, error) {
+	ordered := slices.SortedFunc(slices.Values(marks), func(a, b Mark) int { return cmp.Compare(a.Bytes, b.Bytes) })
 	digest := sha256.New()
-	_, err := io.CopyN(digest, file, mark.Bytes)
-	if errors.Is(err, io.EOF) {
-		return false, nil // it is shorter
+	var read, found int64
+	for _, mark := range ordered {
+		n, err := io.CopyN(digest, file, mark.Bytes-read)
+		if errors.Is(err, io.EOF) {
+			break // the file is shorter
+		}
+		if err != nil {
+			return 0, err
+		}
+		read += n
+		if ledger.Digest(digest.Sum(nil)) == mark.SHA256 {
+			found = mark.Bytes
+		}
 	}
-	return err == nil && ledger.Digest(digest.Sum(nil)) == mark.SHA256, err
+	return found, nil
 }
 
 // lineCounter counts line breaks.

@@ -30,7 +30,7 @@ func lines(from, to int) string {
 // cut is all that a cutter makes of a text behind the marks.
 func cut(t *testing.T, marks []Mark, text string) []Piece {
 	t.Helper()
-	cutter, _, err := After(marks, strings.NewReader(text))
+	cutter, err := After(marks, strings.NewReader(text))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,7 +113,7 @@ func TestBadLinesAreNamed(t *testing.T) {
 		"no JSON": "heart rate\n", "no object": "[1]\n", "half an object": `{"time":`, "no time": `{"value":1}` + "\n",
 		"a day": `{"time":"2030-03-04"}` + "\n", "too long": `{"time":"` + strings.Repeat("x", maxLine) + "\"}\n",
 	} {
-		cutter, _, err := After(nil, strings.NewReader(line(0)+"\n"+bad))
+		cutter, err := After(nil, strings.NewReader(line(0)+"\n"+bad))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -163,7 +163,7 @@ func FuzzReadings(f *testing.F) {
 	f.Add("\n{\"time\":\"2030-03-04T00:00:00Z\"}")
 	f.Add(`{"effectivePeriod":{"start":1}}`)
 	f.Fuzz(func(t *testing.T, text string) {
-		cutter, _, err := After(nil, strings.NewReader(text))
+		cutter, err := After(nil, strings.NewReader(text))
 		if err != nil {
 			t.Fatal(err)
 		}
