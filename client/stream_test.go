@@ -38,7 +38,7 @@ func readings(first, count int) []byte {
 func (p trio) stream(t *testing.T, author *Client) ledger.ID {
 	t.Helper()
 	uploads, err := p.patient.Authorize(t.Context(), Authorization{
-		Author: author.identity.User, Stream: true, Policy: DefaultPolicy(ledger.Sensor), Expiry: time.Now().Add(time.Hour),
+		Author: ledger.PersonSubject(author.identity.User), Stream: true, Policy: DefaultPolicy(ledger.Sensor), Expiry: time.Now().Add(time.Hour),
 	})
 	if err != nil {
 		t.Fatal(err)
