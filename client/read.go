@@ -104,38 +104,16 @@ func list[T any](ctx context.Context, c *Client, do func(context.Context, *gatew
 
 // eachPage hands over one page after the other, from one gateway, the first that answers.
 func eachPage[T any](ctx context.Context, c *Client, do func(context.Context, *gateway, ledger.Page) (*http.Response, error), take func([]T) error) (*gateway, error) {
-	first, from, err := ask[ledger.List[T]](ctx, c, readTimeout, func(ctx context.Context, g *gateway) (*http.Response, error) {
-		return do(ctx, g, ledger.Page{Limit: ledger.MaxPage})
-	})
-	if err != nil {
-		return from, err
-	}
-	return from, eachBehind(ctx, from, first, do, take)
-}
-
-// listAt reads all pages from the gateway.
-func listAt[T any](ctx context.Context, g *gateway, do func(context.Context, *gateway, ledger.Page) (*http.Response, error)) ([]T, error) {
-	first, err := askOne[ledger.List[T]](ctx, g, readTimeout, func(ctx context.Context, g *gateway) (*http.Response, error) {
-		return do(ctx, g, ledger.Page{Limit: ledger.MaxPage})
-	})
-	if err != nil {
-		return nil, err
-	}
-	var rows []T
-	err = eachBehind(ctx, g, first, do, func(part []T) error {
-		rows = append(rows, part...)
-		return nil
-	})
-	return rows, err
-}
-
-// eachBehind hands over a first page and those behind it.
-func eachBehind[T any](ctx context.Context, from *gateway, part ledger.List[T], do func(context.Context, *gateway, ledger.Page) (*http.Response, error), take func([]T) error) error {
 	page := ledger.Page{Limit: ledger.MaxPage}
-	err := take(part.Rows)
+	part, from, err := ask[ledger.List[T]](ctx, c, readTimeout, func(ctx context.Context, g *gateway) (*http.Response, error) {
+		return do(ctx, g, page)
+	})
+	if err == nil {
+		err = take(part.Rows)
+	}
 	for err == nil && part.Bookmark != "" {
 		if part.Bookmark == page.Bookmark {
-			return liar(from.name(), "its list goes in a circle")
+			return from, liar(from.name(), "its list goes in a circle")
 		}
 		page.Bookmark = part.Bookmark
 		part, err = askOne[ledger.List[T]](ctx, from, readTimeout, func(ctx context.Context, g *gateway) (*http.Response, error) {
@@ -145,7 +123,7 @@ func eachBehind[T any](ctx context.Context, from *gateway, part ledger.List[T], 
 			err = take(part.Rows)
 		}
 	}
-	return err
+	return from, err
 }
 
 // listAt reads all pages from one gateway and no other.
