@@ -6,6 +6,17 @@ import (
 	"github.com/pie-consortium/pie/ledger/fault"
 )
 
+// EraseRecord erases a record of the caller's, all versions of it: key fragments and
+// private rows are purged, grants end, hospitals remove the ciphertext and confirm it.
+// What the record is about goes through the transient map as [TransientSummary], as it
+// stands. A slot that nobody has used is withdrawn, without that. Result: [Erasure].
+type EraseRecord struct {
+	Record ID `json:"record"`
+}
+
+// Validate checks the ID.
+func (a EraseRecord) Validate() error { return a.Record.Validate() }
+
 // Erasure says that a patient had a record erased: what hospitals must remove, and
 // which of them there were to remove it.
 type Erasure struct {
@@ -13,8 +24,8 @@ type Erasure struct {
 	Patient     UserID          `json:"patient"`
 	Transaction string          `json:"transaction"`
 	Time        time.Time       `json:"time"`
-	Versions    []ErasedVersion `json:"versions,omitempty"` // none when nothing was registered yet
-	Members     []string        `json:"members"`            // MSPs of the consortium then; each confirms
+	Versions    []ErasedVersion `json:"versions,omitempty"` // none when a slot was withdrawn that nobody had used
+	Members     []string        `json:"members,omitempty"`  // MSPs of the consortium then, which confirm; none without versions
 }
 
 // ErasedVersion is a version of an erased record and the CID of its ciphertext.

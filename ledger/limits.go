@@ -30,6 +30,14 @@ const (
 
 	// MaxReplicas is of how many record versions a hospital says at once that it keeps them.
 	MaxReplicas = 64
+	// MaxVersions is how many versions a record has at most, and MaxGrants how many
+	// grants that have not ended: one transaction ends them all, and an erasure writes
+	// every version.
+	MaxVersions = 256
+	MaxGrants   = 256
+
+	// MaxKept is how many grants a rotation keeps: their fragments come in one proposal.
+	MaxKept = 64
 
 	// MaxPage is the most rows a list returns at once; DefaultPage is what it
 	// returns when not told.

@@ -55,4 +55,5 @@ const (
 	TransientSummary   = "summary"   // Summary
 	TransientProfile   = "profile"   // Profile
 	TransientCustody   = "custody"   // Custody
+	TransientSalt      = "salt"      // Salt, of a summary from now on
 )

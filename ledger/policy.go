@@ -71,12 +71,17 @@ type Decision struct {
 	Allowed bool       `json:"allowed"`
 	Code    fault.Code `json:"code,omitempty"` // why not; empty when allowed
 	Rule    string     `json:"rule"`           // the rule that decided, such as "clearance"
+
+	SupersededBy int `json:"supersededBy,omitempty"` // version to turn to instead, by the rule "superseded"
 }
 
 // Err is nil for an allowed decision, else a fault that says which rule refused.
 func (d Decision) Err() error {
 	if d.Allowed {
 		return nil
+	}
+	if d.SupersededBy > 0 {
+		return fault.New(d.Code, "refused by the rule %q: version %d took its place", d.Rule, d.SupersededBy)
 	}
 	return fault.New(d.Code, "refused by the rule %q", d.Rule)
 }

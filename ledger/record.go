@@ -62,6 +62,19 @@ type Record struct {
 	Level      Level       `json:"level"`
 	Policy     Policy      `json:"policy"`
 	Reason     string      `json:"reason,omitempty"` // of a dispute
+
+	SupersededBy int `json:"supersededBy,omitempty"` // version that took this one's place
+}
+
+// Live refuses a version that is erased, or superseded by another one, which it names.
+func (r Record) Live() error {
+	switch r.State {
+	case ErasedRow:
+		return fault.New(fault.Erased, "record %s was erased by its patient", r.Record)
+	case Superseded:
+		return fault.New(fault.StateConflict, "version %d of record %s is superseded by version %d", r.Version, r.Record, r.SupersededBy)
+	}
+	return nil
 }
 
 // KeyOwner is who stated the record's key: the patient, until somebody had to register

@@ -30,6 +30,8 @@ const (
 	TxConfirmReplicas      Transaction = "ConfirmReplicas"
 	TxConfirmErasure       Transaction = "ConfirmErasure"
 	TxChangePolicy         Transaction = "ChangePolicy"
+	TxRotateRecord         Transaction = "RotateRecord"
+	TxEraseRecord          Transaction = "EraseRecord"
 )
 
 // The transactions that read.
@@ -53,6 +55,9 @@ const (
 	TxReadReplicas      Transaction = "ReadReplicas"
 	TxWhoCanRead        Transaction = "WhoCanRead"
 	TxReadCustody       Transaction = "ReadCustody"
+
+	TxReadErasure           Transaction = "ReadErasure"
+	TxReadContentReferences Transaction = "ReadContentReferences"
 )
 
 // The transactions about keys that take the place of others.
@@ -71,7 +76,7 @@ func (t Transaction) Writes() bool {
 	case TxRegisterOrganization, TxRegisterUser, TxAuthorizeUpload, TxRegisterRecord, TxRegisterUnattended, TxConfirmRecord,
 		TxDisputeRecord, TxRequestAccess, TxGrantAccess, TxDenyAccess, TxOpenRecord,
 		TxRevokeGrant, TxAppendSegments, TxConfirmReplicas, TxConfirmErasure, TxChangePolicy,
-		TxReplaceKeys, TxRequestKeyReplacement, TxApproveKeyReplacement, TxRejectKeyReplacement:
+		TxReplaceKeys, TxRequestKeyReplacement, TxApproveKeyReplacement, TxRejectKeyReplacement, TxRotateRecord, TxEraseRecord:
 		return true
 	}
 	return false
@@ -206,9 +211,10 @@ func ValidateCID(cid string) error {
 
 // Validate checks forms and sizes.
 func (a RegisterRecord) Validate() error {
-	return firstError(validateContent(a.CID, a.Size, a.Capsule), a.Record.Validate(), a.Level.Validate())
+	return firstError(a.Record.Validate(), validateContent(a.CID, a.Size, a.Capsule), a.Level.Validate())
 }
 
+// validateContent checks what is said of a ciphertext.
 func validateContent(cid string, size int64, capsule []byte) error {
 	if size < 1 || size > MaxContent {
 		return fault.New(fault.InvalidArgument, "size must be 1 to %d bytes", int64(MaxContent))

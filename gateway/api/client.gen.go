@@ -187,6 +187,7 @@ type ClientInterface interface {
 	// a stream, and for physicians and emergency staff under the ID of a record
 	// that they will register without its patient. What becomes no record goes
 	// within a day.
+	// a stream, and for the patient of a registered record, who rotates it.
 	// Streamed. The CID is a CIDv1 of UnixFS in chunks of 1 MiB with raw
 	// leaves; compute it as well, and compare.
 	//
@@ -194,6 +195,11 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /v1/records/{record}/content (the `AddContent` operationId).
 	AddContentWithBody(ctx context.Context, record PathRecord, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReadErasure How far a record's erasure is
+	//
+	// Corresponds with GET /v1/records/{record}/erasure (the `ReadErasure` operationId).
+	ReadErasure(ctx context.Context, record PathRecord, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// WhoCanRead Who could open a record version now, and by which rule, for its patient and privacy officers
 	//
@@ -293,6 +299,9 @@ type ClientInterface interface {
 	// A `RegisterRecord`, `RegisterUnattended` or `AppendSegments` is endorsed only
 	// when the ciphertexts are on this gateway's IPFS node with the size, SHA-256
 	// and capsule that it claims.
+	// A `RegisterRecord`, `RotateRecord` or `AppendSegments` is endorsed
+	// only when the ciphertexts are on this gateway's IPFS node with the size, SHA-256 and
+	// capsule that it claims.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -304,6 +313,9 @@ type ClientInterface interface {
 	// A `RegisterRecord`, `RegisterUnattended` or `AppendSegments` is endorsed only
 	// when the ciphertexts are on this gateway's IPFS node with the size, SHA-256
 	// and capsule that it claims.
+	// A `RegisterRecord`, `RotateRecord` or `AppendSegments` is endorsed
+	// only when the ciphertexts are on this gateway's IPFS node with the size, SHA-256 and
+	// capsule that it claims.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -570,6 +582,7 @@ func (c *Client) ReadReceipt(ctx context.Context, record PathRecord, transaction
 // a stream, and for physicians and emergency staff under the ID of a record
 // that they will register without its patient. What becomes no record goes
 // within a day.
+// a stream, and for the patient of a registered record, who rotates it.
 // Streamed. The CID is a CIDv1 of UnixFS in chunks of 1 MiB with raw
 // leaves; compute it as well, and compare.
 //
@@ -578,6 +591,21 @@ func (c *Client) ReadReceipt(ctx context.Context, record PathRecord, transaction
 // Corresponds with POST /v1/records/{record}/content (the `AddContent` operationId).
 func (c *Client) AddContentWithBody(ctx context.Context, record PathRecord, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewAddContentRequestWithBody(c.Server, record, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReadErasure How far a record's erasure is
+//
+// Corresponds with GET /v1/records/{record}/erasure (the `ReadErasure` operationId).
+func (c *Client) ReadErasure(ctx context.Context, record PathRecord, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReadErasureRequest(c.Server, record)
 	if err != nil {
 		return nil, err
 	}
@@ -826,6 +854,9 @@ func (c *Client) ReadTransaction(ctx context.Context, transactionID PathTransact
 // A `RegisterRecord`, `RegisterUnattended` or `AppendSegments` is endorsed only
 // when the ciphertexts are on this gateway's IPFS node with the size, SHA-256
 // and capsule that it claims.
+// A `RegisterRecord`, `RotateRecord` or `AppendSegments` is endorsed
+// only when the ciphertexts are on this gateway's IPFS node with the size, SHA-256 and
+// capsule that it claims.
 //
 // Takes any type of body and a specified content type.
 //
@@ -847,6 +878,9 @@ func (c *Client) EndorseTransactionWithBody(ctx context.Context, transactionID P
 // A `RegisterRecord`, `RegisterUnattended` or `AppendSegments` is endorsed only
 // when the ciphertexts are on this gateway's IPFS node with the size, SHA-256
 // and capsule that it claims.
+// A `RegisterRecord`, `RotateRecord` or `AppendSegments` is endorsed
+// only when the ciphertexts are on this gateway's IPFS node with the size, SHA-256 and
+// capsule that it claims.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -1634,6 +1668,40 @@ func NewAddContentRequestWithBody(server string, record PathRecord, contentType 
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewReadErasureRequest constructs an http.Request for the ReadErasure method
+func NewReadErasureRequest(server string, record PathRecord) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "record", record, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/records/%s/erasure", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
 
 	return req, nil
 }
@@ -2735,6 +2803,7 @@ type ClientWithResponsesInterface interface {
 	// a stream, and for physicians and emergency staff under the ID of a record
 	// that they will register without its patient. What becomes no record goes
 	// within a day.
+	// a stream, and for the patient of a registered record, who rotates it.
 	// Streamed. The CID is a CIDv1 of UnixFS in chunks of 1 MiB with raw
 	// leaves; compute it as well, and compare.
 	//
@@ -2742,6 +2811,13 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /v1/records/{record}/content (the `AddContent` operationId).
 	AddContentWithBodyWithResponse(ctx context.Context, record PathRecord, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AddContentResponse, error)
+
+	// ReadErasureWithResponse How far a record's erasure is
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/records/{record}/erasure (the `ReadErasure` operationId).
+	ReadErasureWithResponse(ctx context.Context, record PathRecord, reqEditors ...RequestEditorFn) (*ReadErasureResponse, error)
 
 	// WhoCanReadWithResponse Who could open a record version now, and by which rule, for its patient and privacy officers
 	//
@@ -2861,6 +2937,9 @@ type ClientWithResponsesInterface interface {
 	// A `RegisterRecord`, `RegisterUnattended` or `AppendSegments` is endorsed only
 	// when the ciphertexts are on this gateway's IPFS node with the size, SHA-256
 	// and capsule that it claims.
+	// A `RegisterRecord`, `RotateRecord` or `AppendSegments` is endorsed
+	// only when the ciphertexts are on this gateway's IPFS node with the size, SHA-256 and
+	// capsule that it claims.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -2872,6 +2951,9 @@ type ClientWithResponsesInterface interface {
 	// A `RegisterRecord`, `RegisterUnattended` or `AppendSegments` is endorsed only
 	// when the ciphertexts are on this gateway's IPFS node with the size, SHA-256
 	// and capsule that it claims.
+	// A `RegisterRecord`, `RotateRecord` or `AppendSegments` is endorsed
+	// only when the ciphertexts are on this gateway's IPFS node with the size, SHA-256 and
+	// capsule that it claims.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -3483,6 +3565,54 @@ func (r AddContentResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r AddContentResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ReadErasureResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ErasureView
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ReadErasureResponse) GetJSON200() *ErasureView {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ReadErasureResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ReadErasureResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ReadErasureResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ReadErasureResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ReadErasureResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -4502,6 +4632,7 @@ func (c *ClientWithResponses) ReadReceiptWithResponse(ctx context.Context, recor
 // a stream, and for physicians and emergency staff under the ID of a record
 // that they will register without its patient. What becomes no record goes
 // within a day.
+// a stream, and for the patient of a registered record, who rotates it.
 // Streamed. The CID is a CIDv1 of UnixFS in chunks of 1 MiB with raw
 // leaves; compute it as well, and compare.
 //
@@ -4514,6 +4645,19 @@ func (c *ClientWithResponses) AddContentWithBodyWithResponse(ctx context.Context
 		return nil, err
 	}
 	return ParseAddContentResponse(rsp)
+}
+
+// ReadErasureWithResponse How far a record's erasure is
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/records/{record}/erasure (the `ReadErasure` operationId).
+func (c *ClientWithResponses) ReadErasureWithResponse(ctx context.Context, record PathRecord, reqEditors ...RequestEditorFn) (*ReadErasureResponse, error) {
+	rsp, err := c.ReadErasure(ctx, record, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReadErasureResponse(rsp)
 }
 
 // WhoCanReadWithResponse Who could open a record version now, and by which rule, for its patient and privacy officers
@@ -4718,6 +4862,9 @@ func (c *ClientWithResponses) ReadTransactionWithResponse(ctx context.Context, t
 // A `RegisterRecord`, `RegisterUnattended` or `AppendSegments` is endorsed only
 // when the ciphertexts are on this gateway's IPFS node with the size, SHA-256
 // and capsule that it claims.
+// A `RegisterRecord`, `RotateRecord` or `AppendSegments` is endorsed
+// only when the ciphertexts are on this gateway's IPFS node with the size, SHA-256 and
+// capsule that it claims.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -4735,6 +4882,9 @@ func (c *ClientWithResponses) EndorseTransactionWithBodyWithResponse(ctx context
 // A `RegisterRecord`, `RegisterUnattended` or `AppendSegments` is endorsed only
 // when the ciphertexts are on this gateway's IPFS node with the size, SHA-256
 // and capsule that it claims.
+// A `RegisterRecord`, `RotateRecord` or `AppendSegments` is endorsed
+// only when the ciphertexts are on this gateway's IPFS node with the size, SHA-256 and
+// capsule that it claims.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -5190,6 +5340,39 @@ func ParseAddContentResponse(rsp *http.Response) (*AddContentResponse, error) {
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest Content
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseReadErasureResponse parses an HTTP response from a ReadErasureWithResponse call
+func ParseReadErasureResponse(rsp *http.Response) (*ReadErasureResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ReadErasureResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ErasureView
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}

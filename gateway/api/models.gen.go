@@ -201,10 +201,20 @@ type EnrollmentRequest struct {
 	Secret    string    `json:"secret"`
 }
 
+// EraseRecord EraseRecord erases a record of the caller's, all versions of it: key fragments and private rows are purged, grants end, hospitals remove the ciphertext and confirm it. What the record is about goes through the transient map as "summary" (Summary), as it stands. A slot that nobody has used is withdrawn, without that. Result: Erasure
+//
+// Example: {"record":"mfzwizltoqzgk43fmfzwizltoq"}
+type EraseRecord = ledger.EraseRecord
+
 // ErasedContent ErasedContent is what became of one ciphertext at a hospital
 //
 // Example: {"cid":"text","outcome":"text"}
 type ErasedContent = ledger.ErasedContent
+
+// ErasureView An erasure and what hospitals confirm of it
+//
+// Example: {"confirmations":[{"contents":[{"cid":"bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi","outcome":"deleted"}],"gateway":"HospitalA/gateway","msp":"HospitalA","record":"mfzwizltoqzgk43fmfzwizltoq","time":"2026-05-04T09:30:02Z"}],"members":["HospitalA","HospitalB"],"missing":["HospitalB"],"patient":"HospitalA/7f3k2amq5xwz4bnd","record":"mfzwizltoqzgk43fmfzwizltoq","time":"2026-05-04T09:30:00Z","transaction":"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08","versions":[{"cid":"bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi","version":1}]}
+type ErasureView = ledger.ErasureView
 
 // FragmentDigest Commits to the sealed fragment of one proxy
 //
@@ -509,6 +519,16 @@ type RevokeGrant = ledger.RevokeGrant
 //
 // Example: physician
 type Role = ledger.Role
+
+// RotateRecord RotateRecord puts the caller's record under a new key: a new version with new ciphertext of the same content takes the place of the one that is named. Commitment, author, level and policy stay what they are, and so do purpose, grantee and expiry of the grants that are kept; all others end. What the record is about goes through the transient map as "summary" (Summary), as it stands, with the salt that it gets next as "salt" (Salt, of a summary from now on), and the kept grants' fragments as "fragments" ([]SealedFragment). Result: the new Record
+//
+// Example: {"capsule":"AA==","cid":"text","grants":[{"fragments":{"proxies":[{"proxy":"HospitalA","sha256":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"}],"receivingKey":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","threshold":1},"grant":"mfzwizltoqzgk43fmfzwizltoq"}],"record":"mfzwizltoqzgk43fmfzwizltoq","recordKey":"text","sha256":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","size":1,"version":1}
+type RotateRecord = ledger.RotateRecord
+
+// RotatedGrant RotatedGrant is a grant that a rotation keeps, with fragments of the new key
+//
+// Example: {"fragments":{"proxies":[{"proxy":"HospitalA","sha256":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"}],"receivingKey":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","threshold":1},"grant":"mfzwizltoqzgk43fmfzwizltoq"}
+type RotatedGrant = ledger.RotatedGrant
 
 // SealedFragment SealedFragment is one key fragment, sealed to a proxy (an age file). It travels in the transient map and stands in the private collection KeyFragments
 //

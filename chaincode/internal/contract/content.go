@@ -14,7 +14,7 @@ func readContent(ctx *state.Context, q ledger.ReadContent) (ledger.ContentView, 
 	if err != nil {
 		return ledger.ContentView{}, err
 	}
-	record, err := state.Records.Get(ctx, recordKey(q.Record, q.Version)...)
+	record, err := readVersion(ctx, q.RecordVersion)
 	if err != nil {
 		return ledger.ContentView{}, err
 	}
@@ -31,9 +31,10 @@ func readContent(ctx *state.Context, q ledger.ReadContent) (ledger.ContentView, 
 	return ledger.ContentView{CID: record.CID, Size: record.Size, SHA256: record.SHA256}, nil
 }
 
+// mayFetch tells those who had a share in a version that has ended what became of it.
 func mayFetch(ctx *state.Context, reader ledger.Identity, record ledger.Record) (bool, error) {
 	if reader.User == record.Patient || reader.User == record.Author {
-		return true, nil
+		return true, record.Live()
 	}
 	return opens(ctx, reader, record)
 }
@@ -45,6 +46,9 @@ func opens(ctx *state.Context, reader ledger.Identity, record ledger.Record) (bo
 		return false, err
 	}
 	for _, grant := range grants {
+		if grant.Grantee.Includes(reader) && record.Live() != nil {
+			return false, record.Live()
+		}
 		question := policy.Question{Action: policy.Open, Identity: reader, Record: record, Grant: grant, Now: ctx.Now}
 		if policy.Decide(question).Allowed {
 			return true, nil

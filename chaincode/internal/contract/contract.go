@@ -39,6 +39,8 @@ var transactions = map[ledger.Transaction]handler{
 	ledger.TxConfirmReplicas:      handle(confirmReplicas),
 	ledger.TxConfirmErasure:       handle(confirmErasure),
 	ledger.TxChangePolicy:         handle(changePolicy),
+	ledger.TxRotateRecord:         handle(rotateRecord),
+	ledger.TxEraseRecord:          handle(eraseRecord),
 
 	ledger.TxReplaceKeys:           handle(replaceKeys),
 	ledger.TxRequestKeyReplacement: handle(requestKeyReplacement),
@@ -65,6 +67,9 @@ var transactions = map[ledger.Transaction]handler{
 	ledger.TxReadRelease:       handle(readRelease),
 	ledger.TxListSegments:      handle(listSegments),
 	ledger.TxWhoCanRead:        handle(whoCanRead),
+
+	ledger.TxReadErasure:           handle(readErasure),
+	ledger.TxReadContentReferences: handle(readContentReferences),
 }
 
 // Init has nothing to prepare: the ledger starts empty.

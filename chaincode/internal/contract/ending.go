@@ -3,6 +3,7 @@ package contract
 import (
 	"github.com/pie-consortium/pie/chaincode/internal/state"
 	"github.com/pie-consortium/pie/ledger"
+	"github.com/pie-consortium/pie/ledger/fault"
 )
 
 // endGrant makes every peer forget a grant's fragments and marks it revoked. One that has
@@ -21,4 +22,92 @@ func endGrant(ctx *state.Context, grant ledger.Grant) (ledger.Grant, error) {
 	}
 	grant.State = ledger.Revoked
 	return grant, state.Grants.Update(ctx, grant, grantKey(grant)...)
+}
+
+// endVersion ends all grants of a record version and takes it out of every index; what
+// is private about it is purged. It returns the grants that it ended, as they were.
+func endVersion(ctx *state.Context, record ledger.Record, summary ledger.Summary) ([]ledger.Grant, error) {
+	if err := purgeSummary(ctx, record, summary); err != nil {
+		return nil, err
+	}
+	key := recordKey(record.Record, record.Version)
+	if record.Unattended {
+		if err := state.CustodyRows.Purge(ctx, key...); err != nil {
+			return nil, err
+		}
+	}
+	if err := unindex(ctx, record); err != nil {
+		return nil, err
+	}
+	return endGrants(ctx, ledger.RecordVersion{Record: record.Record, Version: record.Version})
+}
+
+// unindex takes a record version out of the public indexes.
+func unindex(ctx *state.Context, record ledger.Record) error {
+	key := recordKey(record.Record, record.Version)
+	time := state.TimePart(record.Registered)
+	if err := state.ByPatient.Remove(ctx, append([]string{record.Patient.MSP, record.Patient.Pseudonym, time}, key...)...); err != nil {
+		return err
+	}
+	if err := state.ByHospital.Remove(ctx, append([]string{record.Author.MSP, time}, key...)...); err != nil {
+		return err
+	}
+	if record.Stream {
+		return nil
+	}
+	return state.ByContent.Remove(ctx, append([]string{record.CID}, key...)...)
+}
+
+// purgeSummary makes every peer forget what a record version is about. Who asks for it
+// says what that is: a transaction that writes cannot look for it.
+func purgeSummary(ctx *state.Context, record ledger.Record, summary ledger.Summary) error {
+	key := recordKey(record.Record, record.Version)
+	stands, err := state.SummaryRows.Holds(ctx, summary, summary.Salt, key...)
+	if err != nil {
+		return err
+	}
+	if !stands {
+		return fault.New(fault.InvalidArgument, "the summary is not the one that stands for version %d of record %s; read it again", record.Version, record.Record)
+	}
+	if err := state.SummaryRows.Purge(ctx, summary.Salt, key...); err != nil {
+		return err
+	}
+	time := state.TimePart(record.Registered)
+	if err := state.ByClass.Purge(ctx, summary.Salt, append([]string{string(summary.Class), time}, key...)...); err != nil {
+		return err
+	}
+	for _, code := range summary.Codes {
+		if err := state.ByCode.Purge(ctx, summary.Salt, append([]string{code, time}, key...)...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// endGrants ends every grant of a record version that has not ended, takes it off its
+// holder's list, and returns those grants as they were.
+func endGrants(ctx *state.Context, v ledger.RecordVersion) ([]ledger.Grant, error) {
+	all, err := state.Grants.All(ctx, recordKey(v.Record, v.Version)...)
+	if err != nil {
+		return nil, err
+	}
+	var ended []ledger.Grant
+	for _, grant := range all {
+		if grant.State == ledger.Revoked {
+			continue
+		}
+		if len(ended) == ledger.MaxGrants {
+			return nil, fault.New(fault.StateConflict, "record %s has more than %d grants that have not ended; revoke some first", v.Record, ledger.MaxGrants)
+		}
+		if _, err := endGrant(ctx, grant); err != nil {
+			return nil, err
+		}
+		user := grant.Grantee.User
+		err := state.ByHolder.Remove(ctx, append([]string{user.MSP, user.Pseudonym}, grantKey(grant)...)...)
+		if err != nil {
+			return nil, err
+		}
+		ended = append(ended, grant)
+	}
+	return ended, nil
 }

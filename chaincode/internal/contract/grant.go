@@ -1,6 +1,8 @@
 package contract
 
 import (
+	"slices"
+
 	"github.com/pie-consortium/pie/chaincode/internal/state"
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/fault"
@@ -10,7 +12,7 @@ import (
 // grantAccess answers a pending request with key fragments. Everything the patient
 // signed must be what the request says: a lying inbox achieves nothing.
 func grantAccess(ctx *state.Context, a ledger.GrantAccess) (ledger.Grant, error) {
-	request, err := ownRequest(ctx, a.RecordVersion, a.Request)
+	request, record, err := ownRequest(ctx, a.RecordVersion, a.Request)
 	if err != nil {
 		return ledger.Grant{}, err
 	}
@@ -33,22 +35,18 @@ func grantAccess(ctx *state.Context, a ledger.GrantAccess) (ledger.Grant, error)
 		}
 		return grant, fault.New(fault.AlreadyExists, "grant %s exists with other content", a.Grant)
 	}
+	if err := record.Live(); err != nil {
+		return grant, err
+	}
+	if end := record.Policy.NotAfter; !end.IsZero() && grant.Expiry.After(end) {
+		return grant, fault.New(fault.InvalidArgument, "the grant would outlive the record's policy, which ends %s", end)
+	}
 	return grant, answerWithGrant(ctx, request, grant)
 }
 
 func answerWithGrant(ctx *state.Context, request ledger.AccessRequest, grant ledger.Grant) error {
 	if err := request.State.Becomes(ledger.Granted); err != nil {
 		return err
-	}
-	record, err := state.Records.Get(ctx, recordKey(grant.Record, grant.Version)...)
-	if err != nil {
-		return err
-	}
-	if record.State == ledger.Superseded || record.State == ledger.ErasedRow {
-		return fault.New(fault.StateConflict, "version %d of record %s is %s", grant.Version, grant.Record, record.State)
-	}
-	if end := record.Policy.NotAfter; !end.IsZero() && grant.Expiry.After(end) {
-		return fault.New(fault.InvalidArgument, "the grant would outlive the record's policy, which ends %s", end)
 	}
 	fragments, err := transientFragments(ctx)
 	if err != nil {
@@ -143,12 +141,8 @@ func transientFragments(ctx *state.Context, beside ...string) ([]ledger.SealedFr
 	return fragments, nil
 }
 
-// requireNoOther refuses fragments that belong to none of the uploads, or twice to one.
-func requireNoOther(fragments []ledger.SealedFragment, uploads []ledger.Upload) error {
-	grants := map[ledger.ID]bool{}
-	for _, upload := range uploads {
-		grants[upload.Grant] = true
-	}
+// requireNoOther refuses fragments that belong to none of the grants, or twice to one.
+func requireNoOther(fragments []ledger.SealedFragment, grants []ledger.ID) error {
 	type place struct {
 		grant ledger.ID
 		proxy string
@@ -156,7 +150,7 @@ func requireNoOther(fragments []ledger.SealedFragment, uploads []ledger.Upload) 
 	seen := map[place]bool{}
 	for _, fragment := range fragments {
 		at := place{fragment.Grant, fragment.Proxy}
-		if !grants[fragment.Grant] || seen[at] {
+		if !slices.Contains(grants, fragment.Grant) || seen[at] {
 			return fault.New(fault.FragmentInvalid, "the transient map holds fragments of another grant")
 		}
 		seen[at] = true

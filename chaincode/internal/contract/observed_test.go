@@ -118,6 +118,8 @@ var arguments = map[ledger.Transaction]any{
 	ledger.TxRevokeGrant:          ledger.RevokeGrant{},
 	ledger.TxChangePolicy:         ledger.ChangePolicy{},
 	ledger.TxWhoCanRead:           ledger.WhoCanRead{},
+	ledger.TxRotateRecord:         ledger.RotateRecord{},
+	ledger.TxEraseRecord:          ledger.EraseRecord{},
 	ledger.TxReadOrganizations:    ledger.ReadOrganizations{},
 	ledger.TxReadUser:             ledger.ReadUser{},
 	ledger.TxReadRecord:           ledger.ReadRecord{},
@@ -145,6 +147,8 @@ var arguments = map[ledger.Transaction]any{
 	ledger.TxApproveKeyReplacement: ledger.ApproveKeyReplacement{},
 	ledger.TxRejectKeyReplacement:  ledger.RejectKeyReplacement{},
 	ledger.TxListKeyReplacements:   ledger.ListKeyReplacements{},
+	ledger.TxReadErasure:           ledger.ReadErasure{},
+	ledger.TxReadContentReferences: ledger.ReadContentReferences{},
 }
 
 // fieldsOf lists the JSON names of a struct's fields, those of embedded structs included.

@@ -18,7 +18,7 @@ func openRecord(ctx *state.Context, a ledger.OpenRecord) (ledger.Access, error) 
 	if _, err := ctx.Registered(); err != nil {
 		return access, err
 	}
-	record, err := state.Records.Get(ctx, recordKey(a.Record, a.Version)...)
+	record, err := findVersion(ctx, a.RecordVersion)
 	if err != nil {
 		return access, err
 	}

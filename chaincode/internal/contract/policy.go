@@ -3,16 +3,12 @@ package contract
 import (
 	"github.com/pie-consortium/pie/chaincode/internal/state"
 	"github.com/pie-consortium/pie/ledger"
-	"github.com/pie-consortium/pie/ledger/fault"
 )
 
 // changePolicy replaces the policy of a record of the caller's. What was granted stays
 // granted, but for the level and the policy's end, which every opening asks for.
 func changePolicy(ctx *state.Context, a ledger.ChangePolicy) (ledger.Record, error) {
 	return changeOwnRecord(ctx, a.RecordVersion, ledger.PolicyChanged, func(record *ledger.Record) error {
-		if record.State == ledger.Superseded || record.State == ledger.ErasedRow {
-			return fault.New(fault.StateConflict, "version %d of record %s is %s", a.Version, a.Record, record.State)
-		}
 		record.Policy = a.Policy
 		if a.Policy.Level.AtLeast(record.Level) {
 			record.Level = a.Policy.Level

@@ -140,10 +140,10 @@ func TestChangePolicyRefuses(t *testing.T) {
 	elsewhere := a
 	elsewhere.Version = 2
 	c.refused(fault.NotFound, c.patient, ledger.TxChangePolicy, elsewhere)
-	for _, over := range []ledger.RecordState{ledger.Superseded, ledger.ErasedRow} {
-		c.make(u, over)
-		c.refused(fault.StateConflict, c.patient, ledger.TxChangePolicy, a)
-	}
+	c.make(u, ledger.Superseded)
+	c.refused(fault.StateConflict, c.patient, ledger.TxChangePolicy, a)
+	c.make(u, ledger.ErasedRow)
+	c.refused(fault.Erased, c.patient, ledger.TxChangePolicy, a)
 }
 
 // How long after its end a grant can open: an opening may claim to have been up to two

@@ -73,17 +73,19 @@ func TestWhoCanReadIsWhoCanOpen(t *testing.T) {
 	must[ledger.Record](c.world, c.patient, ledger.TxChangePolicy, u.changed(func(p *ledger.Policy) { p.NotAfter = c.clock }))
 	check("policy ended", 0)
 	must[ledger.Record](c.world, c.patient, ledger.TxChangePolicy, u.changed(func(*ledger.Policy) {}))
-	for _, state := range []ledger.RecordState{ledger.Disputed, ledger.Superseded, ledger.ErasedRow} {
+	for _, state := range []ledger.RecordState{ledger.Disputed, ledger.Superseded} {
 		c.make(u, state)
 		check(string(state), 0)
 	}
+	c.make(u, ledger.ErasedRow)
+	c.refused(fault.Erased, c.patient, ledger.TxWhoCanRead, ledger.WhoCanRead{Record: u.slot().Record})
 }
 
 func TestKeyHoldersReadWithoutAGrant(t *testing.T) {
 	c := newConsortium(t)
 	u := c.register(ledger.Imaging)
 	for state, rule := range map[ledger.RecordState]string{
-		ledger.Registered: "patient", ledger.Disputed: "patient", ledger.Superseded: "superseded", ledger.ErasedRow: "erased",
+		ledger.Registered: "patient", ledger.Disputed: "patient", ledger.Superseded: "superseded",
 	} {
 		c.make(u, state)
 		row := c.readers(u)[""]

@@ -16,7 +16,7 @@ func registerRecord(ctx *state.Context, a ledger.RegisterRecord) (ledger.Record,
 	if _, err := ctx.Registered(); err != nil {
 		return ledger.Record{}, err
 	}
-	upload, err := state.Uploads.Get(ctx, string(a.Record))
+	upload, err := findUpload(ctx, a.Record)
 	if err != nil {
 		return ledger.Record{}, err
 	}
@@ -175,14 +175,11 @@ func disputeRecord(ctx *state.Context, a ledger.DisputeRecord) (ledger.Record, e
 // changeOwnRecord changes the caller's own record; a change to what it is already is a
 // repeat, which succeeds and writes nothing.
 func changeOwnRecord(ctx *state.Context, v ledger.RecordVersion, event ledger.EventName, change func(*ledger.Record) error) (ledger.Record, error) {
-	record, err := state.Records.Get(ctx, recordKey(v.Record, v.Version)...)
+	record, err := ownVersion(ctx, v)
 	if err != nil {
 		return record, err
 	}
-	if record.Patient != ctx.Caller.User {
-		return record, fault.New(fault.PermissionDenied, "record %s belongs to another patient", v.Record)
-	}
-	if _, err := ctx.Registered(); err != nil {
+	if err := record.Live(); err != nil {
 		return record, err
 	}
 	old := record
@@ -240,7 +237,7 @@ func recordVersion(ctx *state.Context, id ledger.ID, version int) (ledger.Record
 			version = max(version, row.Version)
 		}
 	}
-	return state.Records.Get(ctx, recordKey(id, version)...)
+	return readVersion(ctx, ledger.RecordVersion{Record: id, Version: version})
 }
 
 // viewRecord adds to a record its key statement and, for gateways alone, what it is

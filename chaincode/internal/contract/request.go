@@ -13,7 +13,7 @@ func requestAccess(ctx *state.Context, a ledger.RequestAccess) (ledger.AccessReq
 	if err := ctx.RequireRole(ledger.Physician, ledger.Emergency, ledger.Researcher, ledger.Insurer, ledger.Patient); err != nil {
 		return ledger.AccessRequest{}, err
 	}
-	record, err := state.Records.Get(ctx, recordKey(a.Record, a.Version)...)
+	record, err := findVersion(ctx, a.RecordVersion)
 	if err != nil {
 		return ledger.AccessRequest{}, err
 	}
@@ -80,7 +80,7 @@ func storeRequest(ctx *state.Context, request ledger.AccessRequest) error {
 
 // denyAccess answers a pending request with no.
 func denyAccess(ctx *state.Context, a ledger.DenyAccess) (ledger.AccessRequest, error) {
-	request, err := ownRequest(ctx, a.RecordVersion, a.Request)
+	request, _, err := ownRequest(ctx, a.RecordVersion, a.Request)
 	if err != nil {
 		return request, err
 	}
@@ -105,17 +105,31 @@ func storeAnswered(ctx *state.Context, request ledger.AccessRequest) error {
 	return state.ByPending.Remove(ctx, pendingKey(request)...)
 }
 
-// ownRequest reads a request that the caller, as the patient, may answer.
-func ownRequest(ctx *state.Context, v ledger.RecordVersion, id ledger.ID) (ledger.AccessRequest, error) {
+// ownRequest reads a request that the caller, as the patient, may answer, and the record
+// that it is for.
+func ownRequest(ctx *state.Context, v ledger.RecordVersion, id ledger.ID) (ledger.AccessRequest, ledger.Record, error) {
 	request, err := state.Requests.Get(ctx, append(recordKey(v.Record, v.Version), string(id))...)
 	if err != nil {
-		return request, err
+		return request, ledger.Record{}, err
 	}
 	if request.Patient != ctx.Caller.User {
-		return request, fault.New(fault.PermissionDenied, "request %s is for another patient's record", id)
+		return request, ledger.Record{}, fault.New(fault.PermissionDenied, "request %s is for another patient's record", id)
 	}
-	_, err = ctx.Registered()
-	return request, err
+	if _, err = ctx.Registered(); err != nil {
+		return request, ledger.Record{}, err
+	}
+	record, err := readVersion(ctx, v)
+	return request, record, err
+}
+
+// settled shows a pending request for a version that has ended as what that made of it:
+// nobody can answer it any more.
+func settled(request ledger.AccessRequest, record ledger.Record) ledger.AccessRequest {
+	if err := record.Live(); err != nil && request.State == ledger.Pending {
+		request.State = ledger.Denied
+		request.Decision = ledger.Decision{Code: fault.CodeOf(err), Rule: string(record.State), SupersededBy: record.SupersededBy}
+	}
+	return request
 }
 
 // readRequest shows a request to its patient and its requester.
@@ -131,7 +145,8 @@ func readRequest(ctx *state.Context, q ledger.ReadRequest) (ledger.AccessRequest
 	if reader.User != request.Patient && reader.User != request.Requester.User {
 		return ledger.AccessRequest{}, fault.New(fault.PermissionDenied, "request %s is between others", q.Request)
 	}
-	return shownTo(reader.User, request), nil
+	record, err := readVersion(ctx, q.RecordVersion)
+	return shownTo(reader.User, settled(request, record)), err
 }
 
 // listRequests lists a patient's inbox, anybody else's own requests. What a patient has
@@ -163,6 +178,11 @@ func listRequests(ctx *state.Context, q ledger.ListRequests) (ledger.List[ledger
 		if err != nil {
 			return list, err
 		}
+		record, err := findVersion(ctx, ledger.RecordVersion{Record: request.Record, Version: request.Version})
+		if err != nil {
+			return list, err
+		}
+		request = settled(request, record)
 		if q.State == "" || q.State == request.State {
 			list.Rows = append(list.Rows, shownTo(reader.User, request))
 		}

@@ -29,11 +29,11 @@ func searchRecords(ctx *state.Context, q ledger.SearchRecords) (ledger.List[ledg
 		return list, err
 	}
 	for _, parts := range keys.Rows {
-		version, err := strconv.Atoi(parts[2])
+		version, err := versionOf(parts[1], parts[2])
 		if err != nil {
 			return list, err
 		}
-		view, matches, err := match(ctx, q, reader, ledger.RecordVersion{Record: ledger.ID(parts[1]), Version: version})
+		view, matches, err := match(ctx, q, reader, version)
 		if err != nil {
 			return list, err
 		}
@@ -43,6 +43,12 @@ func searchRecords(ctx *state.Context, q ledger.SearchRecords) (ledger.List[ledg
 	}
 	list.Bookmark = keys.Bookmark
 	return list, nil
+}
+
+// versionOf reads the last two parts of an index's keys.
+func versionOf(record, version string) (ledger.RecordVersion, error) {
+	number, err := strconv.Atoi(version)
+	return ledger.RecordVersion{Record: ledger.ID(record), Version: number}, err
 }
 
 // timeline is an index whose keys go on with time, record and version.
@@ -92,7 +98,7 @@ func match(ctx *state.Context, q ledger.SearchRecords, reader ledger.Identity, v
 		return ledger.RecordView{}, false, err
 	}
 	question := policy.Question{Action: policy.Discover, Identity: reader, Record: record, Now: ctx.Now}
-	if !policy.Decide(question).Allowed || !matchesPublic(q, record) {
+	if record.Live() != nil || !policy.Decide(question).Allowed || !matchesPublic(q, record) {
 		return ledger.RecordView{}, false, nil
 	}
 	view, err := viewRecord(ctx, record)

@@ -71,7 +71,7 @@ func authorizedStream(ctx *state.Context, stream ledger.ID) (ledger.Upload, erro
 	if _, err := ctx.Registered(); err != nil {
 		return ledger.Upload{}, err
 	}
-	upload, err := state.Uploads.Get(ctx, string(stream))
+	upload, err := findUpload(ctx, stream)
 	if err != nil {
 		return upload, err
 	}

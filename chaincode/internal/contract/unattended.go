@@ -35,6 +35,9 @@ func registerUnattended(ctx *state.Context, a ledger.RegisterUnattended) (ledger
 	if level := requiredLevel(summary.Class, record.Policy); a.Level != level {
 		return record, fault.New(fault.InvalidArgument, "the level of an unattended record of such a class is %s", level)
 	}
+	if err := requireNotErased(ctx, a.Record); err != nil {
+		return record, err
+	}
 	_, registered, err := state.Records.Find(ctx, recordKey(record.Record, record.Version)...)
 	if err != nil {
 		return record, err
@@ -97,7 +100,7 @@ func storeUnattended(ctx *state.Context, a ledger.RegisterUnattended, record led
 		}
 		return err
 	}
-	if err := checkRecordKey(ctx, a.RecordKey, a.Record); err != nil {
+	if err := checkRecordKey(ctx, a.RecordKey, ledger.RecordVersion{Record: a.Record, Version: firstVersion}); err != nil {
 		return err
 	}
 	if err := storeCustody(ctx, record); err != nil {
@@ -148,7 +151,7 @@ func readCustody(ctx *state.Context, q ledger.ReadCustody) (ledger.Custody, erro
 		return ledger.Custody{}, err
 	}
 	key := recordKey(q.Record, q.Version)
-	record, err := state.Records.Get(ctx, key...)
+	record, err := readVersion(ctx, q.RecordVersion)
 	if err != nil {
 		return ledger.Custody{}, err
 	}
@@ -157,6 +160,9 @@ func readCustody(ctx *state.Context, q ledger.ReadCustody) (ledger.Custody, erro
 	}
 	if reader.User != record.Patient {
 		return ledger.Custody{}, fault.New(fault.PermissionDenied, "the secret of record %s is for its patient", q.Record)
+	}
+	if err := record.Live(); err != nil {
+		return ledger.Custody{}, err
 	}
 	custody, found, err := state.CustodyRows.Find(ctx, key...)
 	if err == nil && !found {

@@ -33,16 +33,16 @@ func authorizeUpload(ctx *state.Context, a ledger.AuthorizeUpload) ([]ledger.Upl
 		}
 	}
 	var uploads []ledger.Upload
-	var records []ledger.ID
+	var records, grants []ledger.ID
 	for _, slot := range a.Slots {
 		upload, err := authorizeSlot(ctx, slot, fragments)
 		if err != nil {
 			return nil, err
 		}
 		uploads = append(uploads, upload)
-		records = append(records, slot.Record)
+		records, grants = append(records, slot.Record), append(grants, slot.Grant)
 	}
-	if err := requireNoOther(fragments, uploads); err != nil {
+	if err := requireNoOther(fragments, grants); err != nil {
 		return nil, err
 	}
 	return uploads, ctx.Emit(ledger.UploadAuthorized, ledger.Event{Patient: ctx.Caller.User, Records: records})
@@ -90,11 +90,15 @@ func checkSlot(ctx *state.Context, slot ledger.Slot) error {
 	if err := requireUnregistered(ctx, slot.Record); err != nil {
 		return err
 	}
-	return checkRecordKey(ctx, slot.RecordKey, slot.Record)
+	return checkRecordKey(ctx, slot.RecordKey, ledger.RecordVersion{Record: slot.Record, Version: firstVersion})
 }
 
-// requireUnregistered refuses the ID of a record that was registered without a slot.
+// requireUnregistered refuses the ID of a record that was registered without a slot, or
+// is erased.
 func requireUnregistered(ctx *state.Context, record ledger.ID) error {
+	if err := requireNotErased(ctx, record); err != nil {
+		return err
+	}
 	_, found, err := state.Records.Find(ctx, recordKey(record, firstVersion)...)
 	if err == nil && found {
 		err = fault.New(fault.AlreadyExists, "record %s is registered", record)
@@ -116,14 +120,14 @@ func sameSlot(ctx *state.Context, old, upload ledger.Upload, grant ledger.Grant)
 	return nil
 }
 
-// checkRecordKey wants the caller's own statement of the key of a record's first version.
-func checkRecordKey(ctx *state.Context, jws string, record ledger.ID) error {
+// checkRecordKey wants the caller's own statement of the key of a record version.
+func checkRecordKey(ctx *state.Context, jws string, v ledger.RecordVersion) error {
 	statement, err := trust.ReadKeyStatement(jws, ctx.Caller.User, ctx.Certificate, ctx.Now)
 	if err != nil {
 		return err
 	}
-	if statement.Kind != ledger.RecordKey || statement.Record != record || statement.Version != firstVersion {
-		return fault.New(fault.InvalidArgument, "the record key is not stated for version %d of record %s", firstVersion, record)
+	if statement.Kind != ledger.RecordKey || statement.Record != v.Record || statement.Version != v.Version {
+		return fault.New(fault.InvalidArgument, "the record key is not stated for version %d of record %s", v.Version, v.Record)
 	}
 	return nil
 }
@@ -139,6 +143,20 @@ func indexSlot(ctx *state.Context, upload ledger.Upload) error {
 		return nil // its author knows which one it is
 	}
 	return state.ByStock.Add(ctx, stockKey(upload)...)
+}
+
+// removeSlot forgets an authorisation, and takes it off every list.
+func removeSlot(ctx *state.Context, upload ledger.Upload) error {
+	for _, holder := range []ledger.Subject{ledger.PersonSubject(upload.Patient), upload.Author} {
+		err := state.BySlot.Remove(ctx, append(shelfOf(holder), state.TimePart(upload.Authorized), string(upload.Record))...)
+		if err != nil {
+			return err
+		}
+	}
+	if err := state.ByStock.Remove(ctx, stockKey(upload)...); err != nil {
+		return err
+	}
+	return state.Uploads.Remove(ctx, string(upload.Record))
 }
 
 // stockKey names a slot among those that are free.
@@ -214,13 +232,22 @@ func slotKeys(ctx *state.Context, q ledger.ListUploads, reader ledger.Identity) 
 	return keys, err
 }
 
+// findUpload returns an authorisation; of an erased one it says so.
+func findUpload(ctx *state.Context, record ledger.ID) (ledger.Upload, error) {
+	upload, err := state.Uploads.Get(ctx, string(record))
+	if err != nil {
+		err = absent(ctx, record, err)
+	}
+	return upload, err
+}
+
 // readUpload shows an authorisation to its patient and its author.
 func readUpload(ctx *state.Context, q ledger.ReadUpload) (ledger.Upload, error) {
 	reader, err := ctx.Reader(q.OnBehalf)
 	if err != nil {
 		return ledger.Upload{}, err
 	}
-	upload, err := state.Uploads.Get(ctx, string(q.Record))
+	upload, err := findUpload(ctx, q.Record)
 	if err != nil {
 		return upload, err
 	}

@@ -82,7 +82,7 @@ var rules = map[Action][]rule{
 
 // Decide answers the question. An allowed decision names the rule that allowed.
 func Decide(q Question) ledger.Decision {
-	if q.Action == Discover && involved(q) {
+	if q.Action == Discover && involved(q) && !notErased.broken(q) {
 		return ledger.Decision{Allowed: true, Rule: "involved"}
 	}
 	list, known := rules[q.Action]
@@ -91,7 +91,7 @@ func Decide(q Question) ledger.Decision {
 	}
 	for _, r := range list {
 		if r.broken(q) {
-			return ledger.Decision{Code: r.code, Rule: r.name}
+			return ledger.Decision{Code: r.code, Rule: r.name, SupersededBy: successor(q, r)}
 		}
 	}
 	return ledger.Decision{Allowed: true, Rule: allowing(q)}
@@ -108,6 +108,14 @@ func allowing(q Question) string {
 		return "author"
 	}
 	return "policy"
+}
+
+// successor is the version to turn to when it is its having one that refused.
+func successor(q Question, r rule) int {
+	if r.name != notSuperseded.name {
+		return 0
+	}
+	return q.Record.SupersededBy
 }
 
 // involved are the patient, the author, and the members' gateways, whose peers hold

@@ -112,7 +112,7 @@ func TestDecisionMatrix(t *testing.T) {
 			q := c.question(action)
 			q.Grant = ledger.Grant{Grantee: ledger.PersonSubject(q.Identity.User), State: ledger.Active, Expiry: now.Add(time.Second)}
 			decision, broken := Decide(q), c.broken(action)
-			if action == Discover && c.role == ledger.Gateway {
+			if action == Discover && c.role == ledger.Gateway && c.state != ledger.ErasedRow {
 				broken = nil // a member's peer holds the metadata anyway
 			}
 			if decision.Allowed != (len(broken) == 0) {
@@ -153,13 +153,18 @@ func TestOpeningNeedsTheGrant(t *testing.T) {
 	}
 }
 
-func TestThoseInvolvedDiscoverAlways(t *testing.T) {
+func TestThoseInvolvedDiscoverWhatIsNotErased(t *testing.T) {
 	for _, user := range []ledger.UserID{patient, author} {
-		q := cell{ledger.Patient, "", user.MSP, "", ledger.Private, ledger.ErasedRow, true}.question(Discover)
+		q := cell{ledger.Patient, "", user.MSP, "", ledger.Private, ledger.Superseded, true}.question(Discover)
 		q.Identity.User = user
 		if got := Decide(q); !got.Allowed {
 			t.Errorf("%s: %+v", user, got)
 		}
+		q.Record.State = ledger.ErasedRow
+		if got := Decide(q); got.Code != fault.Erased {
+			t.Errorf("erased, %s: %+v", user, got)
+		}
+		q.Record.State = ledger.Superseded
 		q.Identity.User.MSP = "HospitalB"
 		if got := Decide(q); got.Allowed {
 			t.Errorf("a namesake of %s: %+v", user, got)
@@ -188,6 +193,21 @@ func TestTheKeyOpensWithoutAGrant(t *testing.T) {
 			Record: ledger.Record{Patient: patient, Author: author, State: test.state, Unattended: test.unattended, Level: ledger.Private}}
 		if got := Decide(q); got.Rule != test.rule || got.Allowed != test.allowed {
 			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}
+
+func TestTheSuccessorIsNamed(t *testing.T) {
+	for action, superseded := range map[Action]int{Request: 3, Open: 3, Discover: 0} {
+		q := cell{ledger.Physician, ledger.Private, "HospitalA", ledger.Treatment, ledger.Low, ledger.Superseded, false}.question(action)
+		q.Record.SupersededBy = 3
+		got := Decide(q)
+		if got.SupersededBy != superseded || superseded > 0 && !strings.Contains(got.Err().Error(), "version 3") {
+			t.Errorf("%s: %+v", action, got)
+		}
+		q.Record.State = ledger.ErasedRow
+		if got := Decide(q); got.SupersededBy != 0 {
+			t.Errorf("%s, erased: %+v", action, got)
 		}
 	}
 }

@@ -29,6 +29,7 @@ var described = []any{
 	ledger.ConfirmRecord{}, ledger.DisputeRecord{}, ledger.RequestAccess{}, ledger.GrantAccess{}, ledger.DenyAccess{},
 	ledger.OpenRecord{}, ledger.RevokeGrant{}, ledger.ChangePolicy{}, ledger.AppendSegments{}, ledger.ConfirmReplicas{}, ledger.ConfirmErasure{},
 	ledger.ReplaceKeys{}, ledger.RequestKeyReplacement{}, ledger.ApproveKeyReplacement{}, ledger.RejectKeyReplacement{},
+	ledger.RotateRecord{}, ledger.EraseRecord{},
 	ledger.SealedFragment{}, ledger.Profile{},
 	trust.KeyStatement{}, trust.KeyFragEnvelope{}, trust.Assertion{}, trust.ReencryptionRequest{}, trust.Reencryption{},
 	trust.Card{}, trust.Invitation{}, trust.Replacement{}, trust.Objection{},

@@ -37,16 +37,21 @@ func (a *API) AddContent(ctx context.Context, request AddContentRequestObject) (
 	return AddContent200JSONResponse{Cid: added.CID, Sha256: added.SHA256, Size: added.Size}, nil
 }
 
-// mayAdd lets authors put content into their slots, while these are free, and those who
-// treat under the IDs of records that they will register without a patient.
+// mayAdd lets authors put content into their slots, while these are free, those who treat
+// under the IDs of records that they will register without a patient, and patients under
+// those of their records, which they rotate.
 func (a *API) mayAdd(ctx context.Context, record ledger.ID) error {
 	caller := callerOf(ctx)
 	upload, err := read[ledger.Upload](ctx, a, ledger.TxReadUpload, ledger.ReadUpload{OnBehalf: onBehalf(ctx), Record: record})
 	switch {
 	case fault.CodeOf(err) == fault.NotFound && (caller.Role == ledger.Physician || caller.Role == ledger.Emergency):
 		return a.requireUnregistered(ctx, record)
+	case fault.CodeOf(err) == fault.NotFound && caller.Role == ledger.Patient:
+		return a.requireOwn(ctx, record)
 	case err != nil:
 		return err
+	case upload.Used && !upload.Stream && upload.Patient == caller.User:
+		return nil
 	case !upload.Author.Includes(caller):
 		return fault.New(fault.PermissionDenied, "record %s is authorised for another author", record)
 	case upload.Used && !upload.Stream:
@@ -67,6 +72,15 @@ func (a *API) requireUnregistered(ctx context.Context, record ledger.ID) error {
 		return err
 	}
 	return fault.New(fault.AlreadyExists, "record %s is registered", record)
+}
+
+// requireOwn refuses all but the patient of a record that was registered without a slot.
+func (a *API) requireOwn(ctx context.Context, record ledger.ID) error {
+	view, err := read[ledger.RecordView](ctx, a, ledger.TxReadRecord, ledger.ReadRecord{OnBehalf: onBehalf(ctx), Record: record})
+	if err == nil && view.Patient != callerOf(ctx).User {
+		err = fault.New(fault.PermissionDenied, "record %s is not yours to rotate", record)
+	}
+	return err
 }
 
 // busy refuses because too many are at it already.

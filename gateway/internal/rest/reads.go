@@ -99,6 +99,12 @@ func (a *API) ListSegments(ctx context.Context, request ListSegmentsRequestObjec
 	return ListSegments200JSONResponse(segments), err
 }
 
+// ReadErasure reads how far an erasure is.
+func (a *API) ReadErasure(ctx context.Context, request ReadErasureRequestObject) (ReadErasureResponseObject, error) {
+	view, err := read[ledger.ErasureView](ctx, a, ledger.TxReadErasure, ledger.ReadErasure{OnBehalf: onBehalf(ctx), Record: request.Record})
+	return ReadErasure200JSONResponse(view), err
+}
+
 // ListAccesses reads an audit trail.
 func (a *API) ListAccesses(ctx context.Context, request ListAccessesRequestObject) (ListAccessesResponseObject, error) {
 	p, query := request.Params, &ledger.ListAccesses{OnBehalf: onBehalf(ctx), Record: request.Record}

@@ -54,6 +54,9 @@ type ServerInterface interface {
 	// AddContent Put a record's ciphertext on the hospital's IPFS node, pinned
 	// (POST /v1/records/{record}/content)
 	AddContent(c *gin.Context, record PathRecord)
+	// ReadErasure How far a record's erasure is
+	// (GET /v1/records/{record}/erasure)
+	ReadErasure(c *gin.Context, record PathRecord)
 	// WhoCanRead Who could open a record version now, and by which rule, for its patient and privacy officers
 	// (GET /v1/records/{record}/readers)
 	WhoCanRead(c *gin.Context, record PathRecord, params WhoCanReadParams)
@@ -503,6 +506,31 @@ func (siw *ServerInterfaceWrapper) AddContent(c *gin.Context) {
 	}
 
 	siw.Handler.AddContent(c, record)
+}
+
+// ReadErasure operation middleware
+func (siw *ServerInterfaceWrapper) ReadErasure(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "record" -------------
+	var record PathRecord
+
+	err = runtime.BindStyledParameterWithOptions("simple", "record", c.Param("record"), &record, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter record: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.ReadErasure(c, record)
 }
 
 // WhoCanRead operation middleware
@@ -1172,6 +1200,7 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.GET(options.BaseURL+"/v1/records/:record/accesses", wrapper.ListAccesses)
 	router.GET(options.BaseURL+"/v1/records/:record/accesses/:transactionID/receipt", wrapper.ReadReceipt)
 	router.GET(options.BaseURL+"/v1/records/:record/readers", wrapper.WhoCanRead)
+	router.GET(options.BaseURL+"/v1/records/:record/erasure", wrapper.ReadErasure)
 	router.GET(options.BaseURL+"/v1/records/:record/versions/:version/history", wrapper.ReadHistory)
 	router.GET(options.BaseURL+"/v1/records/:record/versions/:version/segments", wrapper.ListSegments)
 	router.GET(options.BaseURL+"/v1/records/:record/versions/:version/custody", wrapper.ReadCustody)
@@ -1659,6 +1688,45 @@ type AddContentdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response AddContentdefaultApplicationProblemPlusJSONResponse) VisitAddContentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReadErasureRequestObject struct {
+	Record PathRecord `json:"record"`
+}
+
+type ReadErasureResponseObject interface {
+	VisitReadErasureResponse(w http.ResponseWriter) error
+}
+
+type ReadErasure200JSONResponse ErasureView
+
+func (response ReadErasure200JSONResponse) VisitReadErasureResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReadErasuredefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ReadErasuredefaultApplicationProblemPlusJSONResponse) VisitReadErasureResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -2429,6 +2497,9 @@ type StrictServerInterface interface {
 	// AddContent Put a record's ciphertext on the hospital's IPFS node, pinned
 	// (POST /v1/records/{record}/content)
 	AddContent(ctx context.Context, request AddContentRequestObject) (AddContentResponseObject, error)
+	// ReadErasure How far a record's erasure is
+	// (GET /v1/records/{record}/erasure)
+	ReadErasure(ctx context.Context, request ReadErasureRequestObject) (ReadErasureResponseObject, error)
 	// WhoCanRead Who could open a record version now, and by which rule, for its patient and privacy officers
 	// (GET /v1/records/{record}/readers)
 	WhoCanRead(ctx context.Context, request WhoCanReadRequestObject) (WhoCanReadResponseObject, error)
@@ -2857,6 +2928,32 @@ func (sh *strictHandler) AddContent(ctx *gin.Context, record PathRecord) {
 		sh.options.HandlerErrorFunc(ctx, err)
 	} else if validResponse, ok := response.(AddContentResponseObject); ok {
 		if err := validResponse.VisitAddContentResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ReadErasure operation middleware
+func (sh *strictHandler) ReadErasure(ctx *gin.Context, record PathRecord) {
+	var request ReadErasureRequestObject
+
+	request.Record = record
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ReadErasure(ctx, request.(ReadErasureRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ReadErasure")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(ReadErasureResponseObject); ok {
+		if err := validResponse.VisitReadErasureResponse(ctx.Writer); err != nil {
 			sh.options.ResponseErrorHandlerFunc(ctx, err)
 		}
 	} else if response != nil {

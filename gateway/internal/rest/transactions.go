@@ -62,7 +62,7 @@ func (a *API) EndorseTransaction(ctx context.Context, request EndorseTransaction
 }
 
 // checkContent keeps records off the ledger whose ciphertext nobody could open: it must
-// be on the author's own hospital's node, as the registration says.
+// be on this hospital's node, as who registers or rotates a record says.
 func (a *API) checkContent(ctx context.Context, proposal fabric.Proposal) error {
 	record, claims, err := registered(proposal)
 	if err != nil {
@@ -96,6 +96,9 @@ func registered(proposal fabric.Proposal) (ledger.ID, []content.Claim, error) {
 			claims = append(claims, content.Claim{CID: s.CID, SHA256: s.SHA256, Size: s.Size, Capsule: s.Capsule})
 		}
 		return a.Stream, claims, err
+	case ledger.TxRotateRecord:
+		r, err := argument[ledger.RotateRecord](proposal)
+		return r.Record, []content.Claim{{CID: r.CID, SHA256: r.SHA256, Size: r.Size, Capsule: r.Capsule}}, err
 	}
 	return "", nil, nil
 }

@@ -1,0 +1,170 @@
+package contract
+
+import (
+	"slices"
+
+	"github.com/pie-consortium/pie/chaincode/internal/state"
+	"github.com/pie-consortium/pie/ledger"
+	"github.com/pie-consortium/pie/ledger/fault"
+)
+
+// eraseRecord erases all versions of a record of the caller's, or withdraws a slot that
+// nobody has used. What stays is what the audit trail needs, and who is to confirm.
+func eraseRecord(ctx *state.Context, a ledger.EraseRecord) (ledger.Erasure, error) {
+	erasure, found, err := state.Erasures.Find(ctx, string(a.Record))
+	if err != nil {
+		return erasure, err
+	}
+	if found {
+		return erasure, requireOwner(ctx, a.Record, erasure.Patient) // a repeat changes nothing
+	}
+	erasure = ledger.Erasure{Record: a.Record, Patient: ctx.Caller.User, Transaction: ctx.TxID, Time: ctx.Now}
+	versions, err := state.Records.All(ctx, string(a.Record))
+	if err != nil {
+		return erasure, err
+	}
+	if len(versions) == 0 {
+		err = withdrawSlot(ctx, a.Record)
+	} else {
+		err = eraseVersions(ctx, versions, &erasure)
+	}
+	if err != nil {
+		return erasure, err
+	}
+	if err := state.Erasures.Insert(ctx, erasure, string(a.Record)); err != nil {
+		return erasure, err
+	}
+	return erasure, ctx.Emit(ledger.RecordErased, ledger.Event{Patient: erasure.Patient, Records: []ledger.ID{a.Record}})
+}
+
+// withdrawSlot removes an authorisation before anything was registered.
+func withdrawSlot(ctx *state.Context, record ledger.ID) error {
+	upload, err := state.Uploads.Get(ctx, string(record))
+	if err != nil {
+		return err
+	}
+	if err := requireOwner(ctx, record, upload.Patient); err != nil {
+		return err
+	}
+	if _, err := endGrants(ctx, ledger.RecordVersion{Record: record, Version: firstVersion}); err != nil {
+		return err
+	}
+	return removeSlot(ctx, upload)
+}
+
+// eraseVersions erases the versions of a record and notes in the erasure what hospitals
+// have to remove.
+func eraseVersions(ctx *state.Context, versions []ledger.Record, erasure *ledger.Erasure) error {
+	slices.SortFunc(versions, func(a, b ledger.Record) int { return a.Version - b.Version })
+	live := versions[len(versions)-1]
+	if err := requireOwner(ctx, live.Record, live.Patient); err != nil {
+		return err
+	}
+	summary, err := transientSummary(ctx)
+	if err != nil {
+		return err
+	}
+	if _, err := endVersion(ctx, live, summary); err != nil {
+		return err
+	}
+	for _, version := range versions {
+		if err := eraseVersion(ctx, version); err != nil {
+			return err
+		}
+		erasure.Versions = append(erasure.Versions, ledger.ErasedVersion{Version: version.Version, CID: version.CID})
+	}
+	upload, authorised, err := state.Uploads.Find(ctx, string(live.Record))
+	if err != nil {
+		return err
+	}
+	if authorised {
+		if err := removeSlot(ctx, upload); err != nil {
+			return err
+		}
+	}
+	erasure.Members, err = members(ctx)
+	return err
+}
+
+// eraseVersion leaves of a version whose it was, when, and the digests by which a copy of
+// it could be told.
+func eraseVersion(ctx *state.Context, record ledger.Record) error {
+	if err := record.State.Becomes(ledger.ErasedRow); err != nil {
+		return err
+	}
+	key := recordKey(record.Record, record.Version)
+	if err := state.RecordKeys.Remove(ctx, key...); err != nil {
+		return err
+	}
+	return state.Records.Update(ctx, ledger.Record{
+		Record: record.Record, Version: record.Version, State: ledger.ErasedRow,
+		Patient: record.Patient, Author: record.Author, Registered: record.Registered,
+		CID: record.CID, SHA256: record.SHA256, Commitment: record.Commitment,
+	}, key...)
+}
+
+func members(ctx *state.Context) ([]string, error) {
+	organizations, err := state.Organizations.All(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, organization := range organizations {
+		names = append(names, organization.MSP)
+	}
+	return names, nil
+}
+
+// readErasure says how far an erasure is.
+func readErasure(ctx *state.Context, q ledger.ReadErasure) (ledger.ErasureView, error) {
+	view := ledger.ErasureView{Confirmations: []ledger.ErasureConfirmation{}, Missing: []string{}}
+	reader, err := ctx.Reader(q.OnBehalf)
+	if err != nil {
+		return view, err
+	}
+	if view.Erasure, err = state.Erasures.Get(ctx, string(q.Record)); err != nil {
+		return view, err
+	}
+	first, _, err := state.Records.Find(ctx, recordKey(q.Record, firstVersion)...) // none of a withdrawn slot
+	if err != nil {
+		return view, err
+	}
+	first.Patient = view.Patient
+	concerned := reader.User == first.Patient || reader.User == first.Author || reader.Role == ledger.Gateway
+	if !concerned && !officerOf(first, reader) {
+		return ledger.ErasureView{}, fault.New(fault.PermissionDenied, "the erasure of record %s is for its patient, its author and privacy officers", q.Record)
+	}
+	for _, msp := range view.Members {
+		confirmation, confirmed, err := state.ErasureConfirmations.Find(ctx, string(q.Record), msp)
+		if err != nil {
+			return view, err
+		}
+		if confirmed {
+			view.Confirmations = append(view.Confirmations, confirmation)
+		} else {
+			view.Missing = append(view.Missing, msp)
+		}
+	}
+	return view, nil
+}
+
+// readContentReferences tells gateways which live record versions have a ciphertext: the
+// index forgets those that are superseded or erased.
+func readContentReferences(ctx *state.Context, q ledger.ReadContentReferences) (ledger.ContentReferences, error) {
+	found := ledger.ContentReferences{Versions: []ledger.RecordVersion{}}
+	if err := ctx.RequireRole(ledger.Gateway); err != nil {
+		return found, err
+	}
+	keys, err := state.ByContent.Page(ctx, ledger.Page{Limit: ledger.MaxPage}, q.CID)
+	if err != nil {
+		return found, err
+	}
+	for _, parts := range keys.Rows {
+		version, err := versionOf(parts[0], parts[1])
+		if err != nil {
+			return found, err
+		}
+		found.Versions = append(found.Versions, version)
+	}
+	return found, nil
+}

@@ -1,0 +1,150 @@
+package contract
+
+import (
+	"bytes"
+	"slices"
+
+	"github.com/pie-consortium/pie/chaincode/internal/state"
+	"github.com/pie-consortium/pie/ledger"
+	"github.com/pie-consortium/pie/ledger/fault"
+)
+
+// rotateRecord puts the caller's record under a new key: a new version takes the place of
+// the old one, with the grants that are kept. Who rotates says nothing about what the
+// content is: that stays as its author committed to it.
+func rotateRecord(ctx *state.Context, a ledger.RotateRecord) (ledger.Record, error) {
+	old, err := ownVersion(ctx, a.RecordVersion)
+	if err != nil {
+		return old, err
+	}
+	if old.Stream {
+		return old, fault.New(fault.StateConflict, "record %s is a stream, which is not rotated; end it and begin another", a.Record)
+	}
+	next := rotated(old, a)
+	stored, found, err := state.Records.Find(ctx, recordKey(next.Record, next.Version)...)
+	if err != nil {
+		return next, err
+	}
+	if found {
+		return stored, sameRotation(ctx, old, stored, a)
+	}
+	if a.CID == old.CID {
+		return next, fault.New(fault.InvalidArgument, "a rotation needs new ciphertext; encrypt the content to the new key")
+	}
+	if err := checkRecordKey(ctx, a.RecordKey, ledger.RecordVersion{Record: next.Record, Version: next.Version}); err != nil {
+		return next, err
+	}
+	if err := replaceVersion(ctx, old, next, a); err != nil {
+		return next, err
+	}
+	return next, ctx.Emit(ledger.RecordRotated, recordEvent(next))
+}
+
+// rotated is the version that a rotation makes of an old one. The patient read it to
+// encrypt it again, so it is confirmed.
+func rotated(old ledger.Record, a ledger.RotateRecord) ledger.Record {
+	next := old
+	next.Version, next.State, next.Reason = old.Version+1, ledger.Confirmed, ""
+	next.Unattended, next.Custody, next.SupersededBy = false, ledger.Digest{}, 0
+	next.CID, next.SHA256, next.Size, next.Capsule = a.CID, a.SHA256, a.Size, a.Capsule
+	return next
+}
+
+// sameRotation tells a repeat, which succeeds, from another rotation of a version that
+// has been rotated already.
+func sameRotation(ctx *state.Context, old, stored ledger.Record, a ledger.RotateRecord) error {
+	key, err := state.RecordKeys.Get(ctx, recordKey(stored.Record, stored.Version)...)
+	if err != nil {
+		return err
+	}
+	same := stored.CID == a.CID && stored.SHA256 == a.SHA256 && stored.Size == a.Size &&
+		bytes.Equal(stored.Capsule, a.Capsule) && key == a.RecordKey
+	for _, kept := range a.Grants {
+		grant, _, err := state.Grants.Find(ctx, append(recordKey(stored.Record, stored.Version), string(kept.Grant))...)
+		if err != nil {
+			return err
+		}
+		same = same && state.Same(grant.Fragments, kept.Fragments)
+	}
+	if !same {
+		return old.Live()
+	}
+	return nil
+}
+
+// replaceVersion ends the old version and everything that belongs to it, and begins the
+// next one with the grants that are kept.
+func replaceVersion(ctx *state.Context, old, next ledger.Record, a ledger.RotateRecord) error {
+	summary, salt, err := transientRotation(ctx)
+	if err != nil {
+		return err
+	}
+	fragments, err := transientFragments(ctx, ledger.TransientSummary, ledger.TransientSalt)
+	if err != nil {
+		return err
+	}
+	if err := requireNoOther(fragments, keptGrants(a)); err != nil {
+		return err
+	}
+	ended, err := endVersion(ctx, old, summary)
+	if err != nil {
+		return err
+	}
+	if err := old.State.Becomes(ledger.Superseded); err != nil {
+		return err
+	}
+	old.State, old.SupersededBy = ledger.Superseded, next.Version
+	if err := state.Records.Update(ctx, old, recordKey(old.Record, old.Version)...); err != nil {
+		return err
+	}
+	summary.Salt = salt
+	if err := storeRecord(ctx, next, summary); err != nil {
+		return err
+	}
+	if err := state.RecordKeys.Insert(ctx, a.RecordKey, recordKey(next.Record, next.Version)...); err != nil {
+		return err
+	}
+	return keepGrants(ctx, next.Version, ended, a.Grants, fragments)
+}
+
+// transientRotation is what a record is about, as it stands, and the salt that it gets.
+func transientRotation(ctx *state.Context) (ledger.Summary, ledger.Salt, error) {
+	summary, err := transientSummary(ctx, ledger.TransientSalt, ledger.TransientFragments)
+	if err != nil {
+		return summary, nil, err
+	}
+	var salt ledger.Salt
+	found, err := ctx.Transient(ledger.TransientSalt, &salt, ledger.TransientSummary, ledger.TransientFragments)
+	if err != nil {
+		return summary, nil, err
+	}
+	if !found || bytes.Equal(salt, summary.Salt) {
+		return summary, nil, fault.New(fault.InvalidArgument, "the transient entry %q must be a new salt", ledger.TransientSalt)
+	}
+	return summary, salt, salt.Validate()
+}
+
+func keptGrants(a ledger.RotateRecord) []ledger.ID {
+	var ids []ledger.ID
+	for _, kept := range a.Grants {
+		ids = append(ids, kept.Grant)
+	}
+	return ids
+}
+
+// keepGrants issues grants of the old version again, by the patient and under the new
+// key. What they allow is what they allowed.
+func keepGrants(ctx *state.Context, version int, old []ledger.Grant, kept []ledger.RotatedGrant, fragments []ledger.SealedFragment) error {
+	for _, k := range kept {
+		i := slices.IndexFunc(old, func(grant ledger.Grant) bool { return grant.Grant == k.Grant })
+		if i < 0 {
+			return fault.New(fault.NotFound, "there is no grant %s to keep; it may have been revoked", k.Grant)
+		}
+		grant := old[i]
+		grant.Version, grant.Issuer, grant.Granted, grant.Fragments = version, ctx.Caller.User, ctx.Now, k.Fragments
+		if err := issueGrant(ctx, grant, fragments); err != nil {
+			return err
+		}
+	}
+	return nil
+}
