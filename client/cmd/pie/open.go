@@ -31,9 +31,7 @@ has been verified; --out - writes it to standard output then.`,
 			} else {
 				opened, err = c.Open(command.Context(), ledger.ID(arguments[0]), 0, out)
 			}
-			for _, lie := range opened.Blamed {
-				_, _ = fmt.Fprintln(a.err, printable("warning: "+lie.Error()))
-			}
+			a.warn(opened.Blamed)
 			if err != nil || out == "-" {
 				return err
 			}

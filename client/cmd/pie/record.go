@@ -168,8 +168,7 @@ func (a *app) printShown(command *cobra.Command, c *client.Client, id ledger.ID)
 		{"patient", view.Patient.String()}, {"author", view.Author.String()},
 	}
 	rows = append(rows, policyRows(view.Record)...)
-	rows = append(rows, []string{"cid", view.CID}, []string{"sha256", view.SHA256.String()},
-		[]string{"ciphertext", fmt.Sprintf("%d bytes", view.Size)})
+	rows = append(rows, contentRows(view.Record)...)
 	if s := view.Summary; s != nil {
 		rows = append(rows, []string{"class", string(s.Class)}, []string{"media type", s.MediaType},
 			[]string{"codes", strings.Join(s.Codes, " ")}, []string{"sex", dash(s.Sex)}, []string{"age band", dash(s.AgeBand)})
@@ -181,6 +180,14 @@ func (a *app) printShown(command *cobra.Command, c *client.Client, id ledger.ID)
 		ledger.RecordView
 		History []ledger.HistoryEntry `json:"history"`
 	}{view, history}, rows)
+}
+
+// contentRows say what the ciphertext of a record is; a stream has many.
+func contentRows(r ledger.Record) table {
+	if r.Stream {
+		return table{{"content", "a stream; see: pie stream list " + string(r.Record)}}
+	}
+	return table{{"cid", r.CID}, {"sha256", r.SHA256.String()}, {"ciphertext", fmt.Sprintf("%d bytes", r.Size)}}
 }
 
 func organizations(policy ledger.Policy) string {

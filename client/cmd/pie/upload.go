@@ -72,6 +72,6 @@ func mediaType(path string) string {
 func (a *app) printRecord(r ledger.Record) error {
 	return a.print(r, table{
 		{"record", string(r.Record)}, {"state", string(r.State)}, {"patient", r.Patient.String()},
-		{"author", r.Author.String()}, {"level", string(r.Level)}, {"cid", r.CID},
+		{"author", r.Author.String()}, {"level", string(r.Level)}, contentRows(r)[0],
 	})
 }
