@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 
+	"github.com/pie-consortium/pie/client/internal/emr"
 	"github.com/pie-consortium/pie/client/internal/home"
 	"github.com/pie-consortium/pie/client/rule"
 	"github.com/pie-consortium/pie/ledger"
@@ -86,8 +87,11 @@ func (c *Client) Entrust(ctx context.Context) (int, error) {
 	}
 	keys := c.agentKeys()
 	for _, view := range views {
-		if c.derives(view) && reaches(rules, matterOf(view)) {
-			c.addKey(keys, ledger.RecordVersion{Record: view.Record.Record, Version: view.Version})
+		if view.Live() != nil || !reaches(rules, matterOf(view)) {
+			continue
+		}
+		if err := c.addKeyOf(ctx, keys, view); err != nil {
+			return 0, err
 		}
 	}
 	for _, slot := range slots {
@@ -125,13 +129,24 @@ func (c *Client) addKey(keys home.AgentKeys, v ledger.RecordVersion) {
 	keys.Records[v] = c.keys.record(v.Record, v.Version).Bytes()
 }
 
-// derives reports whether a version lives under a key that this device derives.
-func (c *Client) derives(view ledger.RecordView) bool {
-	if view.State == ledger.Superseded || view.State == ledger.ErasedRow || view.KeyOwner() != c.identity.User {
-		return false
+// addKeyOf adds the key of a record that exists: derived here, or out of custody. One that
+// this patient does not have is left out.
+func (c *Client) addKeyOf(ctx context.Context, keys home.AgentKeys, view ledger.RecordView) error {
+	v := ledger.RecordVersion{Record: view.Record.Record, Version: view.Version}
+	secret := c.keys.record(v.Record, v.Version)
+	if view.Unattended {
+		var err error
+		if secret, err = c.recordSecret(ctx, v); errors.Is(err, emr.ErrNotRegistered) {
+			return nil
+		} else if err != nil {
+			return fmt.Errorf("the key of record %s: %w", v.Record, err)
+		}
 	}
 	statement, err := trust.PeekKeyStatement(view.RecordKey)
-	return err == nil && string(statement.Key) == string(c.keys.record(view.Record.Record, view.Version).PublicKey().Bytes())
+	if err == nil && string(statement.Key) == string(secret.PublicKey().Bytes()) {
+		keys.Records[v] = secret.Bytes()
+	}
+	return nil
 }
 
 func matterOf(view ledger.RecordView) rule.Matter {
