@@ -43,6 +43,7 @@ bench: ## measure every job against its floor, into docs/benchmarks.md (most of 
 
 chaos: ## put the network under every fault there is, for an hour or two (needs root)
 	go test -v -timeout 4h ./test/chaos -long -seed 0
+	go test -v -timeout 4h -run TestEveryRequestIsAnsweredOnce ./client/agent -long
 
 fuzz: ## run every fuzz target for a minute (FUZZTIME=10s for less)
 	@scripts/fuzz

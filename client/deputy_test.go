@@ -90,15 +90,15 @@ func (a away) answer(t *testing.T, request ledger.AccessRequest, slot int) (Verd
 	return verdict, err
 }
 
-// wantNothing wants the ledger to hold no grant for somebody but the author's own.
-func wantNothing(t *testing.T, holder *Client, own int) {
+// wantNothing wants the ledger to hold no grant for somebody.
+func wantNothing(t *testing.T, holder *Client) {
 	t.Helper()
 	grants, err := holder.Grants(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(grants) != own {
-		t.Errorf("%s holds %d grants, want %d", holder.identity.User, len(grants), own)
+	if len(grants) > 0 {
+		t.Errorf("%s holds %d grants, want none", holder.identity.User, len(grants))
 	}
 }
 
@@ -175,8 +175,8 @@ func TestDeputyGrantsNoDoctoredRequest(t *testing.T) {
 			}
 		})
 	}
-	wantNothing(t, stranger, 0)
-	wantNothing(t, p.requester, 0)
+	wantNothing(t, stranger)
+	wantNothing(t, p.requester)
 	request, err := p.requester.Request(t.Context(), ledger.RecordVersion{Record: record}, ledger.EmergencyTreatment)
 	if err != nil {
 		t.Fatal(err)
@@ -192,7 +192,7 @@ func TestDeputyGrantsNoDoctoredRequest(t *testing.T) {
 			t.Errorf("%+v, %v", verdict, err)
 		}
 	})
-	wantNothing(t, p.requester, 0)
+	wantNothing(t, p.requester)
 }
 
 // A rule for records up to a level is not widened by who tells a lower one.
@@ -213,7 +213,7 @@ func TestDeputyBelievesNoSingleGatewayAboutALevel(t *testing.T) {
 	clear(a.deputy.known)
 	_, err = a.answer(t, request, 1)
 	wantLiar(t, err, "HospitalA")
-	wantNothing(t, p.requester, 0)
+	wantNothing(t, p.requester)
 }
 
 func TestDeputyLeavesWhoseCardDoesNotVerify(t *testing.T) {
@@ -233,7 +233,7 @@ func TestDeputyLeavesWhoseCardDoesNotVerify(t *testing.T) {
 			t.Errorf("%+v, %v", verdict, err)
 		}
 	}
-	wantNothing(t, p.requester, 0)
+	wantNothing(t, p.requester)
 }
 
 func TestDeputyFollowsTheRulesOfNow(t *testing.T) {
