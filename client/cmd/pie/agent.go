@@ -28,8 +28,7 @@ func (a *app) agentRun() *cobra.Command {
 		Short: "Grant requests that a rule covers, until it is stopped, and leave the rest in the inbox",
 		Long: `Grant requests that a rule covers, until it is stopped, and leave the rest in the inbox.
 
-It needs the agent's keys in the home directory and no passphrase: it can grant the
-records that the rules reach, and open none but by granting them. Rules that are added or
+It needs the agent's keys in the home directory and no passphrase. Rules that are added or
 removed while it runs are followed at once. Stop it with an interrupt, or kill it: what it
 answered stands on the ledger, and it answers nothing twice.`,
 		Example: "  pie agent run\n  pie agent run --once",
@@ -108,7 +107,8 @@ func (a *app) agentRefresh() *cobra.Command {
 		Long: `Give the agent the keys of the records that your rules reach, and take all others from it.
 
 Adding or removing a rule does this, and authorising a record gives its key; it takes
-another refresh when records or their versions came about on another device.`,
+another refresh when records or their versions came about on another device or without
+you, and when you have replaced keys.`,
 		Example: "  pie agent refresh",
 		Args:    exactly(),
 		RunE: func(command *cobra.Command, _ []string) error {

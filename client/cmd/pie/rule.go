@@ -39,8 +39,7 @@ func (a *app) addRule() *cobra.Command {
 		Long: `Let requests of these physicians, or of a hospital's, be granted without asking you.
 
 A hospital's physicians are granted records up to level moderate. Without further flags a
-rule covers treatment, every record, 30 days a grant and 10 grants a day; the ledger keeps
-the agent to those, whoever counts them.`,
+rule covers treatment, every record, 30 days a grant and 10 grants a day.`,
 		Example: "  pie agent rule add --physician HospitalB/k4wq7h --days 30 --daily 5\n" +
 			"  pie agent rule add --hospital HospitalA --class sensor",
 		Args: exactly(),
