@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net/http"
 	"slices"
 
 	"filippo.io/age"
 
 	"github.com/pie-consortium/pie/client/internal/emr"
+	"github.com/pie-consortium/pie/gateway/api"
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/fault"
 	"github.com/pie-consortium/pie/umbral/agefile"
@@ -23,6 +25,53 @@ func (c *Client) Confirm(ctx context.Context, record ledger.ID) (ledger.Record, 
 		return ledger.Record{}, err
 	}
 	return c.confirm(ctx, a)
+}
+
+// Confirmed is what became of one of many records that a patient looked at.
+type Confirmed struct {
+	ID     ledger.ID
+	Record ledger.Record
+	Err    error
+}
+
+// ConfirmAll is [Client.Confirm] for all of the patient's records that wait for it, some
+// at a time. It tells of each when it is done, one after the other, and how many there are.
+func (c *Client) ConfirmAll(ctx context.Context, tell func(done Confirmed, of int)) error {
+	waiting, err := c.unconfirmed(ctx)
+	if err != nil {
+		return err
+	}
+	inParallel(len(waiting), func(i int) Confirmed {
+		done := Confirmed{ID: waiting[i].Record.Record}
+		done.Record, done.Err = unhurried(ctx, func() (ledger.Record, error) { return c.confirmView(ctx, waiting[i]) })
+		return done
+	}, func(done Confirmed) { tell(done, len(waiting)) })
+	return nil
+}
+
+// unconfirmed lists the patient's records that wait for their word, as a majority of the
+// hospitals tells of them.
+func (c *Client) unconfirmed(ctx context.Context) ([]ledger.RecordView, error) {
+	patient := c.identity.User
+	views, err := vouched(ctx, c, ballot[ledger.RecordView]{
+		name: "the records of " + patient.String(), same: sameRecord,
+		id: func(v ledger.RecordView) ledger.ID { return v.Record.Record },
+		read: func(ctx context.Context, g *gateway, page ledger.Page) (*http.Response, error) {
+			return g.api.SearchRecords(ctx, &api.SearchRecordsParams{Patient: &patient, Limit: &page.Limit, Bookmark: optional(page.Bookmark)})
+		},
+	})
+	return slices.DeleteFunc(views, func(v ledger.RecordView) bool {
+		return v.State != ledger.Registered || v.Stream || v.Patient != patient
+	}), err
+}
+
+// confirmView takes a view that a majority of the hospitals agrees on.
+func (c *Client) confirmView(ctx context.Context, view ledger.RecordView) (ledger.Record, error) {
+	key, err := c.checkView(view, view.Record.Record, c.gateways[0])
+	if err != nil {
+		return ledger.Record{}, err
+	}
+	return c.confirm(ctx, agreed{RecordView: view, key: key})
 }
 
 func (c *Client) confirm(ctx context.Context, a agreed) (ledger.Record, error) {

@@ -710,7 +710,7 @@ func TestAuthorWhoLiesIsNamedAndTheRecordDisputed(t *testing.T) {
 	}
 	defer file.Close()
 	n.Summary.Salt = ledger.NewSalt()
-	entry, err := p.author.begin(t.Context(), n, file)
+	entry, err := p.author.beginAuthorized(t.Context(), n, file)
 	if err != nil {
 		t.Fatal(err)
 	}

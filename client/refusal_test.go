@@ -133,7 +133,7 @@ func TestUploadRepeatedAfterACrashFinishes(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer file.Close()
-	begun, err := p.author.begin(t.Context(), n, file) // and then the device dies
+	begun, err := p.author.beginAuthorized(t.Context(), n, file) // and then the device dies
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -161,7 +161,7 @@ func TestUploadRepeatedWithOtherMetadataTakesThem(t *testing.T) {
 	defer file.Close()
 	mistaken := n
 	mistaken.Summary.Salt, mistaken.Summary.Codes = ledger.NewSalt(), []string{"http://snomed.info/sct|38341003"}
-	if _, err := p.author.begin(t.Context(), mistaken, file); err != nil { // and then the physician thinks better of it
+	if _, err := p.author.beginAuthorized(t.Context(), mistaken, file); err != nil { // and then the physician thinks better of it
 		t.Fatal(err)
 	}
 	registered, err := p.author.Upload(t.Context(), n)
@@ -193,7 +193,7 @@ func TestUploadWhoseContentIsGoneBeginsAnew(t *testing.T) {
 	}
 	defer file.Close()
 	n.Summary.Salt = ledger.NewSalt()
-	entry, err := p.author.begin(t.Context(), n, file)
+	entry, err := p.author.beginAuthorized(t.Context(), n, file)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -202,7 +202,7 @@ func (a *appending) appendFile(ctx context.Context, name string) error {
 
 // send encrypts a piece and puts the ciphertext on IPFS.
 func (a *appending) send(ctx context.Context, piece reading.Piece) (ledger.Segment, error) {
-	s, err := a.c.send(ctx, a.upload, a.from, bytes.NewReader(piece.Text))
+	s, err := a.c.sendInto(ctx, slot{a.upload, a.from}, bytes.NewReader(piece.Text))
 	return ledger.Segment{
 		Number: a.journal.Next + len(a.batch), CID: s.CID, SHA256: s.SHA256, Size: s.Size, Capsule: s.Capsule,
 		Commitment: s.Commitment, Readings: piece.Count, From: piece.First, To: piece.Last,

@@ -30,9 +30,10 @@ type NewRecord struct {
 // journal is a registration that was begun. It is kept before it is submitted, so that
 // a repeat after a crash registers the same and not another ciphertext.
 type journal struct {
-	Blind     []byte                `json:"blind"` // of the commitment, to know the same EMR by
-	Arguments ledger.RegisterRecord `json:"arguments"`
-	Summary   ledger.Summary        `json:"summary"`
+	Blind      []byte                `json:"blind"` // of the commitment, to know the same EMR by
+	Arguments  ledger.RegisterRecord `json:"arguments"`
+	Summary    ledger.Summary        `json:"summary"`
+	Unattended *unattended           `json:"unattended,omitempty"` // what else there is without the patient
 }
 
 // Upload encrypts a file to the key that the patient stated for the record, puts the
@@ -40,6 +41,13 @@ type journal struct {
 // further effect; what was begun with another summary, or whose ciphertext has got lost,
 // is begun anew while nothing is registered.
 func (c *Client) Upload(ctx context.Context, n NewRecord) (ledger.Record, error) {
+	return c.upload(ctx, n, c.beginAuthorized)
+}
+
+// beginning uploads the ciphertext and writes the journal.
+type beginning func(ctx context.Context, n NewRecord, file io.ReadSeeker) (*journal, error)
+
+func (c *Client) upload(ctx context.Context, n NewRecord, begin beginning) (ledger.Record, error) {
 	n.Summary.Salt = ledger.NewSalt()
 	if err := n.Summary.Validate(); err != nil {
 		return ledger.Record{}, err
@@ -64,7 +72,7 @@ func (c *Client) Upload(ctx context.Context, n NewRecord) (ledger.Record, error)
 		}
 		lost = err
 	}
-	if entry, err = c.begin(ctx, n, file); err != nil {
+	if entry, err = begin(ctx, n, file); err != nil {
 		return ledger.Record{}, cmp.Or(lost, err)
 	}
 	return c.registerRecord(ctx, entry)
@@ -72,8 +80,11 @@ func (c *Client) Upload(ctx context.Context, n NewRecord) (ledger.Record, error)
 
 func (c *Client) registerRecord(ctx context.Context, entry *journal) (ledger.Record, error) {
 	c.step("registering record %s", entry.Arguments.Record)
-	record, _, err := submit[ledger.Record](ctx, c, change{ledger.TxRegisterRecord, entry.Arguments,
-		transient{ledger.TransientSummary: entry.Summary}})
+	wanted := change{ledger.TxRegisterRecord, entry.Arguments, transient{ledger.TransientSummary: entry.Summary}}
+	if entry.Unattended != nil {
+		wanted = entry.Unattended.change(entry)
+	}
+	record, _, err := submit[ledger.Record](ctx, c, wanted)
 	return record, err
 }
 
@@ -116,14 +127,25 @@ func sameSummary(a, b ledger.Summary) bool {
 	return codes && reflect.DeepEqual(a, b)
 }
 
-// begin uploads the ciphertext and writes the journal.
-func (c *Client) begin(ctx context.Context, n NewRecord, file io.ReadSeeker) (*journal, error) {
+// beginAuthorized begins in a slot that a majority of the hospitals tells of.
+func (c *Client) beginAuthorized(ctx context.Context, n NewRecord, file io.ReadSeeker) (*journal, error) {
 	upload, from, err := c.authorization(ctx, n.Record)
 	if err != nil {
 		return nil, err
 	}
+	return c.beginIn(ctx, slot{upload, from}, n, file)
+}
+
+// slot is an authorisation and who told of it.
+type slot struct {
+	ledger.Upload
+	from *gateway
+}
+
+// beginIn begins in a slot, once it has turned out to be the right one.
+func (c *Client) beginIn(ctx context.Context, upload slot, n NewRecord, file io.ReadSeeker) (*journal, error) {
 	if upload.Record != n.Record || !upload.Author.Includes(c.identity) {
-		return nil, liar(from.name(), "asked for the authorisation of record %s, it told of another one", n.Record)
+		return nil, liar(upload.from.name(), "asked for the authorisation of record %s, it told of another one", n.Record)
 	}
 	if upload.Patient != n.Patient {
 		return nil, fault.New(fault.PermissionDenied, "record %s was authorised by %s, not by %s", n.Record, upload.Patient, n.Patient)
@@ -134,7 +156,7 @@ func (c *Client) begin(ctx context.Context, n NewRecord, file io.ReadSeeker) (*j
 	if upload.Used {
 		return nil, fault.New(fault.AlreadyExists, "record %s is registered, with other content or metadata or from another device; ask the patient for another slot", n.Record)
 	}
-	s, err := c.send(ctx, upload, from, file)
+	s, err := c.sendInto(ctx, upload, file)
 	if err != nil {
 		return nil, err
 	}
@@ -142,25 +164,35 @@ func (c *Client) begin(ctx context.Context, n NewRecord, file io.ReadSeeker) (*j
 	if upload.Policy.Level.AtLeast(level) {
 		level = upload.Policy.Level
 	}
-	entry := &journal{Blind: s.Blind, Summary: n.Summary, Arguments: ledger.RegisterRecord{
-		Record: n.Record, CID: s.CID, SHA256: s.SHA256, Size: s.Size, Capsule: s.Capsule,
-		Commitment: s.Commitment, Level: level,
-	}}
+	entry := &journal{Blind: s.Blind, Summary: n.Summary, Arguments: registrationOf(n.Record, s, level)}
 	return entry, c.home.WriteJSON(journalName(n.Record), entry)
+}
+
+// registrationOf is what the ledger is told of a ciphertext.
+func registrationOf(record ledger.ID, s emr.Sealed, level ledger.Level) ledger.RegisterRecord {
+	return ledger.RegisterRecord{
+		Record: record, CID: s.CID, SHA256: s.SHA256, Size: s.Size, Capsule: s.Capsule,
+		Commitment: s.Commitment, Level: level,
+	}
+}
+
+// sendInto is send to the key that the patient stated for a slot.
+func (c *Client) sendInto(ctx context.Context, upload slot, file io.ReadSeeker) (emr.Sealed, error) {
+	version := ledger.RecordVersion{Record: upload.Record, Version: firstVersion}
+	key, err := c.recordKey(upload.RecordKey, upload.Patient, version, upload.from.name())
+	if err != nil {
+		return emr.Sealed{}, err
+	}
+	return c.send(ctx, upload.Record, sealing{file, key})
 }
 
 // send encrypts and uploads through the own gateway, or afresh through the next when
 // that does not answer.
-func (c *Client) send(ctx context.Context, upload ledger.Upload, from *gateway, file io.ReadSeeker) (emr.Sealed, error) {
-	version := ledger.RecordVersion{Record: upload.Record, Version: firstVersion}
-	key, err := c.recordKey(upload.RecordKey, upload.Patient, version, from.name())
-	if err != nil {
-		return emr.Sealed{}, err
-	}
+func (c *Client) send(ctx context.Context, record ledger.ID, e sealing) (emr.Sealed, error) {
 	var first error
 	for _, g := range c.inOrder() {
 		c.step("encrypting and uploading to %s", g.msp)
-		s, err := sendTo(ctx, g, version.Record, sealing{file, key})
+		s, err := sendTo(ctx, g, record, e)
 		if err == nil || !tryAnother(err) {
 			return s, err
 		}
@@ -227,13 +259,16 @@ func (c *Client) authorization(ctx context.Context, record ledger.ID) (ledger.Up
 		read: func(ledger.Upload) request {
 			return func(ctx context.Context, g *gateway) (*http.Response, error) { return g.api.ReadUpload(ctx, record) }
 		},
-		same: func(a, b ledger.Upload) bool {
-			return a.Record == b.Record && a.Patient == b.Patient && a.Author == b.Author && a.Stream == b.Stream &&
-				a.RecordKey == b.RecordKey && a.Grant == b.Grant
-		},
+		same: sameUpload,
 	})
 	if lags(err) {
 		err = fault.New(fault.NotFound, "no patient has authorised record %s", record)
 	}
 	return a.word, a.from, err
+}
+
+// sameUpload compares what never changes.
+func sameUpload(a, b ledger.Upload) bool {
+	return a.Record == b.Record && a.Patient == b.Patient && a.Author == b.Author && a.Stream == b.Stream &&
+		a.RecordKey == b.RecordKey && a.Grant == b.Grant
 }

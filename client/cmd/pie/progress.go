@@ -15,6 +15,7 @@ type progress struct {
 	to    io.Writer
 	mu    sync.Mutex
 	timer *time.Timer
+	told  time.Time // when count last said something
 }
 
 func (p *progress) step(name string) {
@@ -24,6 +25,16 @@ func (p *progress) step(name string) {
 		p.timer.Stop()
 	}
 	p.timer = time.AfterFunc(patience, func() { _, _ = fmt.Fprintf(p.to, "%s …\n", name) })
+}
+
+// count shows how far many things are, once a second.
+func (p *progress) count(done, total int, what string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if now := time.Now(); now.Sub(p.told) >= patience {
+		p.told = now
+		_, _ = fmt.Fprintf(p.to, "%d of %d %s …\n", done, total, what)
+	}
 }
 
 func (p *progress) stop() {

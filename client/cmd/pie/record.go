@@ -23,15 +23,22 @@ func (a *app) record() *cobra.Command {
 }
 
 func (a *app) confirm() *cobra.Command {
-	return &cobra.Command{
-		Use:   "confirm RECORD",
+	var all bool
+	command := &cobra.Command{
+		Use:   "confirm RECORD|--all",
 		Short: "Read what was uploaded about you and confirm that you could",
-		Long: `Read what was uploaded about you and confirm that you could.
+		Long: `Read what was uploaded about you and confirm that you could: one record, or all that
+wait for it.
 
 When the content is not what its author registered, the record is disputed instead.`,
-		Example: "  pie record confirm 4v7…q2",
-		Args:    exactly("RECORD"),
+		Example: "  pie record confirm 4v7…q2\n  pie record confirm --all",
 		RunE: func(command *cobra.Command, arguments []string) error {
+			if all {
+				return a.confirmAll(command, arguments)
+			}
+			if err := exactly("RECORD")(command, arguments); err != nil {
+				return err
+			}
 			c, err := a.open()
 			if err != nil {
 				return err
@@ -43,6 +50,30 @@ When the content is not what its author registered, the record is disputed inste
 			return a.printRecord(record)
 		},
 	}
+	command.Flags().BoolVar(&all, "all", false, "all records that wait for it")
+	return command
+}
+
+func (a *app) confirmAll(command *cobra.Command, arguments []string) error {
+	if err := exactly()(command, arguments); err != nil {
+		return err
+	}
+	c, err := a.open()
+	if err != nil {
+		return err
+	}
+	var outcomes []outcome
+	var first error
+	err = c.ConfirmAll(command.Context(), func(done client.Confirmed, of int) {
+		first = keepFirst(first, done.Err)
+		outcomes = append(outcomes, outcomeOf(done.Record, done.Err))
+		outcomes[len(outcomes)-1].Record = done.ID
+		a.progress.count(len(outcomes), of, "records")
+	})
+	if err != nil {
+		return err
+	}
+	return a.printOutcomes(outcomes, first)
 }
 
 func (a *app) dispute() *cobra.Command {

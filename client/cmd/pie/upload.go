@@ -1,6 +1,9 @@
 package main
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"mime"
 	"path/filepath"
 
@@ -10,35 +13,50 @@ import (
 	"github.com/pie-consortium/pie/ledger"
 )
 
+// uploading is what a professional uploads, as flags say it.
+type uploading struct {
+	patient, record string
+	unattended      bool
+	summary         ledger.Summary
+}
+
 func (a *app) upload() *cobra.Command {
-	var patient, record string
-	var summary ledger.Summary
+	var u uploading
 	command := &cobra.Command{
-		Use:   "upload --patient USER --record ID --class CLASS FILE",
-		Short: "Encrypt a file to its patient and register it in the slot they authorised",
-		Long: `Encrypt a file to its patient and register it in the slot they authorised.
+		Use:   "upload --patient USER --class CLASS FILE…",
+		Short: "Encrypt files to their patient and register them in slots that they authorised",
+		Long: `Encrypt files to their patient and register them in slots that they authorised: one
+file in the slot named by --record, or each in a free one of the patient's stock for you
+or your department. Without a patient who could authorise anything (--unattended) the key
+is made here, and its secret is left for the patient alone.
 
 What the record is about (class, media type, codes, sex, age band) is private to the
 member hospitals and can be searched there. Interrupted, run it again with the same
-file: it finishes the same registration.`,
+files: it finishes the same registrations, and leaves those alone that are done.`,
 		Example: "  pie record upload --patient HospitalA/k4wq7h --record 4v7…q2 --class medical-information bundle.json\n" +
-			"  pie record upload --patient HospitalA/k4wq7h --record 4v7…q2 --class imaging --code 'http://snomed.info/sct|168731009' chest.dcm",
-		Args: exactly("FILE"),
-		RunE: func(command *cobra.Command, arguments []string) error {
-			user, err := ledger.ParseUserID(patient)
+			"  pie record upload --patient HospitalA/k4wq7h --class imaging --code 'http://snomed.info/sct|168731009' *.dcm\n" +
+			"  pie record upload --unattended --patient HospitalA/k4wq7h --class admission admission.json",
+		Args: someFiles,
+		RunE: func(command *cobra.Command, files []string) error {
+			patient, err := ledger.ParseUserID(u.patient)
 			if err != nil {
 				return err
 			}
-			if summary.MediaType == "" {
-				summary.MediaType = mediaType(arguments[0])
+			if u.record != "" && len(files) > 1 {
+				return usageError{errors.New("--record names one slot, for one file")}
 			}
 			c, err := a.open()
 			if err != nil {
 				return err
 			}
-			registered, err := c.Upload(command.Context(), client.NewRecord{
-				Patient: user, Record: ledger.ID(record), Summary: summary, File: arguments[0],
-			})
+			upload, err := u.way(command.Context(), c, patient)
+			if err != nil {
+				return err
+			}
+			if len(files) > 1 {
+				return a.importAll(command.Context(), u.records(patient, files), upload)
+			}
+			registered, err := upload(command.Context(), u.records(patient, files)[0])
 			if err != nil {
 				return err
 			}
@@ -46,15 +64,61 @@ file: it finishes the same registration.`,
 		},
 	}
 	flags := command.Flags()
-	flags.StringVar(&patient, "patient", "", "whose record, as they told you")
-	flags.StringVar(&record, "record", "", "ID that the patient authorised")
-	flags.StringVar((*string)(&summary.Class), "class", "", "kind of data, such as medical-information or imaging")
-	flags.StringVar(&summary.MediaType, "media-type", "", "media type (default: by the file's name)")
-	flags.StringSliceVar(&summary.Codes, "code", nil, "what it is about, as system|code (repeat)")
-	flags.StringVar(&summary.Sex, "sex", "", "female, male, other or unknown")
-	flags.StringVar(&summary.AgeBand, "age-band", "", "such as 40-49")
-	require(command, "patient", "record", "class")
+	flags.StringVar(&u.patient, "patient", "", "whose record, as they told you")
+	flags.StringVar(&u.record, "record", "", "ID that the patient authorised (default: any that is free)")
+	flags.BoolVar(&u.unattended, "unattended", false, "the patient can authorise nothing")
+	flags.StringVar((*string)(&u.summary.Class), "class", "", "kind of data, such as medical-information or imaging")
+	flags.StringVar(&u.summary.MediaType, "media-type", "", "media type (default: by the file's name)")
+	flags.StringSliceVar(&u.summary.Codes, "code", nil, "what it is about, as system|code (repeat)")
+	flags.StringVar(&u.summary.Sex, "sex", "", "female, male, other or unknown")
+	flags.StringVar(&u.summary.AgeBand, "age-band", "", "such as 40-49")
+	require(command, "patient", "class")
+	command.MarkFlagsMutuallyExclusive("record", "unattended")
 	return command
+}
+
+// someFiles wants one or more, each once: the same file twice would be two records.
+func someFiles(command *cobra.Command, files []string) error {
+	if len(files) == 0 {
+		return usageError{fmt.Errorf("%s takes one FILE or more; see: %s --help", command.CommandPath(), command.CommandPath())}
+	}
+	seen := map[string]bool{}
+	for _, file := range files {
+		if seen[filepath.Clean(file)] {
+			return usageError{fmt.Errorf("%s is given twice", file)}
+		}
+		seen[filepath.Clean(file)] = true
+	}
+	return nil
+}
+
+// way is how one file is uploaded.
+func (u uploading) way(ctx context.Context, c *client.Client, patient ledger.UserID) (way, error) {
+	switch {
+	case u.record != "":
+		return c.Upload, nil
+	case u.unattended:
+		return c.UploadUnattended, nil
+	}
+	stock, err := c.Stock(ctx, patient)
+	if err != nil {
+		return nil, err
+	}
+	return stock.Upload, nil
+}
+
+type way = func(context.Context, client.NewRecord) (ledger.Record, error)
+
+func (u uploading) records(patient ledger.UserID, files []string) []client.NewRecord {
+	var records []client.NewRecord
+	for _, file := range files {
+		n := client.NewRecord{Patient: patient, Record: ledger.ID(u.record), Summary: u.summary, File: file}
+		if n.Summary.MediaType == "" {
+			n.Summary.MediaType = mediaType(file)
+		}
+		records = append(records, n)
+	}
+	return records
 }
 
 // mediaType goes by the file's name: the content is nobody's business here.

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/pie-consortium/pie/ledger/trust"
 )
@@ -46,6 +47,21 @@ func Create(dir string) (*Home, error) {
 func (h *Home) Has(name string) bool {
 	_, err := os.Stat(filepath.Join(h.dir, name))
 	return err == nil
+}
+
+// Names lists the files of a directory of the home; none when there is no such directory.
+func (h *Home) Names(directory string) ([]string, error) {
+	entries, err := os.ReadDir(filepath.Join(h.dir, directory))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	var names []string
+	for _, entry := range entries {
+		if entry.Type().IsRegular() && !strings.HasPrefix(entry.Name(), ".") { // no rest of an interrupted writing
+			names = append(names, entry.Name())
+		}
+	}
+	return names, nil
 }
 
 // Read returns the file's content. It refuses a file that others can read.

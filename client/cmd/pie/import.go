@@ -1,0 +1,73 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/pie-consortium/pie/client"
+	"github.com/pie-consortium/pie/ledger"
+)
+
+// outcome is what became of one of many.
+type outcome struct {
+	File   string             `json:"file,omitempty"`
+	Record ledger.ID          `json:"record,omitempty"`
+	State  ledger.RecordState `json:"state,omitempty"`
+	Error  string             `json:"error,omitempty"`
+}
+
+// importAll uploads many files and prints what became of each, in the order given.
+func (a *app) importAll(ctx context.Context, files []client.NewRecord, upload way) error {
+	var outcomes []outcome
+	var first error
+	client.Import(ctx, files, upload, func(done client.Imported) {
+		first = keepFirst(first, done.Err)
+		outcomes = append(outcomes, outcomeOf(done.Record, done.Err))
+		outcomes[len(outcomes)-1].File = done.File
+		a.progress.count(len(outcomes), len(files), "files")
+	})
+	position := map[string]int{}
+	for i, file := range files {
+		position[file.File] = i
+	}
+	slices.SortFunc(outcomes, func(a, b outcome) int { return position[a.File] - position[b.File] })
+	return a.printOutcomes(outcomes, first)
+}
+
+func outcomeOf(record ledger.Record, err error) outcome {
+	o := outcome{Record: record.Record, State: record.State}
+	if err != nil {
+		o.Error = describe(err)
+	}
+	return o
+}
+
+func keepFirst(first, next error) error {
+	if first != nil {
+		return first
+	}
+	return next
+}
+
+// printOutcomes ends with the first failure, whose code is the command's.
+func (a *app) printOutcomes(outcomes []outcome, first error) error {
+	failed := 0
+	rows := table{{"RECORD", "STATE", "FILE", "ERROR"}}
+	for _, o := range outcomes {
+		if o.Error != "" {
+			failed++
+		}
+		rows = append(rows, []string{dash(o.Record), dash(o.State), dash(o.File), o.Error})
+	}
+	if outcomes == nil {
+		outcomes = []outcome{}
+	}
+	if err := a.printList(outcomes, rows); err != nil {
+		return err
+	}
+	if first != nil {
+		return fmt.Errorf("%d of %d failed; the same command again repeats those alone; the first: %w", failed, len(outcomes), first)
+	}
+	return nil
+}

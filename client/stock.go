@@ -1,0 +1,114 @@
+package client
+
+import (
+	"context"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"sync"
+
+	"github.com/pie-consortium/pie/gateway/api"
+	"github.com/pie-consortium/pie/ledger"
+	"github.com/pie-consortium/pie/ledger/fault"
+)
+
+// Stock is a patient's slots that are free for the user or their department, as a majority
+// of the hospitals shows them. It may be used by many goroutines at once.
+type Stock struct {
+	c    *Client
+	from *gateway
+
+	mutex sync.Mutex
+	free  []ledger.Upload
+}
+
+// Stock looks up a patient's free slots.
+func (c *Client) Stock(ctx context.Context, patient ledger.UserID) (*Stock, error) {
+	if err := patient.Validate(); err != nil {
+		return nil, err
+	}
+	c.step("looking for free slots of %s", patient)
+	free, err := vouched(ctx, c, ballot[ledger.Upload]{
+		name: "the free slots of " + patient.String(), same: sameUpload,
+		id: func(u ledger.Upload) ledger.ID { return u.Record },
+		read: func(ctx context.Context, g *gateway, page ledger.Page) (*http.Response, error) {
+			return g.api.ListUploads(ctx, &api.ListUploadsParams{FreeOf: &patient, Limit: &page.Limit, Bookmark: optional(page.Bookmark)})
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	taken, err := c.taken()
+	if err != nil {
+		return nil, err
+	}
+	free = slices.DeleteFunc(free, func(u ledger.Upload) bool {
+		return taken[u.Record] || u.Patient != patient || !u.Author.Includes(c.identity)
+	})
+	// Colleagues who look at the same slots begin elsewhere.
+	rand.Shuffle(len(free), func(i, j int) { free[i], free[j] = free[j], free[i] })
+	return &Stock{c: c, from: c.gateways[0], free: free}, nil
+}
+
+// Free is how many slots are left.
+func (s *Stock) Free() int {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	return len(s.free)
+}
+
+func (s *Stock) take() (ledger.Upload, bool) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	if len(s.free) == 0 {
+		return ledger.Upload{}, false
+	}
+	last := s.free[len(s.free)-1]
+	s.free = s.free[:len(s.free)-1]
+	return last, true
+}
+
+// Upload is [Client.Upload] into a free slot: into another one when a colleague was
+// faster, or the slot is over. Which record a file became is remembered, by its path and
+// content: repeated, it has no further effect.
+func (s *Stock) Upload(ctx context.Context, n NewRecord) (ledger.Record, error) {
+	name, err := s.c.placeOf("stock", n)
+	if err != nil {
+		return ledger.Record{}, err
+	}
+	if n.Record, err = s.c.placed(name); err != nil {
+		return ledger.Record{}, err
+	}
+	if n.Record != "" {
+		record, err := s.c.Upload(ctx, n)
+		if !slotLost(err) {
+			return record, err
+		}
+	}
+	for {
+		free, found := s.take()
+		if !found {
+			return ledger.Record{}, fault.New(fault.NotFound, "no slot of %s is free for you; the patient opens more: pie record authorize --slots N", n.Patient)
+		}
+		n.Record = free.Record
+		if err := s.c.place(name, n.Record); err != nil {
+			return ledger.Record{}, err
+		}
+		record, err := s.c.upload(ctx, n, func(ctx context.Context, n NewRecord, file io.ReadSeeker) (*journal, error) {
+			return s.c.beginIn(ctx, slot{free, s.from}, n, file)
+		})
+		if !slotLost(err) {
+			return record, err
+		}
+	}
+}
+
+// slotLost reports whether a slot cannot be used any more.
+func slotLost(err error) bool {
+	switch fault.CodeOf(err) {
+	case fault.AlreadyExists, fault.ConsentExpired, fault.ConsentRevoked, fault.Erased:
+		return err != nil
+	}
+	return false
+}

@@ -1,0 +1,107 @@
+package client
+
+import (
+	"context"
+	"io"
+	"time"
+
+	"github.com/pie-consortium/pie/ledger"
+	"github.com/pie-consortium/pie/ledger/trust"
+	"github.com/pie-consortium/pie/umbral"
+)
+
+// authorsTerm is how long the author of an unattended record may open it, unless its
+// patient ends that before.
+const authorsTerm = 90 * 24 * time.Hour
+
+// unattended is what the journal keeps of a registration without the patient. The
+// record's secret key is not in it: this device forgets that once it is sealed.
+type unattended struct {
+	Patient   ledger.UserID           `json:"patient"`
+	RecordKey string                  `json:"recordKey"`
+	Grant     ledger.ID               `json:"grant"`
+	Expiry    time.Time               `json:"expiry"`
+	Fragments ledger.Fragments        `json:"fragments"`
+	Sealed    []ledger.SealedFragment `json:"sealed"`
+	Custody   ledger.Custody          `json:"custody"`
+}
+
+func (u *unattended) change(entry *journal) change {
+	return change{
+		name: ledger.TxRegisterUnattended,
+		arguments: ledger.RegisterUnattended{
+			RegisterRecord: entry.Arguments, Patient: u.Patient, RecordKey: u.RecordKey,
+			Custody: ledger.DigestOf(u.Custody.Sealed), Grant: u.Grant, Expiry: u.Expiry, Fragments: u.Fragments,
+		},
+		private: transient{
+			ledger.TransientSummary: entry.Summary, ledger.TransientFragments: u.Sealed, ledger.TransientCustody: u.Custody,
+		},
+	}
+}
+
+// UploadUnattended registers a file about a registered patient who can authorise nothing:
+// under a key made for it here, whose secret only the patient can take out of custody
+// afterwards. The record's ID is drawn here; repeated with the same file, path and patient
+// it is the same record. For physicians and emergency staff.
+func (c *Client) UploadUnattended(ctx context.Context, n NewRecord) (ledger.Record, error) {
+	p, err := c.placeOf("unattended", n)
+	if err != nil {
+		return ledger.Record{}, err
+	}
+	if n.Record, err = c.placed(p); err != nil {
+		return ledger.Record{}, err
+	}
+	if n.Record == "" {
+		n.Record = ledger.NewID()
+		if err := c.place(p, n.Record); err != nil {
+			return ledger.Record{}, err
+		}
+	}
+	return c.upload(ctx, n, c.beginUnattended)
+}
+
+// beginUnattended makes the record's key, and seals all that depends on its secret.
+func (c *Client) beginUnattended(ctx context.Context, n NewRecord, file io.ReadSeeker) (*journal, error) {
+	secret, err := umbral.GenerateSecretKey(nil)
+	if err != nil {
+		return nil, err
+	}
+	v := ledger.RecordVersion{Record: n.Record, Version: firstVersion}
+	u := &unattended{Patient: n.Patient, Grant: ledger.NewID(), Expiry: time.Now().Add(authorsTerm).UTC()}
+	if u.RecordKey, err = c.stateRecordKey(v, secret); err != nil {
+		return nil, err
+	}
+	if u.Custody.Sealed, err = c.sealCustody(ctx, n.Patient, v, secret); err != nil {
+		return nil, err
+	}
+	u.Fragments, u.Sealed, err = c.fragments(ctx, share{
+		version: v, grant: u.Grant, grantee: c.identity.User,
+		secret: func(context.Context) (*umbral.SecretKey, error) { return secret, nil },
+	})
+	if err != nil {
+		return nil, err
+	}
+	s, err := c.send(ctx, n.Record, sealing{file, secret.PublicKey()})
+	if err != nil {
+		return nil, err
+	}
+	entry := &journal{
+		Blind: s.Blind, Summary: n.Summary, Arguments: registrationOf(n.Record, s, n.Summary.Class.Level()), Unattended: u,
+	}
+	return entry, c.home.WriteJSON(journalName(n.Record), entry)
+}
+
+// sealCustody seals the secret to the key that the patient stated.
+func (c *Client) sealCustody(ctx context.Context, patient ledger.UserID, v ledger.RecordVersion, secret *umbral.SecretKey) ([]byte, error) {
+	p, err := c.person(ctx, patient)
+	if err != nil {
+		return nil, err
+	}
+	receiving, err := p.key(ledger.ReceivingKey)
+	if err != nil {
+		return nil, err
+	}
+	return trust.SealCustody(trust.CustodyEnvelope{
+		RecordVersion: v, Channel: c.bundle.Channel, Author: c.identity.User, Secret: secret.Bytes(),
+	}, receiving)
+}
