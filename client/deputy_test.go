@@ -86,7 +86,7 @@ func (a away) answer(t *testing.T, request ledger.AccessRequest, slot int) (Verd
 	if err != nil || len(verdict.Rules) == 0 {
 		return verdict, err
 	}
-	_, err = a.deputy.Grant(t.Context(), request, Answer{Rule: verdict.Rules[0], Slot: slot})
+	_, err = a.deputy.Grant(t.Context(), request, Answer{Rule: verdict.Rules[0], Slot: slot, Until: verdict.Until})
 	return verdict, err
 }
 
@@ -273,6 +273,40 @@ func TestDeputyFollowsTheRulesOfNow(t *testing.T) {
 	}
 	if err := p.author.SetRules(t.Context(), []rule.Rule{p.forRequester()}); fault.CodeOf(err) != fault.PermissionDenied {
 		t.Errorf("rules of a physician: %v", err)
+	}
+}
+
+// A grant lasts the rule's days, and never longer than the record's policy.
+func TestDeputysGrantEndsWithThePolicy(t *testing.T) {
+	t.Parallel()
+	p := newHousehold(t)
+	policy := DefaultPolicy(ledger.MedicalInformation)
+	policy.NotAfter = time.Now().Add(time.Hour).UTC()
+	slots, err := p.patient.Authorize(t.Context(), Authorization{
+		Author: ledger.PersonSubject(p.author.identity.User), Policy: policy, Expiry: policy.NotAfter,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.author.Upload(t.Context(), p.newRecord(t, slots[0].Record, []byte("emr"))); err != nil {
+		t.Fatal(err)
+	}
+	ending, lasting := p.request(t, slots[0].Record), p.request(t, p.upload(t, []byte("emr")))
+	a := p.leave(t, p.forRequester())
+	for i, request := range []ledger.AccessRequest{ending, lasting} {
+		if _, err := a.answer(t, request, i+1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	grants, err := p.requester.Grants(t.Context())
+	if err != nil || len(grants) != 2 {
+		t.Fatal(grants, err)
+	}
+	for _, grant := range grants {
+		days := time.Until(grant.Expiry).Hours() / 24
+		if grant.Request == ending.Request && !grant.Expiry.Equal(policy.NotAfter) || grant.Request == lasting.Request && (days < 29 || days > 30.1) {
+			t.Errorf("the grant of request %s ends at %s", grant.Request, grant.Expiry)
+		}
 	}
 }
 

@@ -86,6 +86,14 @@ func TestInboxSaysWhatKeepsARequest(t *testing.T) {
 	if done, err := run.Once(t.Context()); err != nil || done != (Tally{Left: 1}) {
 		t.Errorf("%+v, %v", done, err)
 	}
+	run.since = time.Now().Add(time.Minute) // what was made before has been looked at
+	if done, err := run.round(t.Context()); err != nil || done != (Tally{}) {
+		t.Errorf("looked at again: %+v, %v", done, err)
+	}
+	run.swept = time.Time{}
+	if done, err := run.round(t.Context()); err != nil || done != (Tally{Left: 1}) {
+		t.Errorf("in the great round: %+v, %v", done, err)
+	}
 }
 
 // withoutRecords is the agent's keys but for those of records.
