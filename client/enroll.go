@@ -34,7 +34,8 @@ type registration struct {
 // under the passphrase unless it is nil. Interrupted, it finishes when called again.
 //
 // A fresh invitation for the user of an old home brings the trust bundle up to date, and
-// the certificate when that is in the last third of its life or over; keys stay.
+// the certificate when that is in the last third of its life or over; keys stay. In a home
+// of [Recover], Enroll makes the new device the user's.
 func Enroll(ctx context.Context, dir string, invitation *trust.Invitation, passphrase func() (string, error)) (*Client, error) {
 	c, err := certified(ctx, dir, invitation, passphrase)
 	if err != nil {
@@ -211,7 +212,8 @@ func (c *Client) register(ctx context.Context) error {
 }
 
 // checkRegistered wants the ledger to hold this device's keys. Signed under a certificate
-// that has been replaced since, they read otherwise there, and that is as good.
+// that has been replaced since, they read otherwise there, and that is as good. A device
+// that has the user's seed and another identity key takes the old device's place.
 func (c *Client) checkRegistered(ctx context.Context) error {
 	p, err := c.person(ctx, c.identity.User)
 	if err != nil {
@@ -225,8 +227,11 @@ func (c *Client) checkRegistered(ctx context.Context) error {
 			return err
 		}
 		if !key.Equal(own) {
-			return fault.New(fault.AlreadyExists, "%s is registered with other keys than this home's; use the home that was enrolled first", c.identity.User)
+			return fault.New(fault.AlreadyExists, "%s is registered with other keys than this home's; use the home that was enrolled first, or that your guardians give back (pie recovery combine), or ask another hospital: pie recovery request", c.identity.User)
 		}
+	}
+	if p.view.IdentityKey != trust.IdentityKeyDigest(c.creator.Signer.Certificate) {
+		return c.replaceKeys(ctx, p.view.User)
 	}
 	return nil
 }

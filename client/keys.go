@@ -14,12 +14,13 @@ import (
 // seed, and only the keys that it was entrusted with.
 type keyring struct {
 	factory   *umbral.SecretKeyFactory
+	seed      []byte         // of the factory, for guardians
 	entrusted home.AgentKeys // without a factory
 }
 
 func newKeyring(seed []byte) (keyring, error) {
 	factory, err := umbral.NewSecretKeyFactory(seed)
-	return keyring{factory: factory}, err
+	return keyring{factory: factory, seed: seed}, err
 }
 
 // receiving is the key that others' records are re-encrypted to.

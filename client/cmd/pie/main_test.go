@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/spf13/cobra"
@@ -50,7 +51,7 @@ func runScripts(t *testing.T, dir string) {
 	testscript.Run(t, testscript.Params{
 		Dir: dir,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"invite": invite, "exits": exits, "field": field, "gateway": gateway,
+			"invite": invite, "again": again, "revoke": revoke, "exits": exits, "until": until, "field": field, "gateway": gateway,
 		},
 	})
 }
@@ -68,6 +69,26 @@ func invite(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs(args[3]), text, 0o600))
 }
 
+// again USER FILE writes another invitation for a user.
+func again(ts *testscript.TestScript, _ bool, args []string) {
+	user, err := ledger.ParseUserID(args[0])
+	ts.Check(err)
+	invitation, err := network.InviteAgain(context.Background(), user)
+	ts.Check(err)
+	text, err := json.Marshal(invitation)
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), text, 0o600))
+}
+
+// revoke USER revokes a user's certificates, as hospital IT does.
+func revoke(ts *testscript.TestScript, _ bool, args []string) {
+	user, err := ledger.ParseUserID(args[0])
+	ts.Check(err)
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
+	defer cancel()
+	ts.Check(network.Revoke(ctx, user, nil))
+}
+
 // exits CODE COMMAND… wants exactly that exit code.
 func exits(ts *testscript.TestScript, _ bool, args []string) {
 	want, err := strconv.Atoi(args[0])
@@ -80,6 +101,23 @@ func exits(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	if got != want {
 		ts.Fatalf("exit code %d, want %d: %s", got, want, ts.ReadFile("stderr"))
+	}
+}
+
+// until CODE COMMAND… repeats a command until it ends with that exit code: what hospitals
+// learn from each other takes a moment.
+func until(ts *testscript.TestScript, _ bool, args []string) {
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	for deadline := time.Now().Add(2 * time.Minute); ; {
+		err := ts.Exec(args[1], args[2:]...)
+		var failed *exec.ExitError
+		if errors.As(err, &failed) && failed.ExitCode() == want {
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("it does not end with %d: %v", want, err)
+		}
 	}
 }
 
