@@ -82,7 +82,7 @@ func (c *Client) confirm(ctx context.Context, a agreed) (ledger.Record, error) {
 	}
 	if errors.Is(err, emr.ErrNotRegistered) {
 		disputed, errDispute := c.Dispute(ctx, v, ledger.Altered)
-		return disputed, errors.Join(authorLied(a.Record, err), errDispute)
+		return disputed, errors.Join(makerLied(a.Record, err), errDispute)
 	}
 	if err != nil {
 		return ledger.Record{}, err

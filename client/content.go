@@ -29,7 +29,8 @@ import (
 // record has that segment's content.
 type locked struct {
 	ledger.Record
-	segment  int // number; zero: the record's own content
+	segment  int  // number; zero: the record's own content
+	payload  bool // what the commitment is over is wanted, the random bytes with the EMR
 	identity age.Identity
 	ahead    <-chan delivery // what the own gateway delivers meanwhile; nil when it was not asked
 }
@@ -202,7 +203,7 @@ func download(ctx context.Context, g *gateway, record locked, w io.Writer) (int6
 	var size int64
 	var errOpen error
 	digest, err := record.from(ctx, g).receive(ctx, record.Size, func(stream *bufio.Reader) {
-		size, errOpen = emr.Open(stream, record.Record, record.identity, w)
+		size, errOpen = record.open(stream, w)
 	})
 	if err != nil {
 		return 0, err
@@ -211,6 +212,13 @@ func download(ctx context.Context, g *gateway, record locked, w io.Writer) (int6
 		return 0, otherContent(ctx, g, record)
 	}
 	return size, errOpen
+}
+
+func (l locked) open(ciphertext *bufio.Reader, w io.Writer) (int64, error) {
+	if l.payload {
+		return emr.OpenPayload(ciphertext, l.Record, l.identity, w)
+	}
+	return emr.Open(ciphertext, l.Record, l.identity, w)
 }
 
 // receive has the content read, as far as read wants to, and returns the SHA-256 of all
@@ -236,7 +244,7 @@ func (d delivery) receive(ctx context.Context, size int64, read func(*bufio.Read
 }
 
 // otherContent says who is at fault for content whose SHA-256 is not the registered one:
-// the author, when it is what the registered CID names, else the gateway. It has the
+// who registered it, when it is what the CID there names, else the gateway. It has the
 // content delivered again, so that nobody need compute a CID for nothing.
 func otherContent(ctx context.Context, g *gateway, record locked) error {
 	var name string
@@ -250,10 +258,19 @@ func otherContent(ctx context.Context, g *gateway, record locked) error {
 	return liar(g.name(), "the content it delivered for record %s is not the registered one", record.Record.Record)
 }
 
-// authorLied turns emr.ErrNotRegistered into the blame it stands for.
-func authorLied(record ledger.Record, err error) error {
+// makerLied turns emr.ErrNotRegistered into the blame it stands for.
+func makerLied(record ledger.Record, err error) error {
 	if errors.Is(err, emr.ErrNotRegistered) {
-		return &LiarError{Code: fault.Altered, Who: "the author " + record.Author.String(), What: err.Error()}
+		return &LiarError{Code: fault.Altered, Who: maker(record), What: err.Error()}
 	}
 	return err
+}
+
+// maker names who encrypted a record version: the author the first one, the patient those
+// that took its place.
+func maker(record ledger.Record) string {
+	if record.Version > firstVersion {
+		return "the patient " + record.Patient.String()
+	}
+	return "the author " + record.Author.String()
 }

@@ -33,6 +33,7 @@ type agreement[T any] struct {
 	word  T
 	from  *gateway     // who told it first
 	by    []string     // MSPs of those that told it
+	alike []T          // their words
 	blame []*LiarError // of others that told something else
 }
 
@@ -80,7 +81,7 @@ func agree[T any](ctx context.Context, c *Client, m matter[T]) (agreement[T], er
 			continue
 		}
 		if m.same(w.word, majority) {
-			a.by = append(a.by, w.by.msp)
+			a.by, a.alike = append(a.by, w.by.msp), append(a.alike, w.word)
 			continue
 		}
 		lie := liar(w.by.name(), "what it tells of %s differs from what the other hospitals tell", m.name)

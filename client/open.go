@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -37,7 +38,27 @@ func (c *Client) OpenTo(ctx context.Context, record ledger.ID, version int, w io
 	return c.open(ctx, record, version, writeTo(w))
 }
 
+// open follows a rotation that the hospitals who were asked first had not seen yet.
 func (c *Client) open(ctx context.Context, record ledger.ID, version int, keep keeping) (Opened, error) {
+	opened, err := c.openVersion(ctx, record, version, keep)
+	var old *supersededError
+	if version == 0 && errors.As(err, &old) {
+		return c.openVersion(ctx, record, old.by, keep)
+	}
+	return opened, err
+}
+
+// supersededError says that the ledger refused an opening as there is a newer version.
+type supersededError struct {
+	by    int // version that took the place
+	cause error
+}
+
+func (e *supersededError) Error() string { return e.cause.Error() }
+
+func (e *supersededError) Unwrap() error { return e.cause }
+
+func (c *Client) openVersion(ctx context.Context, record ledger.ID, version int, keep keeping) (Opened, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	c.step("asking the hospitals about record %s", record)
@@ -47,6 +68,9 @@ func (c *Client) open(ctx context.Context, record ledger.ID, version int, keep k
 	}
 	a, err := c.agree(ctx, record, version)
 	if err != nil {
+		return Opened{}, err
+	}
+	if err := a.Live(); err != nil {
 		return Opened{}, err
 	}
 	if a.Stream {
@@ -59,12 +83,12 @@ func (c *Client) open(ctx context.Context, record ledger.ID, version int, keep k
 	opened := Opened{Record: a.RecordView, Blamed: a.blame}
 	identities, err := c.identitiesFor(ctx, opening{agreed: a}, held, &opened)
 	if err != nil {
-		return opened, authorLied(a.Record, err)
+		return opened, makerLied(a.Record, err)
 	}
 	sealed.identity = identities[0]
 	size, blame, err := keep(func(file *os.File) (int64, []*LiarError, error) { return c.fetchInto(ctx, sealed, file) })
 	opened.Size, opened.Blamed = size, append(opened.Blamed, blame...)
-	return opened, authorLied(a.Record, err)
+	return opened, makerLied(a.Record, err)
 }
 
 // identitiesFor are what decrypts each content of an opening: the patient's own key, or
@@ -119,7 +143,11 @@ func (c *Client) recordOpening(ctx context.Context, o *opening) (parties, error)
 		return p, err
 	}
 	if err := access.Decision.Err(); err != nil {
-		return p, fmt.Errorf("open record %s: %w", o.grant.Record, err)
+		err = fmt.Errorf("open record %s: %w", o.grant.Record, err)
+		if by := access.Decision.SupersededBy; by > 0 {
+			err = &supersededError{by, err}
+		}
+		return p, err
 	}
 	o.transaction = id
 	return p, errVerify

@@ -66,7 +66,7 @@ func (c *Client) openStream(ctx context.Context, stream ledger.ID, span Span, ke
 		return c.fetchSegments(ctx, o.locked(identities), span, file, &opened)
 	})
 	opened.Size, opened.Blamed = size, append(opened.Blamed, blame...)
-	return opened, authorLied(a.Record, err)
+	return opened, makerLied(a.Record, err)
 }
 
 // locked are the contents of a stream's opening, with what decrypts each.

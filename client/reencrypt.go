@@ -160,7 +160,7 @@ func (c *Client) parties(ctx context.Context, o opening) (parties, error) {
 	for _, content := range o.contents() {
 		capsule, err := umbral.ParseCapsule(content.Capsule)
 		if err != nil {
-			return parties{}, &LiarError{Code: fault.Altered, Who: "the author " + o.Author.String(), What: "the registered capsule is none"}
+			return parties{}, &LiarError{Code: fault.Altered, Who: maker(o.Record), What: "the registered capsule is none"}
 		}
 		p.capsules = append(p.capsules, capsule)
 	}

@@ -183,7 +183,7 @@ func (c *Client) sendInto(ctx context.Context, upload slot, file io.ReadSeeker) 
 	if err != nil {
 		return emr.Sealed{}, err
 	}
-	return c.send(ctx, upload.Record, sealing{file, key})
+	return c.send(ctx, upload.Record, sealFile(file, key))
 }
 
 // send encrypts and uploads through the own gateway, or afresh through the next when
@@ -203,23 +203,26 @@ func (c *Client) send(ctx context.Context, record ledger.ID, e sealing) (emr.Sea
 	return emr.Sealed{}, first
 }
 
-// sealing is an EMR and the key it is encrypted to.
-type sealing struct {
-	file io.ReadSeeker
-	key  *umbral.PublicKey
+// sealing writes a ciphertext and says what it wrote.
+type sealing func(w io.Writer) (emr.Sealed, error)
+
+func sealFile(file io.ReadSeeker, key *umbral.PublicKey) sealing {
+	return func(w io.Writer) (emr.Sealed, error) {
+		if _, err := file.Seek(0, io.SeekStart); err != nil {
+			return emr.Sealed{}, fmt.Errorf("the file must be a regular one: %w", err)
+		}
+		return emr.Seal(w, file, key)
+	}
 }
 
 // sendTo encrypts while it uploads, so that no ciphertext is ever kept here.
-func sendTo(ctx context.Context, g *gateway, record ledger.ID, e sealing) (emr.Sealed, error) {
-	if _, err := e.file.Seek(0, io.SeekStart); err != nil {
-		return emr.Sealed{}, fmt.Errorf("the file must be a regular one: %w", err)
-	}
+func sendTo(ctx context.Context, g *gateway, record ledger.ID, seal sealing) (emr.Sealed, error) {
 	body, writer := io.Pipe()
 	var s emr.Sealed
 	done := make(chan error, 1)
 	go func() {
 		var err error
-		s, err = emr.Seal(writer, e.file, e.key)
+		s, err = seal(writer)
 		writer.CloseWithError(err)
 		done <- err
 	}()
@@ -227,12 +230,12 @@ func sendTo(ctx context.Context, g *gateway, record ledger.ID, e sealing) (emr.S
 	_ = body.Close() // ends the sealing, should the gateway have answered before its end
 	errSeal := <-done
 	switch {
+	case errSeal != nil && !errors.Is(errSeal, io.ErrClosedPipe):
+		return emr.Sealed{}, errSeal // so the upload broke off
 	case err != nil:
 		return emr.Sealed{}, err
-	case errors.Is(errSeal, io.ErrClosedPipe):
-		return emr.Sealed{}, liar(g.name(), "it says that it stored what it did not read to the end")
 	case errSeal != nil:
-		return emr.Sealed{}, errSeal
+		return emr.Sealed{}, liar(g.name(), "it says that it stored what it did not read to the end")
 	case stored.Cid != s.CID || stored.Sha256 != s.SHA256 || stored.Size != s.Size:
 		return emr.Sealed{}, liar(g.name(), "it stored other content than was sent: %.80q, %d bytes", stored.Cid, stored.Size)
 	}

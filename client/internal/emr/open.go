@@ -23,6 +23,21 @@ var ErrNotRegistered = errors.New("the content does not open as its author regis
 // length in bytes. What w got is to be used only when Open returns without an error:
 // it is [ErrNotRegistered], or the one of writing to w.
 func Open(ciphertext *bufio.Reader, record ledger.Record, identity age.Identity, w io.Writer) (int64, error) {
+	return open(ciphertext, record, identity, func(payload io.Reader) (int64, error) {
+		if _, err := io.CopyN(io.Discard, payload, blindSize); err != nil {
+			return 0, fmt.Errorf("%w: %w", ErrNotRegistered, err)
+		}
+		return writeOut(w, payload)
+	})
+}
+
+// OpenPayload is [Open] for all that the commitment is over: the random bytes before the
+// EMR come with it.
+func OpenPayload(ciphertext *bufio.Reader, record ledger.Record, identity age.Identity, w io.Writer) (int64, error) {
+	return open(ciphertext, record, identity, func(payload io.Reader) (int64, error) { return writeOut(w, payload) })
+}
+
+func open(ciphertext *bufio.Reader, record ledger.Record, identity age.Identity, write func(payload io.Reader) (int64, error)) (int64, error) {
 	header, err := ciphertext.Peek(agefile.HeaderSize)
 	if err != nil {
 		return 0, fmt.Errorf("%w: %w", ErrNotRegistered, err)
@@ -37,7 +52,7 @@ func Open(ciphertext *bufio.Reader, record ledger.Record, identity age.Identity,
 	}
 	commitment := sha256.New()
 	committing := lane.To(commitment)
-	size, err := writeOut(w, io.TeeReader(payload, committing))
+	size, err := write(io.TeeReader(payload, committing))
 	if err := errors.Join(err, committing.Close()); err != nil {
 		return 0, err
 	}
@@ -47,13 +62,10 @@ func Open(ciphertext *bufio.Reader, record ledger.Record, identity age.Identity,
 	return size, nil
 }
 
-// writeOut passes over the random bytes and writes the EMR.
-func writeOut(w io.Writer, committed io.Reader) (int64, error) {
-	if _, err := io.CopyN(io.Discard, committed, blindSize); err != nil {
-		return 0, fmt.Errorf("%w: %w", ErrNotRegistered, err)
-	}
+// writeOut tells what is wrong with a payload from what is wrong with who takes it.
+func writeOut(w io.Writer, payload io.Reader) (int64, error) {
 	local := &watched{w: w}
-	size, err := io.Copy(local, committed)
+	size, err := io.Copy(local, payload)
 	if local.err != nil {
 		return 0, local.err
 	}

@@ -29,11 +29,23 @@ type Sealed struct {
 	Size       int64         // of the ciphertext, bytes
 	Capsule    []byte
 	Commitment ledger.Digest // of 32 random bytes and the EMR
-	Blind      []byte        // the random bytes; they stay on this device
+	Blind      []byte        // the random bytes of [Seal]; they stay on this device
 }
 
 // Seal encrypts an EMR to a record key while it streams to w, in constant memory.
 func Seal(w io.Writer, plain io.Reader, key *umbral.PublicKey) (Sealed, error) {
+	blind := make([]byte, blindSize)
+	rand.Read(blind)
+	s, err := Reseal(w, io.MultiReader(bytes.NewReader(blind), plain), key)
+	if err == nil {
+		s.Blind = blind
+	}
+	return s, err
+}
+
+// Reseal is [Seal] for a payload that begins with its random bytes already, as
+// [OpenPayload] gives it: the commitment stays the same.
+func Reseal(w io.Writer, payload io.Reader, key *umbral.PublicKey) (Sealed, error) {
 	names, naming := io.Pipe()
 	named := make(chan error, 1)
 	var s Sealed
@@ -45,7 +57,7 @@ func Seal(w io.Writer, plain io.Reader, key *umbral.PublicKey) (Sealed, error) {
 	}()
 	ciphertext, header := sha256.New(), &head{limit: agefile.HeaderSize}
 	hashing, chunking := lane.To(ciphertext), lane.To(naming)
-	err := encrypt(io.MultiWriter(w, chunking, hashing, header), plain, key, &s)
+	err := encrypt(io.MultiWriter(w, chunking, hashing, header), payload, key, &s)
 	err = errors.Join(err, hashing.Close(), chunking.Close())
 	naming.CloseWithError(err)
 	if errName := <-named; err == nil {
@@ -63,31 +75,20 @@ func Seal(w io.Writer, plain io.Reader, key *umbral.PublicKey) (Sealed, error) {
 	return s, nil
 }
 
-// encrypt writes the age file and fills in what is known of the payload.
-func encrypt(w io.Writer, plain io.Reader, key *umbral.PublicKey, s *Sealed) error {
+// encrypt writes the age file and fills in the commitment to the payload.
+func encrypt(w io.Writer, payload io.Reader, key *umbral.PublicKey, s *Sealed) error {
 	file, err := age.Encrypt(w, agefile.NewRecipient(key))
 	if err != nil {
 		return err
 	}
 	commitment := sha256.New()
 	committing := lane.To(commitment)
-	err = writePayload(io.MultiWriter(file, committing), plain, s)
+	_, err = io.Copy(io.MultiWriter(file, committing), payload)
 	if err := errors.Join(err, committing.Close()); err != nil {
 		return err
 	}
 	s.Commitment = ledger.Digest(commitment.Sum(nil))
 	return file.Close()
-}
-
-// writePayload writes the random bytes and the EMR.
-func writePayload(payload io.Writer, plain io.Reader, s *Sealed) error {
-	s.Blind = make([]byte, blindSize)
-	rand.Read(s.Blind)
-	if _, err := payload.Write(s.Blind); err != nil {
-		return err
-	}
-	_, err := io.Copy(payload, plain)
-	return err
 }
 
 // Commit is the commitment to an EMR with the random bytes before it.

@@ -69,7 +69,7 @@ func (h *Home) ReadAgentKeys() (AgentKeys, error) {
 }
 
 // RemoveAgentKeys takes everything away that an agent had.
-func (h *Home) RemoveAgentKeys() error { return h.remove(agentKeys) }
+func (h *Home) RemoveAgentKeys() error { return h.Remove(agentKeys) }
 
 func parseAgentKeys(text []byte) (AgentKeys, error) {
 	var stored storedAgentKeys
@@ -90,14 +90,6 @@ func parseAgentKeys(text []byte) (AgentKeys, error) {
 		keys.Records[record.RecordVersion] = record.Key
 	}
 	return keys, nil
-}
-
-// remove deletes a file; one that is not there is no error.
-func (h *Home) remove(name string) error {
-	if err := os.Remove(filepath.Join(h.dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return syncDirectory(h.dir)
 }
 
 // AgentStamp changes when the agent's keys or one of these files do.

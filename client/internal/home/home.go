@@ -90,6 +90,14 @@ func (h *Home) Write(name string, content []byte) error {
 	return syncDirectory(filepath.Dir(path))
 }
 
+// Remove deletes a file; one that is not there is no error.
+func (h *Home) Remove(name string) error {
+	if err := os.Remove(filepath.Join(h.dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return syncDirectory(h.dir)
+}
+
 func syncDirectory(dir string) error {
 	directory, err := os.Open(dir)
 	if err != nil {
