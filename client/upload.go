@@ -188,11 +188,11 @@ func (c *Client) sendInto(ctx context.Context, upload slot, file io.ReadSeeker) 
 
 // send encrypts and uploads through the own gateway, or afresh through the next when
 // that does not answer.
-func (c *Client) send(ctx context.Context, record ledger.ID, e sealing) (emr.Sealed, error) {
+func (c *Client) send(ctx context.Context, record ledger.ID, seal sealing) (emr.Sealed, error) {
 	var first error
 	for _, g := range c.inOrder() {
 		c.step("encrypting and uploading to %s", g.msp)
-		s, err := sendTo(ctx, g, record, e)
+		s, err := sendTo(ctx, g, record, seal)
 		if err == nil || !tryAnother(err) {
 			return s, err
 		}
