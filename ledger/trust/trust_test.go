@@ -293,6 +293,38 @@ func TestKeyFragIsSealedToItsProxy(t *testing.T) {
 	}
 }
 
+func TestCustodyIsSealedToItsPatient(t *testing.T) {
+	patient, other := umbralKey(t), umbralKey(t)
+	envelope := CustodyEnvelope{
+		RecordVersion: ledger.RecordVersion{Record: ledger.NewID(), Version: 1}, Channel: "pie",
+		Author: ledger.UserID{MSP: "HospitalB", Pseudonym: "doctor"}, Secret: umbralKey(t).Bytes(),
+	}
+	sealed, err := SealCustody(envelope, patient.PublicKey())
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := OpenCustody(sealed, patient)
+	if err != nil || got.RecordVersion != envelope.RecordVersion || got.Author != envelope.Author || string(got.Secret) != string(envelope.Secret) {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	if _, err := OpenCustody(sealed, other); err == nil {
+		t.Error("somebody else opened it")
+	}
+	sealed[len(sealed)-1] ^= 1
+	if _, err := OpenCustody(sealed, patient); err == nil {
+		t.Error("damage went unnoticed")
+	}
+}
+
+func umbralKey(t testing.TB) *umbral.SecretKey {
+	t.Helper()
+	key, err := umbral.GenerateSecretKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
 func TestSecretFilesAreTheirOwners(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "invitation.json")
 	if err := os.WriteFile(path, []byte(`{"msp":"HospitalA"}`), 0o600); err != nil {
@@ -336,5 +368,18 @@ func FuzzOpenKeyFrag(f *testing.F) {
 	f.Add(sealed[:len(sealed)-1])
 	f.Fuzz(func(_ *testing.T, sealed []byte) {
 		_, _ = OpenKeyFrag(sealed, proxy) // must not panic
+	})
+}
+
+func FuzzOpenCustody(f *testing.F) {
+	patient := umbralKey(f)
+	sealed, err := SealCustody(CustodyEnvelope{Channel: "pie"}, patient.PublicKey())
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(sealed)
+	f.Add(sealed[:len(sealed)-1])
+	f.Fuzz(func(_ *testing.T, sealed []byte) {
+		_, _ = OpenCustody(sealed, patient) // must not panic
 	})
 }

@@ -201,6 +201,9 @@ func (a *app) printShown(command *cobra.Command, c *client.Client, id ledger.ID)
 	}
 	rows = append(rows, policyRows(view.Record)...)
 	rows = append(rows, contentRows(view.Record)...)
+	if view.Unattended {
+		rows = append(rows, []string{"key", "made by the author, without the patient"})
+	}
 	if s := view.Summary; s != nil {
 		rows = append(rows, []string{"class", string(s.Class)}, []string{"media type", s.MediaType},
 			[]string{"codes", strings.Join(s.Codes, " ")}, []string{"sex", dash(s.Sex)}, []string{"age band", dash(s.AgeBand)})
