@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/pie-consortium/pie/ledger"
+	"github.com/pie-consortium/pie/ledger/fault"
 	"github.com/pie-consortium/pie/ledger/trust"
 	"github.com/pie-consortium/pie/umbral"
 )
@@ -44,6 +45,9 @@ func (u *unattended) change(entry *journal) change {
 // afterwards. The record's ID is drawn here; repeated with the same file, path and patient
 // it is the same record. For physicians and emergency staff.
 func (c *Client) UploadUnattended(ctx context.Context, n NewRecord) (ledger.Record, error) {
+	if c.identity.Role != ledger.Physician && c.identity.Role != ledger.Emergency {
+		return ledger.Record{}, fault.New(fault.PermissionDenied, "a %s registers no record without its patient", c.identity.Role)
+	}
 	p, err := c.placeOf("unattended", n)
 	if err != nil {
 		return ledger.Record{}, err

@@ -13,8 +13,8 @@ import (
 var cardiology = ledger.DepartmentSubject("HospitalA", "cardiology")
 
 // forDepartment is an authorisation of one slot for a department's physicians.
-func (c *consortium) forDepartment(class ledger.Class) *upload {
-	u := c.newUpload(class)
+func (c *consortium) forDepartment() *upload {
+	u := c.newUpload(ledger.Imaging)
 	slot := u.slot()
 	slot.Author, slot.Grant, slot.Fragments = cardiology, "", ledger.Fragments{}
 	u.fragments = nil
@@ -45,7 +45,7 @@ func TestPhysiciansOfADepartmentShareItsSlots(t *testing.T) {
 	c := newConsortium(t)
 	second := newRole(t, "HospitalA/second", ledger.Physician, ledger.Private)
 	must[ledger.User](c.world, second, ledger.TxRegisterUser, registration(second))
-	u, own := c.forDepartment(ledger.Imaging), c.newUpload(ledger.Imaging)
+	u, own := c.forDepartment(), c.newUpload(ledger.Imaging)
 	c.stock(u)
 	c.stock(u) // a repeat succeeds
 	c.authorize(own)
@@ -74,7 +74,7 @@ func TestStockShowsWhatIsFree(t *testing.T) {
 	const each = 3
 	var shared []*upload
 	for range each {
-		u := c.forDepartment(ledger.Imaging)
+		u := c.forDepartment()
 		c.stock(u)
 		shared = append(shared, u)
 		c.authorize(c.newUpload(ledger.Imaging))
@@ -100,7 +100,7 @@ func TestStockShowsWhatIsFree(t *testing.T) {
 
 func TestSlotsEnd(t *testing.T) {
 	c := newConsortium(t)
-	early, late, shared := c.newUpload(ledger.Imaging), c.newUpload(ledger.Imaging), c.forDepartment(ledger.Imaging)
+	early, late, shared := c.newUpload(ledger.Imaging), c.newUpload(ledger.Imaging), c.forDepartment()
 	for _, u := range []*upload{early, late} {
 		c.authorize(u)
 	}
@@ -132,7 +132,7 @@ func TestDepartmentSlotsAreRefused(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			c.t = t
-			u := c.forDepartment(ledger.Imaging)
+			u := c.forDepartment()
 			test.change(u.slot())
 			argument := fmt.Sprintf(`{"slots": [{"author": %q}]}`, u.slot().Author)
 			if u.slot().Author.Validate() != nil { // it cannot even be written
@@ -143,7 +143,7 @@ func TestDepartmentSlotsAreRefused(t *testing.T) {
 		})
 	}
 	c.t = t
-	u := c.forDepartment(ledger.Imaging)
+	u := c.forDepartment()
 	c.stock(u)
 	u.slot().Expiry = u.slot().Expiry.Add(time.Hour)
 	c.refused(fault.AlreadyExists, c.patient, ledger.TxAuthorizeUpload, u.argument)
