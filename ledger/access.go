@@ -67,11 +67,14 @@ type Grant struct {
 	Grantee   Subject    `json:"grantee"`
 	Purpose   Purpose    `json:"purpose"`
 	State     GrantState `json:"state"`
-	Request   ID         `json:"request,omitempty"` // empty for an author's own
-	Standing  Standing   `json:"standing,omitzero"` // the rule that answered; zero when the patient did
-	Granted   time.Time  `json:"granted"`
-	Expiry    time.Time  `json:"expiry"`
-	Fragments Fragments  `json:"fragments"`
+	Request   ID         `json:"request,omitempty"`   // empty for an author's own
+	Standing  Standing   `json:"standing,omitzero"`   // the rule that answered; zero when the patient did
+	Custodian bool       `json:"custodian,omitempty"` // opens only under a declaration that covers the record
+	// Declaration is what a custodian issued the grant under; empty for all others.
+	Declaration ID        `json:"declaration,omitempty"`
+	Granted     time.Time `json:"granted"`
+	Expiry      time.Time `json:"expiry"`
+	Fragments   Fragments `json:"fragments"`
 }
 
 // Fragments describes the key fragments of a grant without holding them.
@@ -142,7 +145,8 @@ type Access struct {
 	Grant       ID        `json:"grant"`
 	Request     ID        `json:"request,omitempty"` // that the grant answers; empty for an author's own
 	User        Identity  `json:"user"`
-	Certificate Digest    `json:"certificate"` // of the certificate that signed, DER
+	Certificate Digest    `json:"certificate"`           // of the certificate that signed, DER
+	Declaration ID        `json:"declaration,omitempty"` // of an emergency
 	Purpose     Purpose   `json:"purpose,omitempty"`
 	Decision    Decision  `json:"decision"`
 	Time        time.Time `json:"time"`
@@ -151,12 +155,13 @@ type Access struct {
 // Release is what a proxy needs to re-encrypt once for one open, and only the
 // proxy of that organisation can read.
 type Release struct {
-	Access       Access    `json:"access"`
-	Grant        Grant     `json:"grant"`
-	Record       Record    `json:"record"`
-	Segments     []Segment `json:"segments,omitempty"` // of a stream: those asked for
-	Sealed       []byte    `json:"sealed"`
-	RecordKey    string    `json:"recordKey"`    // key statements, JWS
-	VerifyingKey string    `json:"verifyingKey"` //
-	ReceivingKey string    `json:"receivingKey"` //
+	Access       Access        `json:"access"`
+	Grant        Grant         `json:"grant"`
+	Record       Record        `json:"record"`
+	Segments     []Segment     `json:"segments,omitempty"`  // of a stream: those asked for
+	Emergency    *EmergencyKey `json:"emergency,omitempty"` // of an emergency grant: what is re-encrypted instead of the record's capsule
+	Sealed       []byte        `json:"sealed"`
+	RecordKey    string        `json:"recordKey"`    // key statements, JWS
+	VerifyingKey string        `json:"verifyingKey"` //
+	ReceivingKey string        `json:"receivingKey"` //
 }

@@ -33,15 +33,29 @@ const (
 	KeyReplacementRejected  EventName = "KeyReplacementRejected"
 )
 
+// The events of emergencies.
+const (
+	RespondersChanged      EventName = "RespondersChanged"
+	EmergencyPolicyChanged EventName = "EmergencyPolicyChanged"
+	BreakGlassDeclared     EventName = "BreakGlassDeclared" // Outcome may be a refusal
+	BreakGlassApproved     EventName = "BreakGlassApproved"
+	BreakGlassClosed       EventName = "BreakGlassClosed"
+	BreakGlassReviewed     EventName = "BreakGlassReviewed"
+	CustodyGranted         EventName = "CustodyGranted"
+	EmergencyGranted       EventName = "EmergencyGranted"
+)
+
 // Event is the payload of every event: IDs and codes only.
 type Event struct {
-	Actor   UserID   `json:"actor"`
-	Patient UserID   `json:"patient,omitzero"`
-	Records []ID     `json:"records,omitempty"`
-	Version int      `json:"version,omitempty"`
-	Request ID       `json:"request,omitempty"`
-	Grant   ID       `json:"grant,omitempty"`
-	Outcome Decision `json:"outcome,omitzero"`
+	Actor   UserID `json:"actor"`
+	Patient UserID `json:"patient,omitzero"`
+	Records []ID   `json:"records,omitempty"`
+	Version int    `json:"version,omitempty"`
+	Request ID     `json:"request,omitempty"`
+	Grant   ID     `json:"grant,omitempty"`
+	// Declaration is that of an emergency.
+	Declaration ID       `json:"declaration,omitempty"`
+	Outcome     Decision `json:"outcome,omitzero"`
 	// Replicas is how many hospitals keep a record, so that the others need not look at it.
 	Replicas int `json:"replicas,omitempty"`
 	// Segments are the numbers of those that were appended to the stream.

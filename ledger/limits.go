@@ -16,6 +16,7 @@ const (
 	maxStatement     = 6 << 10 // bytes of a key statement or card; a proxy key alone is 2 KB
 	maxSealed        = 4 << 10 // bytes of one sealed key fragment
 
+	maxWrapped  = 64 // bytes of a file key, encrypted with a capsule
 	capsuleSize = 98 // bytes of an Umbral capsule: E, V, s
 
 	// MaxSlots is how many slots one authorisation opens at most.

@@ -21,6 +21,8 @@ const (
 	VerifyingKey KeyKind = "verifying"
 	RecordKey    KeyKind = "record"
 	ProxyKey     KeyKind = "proxy"
+	// OneGrantKey is a key of its own for one emergency grant.
+	OneGrantKey KeyKind = "emergency"
 )
 
 // User is a registered user and the keys they stated.
@@ -54,6 +56,7 @@ const (
 	TransientFragments = "fragments" // []SealedFragment
 	TransientSummary   = "summary"   // Summary
 	TransientProfile   = "profile"   // Profile
+	TransientNarrative = "narrative" // Narrative
 	TransientCustody   = "custody"   // Custody
 	TransientSalt      = "salt"      // Salt, of a summary from now on
 )

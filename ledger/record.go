@@ -51,6 +51,7 @@ type Record struct {
 	Patient    UserID      `json:"patient"`
 	Author     UserID      `json:"author"`
 	Unattended bool        `json:"unattended,omitempty"` // registered without the patient: the author stated the record key
+	Emergency  bool        `json:"emergency,omitempty"`  // the patient's emergency summary, which break-glass opens
 	Stream     bool        `json:"stream,omitempty"`     // the content is in segments, and what follows of one is empty
 	Custody    Digest      `json:"custody,omitzero"`     // of an unattended record's sealed secret
 	Registered time.Time   `json:"registered"`

@@ -52,6 +52,9 @@ const (
 	PatientRequested   Purpose = "PATRQT"
 )
 
+// BreakGlass is the purpose of use of what was opened under a declaration.
+const BreakGlass Purpose = "BTG"
+
 // Purposes returns every purpose a request can state.
 func Purposes() []Purpose {
 	return []Purpose{Treatment, EmergencyTreatment, EmergencyRoom, Research, ClinicalTrial,

@@ -60,6 +60,21 @@ const (
 	TxReadContentReferences Transaction = "ReadContentReferences"
 )
 
+// The transactions of emergencies.
+const (
+	TxSetResponders        Transaction = "SetResponders"
+	TxSetEmergencyPolicy   Transaction = "SetEmergencyPolicy"
+	TxDeclareBreakGlass    Transaction = "DeclareBreakGlass"
+	TxApproveBreakGlass    Transaction = "ApproveBreakGlass"
+	TxCloseBreakGlass      Transaction = "CloseBreakGlass"
+	TxReviewBreakGlass     Transaction = "ReviewBreakGlass"
+	TxGrantCustody         Transaction = "GrantCustody"
+	TxIssueEmergencyGrant  Transaction = "IssueEmergencyGrant"
+	TxReadDeclaration      Transaction = "ReadDeclaration"
+	TxListDeclarations     Transaction = "ListDeclarations"
+	TxListEmergencyRecords Transaction = "ListEmergencyRecords"
+)
+
 // The transactions about keys that take the place of others.
 const (
 	TxReplaceKeys           Transaction = "ReplaceKeys"
@@ -76,7 +91,9 @@ func (t Transaction) Writes() bool {
 	case TxRegisterOrganization, TxRegisterUser, TxAuthorizeUpload, TxRegisterRecord, TxRegisterUnattended, TxConfirmRecord,
 		TxDisputeRecord, TxRequestAccess, TxGrantAccess, TxDenyAccess, TxOpenRecord,
 		TxRevokeGrant, TxAppendSegments, TxConfirmReplicas, TxConfirmErasure, TxChangePolicy,
-		TxReplaceKeys, TxRequestKeyReplacement, TxApproveKeyReplacement, TxRejectKeyReplacement, TxRotateRecord, TxEraseRecord:
+		TxReplaceKeys, TxRequestKeyReplacement, TxApproveKeyReplacement, TxRejectKeyReplacement, TxRotateRecord, TxEraseRecord,
+		TxSetResponders, TxSetEmergencyPolicy, TxDeclareBreakGlass, TxApproveBreakGlass, TxCloseBreakGlass,
+		TxReviewBreakGlass, TxGrantCustody, TxIssueEmergencyGrant:
 		return true
 	}
 	return false
@@ -331,10 +348,16 @@ func (a DenyAccess) Validate() error {
 // nothing else. A refusal is committed too. Result: [Access].
 type OpenRecord struct {
 	RecordVersion
-	Grant ID `json:"grant"`
+	Grant       ID `json:"grant"`
+	Declaration ID `json:"declaration,omitempty"` // that a custodian opens under
 }
 
 // Validate checks the parts.
 func (a OpenRecord) Validate() error {
+	if a.Declaration != "" {
+		if err := a.Declaration.Validate(); err != nil {
+			return err
+		}
+	}
 	return firstError(a.RecordVersion.Validate(), a.Grant.Validate())
 }

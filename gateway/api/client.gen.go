@@ -130,6 +130,11 @@ type ClientInterface interface {
 	// Corresponds with GET /v1/access-requests (the `ListRequests` operationId).
 	ListRequests(ctx context.Context, params *ListRequestsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListDeclarations The declarations of emergencies that concern the caller in one way
+	//
+	// Corresponds with GET /v1/declarations (the `ListDeclarations` operationId).
+	ListDeclarations(ctx context.Context, params *ListDeclarationsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// EnrollWithBody Get a certificate from the hospital's CA for a key made on the device
 	//
 	// Takes any type of body and a specified content type.
@@ -352,6 +357,16 @@ type ClientInterface interface {
 	// Corresponds with GET /v1/users/{msp}/{pseudonym} (the `ReadUser` operationId).
 	ReadUser(ctx context.Context, msp MSP, pseudonym Pseudonym, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ReadDeclaration One declaration about a patient, with what was said of it
+	//
+	// Corresponds with GET /v1/users/{msp}/{pseudonym}/declarations/{declaration} (the `ReadDeclaration` operationId).
+	ReadDeclaration(ctx context.Context, msp PathMSP, pseudonym PathPseudonym, declaration PathDeclaration, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListEmergencyRecords What a declaration covers now
+	//
+	// Corresponds with GET /v1/users/{msp}/{pseudonym}/declarations/{declaration}/records (the `ListEmergencyRecords` operationId).
+	ListEmergencyRecords(ctx context.Context, msp PathMSP, pseudonym PathPseudonym, declaration PathDeclaration, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListKeyReplacements Keys that somebody asked to have in the place of a user's
 	//
 	// Corresponds with GET /v1/users/{msp}/{pseudonym}/key-replacements (the `ListKeyReplacements` operationId).
@@ -435,6 +450,21 @@ func (c *Client) ReadDocument(ctx context.Context, reqEditors ...RequestEditorFn
 // Corresponds with GET /v1/access-requests (the `ListRequests` operationId).
 func (c *Client) ListRequests(ctx context.Context, params *ListRequestsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListRequestsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListDeclarations The declarations of emergencies that concern the caller in one way
+//
+// Corresponds with GET /v1/declarations (the `ListDeclarations` operationId).
+func (c *Client) ListDeclarations(ctx context.Context, params *ListDeclarationsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListDeclarationsRequest(c.Server, params)
 	if err != nil {
 		return nil, err
 	}
@@ -967,6 +997,36 @@ func (c *Client) ReadUser(ctx context.Context, msp MSP, pseudonym Pseudonym, req
 	return c.Client.Do(req)
 }
 
+// ReadDeclaration One declaration about a patient, with what was said of it
+//
+// Corresponds with GET /v1/users/{msp}/{pseudonym}/declarations/{declaration} (the `ReadDeclaration` operationId).
+func (c *Client) ReadDeclaration(ctx context.Context, msp PathMSP, pseudonym PathPseudonym, declaration PathDeclaration, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReadDeclarationRequest(c.Server, msp, pseudonym, declaration)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListEmergencyRecords What a declaration covers now
+//
+// Corresponds with GET /v1/users/{msp}/{pseudonym}/declarations/{declaration}/records (the `ListEmergencyRecords` operationId).
+func (c *Client) ListEmergencyRecords(ctx context.Context, msp PathMSP, pseudonym PathPseudonym, declaration PathDeclaration, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListEmergencyRecordsRequest(c.Server, msp, pseudonym, declaration)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListKeyReplacements Keys that somebody asked to have in the place of a user's
 //
 // Corresponds with GET /v1/users/{msp}/{pseudonym}/key-replacements (the `ListKeyReplacements` operationId).
@@ -1126,6 +1186,80 @@ func NewListRequestsRequest(server string, params *ListRequestsParams) (*http.Re
 				}
 			}
 
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Bookmark != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "bookmark", *params.Bookmark, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListDeclarationsRequest constructs an http.Request for the ListDeclarations method
+func NewListDeclarationsRequest(server string, params *ListDeclarationsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/declarations")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "concern", params.Concern, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
 		}
 
 		if params.Limit != nil {
@@ -2567,6 +2701,102 @@ func NewReadUserRequest(server string, msp MSP, pseudonym Pseudonym) (*http.Requ
 	return req, nil
 }
 
+// NewReadDeclarationRequest constructs an http.Request for the ReadDeclaration method
+func NewReadDeclarationRequest(server string, msp PathMSP, pseudonym PathPseudonym, declaration PathDeclaration) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "msp", msp, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "pseudonym", pseudonym, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam2 string
+
+	pathParam2, err = runtime.StyleParamWithOptions("simple", false, "declaration", declaration, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/users/%s/%s/declarations/%s", pathParam0, pathParam1, pathParam2)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListEmergencyRecordsRequest constructs an http.Request for the ListEmergencyRecords method
+func NewListEmergencyRecordsRequest(server string, msp PathMSP, pseudonym PathPseudonym, declaration PathDeclaration) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "msp", msp, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "pseudonym", pseudonym, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam2 string
+
+	pathParam2, err = runtime.StyleParamWithOptions("simple", false, "declaration", declaration, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/users/%s/%s/declarations/%s/records", pathParam0, pathParam1, pathParam2)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewListKeyReplacementsRequest constructs an http.Request for the ListKeyReplacements method
 func NewListKeyReplacementsRequest(server string, msp MSP, pseudonym Pseudonym, params *ListKeyReplacementsParams) (*http.Request, error) {
 	var err error
@@ -2733,6 +2963,13 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /v1/access-requests (the `ListRequests` operationId).
 	ListRequestsWithResponse(ctx context.Context, params *ListRequestsParams, reqEditors ...RequestEditorFn) (*ListRequestsResponse, error)
+
+	// ListDeclarationsWithResponse The declarations of emergencies that concern the caller in one way
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/declarations (the `ListDeclarations` operationId).
+	ListDeclarationsWithResponse(ctx context.Context, params *ListDeclarationsParams, reqEditors ...RequestEditorFn) (*ListDeclarationsResponse, error)
 
 	// EnrollWithBodyWithResponse Get a certificate from the hospital's CA for a key made on the device
 	//
@@ -2994,6 +3231,20 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /v1/users/{msp}/{pseudonym} (the `ReadUser` operationId).
 	ReadUserWithResponse(ctx context.Context, msp MSP, pseudonym Pseudonym, reqEditors ...RequestEditorFn) (*ReadUserResponse, error)
 
+	// ReadDeclarationWithResponse One declaration about a patient, with what was said of it
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/users/{msp}/{pseudonym}/declarations/{declaration} (the `ReadDeclaration` operationId).
+	ReadDeclarationWithResponse(ctx context.Context, msp PathMSP, pseudonym PathPseudonym, declaration PathDeclaration, reqEditors ...RequestEditorFn) (*ReadDeclarationResponse, error)
+
+	// ListEmergencyRecordsWithResponse What a declaration covers now
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/users/{msp}/{pseudonym}/declarations/{declaration}/records (the `ListEmergencyRecords` operationId).
+	ListEmergencyRecordsWithResponse(ctx context.Context, msp PathMSP, pseudonym PathPseudonym, declaration PathDeclaration, reqEditors ...RequestEditorFn) (*ListEmergencyRecordsResponse, error)
+
 	// ListKeyReplacementsWithResponse Keys that somebody asked to have in the place of a user's
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -3181,6 +3432,54 @@ func (r ListRequestsResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ListRequestsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListDeclarationsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *DeclarationList
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListDeclarationsResponse) GetJSON200() *DeclarationList {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListDeclarationsResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListDeclarationsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListDeclarationsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListDeclarationsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListDeclarationsResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -4394,6 +4693,102 @@ func (r ReadUserResponse) ContentType() string {
 	return ""
 }
 
+type ReadDeclarationResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *DeclarationView
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ReadDeclarationResponse) GetJSON200() *DeclarationView {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ReadDeclarationResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ReadDeclarationResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ReadDeclarationResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ReadDeclarationResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ReadDeclarationResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListEmergencyRecordsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *RecordViewList
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListEmergencyRecordsResponse) GetJSON200() *RecordViewList {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListEmergencyRecordsResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListEmergencyRecordsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListEmergencyRecordsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListEmergencyRecordsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListEmergencyRecordsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type ListKeyReplacementsResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -4513,6 +4908,19 @@ func (c *ClientWithResponses) ListRequestsWithResponse(ctx context.Context, para
 		return nil, err
 	}
 	return ParseListRequestsResponse(rsp)
+}
+
+// ListDeclarationsWithResponse The declarations of emergencies that concern the caller in one way
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/declarations (the `ListDeclarations` operationId).
+func (c *ClientWithResponses) ListDeclarationsWithResponse(ctx context.Context, params *ListDeclarationsParams, reqEditors ...RequestEditorFn) (*ListDeclarationsResponse, error) {
+	rsp, err := c.ListDeclarations(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListDeclarationsResponse(rsp)
 }
 
 // EnrollWithBodyWithResponse Get a certificate from the hospital's CA for a key made on the device
@@ -4955,6 +5363,32 @@ func (c *ClientWithResponses) ReadUserWithResponse(ctx context.Context, msp MSP,
 	return ParseReadUserResponse(rsp)
 }
 
+// ReadDeclarationWithResponse One declaration about a patient, with what was said of it
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/users/{msp}/{pseudonym}/declarations/{declaration} (the `ReadDeclaration` operationId).
+func (c *ClientWithResponses) ReadDeclarationWithResponse(ctx context.Context, msp PathMSP, pseudonym PathPseudonym, declaration PathDeclaration, reqEditors ...RequestEditorFn) (*ReadDeclarationResponse, error) {
+	rsp, err := c.ReadDeclaration(ctx, msp, pseudonym, declaration, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReadDeclarationResponse(rsp)
+}
+
+// ListEmergencyRecordsWithResponse What a declaration covers now
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/users/{msp}/{pseudonym}/declarations/{declaration}/records (the `ListEmergencyRecords` operationId).
+func (c *ClientWithResponses) ListEmergencyRecordsWithResponse(ctx context.Context, msp PathMSP, pseudonym PathPseudonym, declaration PathDeclaration, reqEditors ...RequestEditorFn) (*ListEmergencyRecordsResponse, error) {
+	rsp, err := c.ListEmergencyRecords(ctx, msp, pseudonym, declaration, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListEmergencyRecordsResponse(rsp)
+}
+
 // ListKeyReplacementsWithResponse Keys that somebody asked to have in the place of a user's
 //
 // Returns a wrapper object for the known response body format(s).
@@ -5076,6 +5510,39 @@ func ParseListRequestsResponse(rsp *http.Response) (*ListRequestsResponse, error
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest AccessRequestList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListDeclarationsResponse parses an HTTP response from a ListDeclarationsWithResponse call
+func ParseListDeclarationsResponse(rsp *http.Response) (*ListDeclarationsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListDeclarationsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest DeclarationList
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -5917,6 +6384,72 @@ func ParseReadUserResponse(rsp *http.Response) (*ReadUserResponse, error) {
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest UserView
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseReadDeclarationResponse parses an HTTP response from a ReadDeclarationWithResponse call
+func ParseReadDeclarationResponse(rsp *http.Response) (*ReadDeclarationResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ReadDeclarationResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest DeclarationView
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListEmergencyRecordsResponse parses an HTTP response from a ListEmergencyRecordsWithResponse call
+func ParseListEmergencyRecordsResponse(rsp *http.Response) (*ListEmergencyRecordsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListEmergencyRecordsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest RecordViewList
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}

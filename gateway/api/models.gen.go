@@ -47,6 +47,11 @@ type AnswerList = ledger.List[ledger.Answer]
 // Example: {"segments":[{"capsule":"AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=","cid":"bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi","commitment":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","from":"2026-05-04T00:00:00Z","number":1,"readings":1000,"sha256":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","size":4096,"to":"2026-05-04T09:30:00Z"}],"stream":"mfzwizltoqzgk43fmfzwizltoq"}
 type AppendSegments = ledger.AppendSegments
 
+// ApproveBreakGlass ApproveBreakGlass is the second pair of eyes, of another hospital than the responder's. Result: Declaration
+//
+// Example: {"declaration":"mfzwizltoqzgk43fmfzwizltoq","patient":"HospitalA/7f3k2amq5xwz4bnd"}
+type ApproveBreakGlass = ledger.ApproveBreakGlass
+
 // ApproveKeyReplacement ApproveKeyReplacement says that a recovery officer of another hospital has made sure who asks. It repeats the key that it is about. Result: KeyReplacement
 //
 // Example: {"identityKey":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","replacement":"mfzwizltoqzgk43fmfzwizltoq","user":"HospitalA/7f3k2amq5xwz4bnd"}
@@ -87,6 +92,11 @@ type ChangePolicy = ledger.ChangePolicy
 // Example: medical-information
 type Class = ledger.Class
 
+// CloseBreakGlass CloseBreakGlass ends a declaration: no opening that is ordered after it is valid. Result: Declaration
+//
+// Example: {"declaration":"mfzwizltoqzgk43fmfzwizltoq","patient":"HospitalA/7f3k2amq5xwz4bnd"}
+type CloseBreakGlass = ledger.CloseBreakGlass
+
 // Code What went wrong, for programs
 //
 // Example: not_found
@@ -109,6 +119,11 @@ type CommittedTransaction struct {
 	// Example: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
 	TransactionID TransactionID `json:"transactionID"`
 }
+
+// Concern What a declaration has to do with the caller
+//
+// Example: by-me
+type Concern = ledger.Concern
 
 // ConfirmErasure ConfirmErasure says, in the name of the caller's hospital, what became of the ciphertexts of an erased record at its node: each of them, once. Result: ErasureConfirmation
 //
@@ -151,6 +166,26 @@ type Custody = ledger.Custody
 // Example: {"allowed":true,"rule":"policy"}
 type Decision = ledger.Decision
 
+// Declaration A responder's word that a patient cannot answer
+//
+// Example: {"decision":{"allowed":true,"rule":"break-glass"},"declaration":"mfzwizltoqzgk43fmfzwizltoq","declared":"2026-05-04T09:30:00Z","expiry":"2026-05-04T13:30:00Z","patient":"HospitalA/7f3k2amq5xwz4bnd","reason":"unconscious","responder":{"clearance":"private","role":"emergency","user":"HospitalB/k4wq7hz2tmx5vbna"},"scope":"summary","state":"active"}
+type Declaration = ledger.Declaration
+
+// DeclarationList One page; an empty bookmark ends the list
+//
+// Example: {"rows":[{"decision":{"allowed":true,"rule":"break-glass"},"declaration":"mfzwizltoqzgk43fmfzwizltoq","declared":"2026-05-04T09:30:00Z","expiry":"2026-05-04T13:30:00Z","patient":"HospitalA/7f3k2amq5xwz4bnd","reason":"unconscious","responder":{"clearance":"private","role":"emergency","user":"HospitalB/k4wq7hz2tmx5vbna"},"scope":"summary","state":"active"}]}
+type DeclarationList = ledger.List[ledger.Declaration]
+
+// DeclarationView A declaration, with what its responder and its reviewer said
+//
+// Example: {"decision":{"allowed":true,"rule":"break-glass"},"declaration":"mfzwizltoqzgk43fmfzwizltoq","declared":"2026-05-04T09:30:00Z","expiry":"2026-05-04T13:30:00Z","patient":"HospitalA/7f3k2amq5xwz4bnd","reason":"unconscious","responder":{"clearance":"private","role":"emergency","user":"HospitalB/k4wq7hz2tmx5vbna"},"scope":"summary","state":"active"}
+type DeclarationView = ledger.DeclarationView
+
+// DeclareBreakGlass DeclareBreakGlass says that a patient cannot answer. What happened goes through the transient map as "narrative" (Narrative). A refusal is committed too. Result: Declaration
+//
+// Example: {"declaration":"mfzwizltoqzgk43fmfzwizltoq","patient":"HospitalA/7f3k2amq5xwz4bnd","reason":"unconscious","records":["mfzwizltoqzgk43fmfzwizltoq"],"scope":"summary"}
+type DeclareBreakGlass = ledger.DeclareBreakGlass
+
 // DenyAccess DenyAccess answers a request with no. Result: AccessRequest
 //
 // Example: {"reason":"text","record":"mfzwizltoqzgk43fmfzwizltoq","request":"mfzwizltoqzgk43fmfzwizltoq","version":1}
@@ -165,6 +200,16 @@ type Digest = ledger.Digest
 //
 // Example: {"reason":"text","record":"mfzwizltoqzgk43fmfzwizltoq","version":1}
 type DisputeRecord = ledger.DisputeRecord
+
+// EmergencyKey EmergencyKey is what a custodian wrapped a record's file key with for one responder
+//
+// Example: {"capsule":"AA==","key":"text","wrapped":"AA=="}
+type EmergencyKey = ledger.EmergencyKey
+
+// EmergencyReason Why glass is broken; HTEST is a drill
+//
+// Example: unconscious
+type EmergencyReason = ledger.EmergencyReason
 
 // EndorsedTransaction An envelope's payload to check and sign
 //
@@ -236,6 +281,11 @@ type Grant = ledger.Grant
 // Example: {"expiry":"2030-03-04T12:00:00Z","fragments":{"proxies":[{"proxy":"HospitalA","sha256":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"}],"receivingKey":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","threshold":1},"grant":"mfzwizltoqzgk43fmfzwizltoq","purpose":"TREAT","record":"mfzwizltoqzgk43fmfzwizltoq","request":"mfzwizltoqzgk43fmfzwizltoq","requester":"HospitalA/7f3k2amq5xwz4bnd","standing":{"rule":"nbswy3dpo5xxe3denbswy3dpo4","slot":1},"version":1}
 type GrantAccess = ledger.GrantAccess
 
+// GrantCustody GrantCustody gives an emergency desk fragments that proxies serve only under an active declaration that covers the record. They go through the transient map as "fragments" ([]SealedFragment). Result: Grant
+//
+// Example: {"custodian":"HospitalA/7f3k2amq5xwz4bnd","expiry":"2030-03-04T12:00:00Z","fragments":{"proxies":[{"proxy":"HospitalA","sha256":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"}],"receivingKey":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","threshold":1},"grant":"mfzwizltoqzgk43fmfzwizltoq","record":"mfzwizltoqzgk43fmfzwizltoq","version":1}
+type GrantCustody = ledger.GrantCustody
+
 // GrantList One page; an empty bookmark ends the list
 //
 // Example: {"rows":[{"expiry":"2026-06-04T09:30:00Z","fragments":{"proxies":[{"proxy":"HospitalA","sha256":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"}],"receivingKey":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","threshold":1},"grant":"onswg4tfoqzgk43fonswg4tfoq","granted":"2026-05-04T09:30:00Z","grantee":"person:HospitalB/k4wq7hz2tmx5vbna","patient":"HospitalA/7f3k2amq5xwz4bnd","purpose":"TREAT","record":"mfzwizltoqzgk43fmfzwizltoq","request":"nbswy3dpo5xxe3denbswy3dpo4","state":"active","version":1}]}
@@ -271,6 +321,11 @@ type Identity = ledger.Identity
 // Example: {"bundle":{"channel":"text","orderers":[{"certificate":"text","id":1,"msp":"text"}],"organizations":[{"gateways":["https://127.77.0.15:8443"],"msp":"HospitalA","name":"Hospital A","proxy":"HospitalA/gateway","updated":"2026-05-04T09:30:00Z"}]},"card":"text","gateway":"text","msp":"text","pseudonym":"text","secret":"text"}
 type Invitation = trust.Invitation
 
+// IssueEmergencyGrant IssueEmergencyGrant gives a responder what a custodian opened for them under an active declaration: the file key, wrapped to a key of its own, whose fragments go through the transient map as "fragments" ([]SealedFragment). The grant ends with the declaration. Result: Grant
+//
+// Example: {"declaration":"mfzwizltoqzgk43fmfzwizltoq","fragments":{"proxies":[{"proxy":"HospitalA","sha256":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"}],"receivingKey":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","threshold":1},"grant":"mfzwizltoqzgk43fmfzwizltoq","key":{"capsule":"AA==","key":"text","wrapped":"AA=="},"open":"text","record":"mfzwizltoqzgk43fmfzwizltoq","version":1}
+type IssueEmergencyGrant = ledger.IssueEmergencyGrant
+
 // KeyFragEnvelope KeyFragEnvelope is what is sealed to a proxy: one key fragment and the only use it is for. A proxy refuses a fragment whose context is not that of the open
 //
 // Example: {"channel":"text","grant":"mfzwizltoqzgk43fmfzwizltoq","grantee":"person:HospitalB/k4wq7hz2tmx5vbna","keyFrag":"AA==","proxy":"text","record":"mfzwizltoqzgk43fmfzwizltoq","version":1}
@@ -301,6 +356,11 @@ type Level = ledger.Level
 // Example: HospitalA
 type MSP = string
 
+// Narrative Narrative is what a responder or a reviewer says happened. It is private to the member hospitals and erasable; the salt keeps its public hash from being guessed
+//
+// Example: {"salt":"AAAAAAAAAAAAAAAAAAAAAA==","text":"text"}
+type Narrative = ledger.Narrative
+
 // Objection Objection is what the holder of a registered verifying key signs to reject a replacement that somebody else asked for
 //
 // Example: {"channel":"text","replacement":"mfzwizltoqzgk43fmfzwizltoq","user":"HospitalA/7f3k2amq5xwz4bnd"}
@@ -308,7 +368,7 @@ type Objection = trust.Objection
 
 // OpenRecord OpenRecord records that the grantee is about to open a record; proxies answer to nothing else. A refusal is committed too. Result: Access
 //
-// Example: {"grant":"mfzwizltoqzgk43fmfzwizltoq","record":"mfzwizltoqzgk43fmfzwizltoq","version":1}
+// Example: {"declaration":"mfzwizltoqzgk43fmfzwizltoq","grant":"mfzwizltoqzgk43fmfzwizltoq","record":"mfzwizltoqzgk43fmfzwizltoq","version":1}
 type OpenRecord = ledger.OpenRecord
 
 // Orderer Orderer is one ordering node, by whose signatures blocks are known
@@ -510,6 +570,11 @@ type RequestKeyReplacement = ledger.RequestKeyReplacement
 // Example: pending
 type RequestState = ledger.RequestState
 
+// ReviewBreakGlass ReviewBreakGlass says what a privacy officer found out. Their note goes through the transient map as "narrative" (Narrative). Result: Declaration
+//
+// Example: {"declaration":"mfzwizltoqzgk43fmfzwizltoq","patient":"HospitalA/7f3k2amq5xwz4bnd","verdict":"text"}
+type ReviewBreakGlass = ledger.ReviewBreakGlass
+
 // RevokeGrant RevokeGrant ends a grant of the caller's, as its patient: what is ordered after it opens nothing, and every peer forgets the fragments. Result: Grant
 //
 // Example: {"grant":"mfzwizltoqzgk43fmfzwizltoq","record":"mfzwizltoqzgk43fmfzwizltoq","version":1}
@@ -530,6 +595,11 @@ type RotateRecord = ledger.RotateRecord
 // Example: {"fragments":{"proxies":[{"proxy":"HospitalA","sha256":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"}],"receivingKey":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","threshold":1},"grant":"mfzwizltoqzgk43fmfzwizltoq"}
 type RotatedGrant = ledger.RotatedGrant
 
+// Scope How much a declaration opens
+//
+// Example: summary
+type Scope = ledger.Scope
+
 // SealedFragment SealedFragment is one key fragment, sealed to a proxy (an age file). It travels in the transient map and stands in the private collection KeyFragments
 //
 // Example: {"grant":"mfzwizltoqzgk43fmfzwizltoq","proxy":"text","salt":"AAAAAAAAAAAAAAAAAAAAAA==","sealed":"AA=="}
@@ -544,6 +614,16 @@ type Segment = ledger.Segment
 //
 // Example: {"rows":[{"capsule":"AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=","cid":"bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi","commitment":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","from":"2026-05-04T00:00:00Z","number":1,"readings":1000,"sha256":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","size":4096,"to":"2026-05-04T09:30:00Z"}]}
 type SegmentList = ledger.List[ledger.Segment]
+
+// SetEmergencyPolicy SetEmergencyPolicy says what the calling patient allows in an emergency. Result: EmergencyPolicy
+//
+// Example: {"records":"text","trusted":["HospitalA/7f3k2amq5xwz4bnd"]}
+type SetEmergencyPolicy = ledger.SetEmergencyPolicy
+
+// SetResponders SetResponders lists the physicians of the caller's hospital who respond to emergencies. Result: Responders
+//
+// Example: {"listed":["text"]}
+type SetResponders = ledger.SetResponders
 
 // SignedProposal A proposal and the device's ECDSA signature (DER or r‖s) over its SHA-256
 //
@@ -665,6 +745,21 @@ type UserID = ledger.UserID
 // Example: {"card":"eyJhbGciOiJFUzI1NiJ9.e30.c2ln","identity":{"clearance":"private","department":"cardiology","role":"physician","user":"HospitalB/k4wq7hz2tmx5vbna"},"keys":{"receiving":"eyJhbGciOiJFUzI1NiJ9.e30.c2ln"},"registered":"2026-05-04T09:30:00Z"}
 type UserView = ledger.UserView
 
+// PathDeclaration 16 random bytes in lower-case base32, chosen by the caller
+//
+// Example: mfzwizltoqzgk43fmfzwizltoq
+type PathDeclaration = ID
+
+// PathMSP A member's name
+//
+// Example: HospitalA
+type PathMSP = MSP
+
+// PathPseudonym A user's random name at their hospital
+//
+// Example: 7f3k2amq5xwz4bnd
+type PathPseudonym = Pseudonym
+
 // PathRecord 16 random bytes in lower-case base32, chosen by the caller
 //
 // Example: mfzwizltoqzgk43fmfzwizltoq
@@ -690,6 +785,17 @@ type ListRequestsParams struct {
 
 	// From Made at or after
 	From *time.Time `form:"from,omitempty" json:"from,omitempty"`
+
+	// Limit Most rows of the page
+	Limit *QueryLimit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Bookmark Of the page before
+	Bookmark *QueryBookmark `form:"bookmark,omitempty" json:"bookmark,omitempty"`
+}
+
+// ListDeclarationsParams defines parameters for ListDeclarations.
+type ListDeclarationsParams struct {
+	Concern Concern `form:"concern" json:"concern"`
 
 	// Limit Most rows of the page
 	Limit *QueryLimit `form:"limit,omitempty" json:"limit,omitempty"`

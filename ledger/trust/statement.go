@@ -16,8 +16,8 @@ type KeyStatement struct {
 	Kind    ledger.KeyKind `json:"kind"`
 	Key     []byte         `json:"key"` // 33 bytes compressed secp256k1; for a proxy, the text of an age recipient
 	User    ledger.UserID  `json:"user"`
-	Record  ledger.ID      `json:"record,omitempty"`  // of a record key
-	Version int            `json:"version,omitempty"` // of a record key
+	Record  ledger.ID      `json:"record,omitempty"`  // of a record key or an emergency key
+	Version int            `json:"version,omitempty"` // of a record key or an emergency key
 	Issued  time.Time      `json:"issued"`
 }
 
@@ -79,7 +79,7 @@ func (k KeyStatement) check(kind ledger.KeyKind, owner, signer ledger.UserID) er
 		return invalid(keyStatement, "it states a "+string(k.Kind)+" key, not a "+string(kind)+" key")
 	}
 	switch k.Kind {
-	case ledger.ReceivingKey, ledger.VerifyingKey, ledger.RecordKey:
+	case ledger.ReceivingKey, ledger.VerifyingKey, ledger.RecordKey, ledger.OneGrantKey:
 		if _, err := umbral.ParsePublicKey(k.Key); err != nil {
 			return invalid(keyStatement, "the key is not a compressed point of 33 bytes")
 		}
@@ -90,8 +90,8 @@ func (k KeyStatement) check(kind ledger.KeyKind, owner, signer ledger.UserID) er
 	default:
 		return invalid(keyStatement, "it states a key of an unknown kind")
 	}
-	if named := k.Record != "" && k.Version > 0; named != (k.Kind == ledger.RecordKey) {
-		return invalid(keyStatement, "record and version belong to record keys, and to those alone")
+	if named := k.Record != "" && k.Version > 0; named != (k.Kind == ledger.RecordKey || k.Kind == ledger.OneGrantKey) {
+		return invalid(keyStatement, "record and version belong to record keys and emergency keys, and to those alone")
 	}
 	return nil
 }

@@ -20,6 +20,11 @@ func endGrant(ctx *state.Context, grant ledger.Grant) (ledger.Grant, error) {
 			return grant, err
 		}
 	}
+	if grant.Declaration != "" {
+		if err := state.EmergencyKeys.Remove(ctx, grantKey(grant)...); err != nil {
+			return grant, err
+		}
+	}
 	grant.State = ledger.Revoked
 	return grant, state.Grants.Update(ctx, grant, grantKey(grant)...)
 }
@@ -51,6 +56,11 @@ func unindex(ctx *state.Context, record ledger.Record) error {
 	}
 	if err := state.ByHospital.Remove(ctx, append([]string{record.Author.MSP, time}, key...)...); err != nil {
 		return err
+	}
+	if record.Emergency {
+		if err := state.BySummary.Remove(ctx, append([]string{record.Patient.MSP, record.Patient.Pseudonym, time}, key...)...); err != nil {
+			return err
+		}
 	}
 	if record.Stream {
 		return nil

@@ -13,7 +13,7 @@ import (
 func openRecord(ctx *state.Context, a ledger.OpenRecord) (ledger.Access, error) {
 	access := ledger.Access{
 		Open: ctx.TxID, Record: a.Record, Version: a.Version, Grant: a.Grant, User: ctx.Caller,
-		Certificate: trust.CertificateDigest(ctx.Certificate), Time: ctx.Now,
+		Certificate: trust.CertificateDigest(ctx.Certificate), Declaration: a.Declaration, Time: ctx.Now,
 	}
 	if _, err := ctx.Registered(); err != nil {
 		return access, err
@@ -29,9 +29,11 @@ func openRecord(ctx *state.Context, a ledger.OpenRecord) (ledger.Access, error) 
 	access.Purpose, access.Request = grant.Purpose, grant.Request
 	access.Decision = ledger.Decision{Code: fault.PermissionDenied, Rule: "grant"}
 	if found {
-		access.Decision = policy.Decide(policy.Question{
-			Action: policy.Open, Identity: ctx.Caller, Record: record, Grant: grant, Now: ctx.Now,
-		})
+		question, err := openQuestion(ctx, ctx.Caller, record, grant, a.Declaration)
+		if err != nil {
+			return access, err
+		}
+		access.Declaration, access.Decision = question.Under, policy.Decide(question)
 	}
 	if err := state.Accesses.Insert(ctx, access, string(a.Record), ctx.TxID); err != nil {
 		return access, err
@@ -42,7 +44,7 @@ func openRecord(ctx *state.Context, a ledger.OpenRecord) (ledger.Access, error) 
 	}
 	return access, ctx.Emit(event, ledger.Event{
 		Patient: record.Patient, Records: []ledger.ID{a.Record}, Version: a.Version,
-		Grant: a.Grant, Outcome: access.Decision,
+		Grant: a.Grant, Outcome: access.Decision, Declaration: access.Declaration,
 	})
 }
 
@@ -70,7 +72,10 @@ func readRelease(ctx *state.Context, q ledger.ReadRelease) (ledger.Release, erro
 	if err != nil {
 		return ledger.Release{}, err
 	}
-	question := policy.Question{Action: policy.Open, Identity: access.User, Record: record, Grant: grant, Now: ctx.Now}
+	question, err := openQuestion(ctx, access.User, record, grant, access.Declaration)
+	if err != nil {
+		return ledger.Release{}, err
+	}
 	if err := policy.Decide(question).Err(); err != nil {
 		return ledger.Release{}, err
 	}
@@ -98,6 +103,13 @@ func releaseFragment(ctx *state.Context, release ledger.Release) (ledger.Release
 		return ledger.Release{}, fault.New(fault.FragmentInvalid, "the fragment for %s is not the one the grant commits to", msp)
 	}
 	release.Sealed = fragment.Sealed
+	if release.Grant.Declaration != "" {
+		key, err := state.EmergencyKeys.Get(ctx, grantKey(release.Grant)...)
+		if err != nil {
+			return ledger.Release{}, err
+		}
+		release.Emergency = &key
+	}
 	if release.RecordKey, err = statedKey(ctx, release.Record); err != nil {
 		return ledger.Release{}, err
 	}

@@ -36,7 +36,10 @@ func whoCanRead(ctx *state.Context, q ledger.WhoCanRead) (ledger.List[ledger.Rea
 		if err != nil {
 			return list, err
 		}
-		question := policy.Question{Action: policy.Open, Identity: holder, Record: record, Grant: grant, Now: ctx.Now}
+		question, err := openQuestion(ctx, holder, record, grant, "")
+		if err != nil {
+			return list, err
+		}
 		list.Rows = append(list.Rows, ledger.Reader{
 			Record: record.Record, Version: record.Version, Identity: holder, Decision: policy.Decide(question),
 			Grant: grant.Grant, State: grant.State, Purpose: grant.Purpose, Expiry: grant.Expiry,

@@ -34,7 +34,7 @@ func registerRecord(ctx *state.Context, a ledger.RegisterRecord) (ledger.Record,
 		Record: a.Record, Version: firstVersion, State: ledger.Registered,
 		Patient: upload.Patient, Author: ctx.Caller.User, Registered: ctx.Now,
 		CID: a.CID, SHA256: a.SHA256, Size: a.Size, Capsule: a.Capsule, Commitment: a.Commitment,
-		Level: a.Level, Policy: upload.Policy,
+		Level: a.Level, Policy: upload.Policy, Emergency: summary.Class == ledger.EmergencySummary,
 	}
 	if level := requiredLevel(summary.Class, upload.Policy); a.Level != level {
 		return record, fault.New(fault.InvalidArgument, "the level of a record of class and policy such as these is %s", level)
@@ -98,6 +98,11 @@ func storeRecord(ctx *state.Context, record ledger.Record, summary ledger.Summar
 	}
 	if !record.Stream {
 		if err := state.ByContent.Add(ctx, append([]string{record.CID}, key...)...); err != nil {
+			return err
+		}
+	}
+	if record.Emergency {
+		if err := state.BySummary.Add(ctx, append([]string{record.Patient.MSP, record.Patient.Pseudonym, time}, key...)...); err != nil {
 			return err
 		}
 	}

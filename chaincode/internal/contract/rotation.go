@@ -141,6 +141,9 @@ func keepGrants(ctx *state.Context, version int, old []ledger.Grant, kept []ledg
 			return fault.New(fault.NotFound, "there is no grant %s to keep; it may have been revoked", k.Grant)
 		}
 		grant := old[i]
+		if grant.Declaration != "" {
+			return fault.New(fault.InvalidArgument, "grant %s was issued in an emergency, and ends with the version it is for", k.Grant)
+		}
 		grant.Version, grant.Issuer, grant.Granted, grant.Fragments = version, ctx.Caller.User, ctx.Now, k.Fragments
 		if err := issueGrant(ctx, grant, fragments); err != nil {
 			return err

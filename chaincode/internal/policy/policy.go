@@ -23,6 +23,9 @@ const (
 	OpenOwn  Action = "open-own"
 )
 
+// openInEmergency is opening with a grant that a declaration has to cover.
+const openInEmergency Action = "open in an emergency"
+
 // Question is everything a decision depends on.
 type Question struct {
 	Action   Action
@@ -30,7 +33,11 @@ type Question struct {
 	Record   ledger.Record
 	Purpose  ledger.Purpose // of a request
 	Grant    ledger.Grant   // of an opening
-	Now      time.Time      // of the transaction
+	// Under is the declaration that an opening is made under in an emergency, and
+	// Declaration what stands on the ledger under that name, if anything does.
+	Under       ledger.ID
+	Declaration ledger.Declaration
+	Now         time.Time // of the transaction
 }
 
 // rule refuses with its code when broken reports true.
@@ -70,6 +77,7 @@ var (
 	notRevoked = rule{"grant-revoked", fault.ConsentRevoked, func(q Question) bool { return q.Grant.State == ledger.Revoked }}
 	active     = rule{"grant-not-active", fault.StateConflict, func(q Question) bool { return q.Grant.State != ledger.Active }}
 	keyHolder  = rule{"key", fault.PermissionDenied, func(q Question) bool { return !q.Record.MayIssue(q.Identity.User) }}
+	declared   = rule{"declaration", fault.BreakGlassRefused, func(q Question) bool { return !q.Declaration.Covers(q.Record, q.Now) }}
 	unexpired  = rule{"grant-end", fault.ConsentExpired, func(q Question) bool { return !q.Now.Before(q.Grant.Expiry) }}
 )
 
@@ -78,12 +86,17 @@ var rules = map[Action][]rule{
 	Request:  {notErased, notSuperseded, notDisputed, roleListed, memberOf, cleared, purposeListed, purposeOfRole, inTime},
 	Open:     {notErased, notSuperseded, notDisputed, grantee, notRevoked, active, unexpired, cleared, inTime},
 	OpenOwn:  {notErased, notSuperseded, keyHolder},
+
+	openInEmergency: {notErased, notSuperseded, notDisputed, grantee, notRevoked, active, unexpired, declared, cleared},
 }
 
 // Decide answers the question. An allowed decision names the rule that allowed.
 func Decide(q Question) ledger.Decision {
 	if q.Action == Discover && involved(q) && !notErased.broken(q) {
 		return ledger.Decision{Allowed: true, Rule: "involved"}
+	}
+	if q.Action == Open && (q.Grant.Custodian || q.Under != "") {
+		q.Action = openInEmergency
 	}
 	list, known := rules[q.Action]
 	if !known {
@@ -102,6 +115,8 @@ func allowing(q Question) string {
 	switch {
 	case q.Action == Open:
 		return "grant"
+	case q.Action == openInEmergency:
+		return "declaration"
 	case q.Action == OpenOwn && q.Identity.User == q.Record.Patient:
 		return "patient"
 	case q.Action == OpenOwn:

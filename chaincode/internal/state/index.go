@@ -13,15 +13,23 @@ type Index string
 
 // The indexes and the parts of their keys.
 const (
-	ByPatient  = Index("patient")  // msp, pseudonym, time, record, version
-	ByHospital = Index("hospital") // msp of the author, time, record, version
-	ByContent  = Index("content")  // cid, record, version
-	BySlot     = Index("slot")     // patient, author or department: msp, name, time, record
-	ByStock    = Index("stock")    // author or department: msp, name, patient's msp, pseudonym, record: slots still free
-	ByInbox    = Index("inbox")    // patient: msp, pseudonym, time, record, version, request
-	ByPending  = Index("pending")  // as inbox, until the patient has answered
-	ByOutbox   = Index("outbox")   // requester: msp, pseudonym, time, record, version, request
-	ByHolder   = Index("holder")   // grantee: msp, pseudonym, record, version, grant
+	ByPatient  = Index("patient")   // msp, pseudonym, time, record, version
+	ByHospital = Index("hospital")  // msp of the author, time, record, version
+	ByContent  = Index("content")   // cid, record, version
+	BySlot     = Index("slot")      // patient, author or department: msp, name, time, record
+	ByStock    = Index("stock")     // author or department: msp, name, patient's msp, pseudonym, record: slots still free
+	ByInbox    = Index("inbox")     // patient: msp, pseudonym, time, record, version, request
+	ByPending  = Index("pending")   // as inbox, until the patient has answered
+	ByOutbox   = Index("outbox")    // requester: msp, pseudonym, time, record, version, request
+	ByHolder   = Index("holder")    // grantee: msp, pseudonym, record, version, grant
+	BySummary  = Index("emergency") // patient: msp, pseudonym, time, record, version: emergency summaries
+
+	// Declarations; all keys end in the patient's msp and pseudonym, and the declaration.
+	ByResponder  = Index("responder")  // msp, pseudonym, time
+	ByWaiting    = Index("waiting")    // time: for a second approver
+	ByDuty       = Index("duty")       // custodian: msp, pseudonym, time
+	ByReview     = Index("review")     // msp of the reviewers, due time
+	ByUnreviewed = Index("unreviewed") // responder: msp, pseudonym, due time
 )
 
 // Add writes one key.
@@ -47,6 +55,52 @@ func (i Index) Since(ctx *Context, begin time.Time, parts ...string) (string, er
 // Begin is a bookmark that stands before all keys that begin with the given parts.
 func (i Index) Begin(ctx *Context, parts ...string) (string, error) {
 	return Table[struct{}](i).key(ctx, parts)
+}
+
+// First returns the remaining parts of the first key that begins with the given parts, or
+// false when there is none. In a transaction that writes, an insert before it by somebody
+// else is a conflict.
+func (i Index) First(ctx *Context, parts ...string) (rest []string, found bool, err error) {
+	iterator, err := ctx.stub.GetStateByPartialCompositeKey(string(i), parts)
+	if err != nil {
+		return nil, false, err
+	}
+	defer iterator.Close()
+	if !iterator.HasNext() {
+		return nil, false, nil
+	}
+	entry, err := iterator.Next()
+	if err != nil {
+		return nil, false, err
+	}
+	_, all, err := ctx.stub.SplitCompositeKey(entry.Key)
+	if err != nil {
+		return nil, false, err
+	}
+	return all[len(parts):], true, nil
+}
+
+// All returns the remaining parts of every key that begins with the given parts: for
+// small, quiet ranges only, as [Table.All].
+func (i Index) All(ctx *Context, parts ...string) ([][]string, error) {
+	iterator, err := ctx.stub.GetStateByPartialCompositeKey(string(i), parts)
+	if err != nil {
+		return nil, err
+	}
+	defer iterator.Close()
+	var keys [][]string
+	for iterator.HasNext() {
+		entry, err := iterator.Next()
+		if err != nil {
+			return nil, err
+		}
+		_, all, err := ctx.stub.SplitCompositeKey(entry.Key)
+		if err != nil {
+			return nil, err
+		}
+		keys = append(keys, all[len(parts):])
+	}
+	return keys, nil
 }
 
 // Page returns the remaining parts of the keys that begin with the given parts.

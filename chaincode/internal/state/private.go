@@ -26,10 +26,11 @@ type PrivateTable[T any] struct {
 
 // The private tables and the parts of their keys before the salt.
 var (
-	SummaryRows = PrivateTable[ledger.Summary]{ledger.Summaries, "summary"} // record, version
-	ByClass     = PrivateTable[ledger.Salt]{ledger.Summaries, "class"}      // class, time, record, version
-	ByCode      = PrivateTable[ledger.Salt]{ledger.Summaries, "code"}       // code, time, record, version
-	Profiles    = PrivateTable[ledger.Profile]{ledger.Summaries, "profile"} // msp, pseudonym
+	SummaryRows = PrivateTable[ledger.Summary]{ledger.Summaries, "summary"}     // record, version
+	ByClass     = PrivateTable[ledger.Salt]{ledger.Summaries, "class"}          // class, time, record, version
+	ByCode      = PrivateTable[ledger.Salt]{ledger.Summaries, "code"}           // code, time, record, version
+	Narratives  = PrivateTable[ledger.Narrative]{ledger.Summaries, "narrative"} // patient: msp, pseudonym, declaration, whose: responder or reviewer
+	Profiles    = PrivateTable[ledger.Profile]{ledger.Summaries, "profile"}     // msp, pseudonym
 )
 
 // Put writes a row under the parts and the salt.

@@ -19,17 +19,24 @@ type Table[T any] string
 
 // The tables and the parts of their keys.
 const (
-	Organizations = Table[ledger.Organization]("org")      // msp
-	Users         = Table[ledger.User]("user")             // msp, pseudonym
-	Uploads       = Table[ledger.Upload]("upload")         // record
-	Records       = Table[ledger.Record]("record")         // record, version
-	RecordKeys    = Table[string]("recordkey")             // record, version: statements that no upload holds
-	Requests      = Table[ledger.AccessRequest]("request") // record, version, request
-	Grants        = Table[ledger.Grant]("grant")           // record, version, grant
-	Segments      = Table[ledger.Segment]("segment")       // record, version, number
-	Accesses      = Table[ledger.Access]("access")         // record, transaction
-	Answers       = Table[ledger.Answer]("answer")         // patient: msp, pseudonym, rule, day, slot
-	Replicas      = Table[ledger.Replica]("replica")       // record, version, msp
+	Organizations = Table[ledger.Organization]("org")       // msp
+	Users         = Table[ledger.User]("user")              // msp, pseudonym
+	Uploads       = Table[ledger.Upload]("upload")          // record
+	Records       = Table[ledger.Record]("record")          // record, version
+	RecordKeys    = Table[string]("recordkey")              // record, version: statements that no upload holds
+	Requests      = Table[ledger.AccessRequest]("request")  // record, version, request
+	Grants        = Table[ledger.Grant]("grant")            // record, version, grant
+	Declarations  = Table[ledger.Declaration]("breakglass") // patient: msp, pseudonym, declaration
+	Segments      = Table[ledger.Segment]("segment")        // record, version, number
+	Accesses      = Table[ledger.Access]("access")          // record, transaction
+	Answers       = Table[ledger.Answer]("answer")          // patient: msp, pseudonym, rule, day, slot
+	Replicas      = Table[ledger.Replica]("replica")        // record, version, msp
+
+	EmergencyPolicies = Table[ledger.EmergencyPolicy]("emergencypolicy") // patient: msp, pseudonym
+	ResponderLists    = Table[ledger.Responders]("responders")           // msp
+	EmergencyKeys     = Table[ledger.EmergencyKey]("emergencykey")       // record, version, grant
+	ResponderSlots    = Table[ledger.ID]("breakglassByResponder")        // msp, pseudonym, day, slot
+	HospitalSlots     = Table[ledger.ID]("breakglassByHospital")         // msp, day, slot
 
 	Erasures             = Table[ledger.Erasure]("erasure")            // record
 	ErasureConfirmations = Table[ledger.ErasureConfirmation]("erased") // record, msp
@@ -155,6 +162,11 @@ func (t Table[T]) Insert(ctx *Context, row T, parts ...string) error {
 	if found {
 		return fault.New(fault.AlreadyExists, "%s %v exists with other content", t, parts)
 	}
+	return t.put(ctx, row, parts)
+}
+
+// Set writes a row, whether there is one or not.
+func (t Table[T]) Set(ctx *Context, row T, parts ...string) error {
 	return t.put(ctx, row, parts)
 }
 

@@ -30,6 +30,8 @@ var described = []any{
 	ledger.OpenRecord{}, ledger.RevokeGrant{}, ledger.ChangePolicy{}, ledger.AppendSegments{}, ledger.ConfirmReplicas{}, ledger.ConfirmErasure{},
 	ledger.ReplaceKeys{}, ledger.RequestKeyReplacement{}, ledger.ApproveKeyReplacement{}, ledger.RejectKeyReplacement{},
 	ledger.RotateRecord{}, ledger.EraseRecord{},
+	ledger.SetResponders{}, ledger.SetEmergencyPolicy{}, ledger.DeclareBreakGlass{}, ledger.ApproveBreakGlass{},
+	ledger.CloseBreakGlass{}, ledger.ReviewBreakGlass{}, ledger.GrantCustody{}, ledger.IssueEmergencyGrant{}, ledger.Narrative{},
 	ledger.SealedFragment{}, ledger.Profile{},
 	trust.KeyStatement{}, trust.KeyFragEnvelope{}, trust.Assertion{}, trust.ReencryptionRequest{}, trust.Reencryption{},
 	trust.Card{}, trust.Invitation{}, trust.Replacement{}, trust.Objection{},

@@ -15,15 +15,12 @@ type keys struct{ record, verifying, receiving *umbral.PublicKey }
 // readKeys takes the keys from their owners' statements: the ledger's word alone would
 // make whoever controls it a source of keys.
 func (p *Proxy) readKeys(release ledger.Release) (keys, error) {
-	record, err := p.Bundle.VerifyKeyStatement(release.RecordKey, ledger.RecordKey, release.Record.KeyOwner())
+	delegating, err := p.readDelegating(release)
 	if err != nil {
 		return keys{}, badStatement(err)
 	}
-	if record.Record != release.Record.Record || record.Version != release.Record.Version {
+	if delegating.Record != release.Record.Record || delegating.Version != release.Record.Version {
 		return keys{}, badStatement(fmt.Errorf("the record key is another record's"))
-	}
-	if !release.Record.MayIssue(release.Grant.Issuer) {
-		return keys{}, badStatement(fmt.Errorf("%s issues no fragments for this record", release.Grant.Issuer))
 	}
 	verifying, err := p.Bundle.VerifyKeyStatement(release.VerifyingKey, ledger.VerifyingKey, release.Grant.Issuer)
 	if err != nil {
@@ -36,12 +33,24 @@ func (p *Proxy) readKeys(release ledger.Release) (keys, error) {
 	if ledger.DigestOf(receiving.Key) != release.Grant.Fragments.ReceivingKey {
 		return keys{}, badStatement(fmt.Errorf("the grant is for another receiving key"))
 	}
-	return parseKeys(record, verifying, receiving)
+	return parseKeys(delegating, verifying, receiving)
 }
 
-func parseKeys(record, verifying, receiving trust.KeyStatement) (keys, error) {
+// readDelegating is the key that the fragments were cut from: the record's own or, of an
+// emergency grant, the one that its custodian made for it.
+func (p *Proxy) readDelegating(release ledger.Release) (trust.KeyStatement, error) {
+	if release.Emergency != nil {
+		return p.Bundle.VerifyKeyStatement(release.Emergency.Key, ledger.OneGrantKey, release.Grant.Issuer)
+	}
+	if !release.Record.MayIssue(release.Grant.Issuer) {
+		return trust.KeyStatement{}, fmt.Errorf("%s issues no fragments for this record", release.Grant.Issuer)
+	}
+	return p.Bundle.VerifyKeyStatement(release.RecordKey, ledger.RecordKey, release.Record.KeyOwner())
+}
+
+func parseKeys(delegating, verifying, receiving trust.KeyStatement) (keys, error) {
 	var parsed [3]*umbral.PublicKey
-	for i, statement := range []trust.KeyStatement{record, verifying, receiving} {
+	for i, statement := range []trust.KeyStatement{delegating, verifying, receiving} {
 		key, err := umbral.ParsePublicKey(statement.Key)
 		if err != nil {
 			return keys{}, badStatement(fmt.Errorf("the %s key of %s is no point of the curve", statement.Kind, statement.User))

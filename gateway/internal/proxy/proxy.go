@@ -108,7 +108,7 @@ func (p *Proxy) reencrypt(release ledger.Release) (trust.Reencryption, error) {
 		return answer, err
 	}
 	if !r.Stream {
-		answer.Reencrypted, err = transform(keyFrag, trust.Reencrypted{Capsule: r.Capsule, SHA256: r.SHA256, Commitment: r.Commitment})
+		answer.Reencrypted, err = transform(keyFrag, trust.Reencrypted{Capsule: capsuleOf(release), SHA256: r.SHA256, Commitment: r.Commitment})
 		return answer, err
 	}
 	for _, s := range release.Segments {
@@ -170,4 +170,13 @@ func (p *Proxy) checkUse(envelope trust.KeyFragEnvelope, release ledger.Release)
 		return fault.New(fault.FragmentInvalid, "the key fragment was sealed for another record, grant, grantee or proxy")
 	}
 	return nil
+}
+
+// capsuleOf is what is re-encrypted: the record's capsule or, of an emergency grant, the
+// one that its custodian wrapped the file key with.
+func capsuleOf(release ledger.Release) []byte {
+	if release.Emergency != nil {
+		return release.Emergency.Capsule
+	}
+	return release.Record.Capsule
 }

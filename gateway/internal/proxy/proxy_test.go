@@ -232,3 +232,40 @@ func otherRecipient(t *testing.T) string {
 	}
 	return key.Recipient().String()
 }
+
+// emergency makes the release one of a grant that a custodian issued.
+func (s *scene) emergency(custodian *trust.Signer) {
+	s.t.Helper()
+	once, verifying := s.key(), s.key()
+	capsule, wrapped, err := umbral.Encrypt(nil, once.PublicKey(), []byte("file key"))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	user := ledger.UserID{MSP: "HospitalA", Pseudonym: custodian.Certificate.Subject.CommonName}
+	s.release.Grant.Issuer = ledger.UserID{MSP: "HospitalA", Pseudonym: "desk"}
+	s.release.VerifyingKey = s.state(custodian, trust.KeyStatement{Kind: ledger.VerifyingKey, Key: verifying.PublicKey().Bytes(), User: user})
+	s.release.Emergency = &ledger.EmergencyKey{
+		Capsule: capsule.Bytes(), Wrapped: wrapped, Key: s.state(custodian, trust.KeyStatement{
+			Kind: ledger.OneGrantKey, Key: once.PublicKey().Bytes(), User: user, Record: s.release.Record.Record, Version: 1,
+		}),
+	}
+	s.sealed.KeyFrag = s.keyFrag(once, s.receiving, verifying).MarshalMsgpack()
+}
+
+func TestReencryptForAnEmergencyGrant(t *testing.T) {
+	s := newScene(t)
+	s.emergency(s.hospital.Issue("desk", ledger.EmergencyDesk, ledger.Private))
+	jws, err := s.ask()
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, err := s.hospital.Bundle().VerifyReencryption(jws, "HospitalA")
+	if err != nil || string(answer.Capsule) != string(s.release.Emergency.Capsule) {
+		t.Errorf("the answer is of another capsule: %v", err)
+	}
+	forged := newScene(t)
+	forged.emergency(forged.hospital.Issue("other", ledger.EmergencyDesk, ledger.Private))
+	if _, err := forged.ask(); fault.CodeOf(err) != fault.FragmentInvalid {
+		t.Errorf("a key of somebody else: %v", err)
+	}
+}

@@ -30,6 +30,9 @@ type ServerInterface interface {
 	// ListRequests Requests to answer as a patient, or the caller's own requests
 	// (GET /v1/access-requests)
 	ListRequests(c *gin.Context, params ListRequestsParams)
+	// ListDeclarations The declarations of emergencies that concern the caller in one way
+	// (GET /v1/declarations)
+	ListDeclarations(c *gin.Context, params ListDeclarationsParams)
 	// Enroll Get a certificate from the hospital's CA for a key made on the device
 	// (POST /v1/enrollments)
 	Enroll(c *gin.Context)
@@ -105,6 +108,12 @@ type ServerInterface interface {
 	// ReadUser A user's registration, with key statements and professional card
 	// (GET /v1/users/{msp}/{pseudonym})
 	ReadUser(c *gin.Context, msp MSP, pseudonym Pseudonym)
+	// ReadDeclaration One declaration about a patient, with what was said of it
+	// (GET /v1/users/{msp}/{pseudonym}/declarations/{declaration})
+	ReadDeclaration(c *gin.Context, msp PathMSP, pseudonym PathPseudonym, declaration PathDeclaration)
+	// ListEmergencyRecords What a declaration covers now
+	// (GET /v1/users/{msp}/{pseudonym}/declarations/{declaration}/records)
+	ListEmergencyRecords(c *gin.Context, msp PathMSP, pseudonym PathPseudonym, declaration PathDeclaration)
 	// ListKeyReplacements Keys that somebody asked to have in the place of a user's
 	// (GET /v1/users/{msp}/{pseudonym}/key-replacements)
 	ListKeyReplacements(c *gin.Context, msp MSP, pseudonym Pseudonym, params ListKeyReplacementsParams)
@@ -207,6 +216,49 @@ func (siw *ServerInterfaceWrapper) ListRequests(c *gin.Context) {
 	}
 
 	siw.Handler.ListRequests(c, params)
+}
+
+// ListDeclarations operation middleware
+func (siw *ServerInterfaceWrapper) ListDeclarations(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListDeclarationsParams
+
+	// ------------- Required query parameter "concern" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "concern", c.Request.URL.Query(), &params.Concern, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter concern: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", c.Request.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter limit: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "bookmark" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "bookmark", c.Request.URL.Query(), &params.Bookmark, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter bookmark: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.ListDeclarations(c, params)
 }
 
 // Enroll operation middleware
@@ -1104,6 +1156,92 @@ func (siw *ServerInterfaceWrapper) ReadUser(c *gin.Context) {
 	siw.Handler.ReadUser(c, msp, pseudonym)
 }
 
+// ReadDeclaration operation middleware
+func (siw *ServerInterfaceWrapper) ReadDeclaration(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "msp" -------------
+	var msp PathMSP
+
+	err = runtime.BindStyledParameterWithOptions("simple", "msp", c.Param("msp"), &msp, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter msp: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Path parameter "pseudonym" -------------
+	var pseudonym PathPseudonym
+
+	err = runtime.BindStyledParameterWithOptions("simple", "pseudonym", c.Param("pseudonym"), &pseudonym, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter pseudonym: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Path parameter "declaration" -------------
+	var declaration PathDeclaration
+
+	err = runtime.BindStyledParameterWithOptions("simple", "declaration", c.Param("declaration"), &declaration, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter declaration: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.ReadDeclaration(c, msp, pseudonym, declaration)
+}
+
+// ListEmergencyRecords operation middleware
+func (siw *ServerInterfaceWrapper) ListEmergencyRecords(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "msp" -------------
+	var msp PathMSP
+
+	err = runtime.BindStyledParameterWithOptions("simple", "msp", c.Param("msp"), &msp, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter msp: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Path parameter "pseudonym" -------------
+	var pseudonym PathPseudonym
+
+	err = runtime.BindStyledParameterWithOptions("simple", "pseudonym", c.Param("pseudonym"), &pseudonym, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter pseudonym: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Path parameter "declaration" -------------
+	var declaration PathDeclaration
+
+	err = runtime.BindStyledParameterWithOptions("simple", "declaration", c.Param("declaration"), &declaration, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter declaration: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.ListEmergencyRecords(c, msp, pseudonym, declaration)
+}
+
 // ListKeyReplacements operation middleware
 func (siw *ServerInterfaceWrapper) ListKeyReplacements(c *gin.Context) {
 
@@ -1206,6 +1344,9 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.GET(options.BaseURL+"/v1/records/:record/versions/:version/custody", wrapper.ReadCustody)
 	router.GET(options.BaseURL+"/v1/records/:record/versions/:version/replicas", wrapper.ReadReplicas)
 	router.GET(options.BaseURL+"/v1/records/:record/versions/:version/access-requests/:requestID", wrapper.ReadRequest)
+	router.GET(options.BaseURL+"/v1/declarations", wrapper.ListDeclarations)
+	router.GET(options.BaseURL+"/v1/users/:msp/:pseudonym/declarations/:declaration", wrapper.ReadDeclaration)
+	router.GET(options.BaseURL+"/v1/users/:msp/:pseudonym/declarations/:declaration/records", wrapper.ListEmergencyRecords)
 	router.GET(options.BaseURL+"/v1/uploads", wrapper.ListUploads)
 	router.GET(options.BaseURL+"/v1/access-requests", wrapper.ListRequests)
 	router.GET(options.BaseURL+"/v1/grants", wrapper.ListGrants)
@@ -1373,6 +1514,45 @@ type ListRequestsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListRequestsdefaultApplicationProblemPlusJSONResponse) VisitListRequestsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeclarationsRequestObject struct {
+	Params ListDeclarationsParams
+}
+
+type ListDeclarationsResponseObject interface {
+	VisitListDeclarationsResponse(w http.ResponseWriter) error
+}
+
+type ListDeclarations200JSONResponse DeclarationList
+
+func (response ListDeclarations200JSONResponse) VisitListDeclarationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeclarationsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListDeclarationsdefaultApplicationProblemPlusJSONResponse) VisitListDeclarationsResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -2418,6 +2598,88 @@ func (response ReadUserdefaultApplicationProblemPlusJSONResponse) VisitReadUserR
 	return err
 }
 
+type ReadDeclarationRequestObject struct {
+	Msp         PathMSP         `json:"msp"`
+	Pseudonym   PathPseudonym   `json:"pseudonym"`
+	Declaration PathDeclaration `json:"declaration"`
+}
+
+type ReadDeclarationResponseObject interface {
+	VisitReadDeclarationResponse(w http.ResponseWriter) error
+}
+
+type ReadDeclaration200JSONResponse DeclarationView
+
+func (response ReadDeclaration200JSONResponse) VisitReadDeclarationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReadDeclarationdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ReadDeclarationdefaultApplicationProblemPlusJSONResponse) VisitReadDeclarationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEmergencyRecordsRequestObject struct {
+	Msp         PathMSP         `json:"msp"`
+	Pseudonym   PathPseudonym   `json:"pseudonym"`
+	Declaration PathDeclaration `json:"declaration"`
+}
+
+type ListEmergencyRecordsResponseObject interface {
+	VisitListEmergencyRecordsResponse(w http.ResponseWriter) error
+}
+
+type ListEmergencyRecords200JSONResponse RecordViewList
+
+func (response ListEmergencyRecords200JSONResponse) VisitListEmergencyRecordsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEmergencyRecordsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListEmergencyRecordsdefaultApplicationProblemPlusJSONResponse) VisitListEmergencyRecordsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListKeyReplacementsRequestObject struct {
 	Msp       MSP       `json:"msp"`
 	Pseudonym Pseudonym `json:"pseudonym"`
@@ -2473,6 +2735,9 @@ type StrictServerInterface interface {
 	// ListRequests Requests to answer as a patient, or the caller's own requests
 	// (GET /v1/access-requests)
 	ListRequests(ctx context.Context, request ListRequestsRequestObject) (ListRequestsResponseObject, error)
+	// ListDeclarations The declarations of emergencies that concern the caller in one way
+	// (GET /v1/declarations)
+	ListDeclarations(ctx context.Context, request ListDeclarationsRequestObject) (ListDeclarationsResponseObject, error)
 	// Enroll Get a certificate from the hospital's CA for a key made on the device
 	// (POST /v1/enrollments)
 	Enroll(ctx context.Context, request EnrollRequestObject) (EnrollResponseObject, error)
@@ -2548,6 +2813,12 @@ type StrictServerInterface interface {
 	// ReadUser A user's registration, with key statements and professional card
 	// (GET /v1/users/{msp}/{pseudonym})
 	ReadUser(ctx context.Context, request ReadUserRequestObject) (ReadUserResponseObject, error)
+	// ReadDeclaration One declaration about a patient, with what was said of it
+	// (GET /v1/users/{msp}/{pseudonym}/declarations/{declaration})
+	ReadDeclaration(ctx context.Context, request ReadDeclarationRequestObject) (ReadDeclarationResponseObject, error)
+	// ListEmergencyRecords What a declaration covers now
+	// (GET /v1/users/{msp}/{pseudonym}/declarations/{declaration}/records)
+	ListEmergencyRecords(ctx context.Context, request ListEmergencyRecordsRequestObject) (ListEmergencyRecordsResponseObject, error)
 	// ListKeyReplacements Keys that somebody asked to have in the place of a user's
 	// (GET /v1/users/{msp}/{pseudonym}/key-replacements)
 	ListKeyReplacements(ctx context.Context, request ListKeyReplacementsRequestObject) (ListKeyReplacementsResponseObject, error)
@@ -2712,6 +2983,32 @@ func (sh *strictHandler) ListRequests(ctx *gin.Context, params ListRequestsParam
 		sh.options.HandlerErrorFunc(ctx, err)
 	} else if validResponse, ok := response.(ListRequestsResponseObject); ok {
 		if err := validResponse.VisitListRequestsResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListDeclarations operation middleware
+func (sh *strictHandler) ListDeclarations(ctx *gin.Context, params ListDeclarationsParams) {
+	var request ListDeclarationsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListDeclarations(ctx, request.(ListDeclarationsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListDeclarations")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(ListDeclarationsResponseObject); ok {
+		if err := validResponse.VisitListDeclarationsResponse(ctx.Writer); err != nil {
 			sh.options.ResponseErrorHandlerFunc(ctx, err)
 		}
 	} else if response != nil {
@@ -3406,6 +3703,62 @@ func (sh *strictHandler) ReadUser(ctx *gin.Context, msp MSP, pseudonym Pseudonym
 		sh.options.HandlerErrorFunc(ctx, err)
 	} else if validResponse, ok := response.(ReadUserResponseObject); ok {
 		if err := validResponse.VisitReadUserResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ReadDeclaration operation middleware
+func (sh *strictHandler) ReadDeclaration(ctx *gin.Context, msp PathMSP, pseudonym PathPseudonym, declaration PathDeclaration) {
+	var request ReadDeclarationRequestObject
+
+	request.Msp = msp
+	request.Pseudonym = pseudonym
+	request.Declaration = declaration
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ReadDeclaration(ctx, request.(ReadDeclarationRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ReadDeclaration")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(ReadDeclarationResponseObject); ok {
+		if err := validResponse.VisitReadDeclarationResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListEmergencyRecords operation middleware
+func (sh *strictHandler) ListEmergencyRecords(ctx *gin.Context, msp PathMSP, pseudonym PathPseudonym, declaration PathDeclaration) {
+	var request ListEmergencyRecordsRequestObject
+
+	request.Msp = msp
+	request.Pseudonym = pseudonym
+	request.Declaration = declaration
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListEmergencyRecords(ctx, request.(ListEmergencyRecordsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListEmergencyRecords")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(ListEmergencyRecordsResponseObject); ok {
+		if err := validResponse.VisitListEmergencyRecordsResponse(ctx.Writer); err != nil {
 			sh.options.ResponseErrorHandlerFunc(ctx, err)
 		}
 	} else if response != nil {

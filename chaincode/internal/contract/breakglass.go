@@ -1,0 +1,389 @@
+package contract
+
+import (
+	"encoding/binary"
+	"encoding/hex"
+	"slices"
+	"time"
+
+	"github.com/pie-consortium/pie/chaincode/internal/policy"
+	"github.com/pie-consortium/pie/chaincode/internal/state"
+	"github.com/pie-consortium/pie/ledger"
+	"github.com/pie-consortium/pie/ledger/fault"
+)
+
+// declareBreakGlass decides about an emergency, and commits the decision either way. The
+// summary opens at once; records wait for somebody of another hospital.
+func declareBreakGlass(ctx *state.Context, a ledger.DeclareBreakGlass) (ledger.Declaration, error) {
+	if err := ctx.RequireRole(ledger.Emergency, ledger.Physician); err != nil {
+		return ledger.Declaration{}, err
+	}
+	if _, err := ctx.Registered(); err != nil {
+		return ledger.Declaration{}, err
+	}
+	if err := requirePatient(ctx, a.Patient); err != nil {
+		return ledger.Declaration{}, err
+	}
+	narrative, err := transientNarrative(ctx)
+	if err != nil {
+		return ledger.Declaration{}, err
+	}
+	declaration := ledger.Declaration{
+		Declaration: a.Declaration, Patient: a.Patient, Responder: ctx.Caller, Scope: a.Scope,
+		Records: a.Records, Reason: a.Reason, State: ledger.Declared, Declared: ctx.Now,
+	}
+	old, found, err := state.Declarations.Find(ctx, declarationKey(declaration)...)
+	if err != nil {
+		return declaration, err
+	}
+	if found {
+		return old, sameDeclaration(old, declaration)
+	}
+	if declaration.Decision, err = decideEmergency(ctx, declaration); err != nil {
+		return declaration, err
+	}
+	switch {
+	case !declaration.Decision.Allowed:
+		declaration.State = ledger.DeniedEmergency
+	case declaration.Scope == ledger.ScopeSummary:
+		err = activate(ctx, &declaration)
+	default:
+		err = state.ByWaiting.Add(ctx, append([]string{state.TimePart(ctx.Now)}, declarationKey(declaration)...)...)
+	}
+	if err != nil {
+		return declaration, err
+	}
+	return declaration, storeDeclaration(ctx, declaration, narrative)
+}
+
+// sameDeclaration accepts the same declaration again, without changing anything.
+func sameDeclaration(old, again ledger.Declaration) error {
+	same := old.Responder.User == again.Responder.User && old.Scope == again.Scope &&
+		old.Reason == again.Reason && slices.Equal(old.Records, again.Records)
+	if !same {
+		return fault.New(fault.AlreadyExists, "declaration %s exists with other content", again.Declaration)
+	}
+	return nil
+}
+
+// decideEmergency gathers what the decision depends on. A slot of each quota is taken by
+// a declaration that is allowed and no drill.
+func decideEmergency(ctx *state.Context, declaration ledger.Declaration) (ledger.Decision, error) {
+	responder, day := declaration.Responder.User, ledger.DayOf(ctx.Now)
+	listed, err := isListed(ctx, responder)
+	if err != nil {
+		return ledger.Decision{}, err
+	}
+	overdue, err := hasOverdueReview(ctx, responder)
+	if err != nil {
+		return ledger.Decision{}, err
+	}
+	allowed, err := emergencyPolicyOf(ctx, declaration.Patient)
+	if err != nil {
+		return ledger.Decision{}, err
+	}
+	own, err := freeSlot(ctx, state.ResponderSlots, ledger.ResponderQuota, responder.MSP, responder.Pseudonym, day)
+	if err != nil {
+		return ledger.Decision{}, err
+	}
+	hospital, err := freeSlot(ctx, state.HospitalSlots, ledger.HospitalQuota, responder.MSP, day)
+	if err != nil {
+		return ledger.Decision{}, err
+	}
+	decision := policy.DecideEmergency(policy.Emergency{
+		Responder: declaration.Responder, Listed: listed, Overdue: overdue, Scope: declaration.Scope, Policy: allowed,
+		OwnLeft: own != nil, HospitalLeft: hospital != nil,
+	})
+	if !decision.Allowed || declaration.Reason == ledger.Drill {
+		return decision, nil
+	}
+	if err := state.ResponderSlots.Insert(ctx, declaration.Declaration, own...); err != nil {
+		return decision, err
+	}
+	return decision, state.HospitalSlots.Insert(ctx, declaration.Declaration, hospital...)
+}
+
+func isListed(ctx *state.Context, responder ledger.UserID) (bool, error) {
+	list, _, err := state.ResponderLists.Find(ctx, responder.MSP)
+	return slices.Contains(list.Listed, responder.Pseudonym), err
+}
+
+// hasOverdueReview looks at the responder's unreviewed declaration that is due first.
+func hasOverdueReview(ctx *state.Context, responder ledger.UserID) (bool, error) {
+	due, found, err := state.ByUnreviewed.First(ctx, responder.MSP, responder.Pseudonym)
+	return found && due[0] < state.TimePart(ctx.Now), err
+}
+
+func emergencyPolicyOf(ctx *state.Context, patient ledger.UserID) (ledger.EmergencyPolicy, error) {
+	stated, found, err := state.EmergencyPolicies.Find(ctx, patient.MSP, patient.Pseudonym)
+	if !found {
+		stated.Records = ledger.AnyApproved
+	}
+	return stated, err
+}
+
+// freeSlot is the key of a slot of a quota that nobody has taken; nil when all are. Each
+// transaction begins to look at another place, so that many at once rarely want the same.
+func freeSlot(ctx *state.Context, slots state.Table[ledger.ID], quota int, parts ...string) ([]string, error) {
+	id, err := hex.DecodeString(ctx.TxID)
+	if err != nil || len(id) < 8 {
+		return nil, fault.New(fault.InvalidArgument, "the transaction's ID is not hexadecimal")
+	}
+	begin := int(binary.BigEndian.Uint32(id))
+	for i := range quota {
+		key := append(slices.Clone(parts), slotPart((begin+i)%quota+1))
+		_, taken, err := slots.Find(ctx, key...)
+		if err != nil {
+			return nil, err
+		}
+		if !taken {
+			return key, nil
+		}
+	}
+	return nil, nil
+}
+
+// activate begins the time in which a declaration opens, says who is to review it, and
+// calls those who can open what it covers.
+func activate(ctx *state.Context, declaration *ledger.Declaration) error {
+	declaration.State, declaration.Expiry = ledger.ActiveEmergency, ctx.Now.Add(ledger.MaxEmergency)
+	if declaration.Reason == ledger.Drill {
+		return callCustodians(ctx, *declaration)
+	}
+	declaration.Due = declaration.Expiry.Add(ledger.ReviewTime)
+	var err error
+	if declaration.ReviewedBy, err = reviewers(ctx, *declaration); err != nil {
+		return err
+	}
+	due, key, responder := state.TimePart(declaration.Due), declarationKey(*declaration), declaration.Responder.User
+	if err := state.ByUnreviewed.Add(ctx, append([]string{responder.MSP, responder.Pseudonym, due}, key...)...); err != nil {
+		return err
+	}
+	if err := state.ByReview.Add(ctx, append([]string{declaration.ReviewedBy, due}, key...)...); err != nil {
+		return err
+	}
+	return callCustodians(ctx, *declaration)
+}
+
+// reviewers are the privacy officers of another hospital than the responder's: of the
+// patient's, or the approver's, or else one that the declaration's ID decides.
+func reviewers(ctx *state.Context, declaration ledger.Declaration) (string, error) {
+	responder := declaration.Responder.User.MSP
+	if declaration.Patient.MSP != responder {
+		return declaration.Patient.MSP, nil
+	}
+	if approver := declaration.Approver.User.MSP; approver != "" {
+		return approver, nil
+	}
+	members, err := state.Organizations.All(ctx)
+	if err != nil {
+		return "", err
+	}
+	var others []string
+	for _, member := range members {
+		if member.MSP != responder {
+			others = append(others, member.MSP)
+		}
+	}
+	if len(others) == 0 {
+		return responder, nil
+	}
+	return ledger.Rendezvous(declaration.Declaration, others)[0], nil
+}
+
+func storeDeclaration(ctx *state.Context, declaration ledger.Declaration, narrative ledger.Narrative) error {
+	key, responder := declarationKey(declaration), declaration.Responder.User
+	if err := state.Declarations.Insert(ctx, declaration, key...); err != nil {
+		return err
+	}
+	if err := state.Narratives.Put(ctx, narrative, narrative.Salt, append(key, "responder")...); err != nil {
+		return err
+	}
+	index := []string{responder.MSP, responder.Pseudonym, state.TimePart(declaration.Declared)}
+	if err := state.ByResponder.Add(ctx, append(index, key...)...); err != nil {
+		return err
+	}
+	return ctx.Emit(ledger.BreakGlassDeclared, declarationEvent(declaration))
+}
+
+// approveBreakGlass is the second pair of eyes: somebody of another hospital.
+func approveBreakGlass(ctx *state.Context, a ledger.ApproveBreakGlass) (ledger.Declaration, error) {
+	declaration, err := registeredFor(ctx, a.DeclarationName)
+	if err != nil {
+		return declaration, err
+	}
+	if err := ctx.RequireRole(ledger.Physician, ledger.Emergency, ledger.PrivacyOfficer); err != nil {
+		return declaration, err
+	}
+	if ctx.Caller.User.MSP == declaration.Responder.User.MSP {
+		return declaration, fault.New(fault.BreakGlassRefused, "the second approver must be of another hospital than the responder")
+	}
+	if declaration.State == ledger.ActiveEmergency && declaration.Approver.User == ctx.Caller.User {
+		return declaration, nil
+	}
+	if declaration.State != ledger.Declared {
+		return declaration, fault.New(fault.StateConflict, "a declaration that is %s cannot be approved", declaration.State)
+	}
+	if ctx.Now.Sub(declaration.Declared) > ledger.MaxWaiting {
+		return declaration, fault.New(fault.BreakGlassRefused, "the declaration has waited longer than %s; the responder declares again", ledger.MaxWaiting)
+	}
+	declaration.Approver = ctx.Caller
+	waiting := append([]string{state.TimePart(declaration.Declared)}, declarationKey(declaration)...)
+	if err := state.ByWaiting.Remove(ctx, waiting...); err != nil {
+		return declaration, err
+	}
+	if err := activate(ctx, &declaration); err != nil {
+		return declaration, err
+	}
+	return updateDeclaration(ctx, declaration, ledger.BreakGlassApproved)
+}
+
+// closeBreakGlass ends an emergency early: by its responder or approver, by the patient,
+// or by a privacy officer of one of their hospitals.
+func closeBreakGlass(ctx *state.Context, a ledger.CloseBreakGlass) (ledger.Declaration, error) {
+	declaration, err := registeredFor(ctx, a.DeclarationName)
+	if err != nil {
+		return declaration, err
+	}
+	caller := ctx.Caller
+	involved := []ledger.UserID{declaration.Responder.User, declaration.Approver.User, declaration.Patient}
+	if !slices.Contains(involved, caller.User) && !officerFor(declaration, caller) {
+		return declaration, fault.New(fault.PermissionDenied, "declaration %s is closed by those involved and privacy officers of their hospitals", a.Declaration)
+	}
+	if declaration.State == ledger.Closed {
+		return declaration, nil
+	}
+	if err := declaration.State.Becomes(ledger.Closed); err != nil {
+		return declaration, err
+	}
+	if declaration.State == ledger.Declared {
+		waiting := append([]string{state.TimePart(declaration.Declared)}, declarationKey(declaration)...)
+		if err := state.ByWaiting.Remove(ctx, waiting...); err != nil {
+			return declaration, err
+		}
+	}
+	declaration.State, declaration.Closer, declaration.Closed = ledger.Closed, caller.User, ctx.Now
+	return updateDeclaration(ctx, declaration, ledger.BreakGlassClosed)
+}
+
+// reviewBreakGlass says what a privacy officer of the hospital that reviews it found out,
+// once the emergency is over.
+func reviewBreakGlass(ctx *state.Context, a ledger.ReviewBreakGlass) (ledger.Declaration, error) {
+	if err := ctx.RequireRole(ledger.PrivacyOfficer); err != nil {
+		return ledger.Declaration{}, err
+	}
+	declaration, err := registeredFor(ctx, a.DeclarationName)
+	if err != nil {
+		return declaration, err
+	}
+	if ctx.Caller.User.MSP != declaration.ReviewedBy {
+		return declaration, fault.New(fault.PermissionDenied, "declaration %s is reviewed by privacy officers of %s", a.Declaration, declaration.ReviewedBy)
+	}
+	if declaration.State == ledger.Reviewed && declaration.Review.Verdict == a.Verdict && declaration.Review.Reviewer == ctx.Caller.User {
+		return declaration, nil
+	}
+	if declaration.State == ledger.Reviewed || declaration.State == ledger.ActiveEmergency && ctx.Now.Before(declaration.Expiry) {
+		return declaration, fault.New(fault.StateConflict, "a declaration that is %s is not to be reviewed", declaration.State)
+	}
+	if err := declaration.State.Becomes(ledger.Reviewed); err != nil {
+		return declaration, err
+	}
+	note, err := transientNarrative(ctx)
+	if err != nil {
+		return declaration, err
+	}
+	if err := state.Narratives.Put(ctx, note, note.Salt, append(declarationKey(declaration), "reviewer")...); err != nil {
+		return declaration, err
+	}
+	declaration.Review = ledger.Review{Verdict: a.Verdict, Reviewer: ctx.Caller.User, Time: ctx.Now}
+	if a.Verdict != ledger.Escalated {
+		if err := endReview(ctx, &declaration); err != nil {
+			return declaration, err
+		}
+	}
+	return updateDeclaration(ctx, declaration, ledger.BreakGlassReviewed)
+}
+
+func endReview(ctx *state.Context, declaration *ledger.Declaration) error {
+	declaration.State = ledger.Reviewed
+	due, key, responder := state.TimePart(declaration.Due), declarationKey(*declaration), declaration.Responder.User
+	if err := state.ByUnreviewed.Remove(ctx, append([]string{responder.MSP, responder.Pseudonym, due}, key...)...); err != nil {
+		return err
+	}
+	return state.ByReview.Remove(ctx, append([]string{declaration.ReviewedBy, due}, key...)...)
+}
+
+// registeredFor reads a declaration for a caller who is registered.
+func registeredFor(ctx *state.Context, name ledger.DeclarationName) (ledger.Declaration, error) {
+	if _, err := ctx.Registered(); err != nil {
+		return ledger.Declaration{}, err
+	}
+	return state.Declarations.Get(ctx, name.Patient.MSP, name.Patient.Pseudonym, string(name.Declaration))
+}
+
+func updateDeclaration(ctx *state.Context, declaration ledger.Declaration, event ledger.EventName) (ledger.Declaration, error) {
+	if err := state.Declarations.Update(ctx, declaration, declarationKey(declaration)...); err != nil {
+		return declaration, err
+	}
+	return declaration, ctx.Emit(event, declarationEvent(declaration))
+}
+
+// officerFor reports whether somebody is a privacy officer of a hospital that the
+// declaration concerns: the patient's, the responder's, or the one that reviews it.
+func officerFor(declaration ledger.Declaration, somebody ledger.Identity) bool {
+	concerned := []string{declaration.Patient.MSP, declaration.Responder.User.MSP, declaration.ReviewedBy}
+	return somebody.Role == ledger.PrivacyOfficer && slices.Contains(concerned, somebody.User.MSP)
+}
+
+// setResponders lists the physicians of the caller's own hospital who respond.
+func setResponders(ctx *state.Context, a ledger.SetResponders) (ledger.Responders, error) {
+	list := ledger.Responders{MSP: ctx.Caller.User.MSP, Listed: a.Listed, Changed: ctx.Now}
+	if err := ctx.RequireRole(ledger.OrgAdmin); err != nil {
+		return list, err
+	}
+	if err := state.ResponderLists.Set(ctx, list, list.MSP); err != nil {
+		return list, err
+	}
+	return list, ctx.Emit(ledger.RespondersChanged, ledger.Event{})
+}
+
+// setEmergencyPolicy says what the calling patient allows.
+func setEmergencyPolicy(ctx *state.Context, a ledger.SetEmergencyPolicy) (ledger.EmergencyPolicy, error) {
+	stated := ledger.EmergencyPolicy{Records: a.Records, Trusted: a.Trusted, Changed: ctx.Now}
+	if err := ctx.RequireRole(ledger.Patient); err != nil {
+		return stated, err
+	}
+	if _, err := ctx.Registered(); err != nil {
+		return stated, err
+	}
+	patient := ctx.Caller.User
+	if err := state.EmergencyPolicies.Set(ctx, stated, patient.MSP, patient.Pseudonym); err != nil {
+		return stated, err
+	}
+	return stated, ctx.Emit(ledger.EmergencyPolicyChanged, ledger.Event{Patient: patient})
+}
+
+func transientNarrative(ctx *state.Context) (ledger.Narrative, error) {
+	var narrative ledger.Narrative
+	found, err := ctx.Transient(ledger.TransientNarrative, &narrative)
+	if err != nil {
+		return narrative, err
+	}
+	if !found {
+		return narrative, fault.New(fault.InvalidArgument, "the transient entry %q is missing", ledger.TransientNarrative)
+	}
+	return narrative, narrative.Validate()
+}
+
+func declarationKey(declaration ledger.Declaration) []string {
+	return []string{declaration.Patient.MSP, declaration.Patient.Pseudonym, string(declaration.Declaration)}
+}
+
+func declarationEvent(declaration ledger.Declaration) ledger.Event {
+	return ledger.Event{
+		Patient: declaration.Patient, Records: declaration.Records, Declaration: declaration.Declaration, Outcome: declaration.Decision,
+	}
+}
+
+// waitingSince is when a declaration must have been made that can still be approved.
+func waitingSince(now time.Time) time.Time { return now.Add(-ledger.MaxWaiting) }

@@ -1,0 +1,392 @@
+package contract
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pie-consortium/pie/ledger"
+	"github.com/pie-consortium/pie/ledger/fault"
+)
+
+// emergency is a consortium with those who respond to emergencies and watch over it.
+type emergency struct {
+	*consortium
+	responder *person // emergency physician of HospitalA, the patient's hospital
+	outsider  *person // of HospitalC
+	desk      *person // emergency desk of HospitalB
+	officerB  *person // privacy officers
+	officerC  *person
+	summary   *upload // the patient's emergency summary
+	record    *upload // another record
+}
+
+func newEmergency(t *testing.T) *emergency {
+	e := &emergency{
+		consortium: newConsortium(t),
+		responder:  newRole(t, "HospitalA/responder", ledger.Emergency, ledger.Private),
+		outsider:   newRole(t, "HospitalC/outsider", ledger.Emergency, ledger.Private),
+		desk:       newRole(t, "HospitalB/desk", ledger.EmergencyDesk, ledger.Private),
+		officerB:   newRole(t, "HospitalB/officer", ledger.PrivacyOfficer, ledger.Private),
+		officerC:   newRole(t, "HospitalC/officer", ledger.PrivacyOfficer, ledger.Private),
+	}
+	for _, p := range []*person{e.responder, e.outsider, e.desk, e.officer, e.officerB, e.officerC} {
+		must[ledger.User](e.world, p, ledger.TxRegisterUser, registration(p))
+	}
+	e.summary, e.record = e.register(ledger.EmergencySummary), e.register(ledger.Imaging)
+	return e
+}
+
+func narrative() ledger.Narrative {
+	return ledger.Narrative{Salt: ledger.NewSalt(), Text: "found unconscious at the station"}
+}
+
+func (e *emergency) ofSummary() ledger.DeclareBreakGlass {
+	return ledger.DeclareBreakGlass{Declaration: ledger.NewID(), Patient: e.patient.user, Scope: ledger.ScopeSummary, Reason: ledger.Unconscious}
+}
+
+func (e *emergency) ofRecord() ledger.DeclareBreakGlass {
+	a := e.ofSummary()
+	a.Scope, a.Records = ledger.ScopeRecords, []ledger.ID{e.record.slot().Record}
+	return a
+}
+
+func (e *emergency) declare(by *person, a ledger.DeclareBreakGlass) ledger.Declaration {
+	e.t.Helper()
+	return must[ledger.Declaration](e.world, by, ledger.TxDeclareBreakGlass, a, ledger.TransientNarrative, narrative())
+}
+
+func (e *emergency) approve(d ledger.Declaration, by *person) ledger.Declaration {
+	e.t.Helper()
+	return must[ledger.Declaration](e.world, by, ledger.TxApproveBreakGlass, ledger.ApproveBreakGlass{DeclarationName: nameOf(d)})
+}
+
+func (e *emergency) close(d ledger.Declaration, by *person) ledger.Declaration {
+	e.t.Helper()
+	return must[ledger.Declaration](e.world, by, ledger.TxCloseBreakGlass, ledger.CloseBreakGlass{DeclarationName: nameOf(d)})
+}
+
+func (e *emergency) review(d ledger.Declaration, by *person, verdict ledger.Verdict) ledger.Declaration {
+	e.t.Helper()
+	a := ledger.ReviewBreakGlass{DeclarationName: nameOf(d), Verdict: verdict}
+	return must[ledger.Declaration](e.world, by, ledger.TxReviewBreakGlass, a, ledger.TransientNarrative, narrative())
+}
+
+func nameOf(d ledger.Declaration) ledger.DeclarationName {
+	return ledger.DeclarationName{Patient: d.Patient, Declaration: d.Declaration}
+}
+
+// denied wants a declaration that is committed as refused by the rule.
+func (e *emergency) denied(by *person, a ledger.DeclareBreakGlass, rule string) {
+	e.t.Helper()
+	d := e.declare(by, a)
+	if d.State != ledger.DeniedEmergency || d.Decision.Code != fault.BreakGlassRefused || d.Decision.Rule != rule {
+		e.t.Errorf("state %s, decision %+v; want the rule %s", d.State, d.Decision, rule)
+	}
+}
+
+func TestSummaryIsActiveAtOnce(t *testing.T) {
+	e := newEmergency(t)
+	a := e.ofSummary()
+	d := e.declare(e.responder, a)
+	e.emitted(ledger.BreakGlassDeclared)
+	if d.State != ledger.ActiveEmergency || !d.Decision.Allowed || !d.Expiry.Equal(e.clock.Add(ledger.MaxEmergency)) || d.Due != d.Expiry.Add(ledger.ReviewTime) {
+		t.Errorf("declaration %+v", d)
+	}
+	if again := e.declare(e.responder, a); again.Expiry != d.Expiry {
+		t.Error("a repeat began anew")
+	}
+	a.Reason = ledger.LifeThreat
+	e.refused(fault.AlreadyExists, e.responder, ledger.TxDeclareBreakGlass, a, ledger.TransientNarrative, narrative())
+}
+
+func TestDeclarationsAreRefused(t *testing.T) {
+	e := newEmergency(t)
+	good := e.ofSummary()
+	for name, c := range map[string]struct {
+		code   fault.Code
+		by     *person
+		change func(*ledger.DeclareBreakGlass)
+	}{
+		"a researcher":           {fault.PermissionDenied, e.researcher, func(*ledger.DeclareBreakGlass) {}},
+		"nobody registered":      {fault.NotFound, e.stranger, func(*ledger.DeclareBreakGlass) {}},
+		"of nobody":              {fault.NotFound, e.responder, func(a *ledger.DeclareBreakGlass) { a.Patient.Pseudonym = "nobody" }},
+		"another scope":          {fault.InvalidArgument, e.responder, func(a *ledger.DeclareBreakGlass) { a.Scope = "all" }},
+		"records for a summary":  {fault.InvalidArgument, e.responder, func(a *ledger.DeclareBreakGlass) { a.Records = []ledger.ID{ledger.NewID()} }},
+		"no records for records": {fault.InvalidArgument, e.responder, func(a *ledger.DeclareBreakGlass) { a.Scope = ledger.ScopeRecords }},
+		"another reason":         {fault.InvalidArgument, e.responder, func(a *ledger.DeclareBreakGlass) { a.Reason = "curiosity" }},
+		"no ID":                  {fault.InvalidArgument, e.responder, func(a *ledger.DeclareBreakGlass) { a.Declaration = "x" }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := good
+			c.change(&a)
+			e.refused(c.code, c.by, ledger.TxDeclareBreakGlass, a, ledger.TransientNarrative, narrative())
+		})
+	}
+	e.refused(fault.InvalidArgument, e.responder, ledger.TxDeclareBreakGlass, good)
+	for _, bad := range []ledger.Narrative{
+		{Salt: ledger.NewSalt(), Text: "too short"}, {Salt: ledger.NewSalt(), Text: strings.Repeat("x", 2<<10+1)}, {Text: narrative().Text},
+	} {
+		e.refused(fault.InvalidArgument, e.responder, ledger.TxDeclareBreakGlass, good, ledger.TransientNarrative, bad)
+	}
+}
+
+func TestWhoMayRespond(t *testing.T) {
+	e := newEmergency(t)
+	e.denied(e.colleague, e.ofSummary(), "responder")
+	e.refused(fault.PermissionDenied, e.colleague, ledger.TxSetResponders, ledger.SetResponders{Listed: []string{"colleague"}})
+	e.refused(fault.InvalidArgument, e.adminB, ledger.TxSetResponders, ledger.SetResponders{Listed: []string{"no pseudonym"}})
+	must[ledger.Responders](e.world, e.adminA, ledger.TxSetResponders, ledger.SetResponders{Listed: []string{"colleague"}})
+	e.denied(e.colleague, e.ofSummary(), "responder") // another hospital's list
+	must[ledger.Responders](e.world, e.adminB, ledger.TxSetResponders, ledger.SetResponders{Listed: []string{"colleague"}})
+	e.emitted(ledger.RespondersChanged)
+	if d := e.declare(e.colleague, e.ofSummary()); d.State != ledger.ActiveEmergency {
+		t.Errorf("a listed physician: %+v", d)
+	}
+	must[ledger.Responders](e.world, e.adminB, ledger.TxSetResponders, ledger.SetResponders{})
+	e.denied(e.colleague, e.ofSummary(), "responder")
+}
+
+func TestRecordsWaitForAnotherHospital(t *testing.T) {
+	e := newEmergency(t)
+	d := e.declare(e.responder, e.ofRecord())
+	if d.State != ledger.Declared || !d.Expiry.IsZero() {
+		t.Errorf("declaration %+v", d)
+	}
+	approval := ledger.ApproveBreakGlass{DeclarationName: nameOf(d)}
+	e.refused(fault.BreakGlassRefused, e.author, ledger.TxApproveBreakGlass, approval) // the responder's own hospital
+	e.refused(fault.PermissionDenied, e.researcher, ledger.TxApproveBreakGlass, approval)
+	e.refused(fault.NotFound, e.stranger, ledger.TxApproveBreakGlass, approval)
+	missing := approval
+	missing.Declaration = ledger.NewID()
+	e.refused(fault.NotFound, e.colleague, ledger.TxApproveBreakGlass, missing)
+	missing.Declaration = "x"
+	e.refused(fault.InvalidArgument, e.colleague, ledger.TxApproveBreakGlass, missing)
+
+	approved := e.approve(d, e.colleague)
+	e.emitted(ledger.BreakGlassApproved)
+	if approved.State != ledger.ActiveEmergency || approved.Approver.User != e.colleague.user || !approved.Expiry.Equal(e.clock.Add(ledger.MaxEmergency)) {
+		t.Errorf("approved %+v", approved)
+	}
+	e.approve(d, e.colleague) // a repeat
+	e.refused(fault.StateConflict, e.outsider, ledger.TxApproveBreakGlass, approval)
+
+	late := e.declare(e.responder, e.ofRecord())
+	e.clock = e.clock.Add(ledger.MaxWaiting + time.Second)
+	e.refused(fault.BreakGlassRefused, e.colleague, ledger.TxApproveBreakGlass, ledger.ApproveBreakGlass{DeclarationName: nameOf(late)})
+}
+
+func TestPatientsDecideWhatEmergenciesOpen(t *testing.T) {
+	e := newEmergency(t)
+	set := func(rule ledger.EmergencyRule, trusted ...ledger.UserID) {
+		t.Helper()
+		must[ledger.EmergencyPolicy](e.world, e.patient, ledger.TxSetEmergencyPolicy, ledger.SetEmergencyPolicy{Records: rule, Trusted: trusted})
+		e.emitted(ledger.EmergencyPolicyChanged)
+	}
+	set(ledger.Never)
+	e.denied(e.responder, e.ofRecord(), "patient-forbids")
+	if d := e.declare(e.responder, e.ofSummary()); d.State != ledger.ActiveEmergency {
+		t.Errorf("the summary: %+v", d)
+	}
+	set(ledger.TrustedOnly, e.outsider.user)
+	e.denied(e.responder, e.ofRecord(), "trusted-responders")
+	if d := e.declare(e.outsider, e.ofRecord()); d.State != ledger.Declared {
+		t.Errorf("a trusted responder: %+v", d)
+	}
+	set(ledger.AnyApproved)
+	if d := e.declare(e.responder, e.ofRecord()); d.State != ledger.Declared {
+		t.Errorf("anybody: %+v", d)
+	}
+	for name, bad := range map[string]ledger.SetEmergencyPolicy{
+		"another rule": {Records: "all"}, "nobody trusted": {Records: ledger.TrustedOnly},
+		"trusted for nothing": {Records: ledger.Never, Trusted: []ledger.UserID{e.outsider.user}},
+	} {
+		t.Run(name, func(*testing.T) { e.refused(fault.InvalidArgument, e.patient, ledger.TxSetEmergencyPolicy, bad) })
+	}
+	e.refused(fault.PermissionDenied, e.author, ledger.TxSetEmergencyPolicy, ledger.SetEmergencyPolicy{Records: ledger.Never})
+	unregistered := newRole(t, "HospitalA/new", ledger.Patient, "")
+	e.refused(fault.NotFound, unregistered, ledger.TxSetEmergencyPolicy, ledger.SetEmergencyPolicy{Records: ledger.Never})
+}
+
+func TestQuotas(t *testing.T) {
+	e := newEmergency(t)
+	for range ledger.ResponderQuota {
+		if d := e.declare(e.responder, e.ofSummary()); d.State != ledger.ActiveEmergency {
+			t.Fatalf("within the quota: %+v", d.Decision)
+		}
+	}
+	e.denied(e.responder, e.ofSummary(), "responder-quota")
+	for i := range ledger.HospitalQuota/ledger.ResponderQuota - 1 {
+		p := newRole(t, fmt.Sprintf("HospitalA/responder%d", i), ledger.Emergency, ledger.Private)
+		must[ledger.User](e.world, p, ledger.TxRegisterUser, registration(p))
+		for range ledger.ResponderQuota {
+			if d := e.declare(p, e.ofSummary()); d.State != ledger.ActiveEmergency {
+				t.Fatalf("within the hospital's quota: %+v", d.Decision)
+			}
+		}
+	}
+	fresh := newRole(t, "HospitalA/fresh", ledger.Emergency, ledger.Private)
+	must[ledger.User](e.world, fresh, ledger.TxRegisterUser, registration(fresh))
+	e.denied(fresh, e.ofSummary(), "hospital-quota")
+	if d := e.declare(e.outsider, e.ofSummary()); d.State != ledger.ActiveEmergency {
+		t.Errorf("another hospital: %+v", d.Decision)
+	}
+	e.clock = e.clock.Add(12 * time.Hour) // the next day
+	if d := e.declare(e.responder, e.ofSummary()); d.State != ledger.ActiveEmergency {
+		t.Errorf("the next day: %+v", d.Decision)
+	}
+}
+
+func TestDrillsOpenNothingAndCostNothing(t *testing.T) {
+	e := newEmergency(t)
+	a := e.ofSummary()
+	a.Reason = ledger.Drill
+	for range ledger.ResponderQuota + 1 {
+		a.Declaration = ledger.NewID()
+		if d := e.declare(e.responder, a); d.State != ledger.ActiveEmergency || d.ReviewedBy != "" || d.Covers(ledger.Record{Emergency: true, Patient: d.Patient}, e.clock) {
+			t.Fatalf("a drill: %+v", d)
+		}
+	}
+	e.clock = e.clock.Add(ledger.MaxEmergency + ledger.ReviewTime + time.Second)
+	if d := e.declare(e.responder, e.ofSummary()); d.State != ledger.ActiveEmergency {
+		t.Errorf("a drill wants a review: %+v", d.Decision)
+	}
+}
+
+func TestClosing(t *testing.T) {
+	e := newEmergency(t)
+	for name, by := range map[string]*person{"responder": e.responder, "patient": e.patient, "officer of the patient's hospital": e.officer} {
+		d := e.declare(e.responder, e.ofSummary())
+		closing := ledger.CloseBreakGlass{DeclarationName: nameOf(d)}
+		e.refused(fault.PermissionDenied, e.colleague, ledger.TxCloseBreakGlass, closing)
+		if closed := e.close(d, by); closed.State != ledger.Closed || closed.Closer != by.user {
+			t.Errorf("%s: %+v", name, closed)
+		}
+		e.emitted(ledger.BreakGlassClosed)
+		e.close(d, by) // a repeat
+	}
+	waiting := e.declare(e.outsider, e.ofRecord())
+	e.close(waiting, e.outsider)
+	e.refused(fault.StateConflict, e.colleague, ledger.TxApproveBreakGlass, ledger.ApproveBreakGlass{DeclarationName: nameOf(waiting)})
+	missing := ledger.CloseBreakGlass{DeclarationName: ledger.DeclarationName{Patient: e.patient.user, Declaration: ledger.NewID()}}
+	e.refused(fault.NotFound, e.responder, ledger.TxCloseBreakGlass, missing)
+	missing.Declaration = "x"
+	e.refused(fault.InvalidArgument, e.responder, ledger.TxCloseBreakGlass, missing)
+	denied := e.declare(e.colleague, e.ofSummary())
+	e.refused(fault.StateConflict, e.colleague, ledger.TxCloseBreakGlass, ledger.CloseBreakGlass{DeclarationName: nameOf(denied)})
+}
+
+func TestReviewsAreAnotherHospitals(t *testing.T) {
+	e := newEmergency(t)
+	// The patient's own hospital responds: somebody else's officers review.
+	d := e.declare(e.responder, e.ofSummary())
+	if d.ReviewedBy == "HospitalA" || d.ReviewedBy == "" {
+		t.Fatalf("reviewed by %q", d.ReviewedBy)
+	}
+	reviewer := map[string]*person{"HospitalB": e.officerB, "HospitalC": e.officerC}[d.ReviewedBy]
+	verdict := ledger.ReviewBreakGlass{DeclarationName: nameOf(d), Verdict: ledger.Justified}
+	e.refused(fault.StateConflict, reviewer, ledger.TxReviewBreakGlass, verdict, ledger.TransientNarrative, narrative()) // not over
+	e.close(d, e.responder)
+	e.refused(fault.PermissionDenied, e.officer, ledger.TxReviewBreakGlass, verdict, ledger.TransientNarrative, narrative())
+	e.refused(fault.PermissionDenied, e.colleague, ledger.TxReviewBreakGlass, verdict, ledger.TransientNarrative, narrative())
+	e.refused(fault.InvalidArgument, reviewer, ledger.TxReviewBreakGlass, verdict)
+	bad := verdict
+	bad.Verdict = "fine"
+	e.refused(fault.InvalidArgument, reviewer, ledger.TxReviewBreakGlass, bad, ledger.TransientNarrative, narrative())
+	bad = verdict
+	bad.Declaration = ledger.NewID()
+	e.refused(fault.NotFound, reviewer, ledger.TxReviewBreakGlass, bad, ledger.TransientNarrative, narrative())
+
+	if escalated := e.review(d, reviewer, ledger.Escalated); escalated.State != ledger.Closed || escalated.Review.Verdict != ledger.Escalated {
+		t.Errorf("escalated %+v", escalated)
+	}
+	reviewed := e.review(d, reviewer, ledger.Unjustified)
+	e.emitted(ledger.BreakGlassReviewed)
+	if reviewed.State != ledger.Reviewed || reviewed.Review.Reviewer != reviewer.user {
+		t.Errorf("reviewed %+v", reviewed)
+	}
+	e.review(d, reviewer, ledger.Unjustified) // a repeat
+	e.refused(fault.StateConflict, reviewer, ledger.TxReviewBreakGlass, verdict, ledger.TransientNarrative, narrative())
+
+	// Another hospital responds: the patient's officers review, an approved one too.
+	if d := e.declare(e.outsider, e.ofSummary()); d.ReviewedBy != "HospitalA" {
+		t.Errorf("reviewed by %q", d.ReviewedBy)
+	}
+	if d := e.approve(e.declare(e.responder, e.ofRecord()), e.outsider); d.ReviewedBy != "HospitalC" {
+		t.Errorf("approved by HospitalC, reviewed by %q", d.ReviewedBy)
+	}
+}
+
+func TestOverdueReviewsBlockTheResponder(t *testing.T) {
+	e := newEmergency(t)
+	d := e.declare(e.outsider, e.ofSummary())
+	e.clock = d.Due
+	if d := e.declare(e.outsider, e.ofSummary()); d.State != ledger.ActiveEmergency {
+		t.Errorf("due, not overdue: %+v", d.Decision)
+	}
+	e.clock = d.Due.Add(time.Second)
+	e.denied(e.outsider, e.ofSummary(), "review-overdue")
+	if d := e.declare(e.responder, e.ofSummary()); d.State != ledger.ActiveEmergency {
+		t.Errorf("another responder: %+v", d.Decision)
+	}
+	e.review(d, e.officer, ledger.Justified)
+	if d := e.declare(e.outsider, e.ofSummary()); d.State != ledger.ActiveEmergency {
+		t.Errorf("reviewed: %+v", d.Decision)
+	}
+}
+
+func TestListsOfDeclarations(t *testing.T) {
+	e := newEmergency(t)
+	count := func(by *person, concern ledger.Concern, want int) {
+		t.Helper()
+		list := must[ledger.List[ledger.Declaration]](e.world, by, ledger.TxListDeclarations, ledger.ListDeclarations{Concern: concern})
+		if len(list.Rows) != want {
+			t.Errorf("%s %s: %d, want %d", by.user, concern, len(list.Rows), want)
+		}
+	}
+	d := e.declare(e.responder, e.ofRecord())
+	count(e.patient, ledger.AboutMe, 1)
+	count(e.neighbour, ledger.AboutMe, 0)
+	count(e.responder, ledger.ByMe, 1)
+	count(e.colleague, ledger.ToApprove, 1)
+	count(e.author, ledger.ToApprove, 0) // of the responder's hospital
+	count(e.author, ledger.ToAnswer, 0)
+	e.approve(d, e.colleague)
+	count(e.colleague, ledger.ToApprove, 0)
+	count(e.author, ledger.ToAnswer, 1)
+	count(e.officerB, ledger.ToReview, 1)
+	count(e.officerC, ledger.ToReview, 0)
+	late := e.declare(e.responder, e.ofRecord())
+	e.clock = e.clock.Add(ledger.MaxWaiting + time.Second)
+	count(e.colleague, ledger.ToApprove, 0)
+	_ = late
+	e.refused(fault.PermissionDenied, e.colleague, ledger.TxListDeclarations, ledger.ListDeclarations{Concern: ledger.ToReview})
+	e.refused(fault.InvalidArgument, e.colleague, ledger.TxListDeclarations, ledger.ListDeclarations{Concern: "all"})
+	e.refused(fault.InvalidArgument, e.colleague, ledger.TxListDeclarations, ledger.ListDeclarations{Concern: ledger.ByMe, Page: ledger.Page{Bookmark: "x"}})
+	e.refused(fault.PermissionDenied, e.colleague, ledger.TxListDeclarations,
+		ledger.ListDeclarations{Concern: ledger.ByMe, OnBehalf: ledger.OnBehalf{Reader: e.responder.identity()}})
+}
+
+func TestDeclarationsAreShownToThoseConcerned(t *testing.T) {
+	e := newEmergency(t)
+	d := e.approve(e.declare(e.outsider, e.ofRecord()), e.colleague)
+	q := ledger.ReadDeclaration{DeclarationName: nameOf(d)}
+	for _, p := range []*person{e.patient, e.outsider, e.colleague, e.author, e.officer, e.officerC} {
+		if view := must[ledger.DeclarationView](e.world, p, ledger.TxReadDeclaration, q); view.Narrative != "" {
+			t.Errorf("%s is told the narrative where a block could keep it", p.user)
+		}
+	}
+	e.refused(fault.PermissionDenied, e.researcher, ledger.TxReadDeclaration, q)
+	e.refused(fault.PermissionDenied, e.officerB, ledger.TxReadDeclaration, q)
+	onBehalf := q
+	onBehalf.Reader = e.patient.identity()
+	if view := must[ledger.DeclarationView](e.world, e.gatewayA, ledger.TxReadDeclaration, onBehalf); view.Narrative != narrative().Text {
+		t.Errorf("the gateway is told %q", view.Narrative)
+	}
+	e.refused(fault.PermissionDenied, e.researcher, ledger.TxReadDeclaration, onBehalf)
+	q.Declaration = ledger.NewID()
+	e.refused(fault.NotFound, e.patient, ledger.TxReadDeclaration, q)
+	q.Declaration = "x"
+	e.refused(fault.InvalidArgument, e.patient, ledger.TxReadDeclaration, q)
+}

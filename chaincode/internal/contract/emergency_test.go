@@ -1,0 +1,283 @@
+package contract
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/pie-consortium/pie/ledger"
+	"github.com/pie-consortium/pie/ledger/fault"
+	"github.com/pie-consortium/pie/ledger/trust"
+)
+
+// custodyOf is what a patient signs to give the desk fragments of a record.
+func (e *emergency) custodyOf(u *upload) (ledger.GrantCustody, []ledger.SealedFragment) {
+	grant := ledger.NewID()
+	fragments, sealed := e.newFragments(grant, e.desk)
+	return ledger.GrantCustody{
+		RecordVersion: u.version(), Grant: grant, Custodian: e.desk.user, Expiry: e.clock.Add(365 * 24 * time.Hour), Fragments: fragments,
+	}, sealed
+}
+
+func (e *emergency) custody(u *upload) ledger.Grant {
+	e.t.Helper()
+	a, sealed := e.custodyOf(u)
+	return must[ledger.Grant](e.world, e.patient, ledger.TxGrantCustody, a, ledger.TransientFragments, sealed)
+}
+
+// openUnder opens as a custodian.
+func (e *emergency) openUnder(d ledger.ID, grant ledger.Grant, by *person) ledger.Access {
+	e.t.Helper()
+	return must[ledger.Access](e.world, by, ledger.TxOpenRecord, ledger.OpenRecord{
+		RecordVersion: ledger.RecordVersion{Record: grant.Record, Version: grant.Version}, Grant: grant.Grant, Declaration: d,
+	})
+}
+
+// issuing is what a custodian signs for a responder.
+func (e *emergency) issuing(d ledger.Declaration, opened ledger.Access, custodian, responder *person) (ledger.IssueEmergencyGrant, []ledger.SealedFragment) {
+	grant := ledger.NewID()
+	fragments, sealed := e.newFragments(grant, responder)
+	v := ledger.RecordVersion{Record: opened.Record, Version: opened.Version}
+	return ledger.IssueEmergencyGrant{
+		RecordVersion: v, Declaration: d.Declaration, Open: opened.Open, Grant: grant, Fragments: fragments,
+		Key: ledger.EmergencyKey{
+			Key:     custodian.statement(trust.KeyStatement{Kind: ledger.OneGrantKey, Record: v.Record, Version: v.Version}),
+			Capsule: make([]byte, 98), Wrapped: make([]byte, 56),
+		},
+	}, sealed
+}
+
+// decided wants the opening to be committed with the rule.
+func (e *emergency) decided(access ledger.Access, allowed bool, rule string) {
+	e.t.Helper()
+	if access.Decision.Allowed != allowed || access.Decision.Rule != rule {
+		e.t.Errorf("decision %+v, want %t by %s", access.Decision, allowed, rule)
+	}
+}
+
+func TestCustodyOpensUnderADeclarationAlone(t *testing.T) {
+	e := newEmergency(t)
+	grant := e.custody(e.record)
+	e.emitted(ledger.CustodyGranted)
+	d := e.declare(e.responder, e.ofRecord())
+	e.decided(e.openUnder("", grant, e.desk), false, "declaration")
+	e.decided(e.openUnder(ledger.NewID(), grant, e.desk), false, "declaration")
+	e.decided(e.openUnder(d.Declaration, grant, e.desk), false, "declaration") // not approved
+	e.approve(d, e.colleague)
+	e.decided(e.openUnder(d.Declaration, grant, e.responder), false, "grantee")
+	opened := e.openUnder(d.Declaration, grant, e.desk)
+	e.decided(opened, true, "declaration")
+	if opened.Declaration != d.Declaration || opened.Purpose != ledger.BreakGlass {
+		t.Errorf("access %+v", opened)
+	}
+	other := e.custody(e.summary)
+	e.decided(e.openUnder(d.Declaration, other, e.desk), false, "declaration") // not named
+
+	release := ledger.ReadRelease{Record: opened.Record, Open: opened.Open}
+	must[ledger.Release](e.world, e.gatewayB, ledger.TxReadRelease, release)
+	e.close(d, e.responder)
+	e.refused(fault.BreakGlassRefused, e.gatewayB, ledger.TxReadRelease, release)
+	e.decided(e.openUnder(d.Declaration, grant, e.desk), false, "declaration")
+}
+
+func TestEmergenciesEndByTime(t *testing.T) {
+	e := newEmergency(t)
+	grant := e.custody(e.summary)
+	d := e.declare(e.responder, e.ofSummary())
+	e.clock = d.Expiry.Add(-time.Second)
+	opened := e.openUnder(d.Declaration, grant, e.desk)
+	e.decided(opened, true, "declaration")
+	e.clock = d.Expiry
+	e.refused(fault.BreakGlassRefused, e.gatewayA, ledger.TxReadRelease, ledger.ReadRelease{Record: opened.Record, Open: opened.Open})
+	e.decided(e.openUnder(d.Declaration, grant, e.desk), false, "declaration")
+}
+
+func TestCustodyIsRefused(t *testing.T) {
+	e := newEmergency(t)
+	good, sealed := e.custodyOf(e.record)
+	for name, c := range map[string]struct {
+		code   fault.Code
+		by     *person
+		change func(*ledger.GrantCustody)
+	}{
+		"somebody else's record": {fault.PermissionDenied, e.neighbour, func(*ledger.GrantCustody) {}},
+		"nobody registered":      {fault.NotFound, e.stranger, func(*ledger.GrantCustody) {}},
+		"no desk":                {fault.InvalidArgument, e.patient, func(a *ledger.GrantCustody) { a.Custodian = e.colleague.user }},
+		"no such record":         {fault.NotFound, e.patient, func(a *ledger.GrantCustody) { a.Record = ledger.NewID() }},
+		"another key":            {fault.FragmentInvalid, e.patient, func(a *ledger.GrantCustody) { a.Fragments.ReceivingKey = ledger.Digest{1} }},
+		"in the past":            {fault.InvalidArgument, e.patient, func(a *ledger.GrantCustody) { a.Expiry = e.clock }},
+	} {
+		t.Run(name, func(*testing.T) {
+			a := good
+			c.change(&a)
+			e.refused(c.code, c.by, ledger.TxGrantCustody, a, ledger.TransientFragments, sealed)
+		})
+	}
+	e.refused(fault.InvalidArgument, e.patient, ledger.TxGrantCustody, good)
+	e.refused(fault.FragmentInvalid, e.patient, ledger.TxGrantCustody, good, ledger.TransientFragments, sealed[:2])
+	must[ledger.Grant](e.world, e.patient, ledger.TxGrantCustody, good, ledger.TransientFragments, sealed)
+	must[ledger.Grant](e.world, e.patient, ledger.TxGrantCustody, good, ledger.TransientFragments, sealed) // a repeat
+	good.Expiry = good.Expiry.Add(time.Hour)
+	e.refused(fault.AlreadyExists, e.patient, ledger.TxGrantCustody, good, ledger.TransientFragments, sealed)
+	again, sealed := e.custodyOf(e.record)
+	e.make(e.record, ledger.Superseded)
+	e.refused(fault.StateConflict, e.patient, ledger.TxGrantCustody, again, ledger.TransientFragments, sealed)
+}
+
+func TestCustodianPassesOnToTheResponder(t *testing.T) {
+	e := newEmergency(t)
+	custody := e.custody(e.record)
+	d := e.approve(e.declare(e.responder, e.ofRecord()), e.colleague)
+	a, sealed := e.issuing(d, e.openUnder(d.Declaration, custody, e.desk), e.desk, e.responder)
+	grant := must[ledger.Grant](e.world, e.desk, ledger.TxIssueEmergencyGrant, a, ledger.TransientFragments, sealed)
+	e.emitted(ledger.EmergencyGranted)
+	if grant.Issuer != e.desk.user || !grant.Grantee.Includes(*e.responder.identity()) || !grant.Expiry.Equal(d.Expiry) || grant.Declaration != d.Declaration {
+		t.Errorf("grant %+v", grant)
+	}
+	must[ledger.Grant](e.world, e.desk, ledger.TxIssueEmergencyGrant, a, ledger.TransientFragments, sealed) // a repeat
+
+	opened := e.open(grant, e.responder)
+	e.decided(opened, true, "declaration")
+	if opened.Declaration != d.Declaration {
+		t.Errorf("the audit entry does not name the emergency: %+v", opened)
+	}
+	q := ledger.ReadRelease{Record: opened.Record, Open: opened.Open}
+	release := must[ledger.Release](e.world, e.gatewayC, ledger.TxReadRelease, q)
+	if release.Emergency == nil || release.Emergency.Key != a.Key.Key {
+		t.Errorf("release %+v", release)
+	}
+	must[ledger.ContentView](e.world, e.responder, ledger.TxReadContent, ledger.ReadContent{RecordVersion: e.record.version()})
+	e.decided(e.open(grant, e.outsider), false, "grantee")
+	e.close(d, e.patient)
+	e.refused(fault.BreakGlassRefused, e.gatewayC, ledger.TxReadRelease, q)
+	e.decided(e.open(grant, e.responder), false, "declaration")
+	e.refused(fault.PermissionDenied, e.responder, ledger.TxReadContent, ledger.ReadContent{RecordVersion: e.record.version()})
+}
+
+func TestTheAuthorIsACustodianToo(t *testing.T) {
+	e := newEmergency(t)
+	own := ledger.Grant{Record: e.record.slot().Record, Version: 1, Grant: e.record.slot().Grant}
+	d := e.declare(e.responder, e.ofRecord())
+	e.decided(e.openUnder(d.Declaration, own, e.author), false, "declaration")
+	e.approve(d, e.colleague)
+	a, sealed := e.issuing(d, e.openUnder(d.Declaration, own, e.author), e.author, e.responder)
+	grant := must[ledger.Grant](e.world, e.author, ledger.TxIssueEmergencyGrant, a, ledger.TransientFragments, sealed)
+	e.decided(e.open(grant, e.responder), true, "declaration")
+}
+
+func TestEmergencyGrantsAreRefused(t *testing.T) {
+	e := newEmergency(t)
+	custody := e.custody(e.record)
+	d := e.approve(e.declare(e.responder, e.ofRecord()), e.colleague)
+	opened := e.openUnder(d.Declaration, custody, e.desk)
+	good, sealed := e.issuing(d, opened, e.desk, e.responder)
+	ordinary := e.open(ledger.Grant{Record: opened.Record, Version: 1, Grant: e.record.slot().Grant}, e.author)
+	for name, c := range map[string]struct {
+		code   fault.Code
+		by     *person
+		change func(*ledger.IssueEmergencyGrant)
+	}{
+		"nobody registered":       {fault.NotFound, e.stranger, func(*ledger.IssueEmergencyGrant) {}},
+		"somebody else's opening": {fault.PermissionDenied, e.author, func(*ledger.IssueEmergencyGrant) {}},
+		"an ordinary opening":     {fault.PermissionDenied, e.author, func(a *ledger.IssueEmergencyGrant) { a.Open = ordinary.Open }},
+		"no opening":              {fault.NotFound, e.desk, func(a *ledger.IssueEmergencyGrant) { a.Open = ledger.Digest{}.String() }},
+		"a malformed opening":     {fault.InvalidArgument, e.desk, func(a *ledger.IssueEmergencyGrant) { a.Open = "x" }},
+		"another declaration":     {fault.NotFound, e.desk, func(a *ledger.IssueEmergencyGrant) { a.Declaration = ledger.NewID() }},
+		"another record":          {fault.NotFound, e.desk, func(a *ledger.IssueEmergencyGrant) { a.Record = ledger.NewID() }},
+		"a record not named":      {fault.BreakGlassRefused, e.desk, func(a *ledger.IssueEmergencyGrant) { a.Record = e.summary.slot().Record }},
+		"somebody else's key": {fault.InvalidArgument, e.desk, func(a *ledger.IssueEmergencyGrant) {
+			a.Key.Key = e.author.statement(trust.KeyStatement{Kind: ledger.OneGrantKey, Record: a.Record, Version: 1})
+		}},
+		"a record key": {fault.InvalidArgument, e.desk, func(a *ledger.IssueEmergencyGrant) {
+			a.Key.Key = e.desk.statement(trust.KeyStatement{Kind: ledger.RecordKey, Record: a.Record, Version: 1})
+		}},
+		"a key of another record": {fault.InvalidArgument, e.desk, func(a *ledger.IssueEmergencyGrant) {
+			a.Key.Key = e.desk.statement(trust.KeyStatement{Kind: ledger.OneGrantKey, Record: ledger.NewID(), Version: 1})
+		}},
+		"a short capsule":         {fault.InvalidArgument, e.desk, func(a *ledger.IssueEmergencyGrant) { a.Key.Capsule = a.Key.Capsule[1:] }},
+		"no wrapped key":          {fault.InvalidArgument, e.desk, func(a *ledger.IssueEmergencyGrant) { a.Key.Wrapped = nil }},
+		"another's receiving key": {fault.FragmentInvalid, e.desk, func(a *ledger.IssueEmergencyGrant) { a.Fragments.ReceivingKey = ledger.DigestOf(e.outsider.point) }},
+	} {
+		t.Run(name, func(*testing.T) {
+			a := good
+			c.change(&a)
+			e.refused(c.code, c.by, ledger.TxIssueEmergencyGrant, a, ledger.TransientFragments, sealed)
+		})
+	}
+	e.refused(fault.InvalidArgument, e.desk, ledger.TxIssueEmergencyGrant, good)
+	must[ledger.Grant](e.world, e.desk, ledger.TxIssueEmergencyGrant, good, ledger.TransientFragments, sealed)
+	changed := good
+	changed.Key.Wrapped = make([]byte, 40)
+	e.refused(fault.AlreadyExists, e.desk, ledger.TxIssueEmergencyGrant, changed, ledger.TransientFragments, sealed)
+
+	late, sealed := e.issuing(d, opened, e.desk, e.responder)
+	e.close(d, e.responder)
+	e.refused(fault.BreakGlassRefused, e.desk, ledger.TxIssueEmergencyGrant, late, ledger.TransientFragments, sealed)
+	e.make(e.record, ledger.Superseded)
+	e.refused(fault.StateConflict, e.desk, ledger.TxIssueEmergencyGrant, late, ledger.TransientFragments, sealed)
+}
+
+func TestDrillsOpenNothing(t *testing.T) {
+	e := newEmergency(t)
+	custody := e.custody(e.summary)
+	a := e.ofSummary()
+	a.Reason = ledger.Drill
+	d := e.declare(e.responder, a)
+	e.decided(e.openUnder(d.Declaration, custody, e.desk), false, "declaration")
+}
+
+func TestResponderSeesWhatIsCovered(t *testing.T) {
+	e := newEmergency(t)
+	e.custody(e.summary)
+	d := e.declare(e.responder, e.ofSummary())
+	q := ledger.ListEmergencyRecords{DeclarationName: nameOf(d)}
+	seen := func(by *person) []ledger.ID {
+		t.Helper()
+		var ids []ledger.ID
+		for _, view := range must[ledger.List[ledger.RecordView]](e.world, by, ledger.TxListEmergencyRecords, q).Rows {
+			ids = append(ids, view.Record.Record)
+		}
+		return ids
+	}
+	for _, p := range []*person{e.responder, e.desk, e.author, e.patient} {
+		if got := seen(p); !slices.Equal(got, []ledger.ID{e.summary.slot().Record}) {
+			t.Errorf("%s sees %v", p.user, got)
+		}
+	}
+	e.refused(fault.PermissionDenied, e.researcher, ledger.TxListEmergencyRecords, q)
+	list := must[ledger.List[ledger.Declaration]](e.world, e.desk, ledger.TxListDeclarations, ledger.ListDeclarations{Concern: ledger.ToAnswer})
+	if len(list.Rows) != 1 || list.Rows[0].Declaration != d.Declaration {
+		t.Errorf("the desk is to answer %+v", list.Rows)
+	}
+	e.close(d, e.responder)
+	if got := seen(e.responder); len(got) != 0 {
+		t.Errorf("closed, %v is shown", got)
+	}
+	q.Declaration = ledger.NewID()
+	e.refused(fault.NotFound, e.responder, ledger.TxListEmergencyRecords, q)
+	q.Declaration = "x"
+	e.refused(fault.InvalidArgument, e.responder, ledger.TxListEmergencyRecords, q)
+}
+
+func TestRotationKeepsCustodyAndNoEmergencyGrant(t *testing.T) {
+	e := newEmergency(t)
+	custody := e.custody(e.summary)
+	d := e.declare(e.responder, e.ofSummary())
+	a, sealed := e.issuing(d, e.openUnder(d.Declaration, custody, e.desk), e.desk, e.responder)
+	issued := must[ledger.Grant](e.world, e.desk, ledger.TxIssueEmergencyGrant, a, ledger.TransientFragments, sealed)
+	both := e.newRotation(e.summary.version(), e.summary.summary, map[ledger.ID]*person{custody.Grant: e.desk, issued.Grant: e.responder})
+	e.refused(fault.InvalidArgument, e.patient, ledger.TxRotateRecord, both.argument, both.transient()...)
+	r := e.newRotation(e.summary.version(), e.summary.summary, map[ledger.ID]*person{custody.Grant: e.desk})
+	e.rotate(r)
+	custody.Version = 2
+	e.decided(e.openUnder(d.Declaration, custody, e.desk), true, "declaration")
+	q := ledger.ListEmergencyRecords{DeclarationName: nameOf(d)}
+	list := must[ledger.List[ledger.RecordView]](e.world, e.responder, ledger.TxListEmergencyRecords, q)
+	if len(list.Rows) != 1 || list.Rows[0].Version != 2 {
+		t.Errorf("covered %+v", list.Rows)
+	}
+	must[ledger.Erasure](e.world, e.patient, ledger.TxEraseRecord, ledger.EraseRecord{Record: e.summary.slot().Record}, ledger.TransientSummary, r.under())
+	if list := must[ledger.List[ledger.RecordView]](e.world, e.responder, ledger.TxListEmergencyRecords, q); len(list.Rows) != 0 {
+		t.Errorf("erased, %+v is covered", list.Rows)
+	}
+}

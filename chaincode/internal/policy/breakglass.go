@@ -1,0 +1,49 @@
+package policy
+
+import (
+	"slices"
+
+	"github.com/pie-consortium/pie/ledger"
+	"github.com/pie-consortium/pie/ledger/fault"
+)
+
+// Emergency is everything that the decision about a declaration depends on.
+type Emergency struct {
+	Responder ledger.Identity
+	Listed    bool // by the responder's hospital
+	Overdue   bool // the responder has a review that is overdue
+	Scope     ledger.Scope
+	Policy    ledger.EmergencyPolicy // the patient's
+	// Slots that are left today: of the responder's quota, of their hospital's.
+	OwnLeft, HospitalLeft bool
+}
+
+// emergencyRule refuses a declaration when broken reports true.
+type emergencyRule struct {
+	name   string
+	broken func(Emergency) bool
+}
+
+// The rules of declarations in the order in which they are asked.
+var emergencyRules = []emergencyRule{
+	{"responder", func(e Emergency) bool {
+		return e.Responder.Role != ledger.Emergency && !(e.Responder.Role == ledger.Physician && e.Listed)
+	}},
+	{"review-overdue", func(e Emergency) bool { return e.Overdue }},
+	{"patient-forbids", func(e Emergency) bool { return e.Scope == ledger.ScopeRecords && e.Policy.Records == ledger.Never }},
+	{"trusted-responders", func(e Emergency) bool {
+		return e.Scope == ledger.ScopeRecords && e.Policy.Records == ledger.TrustedOnly && !slices.Contains(e.Policy.Trusted, e.Responder.User)
+	}},
+	{"responder-quota", func(e Emergency) bool { return !e.OwnLeft }},
+	{"hospital-quota", func(e Emergency) bool { return !e.HospitalLeft }},
+}
+
+// DecideEmergency says whether somebody may declare an emergency.
+func DecideEmergency(e Emergency) ledger.Decision {
+	for _, r := range emergencyRules {
+		if r.broken(e) {
+			return ledger.Decision{Code: fault.BreakGlassRefused, Rule: r.name}
+		}
+	}
+	return ledger.Decision{Allowed: true, Rule: "break-glass"}
+}

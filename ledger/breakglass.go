@@ -1,0 +1,370 @@
+package ledger
+
+import (
+	"slices"
+	"time"
+	"unicode/utf8"
+
+	"github.com/pie-consortium/pie/ledger/fault"
+)
+
+// What break-glass may be used for, for how long, and how often.
+const (
+	// MaxEmergency is how long an active declaration lasts at most.
+	MaxEmergency = 4 * time.Hour
+	// MaxWaiting is how long a declaration waits for its second approver.
+	MaxWaiting = time.Hour
+	// ReviewTime is how long after its end a declaration is to be reviewed. A responder
+	// with one that is overdue declares no other.
+	ReviewTime = 72 * time.Hour
+	// ResponderQuota and HospitalQuota are the active declarations of one day (UTC), of
+	// one responder and of all responders of one hospital.
+	ResponderQuota = 5
+	HospitalQuota  = 50
+	// MinNarrative is the least length of what a responder says happened, in characters.
+	MinNarrative = 20
+
+	maxNarrative = 2 << 10 // bytes
+)
+
+// Scope is how much a declaration opens.
+type Scope string
+
+// The scopes: the patient's emergency summary, or records that the declaration names.
+const (
+	ScopeSummary Scope = "summary"
+	ScopeRecords Scope = "records"
+)
+
+// EmergencyReason says why glass is broken, without saying anything medical. Narratives
+// are for that.
+type EmergencyReason string
+
+// The reasons. Drill (HL7 v3 ActReason HTEST) tries everything, and opens nothing.
+const (
+	Unconscious  EmergencyReason = "unconscious"
+	Incapable    EmergencyReason = "incapable" // of consenting, for another reason
+	LifeThreat   EmergencyReason = "life-threat"
+	PublicDanger EmergencyReason = "public-danger"
+	Drill        EmergencyReason = "HTEST"
+)
+
+// EmergencyReasons returns every reason.
+func EmergencyReasons() []EmergencyReason {
+	return []EmergencyReason{Unconscious, Incapable, LifeThreat, PublicDanger, Drill}
+}
+
+// Validate refuses other reasons.
+func (r EmergencyReason) Validate() error {
+	if !slices.Contains(EmergencyReasons(), r) {
+		return fault.New(fault.InvalidArgument, "reason must be one of %v", EmergencyReasons())
+	}
+	return nil
+}
+
+// DeclarationState is where a declaration stands. Expiry is not a state: time decides it.
+type DeclarationState string
+
+// declared → active → closed → reviewed; denied is what the decision makes of one at once.
+// A summary is active at once. One that ended by time is reviewed as it is.
+const (
+	Declared        DeclarationState = "declared"
+	ActiveEmergency DeclarationState = "active"
+	Closed          DeclarationState = "closed"
+	Reviewed        DeclarationState = "reviewed"
+	DeniedEmergency DeclarationState = "denied"
+)
+
+// Becomes refuses illegal transitions. A state may become itself: a repeat is no error.
+func (s DeclarationState) Becomes(next DeclarationState) error {
+	return become("declaration", s, next, map[DeclarationState][]DeclarationState{
+		Declared:        {Declared, ActiveEmergency, Closed},
+		ActiveEmergency: {ActiveEmergency, Closed, Reviewed},
+		Closed:          {Closed, Reviewed},
+		Reviewed:        {Reviewed},
+		DeniedEmergency: {DeniedEmergency},
+	})
+}
+
+// Declaration is a responder's word that a patient cannot answer: break-glass, purpose of
+// use BTG (HL7 v3 ActReason).
+type Declaration struct {
+	Declaration ID               `json:"declaration"`
+	Patient     UserID           `json:"patient"`
+	Responder   Identity         `json:"responder"`
+	Scope       Scope            `json:"scope"`
+	Records     []ID             `json:"records,omitempty"` // that scope records names
+	Reason      EmergencyReason  `json:"reason"`
+	State       DeclarationState `json:"state"`
+	Decision    Decision         `json:"decision"` // the ledger's own
+	Declared    time.Time        `json:"declared"`
+	Approver    Identity         `json:"approver,omitzero"` // of another hospital
+	Expiry      time.Time        `json:"expiry,omitzero"`   // of an active one
+	Closer      UserID           `json:"closer,omitzero"`
+	Closed      time.Time        `json:"closed,omitzero"`
+	Due         time.Time        `json:"due,omitzero"`        // when its review is overdue
+	ReviewedBy  string           `json:"reviewedBy,omitzero"` // MSP whose privacy officers review it
+	Review      Review           `json:"review,omitzero"`
+}
+
+// Covers reports whether a declaration opens a record now.
+func (d Declaration) Covers(record Record, now time.Time) bool {
+	named := d.Scope == ScopeSummary && record.Emergency || d.Scope == ScopeRecords && slices.Contains(d.Records, record.Record)
+	return named && d.Patient == record.Patient && d.State == ActiveEmergency && d.Reason != Drill && now.Before(d.Expiry)
+}
+
+// Verdict is what a review found.
+type Verdict string
+
+// The verdicts. Escalated leaves the review open: somebody else goes on with it.
+const (
+	Justified   Verdict = "justified"
+	Unjustified Verdict = "unjustified"
+	Escalated   Verdict = "escalated"
+)
+
+// Review is what a privacy officer found out about a declaration.
+type Review struct {
+	Verdict  Verdict   `json:"verdict"`
+	Reviewer UserID    `json:"reviewer"`
+	Time     time.Time `json:"time"`
+}
+
+// Narrative is what a responder or a reviewer says happened. It is private to the member
+// hospitals and erasable; the salt keeps its public hash from being guessed.
+type Narrative struct {
+	Salt Salt   `json:"salt"`
+	Text string `json:"text"`
+}
+
+// Validate refuses texts of fewer than [MinNarrative] characters, and oversized ones.
+func (n Narrative) Validate() error {
+	if utf8.RuneCountInString(n.Text) < MinNarrative || len(n.Text) > maxNarrative {
+		return fault.New(fault.InvalidArgument, "a narrative has %d characters to %d bytes", MinNarrative, maxNarrative)
+	}
+	return n.Salt.Validate()
+}
+
+// EmergencyPolicy is what a patient allows in an emergency, beyond the summary, which no
+// policy withholds.
+type EmergencyPolicy struct {
+	Records EmergencyRule `json:"records"`           // who may have records opened
+	Trusted []UserID      `json:"trusted,omitempty"` // responders, when the rule is trusted
+	Changed time.Time     `json:"changed,omitzero"`
+}
+
+// EmergencyRule says who may have records opened in an emergency.
+type EmergencyRule string
+
+// The rules: whoever a second hospital approves; of those, only trusted responders; nobody.
+const (
+	AnyApproved EmergencyRule = "approved"
+	TrustedOnly EmergencyRule = "trusted"
+	Never       EmergencyRule = "never"
+)
+
+// Validate refuses other rules and long lists.
+func (p EmergencyPolicy) Validate() error {
+	if !slices.Contains([]EmergencyRule{AnyApproved, TrustedOnly, Never}, p.Records) {
+		return fault.New(fault.InvalidArgument, "records must be approved, trusted or never")
+	}
+	if (len(p.Trusted) > 0) != (p.Records == TrustedOnly) {
+		return fault.New(fault.InvalidArgument, "trusted responders belong to the rule trusted, and to that alone")
+	}
+	return eachValid(p.Trusted)
+}
+
+// Responders are the physicians of a hospital who respond to emergencies, beside those
+// whose certificate says so.
+type Responders struct {
+	MSP     string    `json:"msp"`
+	Listed  []string  `json:"listed"` // pseudonyms
+	Changed time.Time `json:"changed"`
+}
+
+// EmergencyKey is what a custodian wrapped a record's file key with for one responder.
+type EmergencyKey struct {
+	Key     string `json:"key"`     // statement of a key of its own, by the custodian, JWS
+	Capsule []byte `json:"capsule"` // Umbral, 98 bytes
+	Wrapped []byte `json:"wrapped"` // the file key, encrypted with the capsule
+}
+
+// Validate refuses other sizes.
+func (k EmergencyKey) Validate() error {
+	if len(k.Capsule) != capsuleSize || len(k.Wrapped) == 0 || len(k.Wrapped) > maxWrapped {
+		return fault.New(fault.InvalidArgument, "an emergency key has a capsule of %d bytes and a wrapped key of 1 to %d", capsuleSize, maxWrapped)
+	}
+	return statementSize(k.Key)
+}
+
+// SetResponders lists the physicians of the caller's hospital who respond to emergencies.
+// Result: [Responders].
+type SetResponders struct {
+	Listed []string `json:"listed"` // pseudonyms
+}
+
+// Validate refuses long lists and malformed names.
+func (a SetResponders) Validate() error {
+	if len(a.Listed) > MaxPage {
+		return fault.New(fault.InvalidArgument, "a hospital lists %d responders at most", MaxPage)
+	}
+	for _, pseudonym := range a.Listed {
+		if err := (UserID{MSP: "X", Pseudonym: pseudonym}).Validate(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// SetEmergencyPolicy says what the calling patient allows in an emergency.
+// Result: [EmergencyPolicy].
+type SetEmergencyPolicy struct {
+	Records EmergencyRule `json:"records"`
+	Trusted []UserID      `json:"trusted,omitempty"`
+}
+
+// Validate refuses other rules and long lists.
+func (a SetEmergencyPolicy) Validate() error {
+	return EmergencyPolicy{Records: a.Records, Trusted: a.Trusted}.Validate()
+}
+
+// DeclareBreakGlass says that a patient cannot answer. What happened goes through the
+// transient map as [TransientNarrative]. A refusal is committed too. Result: [Declaration].
+type DeclareBreakGlass struct {
+	Declaration ID              `json:"declaration"`
+	Patient     UserID          `json:"patient"`
+	Scope       Scope           `json:"scope"`
+	Records     []ID            `json:"records,omitempty"` // of scope records: 1 to 16
+	Reason      EmergencyReason `json:"reason"`
+}
+
+// Validate checks that records are named by scope records, and by that alone.
+func (a DeclareBreakGlass) Validate() error {
+	if a.Scope != ScopeSummary && a.Scope != ScopeRecords {
+		return fault.New(fault.InvalidArgument, "scope must be summary or records")
+	}
+	if (len(a.Records) > 0) != (a.Scope == ScopeRecords) {
+		return fault.New(fault.InvalidArgument, "scope records names records, and scope summary none")
+	}
+	return firstError(a.Declaration.Validate(), a.Patient.Validate(), eachValid(a.Records), a.Reason.Validate())
+}
+
+// DeclarationName names a declaration.
+type DeclarationName struct {
+	Patient     UserID `json:"patient"`
+	Declaration ID     `json:"declaration"`
+}
+
+// Validate checks the parts.
+func (n DeclarationName) Validate() error {
+	return firstError(n.Patient.Validate(), n.Declaration.Validate())
+}
+
+// ApproveBreakGlass is the second pair of eyes, of another hospital than the responder's.
+// Result: [Declaration].
+type ApproveBreakGlass struct{ DeclarationName }
+
+// CloseBreakGlass ends a declaration: no opening that is ordered after it is valid.
+// Result: [Declaration].
+type CloseBreakGlass struct{ DeclarationName }
+
+// ReviewBreakGlass says what a privacy officer found out. Their note goes through the
+// transient map as [TransientNarrative]. Result: [Declaration].
+type ReviewBreakGlass struct {
+	DeclarationName
+	Verdict Verdict `json:"verdict"`
+}
+
+// Validate refuses other verdicts.
+func (a ReviewBreakGlass) Validate() error {
+	if !slices.Contains([]Verdict{Justified, Unjustified, Escalated}, a.Verdict) {
+		return fault.New(fault.InvalidArgument, "verdict must be justified, unjustified or escalated")
+	}
+	return a.DeclarationName.Validate()
+}
+
+// GrantCustody gives an emergency desk fragments that proxies serve only under an active
+// declaration that covers the record. They go through the transient map as
+// [TransientFragments]. Result: [Grant].
+type GrantCustody struct {
+	RecordVersion
+	Grant     ID        `json:"grant"`
+	Custodian UserID    `json:"custodian"`
+	Expiry    time.Time `json:"expiry"`
+	Fragments Fragments `json:"fragments"`
+}
+
+// Validate checks the parts.
+func (a GrantCustody) Validate() error {
+	return firstError(a.RecordVersion.Validate(), a.Grant.Validate(), a.Custodian.Validate(), present(a.Expiry, "expiry"), a.Fragments.Validate())
+}
+
+// IssueEmergencyGrant gives a responder what a custodian opened for them under an active
+// declaration: the file key, wrapped to a key of its own, whose fragments go through the
+// transient map as [TransientFragments]. The grant ends with the declaration.
+// Result: [Grant].
+type IssueEmergencyGrant struct {
+	RecordVersion
+	Declaration ID           `json:"declaration"`
+	Open        string       `json:"open"` // the custodian's own opening, a transaction ID
+	Grant       ID           `json:"grant"`
+	Key         EmergencyKey `json:"key"`
+	Fragments   Fragments    `json:"fragments"`
+}
+
+// Validate checks the parts.
+func (a IssueEmergencyGrant) Validate() error {
+	if !transactionForm.MatchString(a.Open) {
+		return fault.New(fault.InvalidArgument, "open must be a transaction ID, 64 hexadecimal characters")
+	}
+	return firstError(a.RecordVersion.Validate(), a.Declaration.Validate(), a.Grant.Validate(), a.Key.Validate(), a.Fragments.Validate())
+}
+
+// ReadDeclaration reads one declaration with its narratives, for those it concerns.
+// Result: [DeclarationView].
+type ReadDeclaration struct {
+	OnBehalf
+	DeclarationName
+}
+
+// DeclarationView is a declaration with what was said of it. Only gateways are told that.
+type DeclarationView struct {
+	Declaration
+	Narrative string `json:"narrative,omitempty"` // the responder's
+	Note      string `json:"note,omitempty"`      // the reviewer's
+}
+
+// Concern is what a declaration has to do with somebody.
+type Concern string
+
+// The concerns: declarations about a patient, of a responder, that wait for an approver,
+// that a custodian is to answer, that a hospital's privacy officers are to review.
+const (
+	AboutMe   Concern = "about-me"
+	ByMe      Concern = "by-me"
+	ToApprove Concern = "to-approve"
+	ToAnswer  Concern = "to-answer"
+	ToReview  Concern = "to-review"
+)
+
+// ListDeclarations lists the declarations that concern the reader. Result: List[Declaration].
+type ListDeclarations struct {
+	OnBehalf
+	Page
+	Concern Concern `json:"concern"`
+}
+
+// Validate refuses other concerns.
+func (q ListDeclarations) Validate() error {
+	if !slices.Contains([]Concern{AboutMe, ByMe, ToApprove, ToAnswer, ToReview}, q.Concern) {
+		return fault.New(fault.InvalidArgument, "concern must be about-me, by-me, to-approve, to-answer or to-review")
+	}
+	return q.Page.Validate()
+}
+
+// ListEmergencyRecords lists the records that an active declaration covers, for its
+// responder and those who hold them. Result: List[RecordView].
+type ListEmergencyRecords struct {
+	OnBehalf
+	DeclarationName
+}
