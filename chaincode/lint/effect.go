@@ -93,8 +93,8 @@ func (e effects) of(instruction ssa.Instruction) effect {
 
 // The methods of tables and indexes; that they are all is checked.
 var (
-	tableReads  = []string{"Find", "Get", "All", "Page", "History", "First", "Holds"}
-	tableWrites = []string{"Insert", "Update", "Put", "Add", "Remove", "Purge"}
+	tableReads  = []string{"Find", "Get", "GetEach", "All", "Page", "History", "First", "Holds"}
+	tableWrites = []string{"Insert", "InsertMissing", "Update", "Set", "Put", "Add", "Remove", "RemoveExisting", "Purge"}
 )
 
 // contextReads are the methods of the transaction's context that read a table.

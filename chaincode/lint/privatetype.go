@@ -7,11 +7,11 @@ import (
 
 // privateTypes are the types of package ledger whose values stay in the transient map
 // and the private collections. That every private table's type is here is checked.
-var privateTypes = []string{"Summary", "SealedFragment", "Custody", "Profile", "Salt"}
+var privateTypes = []string{"Summary", "SealedFragment", "Custody", "Profile", "Narrative", "Salt"}
 
 // viewTypes are the types of package ledger that queries answer with and that may hold
 // private values, for those who may read them.
-var viewTypes = []string{"UserView", "RecordView", "Release", "List"}
+var viewTypes = []string{"UserView", "RecordView", "DeclarationView", "Release", "List"}
 
 // openTexts are the types of package ledger that are texts and never private.
 var openTexts = []string{"ID", "Level"}
