@@ -25,7 +25,7 @@ func (b block) orderedBy(orderers []trust.Orderer) ([]string, error) {
 	if err := proto.Unmarshal(b.signatures, &metadata); err != nil {
 		return nil, unproven("its block's signatures do not parse")
 	}
-	signed, tried := map[int]string{}, map[int]bool{}
+	signed := map[int]string{}
 	for _, signature := range metadata.Signatures {
 		var signer common.IdentifierHeader
 		if proto.Unmarshal(signature.GetIdentifierHeader(), &signer) != nil {
@@ -33,10 +33,9 @@ func (b block) orderedBy(orderers []trust.Orderer) ([]string, error) {
 		}
 		id := int(signer.Identifier)
 		i := slices.IndexFunc(orderers, func(o trust.Orderer) bool { return o.ID == id })
-		if i < 0 || tried[id] {
+		if i < 0 {
 			continue
 		}
-		tried[id] = true
 		message := bytes.Join([][]byte{metadata.Value, signature.IdentifierHeader, b.header}, nil)
 		if signedBy(orderers[i], message, signature.Signature) {
 			signed[id] = orderers[i].MSP
