@@ -43,7 +43,7 @@ func (p *Proposal) CheckEnvelope(text []byte, bundle *trust.Bundle) ([]byte, err
 	if err != nil {
 		return nil, err
 	}
-	return result, checkEndorsements(action.Action, bundle)
+	return result, checkEndorsements(action.Action, bundle, p.at)
 }
 
 // checkAction ties what was endorsed to the proposal and returns the result.
@@ -83,11 +83,12 @@ func Hash(header *common.Header, call []byte) []byte {
 	return hash.Sum(nil)
 }
 
-// checkEndorsements wants valid signatures of peers of more than half the members.
-func checkEndorsements(action *peer.ChaincodeEndorsedAction, bundle *trust.Bundle) error {
+// checkEndorsements wants valid signatures of peers of more than half the members, with
+// certificates that were valid when the proposal was made.
+func checkEndorsements(action *peer.ChaincodeEndorsedAction, bundle *trust.Bundle, at time.Time) error {
 	endorsers, members := map[string]bool{}, len(bundle.Members())
 	for _, endorsement := range action.GetEndorsements() {
-		name, err := Endorser(endorsement, action.ProposalResponsePayload, bundle, time.Now())
+		name, err := Endorser(endorsement, action.ProposalResponsePayload, bundle, at)
 		if err != nil {
 			return err
 		}

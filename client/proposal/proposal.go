@@ -58,6 +58,7 @@ func (c Creator) serialized() ([]byte, error) {
 type Proposal struct {
 	TransactionID string // 64 hexadecimal characters
 	Bytes         []byte // what the first signature covers
+	at            time.Time
 	header        *common.Header
 	payload       *peer.ChaincodeProposalPayload
 }
@@ -75,7 +76,7 @@ func build(creator Creator, invocation Invocation, nonce []byte, at *timestamppb
 	if err != nil {
 		return nil, err
 	}
-	proposal := &Proposal{TransactionID: TransactionID(nonce, name)}
+	proposal := &Proposal{TransactionID: TransactionID(nonce, name), at: at.AsTime()}
 	if proposal.payload, err = invocation.payload(); err != nil {
 		return nil, err
 	}
