@@ -106,6 +106,13 @@ func TestClientKilledAtEachStep(t *testing.T) {
 		})
 	}
 	t.Run("enroll", func(t *testing.T) { enrolKilled(t, pie, a, dice) })
+	another, err := enrol(t.Context(), int(*seed%3), people(t, "another"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := &endings{assassin: a, pie: pie, party: another, dice: dice}
+	t.Run("rotate", func(t *testing.T) { e.killed(t, []string{"record", "rotate"}, rotatedOnce) })
+	t.Run("erase", func(t *testing.T) { e.killed(t, []string{"record", "erase", "--yes"}, erasedOnce) })
 	verify(t, stories)
 }
 
