@@ -26,6 +26,8 @@ func (w *world) cells(t *testing.T, tx ledger.Transaction) []cell {
 		ledger.TxListAccesses: w.listAccesses, ledger.TxReadAccess: w.readAccess, ledger.TxReadRelease: w.readRelease,
 		ledger.TxListUploads: w.listUploads, ledger.TxListRequests: w.listRequests, ledger.TxListGrants: w.listGrants, ledger.TxListAnswers: w.listAnswers,
 		ledger.TxSearchRecords: w.searchRecords, ledger.TxConfirmReplicas: w.confirmReplicas, ledger.TxReadReplicas: w.readReplicas,
+		ledger.TxRotateRecord: w.rotateRecord, ledger.TxEraseRecord: w.eraseRecord, ledger.TxReadErasure: w.readErasure,
+		ledger.TxConfirmErasure: w.confirmErasure, ledger.TxReadContentReferences: w.readContentReferences,
 		ledger.TxReplaceKeys: w.replaceKeys, ledger.TxRequestKeyReplacement: w.requestKeyReplacement,
 		ledger.TxApproveKeyReplacement: w.approveKeyReplacement, ledger.TxRejectKeyReplacement: w.rejectKeyReplacement,
 		ledger.TxListKeyReplacements: w.listKeyReplacements,
@@ -197,6 +199,11 @@ func (w *world) readContent(*testing.T) []cell {
 	for _, f := range w.records[:3] { // low; registered, confirmed and disputed
 		objects = append(objects, f.object)
 	}
+	for _, f := range w.records {
+		if f.record.State == ledger.Superseded || f.record.State == ledger.ErasedRow {
+			objects = append(objects, f.object)
+		}
+	}
 	return product(w.everybody(), objects, func(_ *person, o object) call {
 		return call{tx: ledger.TxReadContent, argument: ledger.ReadContent{RecordVersion: o.about}}
 	})
@@ -356,7 +363,7 @@ func (w *world) whoCanRead(*testing.T) []cell {
 	foreign := slices.IndexFunc(w.owned, func(f *fixture) bool { return f.author.User.MSP != f.patient.User.MSP })
 	objects = append(objects, w.owned[foreign].object, w.shared.object, w.records[1].object, w.records[2].object)
 	cells := product(w.everybody(), objects, func(_ *person, o object) call {
-		return call{tx: ledger.TxWhoCanRead, argument: ledger.WhoCanRead{Record: o.about.Record, Page: all}}
+		return call{tx: ledger.TxWhoCanRead, argument: ledger.WhoCanRead{Record: o.about.Record, Version: 1, Page: all}}
 	})
 	for i, c := range cells {
 		cells[i].look = w.readersAre(c.o)
@@ -371,7 +378,7 @@ func (w *world) readersAre(o object) func(json.RawMessage) error {
 		if err := json.Unmarshal(result, &list); err != nil {
 			return err
 		}
-		if len(list.Rows) != len(o.grants)+1 || list.Rows[0].Identity.User != o.record.Patient || !list.Rows[0].Decision.Allowed {
+		if len(list.Rows) != len(o.grants)+1 || list.Rows[0].Identity.User != o.record.Patient || list.Rows[0].Decision.Allowed != (o.record.State != ledger.Superseded) {
 			return fmt.Errorf("%d rows for the patient and %d grants, the first is %+v", len(list.Rows), len(o.grants), list.Rows[0])
 		}
 		for _, row := range list.Rows[1:] {

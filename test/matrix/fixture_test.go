@@ -156,6 +156,7 @@ func (w *world) plan() error {
 			all = append(all, terms{level, wide(), state, later})
 		}
 	}
+	all = append(all, terms{ledger.Private, wide(), ledger.Superseded, later}, terms{ledger.Private, wide(), ledger.ErasedRow, later})
 	all = append(all, terms{ledger.Low, wide(), ledger.Registered, later}, terms{ledger.Private, ended(), ledger.Registered, later})
 	for _, t := range append(all, terms{ledger.Low, wide(), "", later}) {
 		f, err := w.newFixture(w.patient, w.author, t)
@@ -423,7 +424,7 @@ func denying(request ledger.ID, about ledger.RecordVersion) call {
 func (w *world) judge(ctx context.Context, f *fixture) error {
 	judgement := call{tx: ledger.TxConfirmRecord, argument: ledger.ConfirmRecord{RecordVersion: f.about}}
 	switch f.becomes {
-	case ledger.Registered:
+	case ledger.Registered, ledger.Superseded, ledger.ErasedRow: // the last two later
 		return nil
 	case ledger.Disputed:
 		judgement = call{tx: ledger.TxDisputeRecord, argument: ledger.DisputeRecord{RecordVersion: f.about, Reason: ledger.Incorrect}}

@@ -163,7 +163,7 @@ func (w *world) requireAll(t *testing.T, v *visits) {
 			t.Errorf("%s has a row for %s, which does not exist", contractPage, tx)
 		}
 		for _, relation := range row.relations {
-			if !slices.Contains([]string{"patient", "author", "requester", "officer", "opener", "opened", "owner", "elsewhere"}, relation) {
+			if !slices.Contains([]string{"patient", "author", "requester", "officer", "opener", "opened", "gateway", "owner", "elsewhere"}, relation) {
 				t.Errorf("%s: no test knows the relation %q", tx, relation)
 			}
 		}
@@ -200,12 +200,11 @@ func (w *world) unvisited(v *visits, tx ledger.Transaction, names map[string][]s
 
 // statesOf is the states in which a kind of object can be met.
 func statesOf(kind string, names map[string][]string) []string {
-	unreachable := func(state string) bool {
-		return state == "superseded" || state == "erased" // as the page says under its table
-	}
 	switch kind {
 	case "record":
-		return append(slices.DeleteFunc(slices.Clone(names["RecordState"]), unreachable), absent)
+		return append(slices.Clone(names["RecordState"]), absent)
+	case "erasure":
+		return []string{absent, string(ledger.ErasedRow)}
 	case "request":
 		return append(slices.Clone(names["RequestState"]), absent)
 	case "grant":

@@ -67,7 +67,7 @@ type probe struct {
 var statuses = map[fault.Code]int{
 	"": http.StatusOK, fault.InvalidArgument: http.StatusBadRequest, fault.Unauthenticated: http.StatusUnauthorized,
 	fault.PermissionDenied: http.StatusForbidden, fault.PolicyDenied: http.StatusForbidden, fault.ConsentExpired: http.StatusForbidden,
-	fault.NotFound: http.StatusNotFound, fault.AlreadyExists: http.StatusConflict,
+	fault.NotFound: http.StatusNotFound, fault.AlreadyExists: http.StatusConflict, fault.Erased: http.StatusGone,
 }
 
 // TestEveryRoute tries every route as everybody. Reads are as the table says of the
@@ -211,6 +211,10 @@ func (w *world) routes(t *testing.T) map[string][]probe {
 			path: record + "/content", contentType: "application/octet-stream", body: []byte("ciphertext"), want: w.mayAdd(o),
 		})
 	}
+	for _, o := range w.anyErasure() {
+		path := "/v1/records/" + string(o.about.Record) + "/erasure"
+		routes["readErasure"] = append(routes["readErasure"], probe{path: path, want: w.as(ledger.TxReadErasure, o)})
+	}
 	for _, f := range w.records[:3] {
 		path := "/v1/records/" + string(f.slot.Record) + "/versions/1/content"
 		routes["readContent"] = append(routes["readContent"], probe{path: path, want: w.as(ledger.TxReadContent, f.object)})
@@ -221,13 +225,15 @@ func (w *world) routes(t *testing.T) map[string][]probe {
 }
 
 // mayAdd lets the author alone put content into a slot, while it is free, and those who
-// treat under an ID that nobody has.
+// treat under an ID that nobody has; the patient afterwards.
 func (w *world) mayAdd(o object) func(guest) fault.Code {
 	return func(g guest) fault.Code {
 		code := w.as(ledger.TxReadUpload, o)(g)
 		switch {
 		case code == fault.NotFound && (g.Role == ledger.Physician || g.Role == ledger.Emergency):
 			return ""
+		case code == "" && g.User == o.record.Patient && o.state == "used":
+			return "" // who rotates it
 		case code == "" && g.User != o.record.Author:
 			return fault.PermissionDenied
 		case code == "" && o.state == "used":

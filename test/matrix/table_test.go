@@ -147,6 +147,13 @@ type object struct {
 
 const absent = "absent"
 
+// knowsErased are the transactions about records that go on when one is erased, or commit
+// that it is.
+var knowsErased = map[ledger.Transaction]bool{
+	ledger.TxListAccesses: true, ledger.TxEraseRecord: true, ledger.TxConfirmReplicas: true,
+	ledger.TxRequestAccess: true, ledger.TxOpenRecord: true,
+}
+
 // expect is what the table says: an empty code allows.
 func (t table) expect(tx ledger.Transaction, by ledger.Identity, o object) fault.Code {
 	r := t.rows[tx]
@@ -155,6 +162,8 @@ func (t table) expect(tx ledger.Transaction, by ledger.Identity, o object) fault
 		return fault.PermissionDenied
 	case r.object != "" && o.state == absent:
 		return fault.NotFound
+	case r.object == "record" && o.state == string(ledger.ErasedRow) && !knowsErased[tx]:
+		return fault.Erased
 	case len(r.relations) > 0 && !slices.ContainsFunc(r.relations, func(relation string) bool { return t.related(relation, by, o) }):
 		return fault.PermissionDenied
 	case len(r.states) > 0 && !slices.Contains(r.states, o.state):
@@ -172,6 +181,8 @@ func (t table) related(relation string, by ledger.Identity, o object) bool {
 	switch relation {
 	case "patient":
 		return by.User == o.record.Patient
+	case "gateway":
+		return by.Role == ledger.Gateway
 	case "author":
 		return by.User == o.record.Author
 	case "owner":
@@ -201,7 +212,7 @@ type question struct {
 
 // decide asks the rules of an action in the table's order.
 func (t table) decide(action string, q question) fault.Code {
-	if action == "discover" && (q.by.User == q.record.Patient || q.by.User == q.record.Author || q.by.Role == "gateway") {
+	if action == "discover" && q.record.State != ledger.ErasedRow && (q.by.User == q.record.Patient || q.by.User == q.record.Author || q.by.Role == "gateway") {
 		return ""
 	}
 	for _, rule := range t.rules[action] {

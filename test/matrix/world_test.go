@@ -78,7 +78,7 @@ func build(ctx context.Context, network *networktest.Network) (*world, error) {
 		return nil, err
 	}
 	for _, step := range []func(context.Context) error{
-		w.enrol, w.register, w.authorize, w.fill, w.record, w.leave, w.ask, w.answer, w.revoke, w.narrow, w.open, w.replace,
+		w.enrol, w.register, w.authorize, w.fill, w.record, w.leave, w.ask, w.answer, w.revoke, w.narrow, w.open, w.replace, w.end,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, err

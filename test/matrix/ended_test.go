@@ -1,0 +1,161 @@
+package matrix
+
+import (
+	"context"
+	"slices"
+	"testing"
+
+	"github.com/pie-consortium/pie/ledger"
+	"github.com/pie-consortium/pie/ledger/trust"
+)
+
+// end has the patient rotate one record and erase another.
+func (w *world) end(ctx context.Context) error {
+	for _, f := range w.records {
+		var err error
+		switch f.becomes {
+		case ledger.Superseded:
+			err = w.rotate(ctx, f)
+		case ledger.ErasedRow:
+			err = w.erase(ctx, f)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// rotate keeps the author's grant, under the same ID as before.
+func (w *world) rotate(ctx context.Context, f *fixture) error {
+	rotating, err := w.rotating(f.object, f)
+	if err != nil {
+		return err
+	}
+	if _, err := commit[ledger.Record](ctx, w, f.patient, rotating); err != nil {
+		return err
+	}
+	f.record.State, f.state = ledger.Superseded, string(ledger.Superseded)
+	f.grants[0].State = ledger.Revoked
+	f.summary.Salt = rotating.transient[ledger.TransientSalt].(ledger.Salt) // of the version that is live
+	return nil
+}
+
+// rotating is a rotation of what is named, as if it had the content of a record.
+func (w *world) rotating(o object, f *fixture) (call, error) {
+	statement, err := w.patient.state(trust.KeyStatement{
+		Kind: ledger.RecordKey, Key: w.patient.receiving.PublicKey().Bytes(), Record: o.about.Record, Version: o.about.Version + 1,
+	})
+	if err != nil {
+		return call{}, err
+	}
+	fragments, sealed := w.fragments(f.slot.Grant, f.author)
+	content := w.content
+	another := []byte(content.cid)
+	another[len(another)/2] = map[bool]byte{true: 'b', false: 'a'}[another[len(another)/2] == 'a']
+	return call{
+		tx: ledger.TxRotateRecord,
+		argument: ledger.RotateRecord{
+			RecordVersion: o.about, CID: string(another), SHA256: content.sha256, Size: content.size, Capsule: f.registration.Capsule,
+			RecordKey: statement, Grants: []ledger.RotatedGrant{{Grant: f.slot.Grant, Fragments: fragments}},
+		},
+		transient: map[string]any{
+			ledger.TransientSummary: f.summary, ledger.TransientSalt: ledger.NewSalt(), ledger.TransientFragments: sealed,
+		},
+	}, nil
+}
+
+func (w *world) erase(ctx context.Context, f *fixture) error {
+	if _, err := commit[ledger.Erasure](ctx, w, f.patient, erasing(f.object, f)); err != nil {
+		return err
+	}
+	gateway := w.member(ledger.Gateway, ledger.Private, "HospitalC")
+	if _, err := commit[ledger.ErasureConfirmation](ctx, w, gateway, w.confirming(f.object)); err != nil {
+		return err
+	}
+	f.record.State, f.state = ledger.ErasedRow, string(ledger.ErasedRow)
+	for _, p := range []*person{f.patient, f.author} {
+		w.drop(w.slots, p, f.slot.Record)
+	}
+	w.drop(w.held, f.author, f.slot.Grant)
+	return nil
+}
+
+func erasing(o object, f *fixture) call {
+	return call{
+		tx: ledger.TxEraseRecord, argument: ledger.EraseRecord{Record: o.about.Record},
+		transient: map[string]any{ledger.TransientSummary: f.summary},
+	}
+}
+
+// drop forgets what a list no longer shows.
+func (w *world) drop(lists map[ledger.UserID][]ledger.ID, p *person, id ledger.ID) {
+	w.committing.Lock()
+	defer w.committing.Unlock()
+	lists[p.User] = slices.DeleteFunc(lists[p.User], func(other ledger.ID) bool { return other == id })
+}
+
+func (w *world) rotateRecord(t *testing.T) []cell {
+	return w.endings(func(o object, f *fixture) call {
+		rotating, err := w.rotating(o, f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return rotating
+	})
+}
+
+func (w *world) eraseRecord(*testing.T) []cell { return w.endings(erasing) }
+
+// endings are cells for what a patient does to a record in each state.
+func (w *world) endings(do func(object, *fixture) call) []cell {
+	var cells []cell
+	add := func(people []*person, o object, f *fixture) {
+		for _, by := range people {
+			cells = append(cells, cell{by: by, call: do(o, f), o: o})
+		}
+	}
+	for _, f := range w.records {
+		if f.record.Level == ledger.Private {
+			add(w.everybody(), f.object, f)
+		}
+	}
+	add(w.everybody(), missing(), w.shared)
+	return cells
+}
+
+// anyErasure is what was erased, and records that were not.
+func (w *world) anyErasure() []object {
+	objects := []object{missing()}
+	for _, f := range w.records {
+		o := f.object
+		if o.record.State != ledger.ErasedRow {
+			o.state = absent
+		}
+		objects = append(objects, o)
+	}
+	return objects
+}
+
+func (w *world) readErasure(*testing.T) []cell {
+	return product(w.everybody(), w.anyErasure(), func(_ *person, o object) call {
+		return call{tx: ledger.TxReadErasure, argument: ledger.ReadErasure{Record: o.about.Record}}
+	})
+}
+
+func (w *world) readContentReferences(*testing.T) []cell {
+	return product(w.everybody(), nothing, func(*person, object) call {
+		return call{tx: ledger.TxReadContentReferences, argument: ledger.ReadContentReferences{CID: w.content.cid}}
+	})
+}
+
+// confirming says what the nodes do as well: other records have the same content.
+func (w *world) confirming(o object) call {
+	return call{tx: ledger.TxConfirmErasure, argument: ledger.ConfirmErasure{
+		Record: o.about.Record, Contents: []ledger.ErasedContent{{CID: w.content.cid, Outcome: ledger.ContentKept}},
+	}}
+}
+
+func (w *world) confirmErasure(*testing.T) []cell {
+	return product(w.everybody(), w.anyErasure(), func(_ *person, o object) call { return w.confirming(o) })
+}
