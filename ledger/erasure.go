@@ -28,7 +28,8 @@ type Erasure struct {
 	Members     []string        `json:"members,omitempty"`  // MSPs of the consortium then, which confirm; none without versions
 }
 
-// ErasedVersion is a version of an erased record and the CID of its ciphertext.
+// ErasedVersion is a version of an erased record and the CID of its ciphertext; a stream
+// has one for each segment.
 type ErasedVersion struct {
 	Version int    `json:"version"`
 	CID     string `json:"cid"`

@@ -71,7 +71,11 @@ func eraseVersions(ctx *state.Context, versions []ledger.Record, erasure *ledger
 		if err := eraseVersion(ctx, version); err != nil {
 			return err
 		}
-		erasure.Versions = append(erasure.Versions, ledger.ErasedVersion{Version: version.Version, CID: version.CID})
+		contents, err := eraseContents(ctx, version)
+		if err != nil {
+			return err
+		}
+		erasure.Versions = append(erasure.Versions, contents...)
 	}
 	upload, authorised, err := state.Uploads.Find(ctx, string(live.Record))
 	if err != nil {
@@ -98,9 +102,33 @@ func eraseVersion(ctx *state.Context, record ledger.Record) error {
 	}
 	return state.Records.Update(ctx, ledger.Record{
 		Record: record.Record, Version: record.Version, State: ledger.ErasedRow,
-		Patient: record.Patient, Author: record.Author, Registered: record.Registered,
+		Patient: record.Patient, Author: record.Author, Stream: record.Stream, Registered: record.Registered,
 		CID: record.CID, SHA256: record.SHA256, Commitment: record.Commitment,
 	}, key...)
+}
+
+// eraseContents are the ciphertexts of a version: its own, or those of a stream's segments,
+// whose rows go.
+func eraseContents(ctx *state.Context, record ledger.Record) ([]ledger.ErasedVersion, error) {
+	if !record.Stream {
+		return []ledger.ErasedVersion{{Version: record.Version, CID: record.CID}}, nil
+	}
+	key := recordKey(record.Record, record.Version)
+	segments, err := state.Segments.All(ctx, key...)
+	if err != nil {
+		return nil, err
+	}
+	var contents []ledger.ErasedVersion
+	for _, segment := range segments {
+		contents = append(contents, ledger.ErasedVersion{Version: record.Version, CID: segment.CID})
+		if err := state.ByContent.Remove(ctx, append([]string{segment.CID}, key...)...); err != nil {
+			return nil, err
+		}
+		if err := state.Segments.Remove(ctx, segmentKey(record.Record, record.Version, segment.Number)...); err != nil {
+			return nil, err
+		}
+	}
+	return contents, nil
 }
 
 func members(ctx *state.Context) ([]string, error) {

@@ -153,14 +153,11 @@ func beginStream(ctx *state.Context, upload ledger.Upload, summary ledger.Summar
 
 // continueStream is the record of a stream that the segments follow on.
 func continueStream(ctx *state.Context, a ledger.AppendSegments) (ledger.Record, error) {
-	record, err := state.Records.Get(ctx, recordKey(a.Stream, firstVersion)...)
+	record, err := readVersion(ctx, ledger.RecordVersion{Record: a.Stream, Version: firstVersion})
 	if err != nil {
 		return record, err
 	}
-	if record.State == ledger.ErasedRow {
-		return record, fault.New(fault.Erased, "stream %s has been erased", a.Stream)
-	}
-	if record.State == ledger.Disputed || record.State == ledger.Superseded {
+	if record.State == ledger.Disputed {
 		return record, fault.New(fault.StateConflict, "stream %s is %s", a.Stream, record.State)
 	}
 	before := a.Segments[0].Number - 1
@@ -197,7 +194,7 @@ func listSegments(ctx *state.Context, q ledger.ListSegments) (ledger.List[ledger
 	if err != nil {
 		return list, err
 	}
-	record, err := state.Records.Get(ctx, recordKey(q.Record, q.Version)...)
+	record, err := readVersion(ctx, q.RecordVersion)
 	if err != nil {
 		return list, err
 	}

@@ -252,3 +252,24 @@ func TestAReleaseIsForTheSegmentsAskedFor(t *testing.T) {
 	q.Segments = []int{1}
 	c.refused(fault.ConsentRevoked, c.gatewayB, ledger.TxReadRelease, q)
 }
+
+func TestAnErasedStreamLeavesNoSegment(t *testing.T) {
+	c := newConsortium(t)
+	u := c.stream(3)
+	grant := c.grant(u, c.colleague)
+	open := c.open(grant, c.colleague)
+	erasure := c.erase(u.slot().Record, u.summary)
+	if len(erasure.Versions) != 3 || erasure.Versions[2].CID != segments(u, 3, 1).Segments[0].CID {
+		t.Errorf("erasure %+v", erasure)
+	}
+	for key := range c.public {
+		if name := objectType(key); name == "segment" || name == "content" {
+			t.Errorf("the row %q is still there", key)
+		}
+	}
+	c.refused(fault.Erased, c.author, ledger.TxAppendSegments, segments(u, 4, 1))
+	c.refused(fault.Erased, c.patient, ledger.TxListSegments, ledger.ListSegments{RecordVersion: u.version()})
+	c.refused(fault.Erased, c.gatewayA, ledger.TxListSegments, ledger.ListSegments{RecordVersion: u.version()})
+	c.refused(fault.Erased, c.patient, ledger.TxReadContent, ledger.ReadContent{RecordVersion: u.version(), Segment: 1})
+	c.refused(fault.Erased, c.gatewayA, ledger.TxReadRelease, ledger.ReadRelease{Record: grant.Record, Open: open.Open, Segments: []int{1}})
+}
