@@ -307,3 +307,25 @@ func TestErasureIsBelievedOfAMajority(t *testing.T) {
 		}
 	}
 }
+
+// A record that was made without its patient is under a key of theirs after its rotation,
+// and its author reads it no more.
+func TestRotationTakesOverWhatWasMadeWithoutThePatient(t *testing.T) {
+	t.Parallel()
+	p := newTrio(t)
+	content := []byte("found unconscious")
+	n := p.newRecord(t, "", content)
+	made, err := p.author.UploadUnattended(t.Context(), n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	openAs(t, p.author, made.Record, sha256.Sum256(content))
+	rotated := p.rotate(t, Rotation{Record: made.Record, EndAll: true})
+	if rotated.Unattended || rotated.KeyOwner() != p.patient.identity.User {
+		t.Errorf("rotated %+v", rotated)
+	}
+	openAs(t, p.patient, made.Record, sha256.Sum256(content))
+	opensNot(t, p.author, ledger.RecordVersion{Record: made.Record}, fault.PermissionDenied)
+	p.grant(t, made.Record)
+	openAs(t, p.requester, made.Record, sha256.Sum256(content))
+}
