@@ -3,6 +3,7 @@ package client
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"testing"
@@ -54,6 +55,7 @@ func (p trio) imported(t *testing.T, files []NewRecord) map[string]ledger.ID {
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer stock.Close()
 	records := map[string]ledger.ID{}
 	Import(t.Context(), files, stock.Upload, func(done Imported) {
 		if done.Err != nil {
@@ -134,7 +136,11 @@ func TestStockIsUsedUpOnce(t *testing.T) {
 
 	stock, err := p.author.Stock(t.Context(), p.patient.identity.User)
 	if err != nil || stock.Free() != 1 {
-		t.Fatalf("%d slots are left: %v", stock.Free(), err)
+		t.Fatalf("not one slot is left: %v", err)
+	}
+	defer stock.Close()
+	if _, err := p.author.Stock(t.Context(), p.patient.identity.User); fault.CodeOf(err) != fault.ConcurrentUpdate {
+		t.Errorf("a second stock at the same time: %v", err)
 	}
 	if _, err := stock.Upload(t.Context(), files[3]); err != nil {
 		t.Error(err)
@@ -153,8 +159,9 @@ func TestColleaguesRaceForADepartmentsSlots(t *testing.T) {
 	for _, c := range []*Client{p.author, colleague} {
 		stock, err := c.Stock(t.Context(), p.patient.identity.User)
 		if err != nil || stock.Free() != 6 {
-			t.Fatalf("%d slots are free: %v", stock.Free(), err)
+			t.Fatalf("not six slots are free: %v", err)
 		}
+		defer stock.Close()
 		stocks = append(stocks, stock)
 	}
 	records, authors := map[ledger.ID]bool{}, map[ledger.UserID]bool{}
@@ -175,8 +182,11 @@ func TestColleaguesRaceForADepartmentsSlots(t *testing.T) {
 	}
 	// Nobody else has anything of it: another hospital's physician of that patient.
 	foreign, err := p.requester.Stock(t.Context(), p.patient.identity.User)
+	if err == nil {
+		defer foreign.Close()
+	}
 	if err != nil || foreign.Free() != 0 {
-		t.Errorf("%d slots for another hospital's physician: %v", foreign.Free(), err)
+		t.Fatalf("slots for another hospital's physician: %v", err)
 	}
 }
 
@@ -203,4 +213,36 @@ func TestUnconsciousPatientTakesOverLater(t *testing.T) {
 	}
 	p.grant(t, record.Record)
 	p.opens(t, p.requester, record.Record, resultOf(0))
+
+	// Taken over, it is an ordinary record; the author's access is over.
+	for range 2 { // a repeat changes nothing
+		taken, err := p.patient.TakeOver(t.Context(), record.Record, false)
+		if err != nil || taken.Version != 2 || taken.Unattended || taken.Commitment != record.Commitment {
+			t.Fatalf("taken over as %+v, %v", taken, err)
+		}
+	}
+	p.opens(t, p.patient, record.Record, resultOf(0))
+	p.opens(t, p.requester, record.Record, resultOf(0))
+	if _, err := p.author.OpenTo(t.Context(), record.Record, 0, io.Discard); fault.CodeOf(err) != fault.PermissionDenied {
+		t.Errorf("the author opens it afterwards: %v", err)
+	}
+	if _, err := p.patient.recordSecret(t.Context(), ledger.RecordVersion{Record: record.Record, Version: 1}); err == nil {
+		t.Error("the old secret is still in custody")
+	}
+	if _, err := p.patient.TakeOver(t.Context(), p.upload(t, []byte("emr")), false); fault.CodeOf(err) != fault.StateConflict {
+		t.Errorf("taking over an own record: %v", err)
+	}
+}
+
+func TestTakingOverKeepsTheAuthorWhenWished(t *testing.T) {
+	t.Parallel()
+	p := newTrio(t)
+	record, err := p.author.UploadUnattended(t.Context(), p.results(t, 1)[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.patient.TakeOver(t.Context(), record.Record, true); err != nil {
+		t.Fatal(err)
+	}
+	p.opens(t, p.author, record.Record, resultOf(0))
 }

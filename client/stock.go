@@ -5,6 +5,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"path"
 	"slices"
 	"sync"
 
@@ -14,20 +15,38 @@ import (
 )
 
 // Stock is a patient's slots that are free for the user or their department, as a majority
-// of the hospitals shows them. It may be used by many goroutines at once.
+// of the hospitals shows them. It may be used by many goroutines at once, and by one
+// process of a device at a time: until it is closed, no other one gets a stock.
 type Stock struct {
-	c    *Client
-	from *gateway
+	c      *Client
+	from   *gateway
+	unlock func()
 
 	mutex sync.Mutex
 	free  []ledger.Upload
 }
 
-// Stock looks up a patient's free slots.
+// Stock looks up a patient's free slots. The caller closes it.
 func (c *Client) Stock(ctx context.Context, patient ledger.UserID) (*Stock, error) {
 	if err := patient.Validate(); err != nil {
 		return nil, err
 	}
+	unlock, err := c.home.Lock(path.Join(placesFolder, ".lock"))
+	if err != nil {
+		return nil, err
+	}
+	free, err := c.freeSlots(ctx, patient)
+	if err != nil {
+		unlock()
+		return nil, err
+	}
+	return &Stock{c: c, from: c.gateways[0], free: free, unlock: unlock}, nil
+}
+
+// Close lets others of this device's processes get a stock.
+func (s *Stock) Close() { s.unlock() }
+
+func (c *Client) freeSlots(ctx context.Context, patient ledger.UserID) ([]ledger.Upload, error) {
 	c.step("looking for free slots of %s", patient)
 	free, err := vouched(ctx, c, ballot[ledger.Upload]{
 		name: "the free slots of " + patient.String(), same: sameUpload,
@@ -48,7 +67,7 @@ func (c *Client) Stock(ctx context.Context, patient ledger.UserID) (*Stock, erro
 	})
 	// Colleagues who look at the same slots begin elsewhere.
 	rand.Shuffle(len(free), func(i, j int) { free[i], free[j] = free[j], free[i] })
-	return &Stock{c: c, from: c.gateways[0], free: free}, nil
+	return free, nil
 }
 
 // Free is how many slots are left.

@@ -109,3 +109,32 @@ func (c *Client) sealCustody(ctx context.Context, patient ledger.UserID, v ledge
 		RecordVersion: v, Channel: c.bundle.Channel, Author: c.identity.User, Secret: secret.Bytes(),
 	}, receiving)
 }
+
+// TakeOver puts an unattended record of this patient under a key of their own, so that
+// what its author may have kept opens it no more. The author's own grant ends unless it is
+// kept; all others stay. A record that was taken over already stays as it is.
+func (c *Client) TakeOver(ctx context.Context, record ledger.ID, keepAuthor bool) (ledger.Record, error) {
+	a, err := c.ownRecord(ctx, record, 0)
+	switch {
+	case err != nil:
+		return ledger.Record{}, err
+	case !a.Unattended && a.Version == firstVersion:
+		return ledger.Record{}, fault.New(fault.StateConflict, "record %s is under a key of your own; for another one: pie record rotate %s", record, record)
+	case !a.Unattended:
+		return a.Record, nil
+	}
+	wish := Rotation{Record: record}
+	if !keepAuthor {
+		readers, err := c.WhoCanRead(ctx, record, a.Version)
+		if err != nil {
+			return ledger.Record{}, err
+		}
+		for _, reader := range readers {
+			if reader.State == ledger.Active && time.Now().Before(reader.Expiry) && reader.Identity.User != a.Author {
+				wish.Keep = append(wish.Keep, reader.Grant)
+			}
+		}
+		wish.EndAll = len(wish.Keep) == 0
+	}
+	return c.Rotate(ctx, wish)
+}

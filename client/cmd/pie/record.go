@@ -17,7 +17,7 @@ func (a *app) record() *cobra.Command {
 		Short:   "Upload, find and open records",
 		Example: "  pie record list\n  pie record open 4v7…q2 --out bundle.json",
 	}
-	group.AddCommand(a.authorize(), a.slots(), a.upload(), a.confirm(), a.dispute(), a.list(), a.search(), a.show(), a.replicas(), a.openRecord(), a.policy(), a.whoCanRead(),
+	group.AddCommand(a.authorize(), a.slots(), a.upload(), a.takeOver(), a.confirm(), a.dispute(), a.list(), a.search(), a.show(), a.replicas(), a.openRecord(), a.policy(), a.whoCanRead(),
 		a.rotate(), a.erase(), a.erasureCertificate())
 	onlySubcommands(group)
 	return group
