@@ -17,6 +17,7 @@ func (w *world) cells(t *testing.T, tx ledger.Transaction) []cell {
 		ledger.TxRegisterOrganization: w.registerOrganization, ledger.TxRegisterUser: w.registerUser,
 		ledger.TxReadOrganizations: w.readOrganizations, ledger.TxReadUser: w.readUser,
 		ledger.TxAuthorizeUpload: w.authorizeUpload, ledger.TxRegisterRecord: w.registerRecord,
+		ledger.TxAppendSegments: w.appendSegments, ledger.TxListSegments: w.listSegments,
 		ledger.TxRegisterUnattended: w.registerUnattended, ledger.TxReadCustody: w.readCustody,
 		ledger.TxConfirmRecord: w.confirmRecord, ledger.TxDisputeRecord: w.disputeRecord,
 		ledger.TxReadRecord: w.readRecord, ledger.TxReadHistory: w.readHistory, ledger.TxReadContent: w.readContent, ledger.TxReadUpload: w.readUpload,
@@ -158,6 +159,34 @@ func (w *world) registerRecord(*testing.T) []cell {
 		cells = append(cells, cell{by: f.author, call: f.registering(), o: f.object})
 	}
 	return cells
+}
+
+// appendSegments tries the stream, a slot that is none, and nothing at all; and each role
+// as the author of a stream.
+func (w *world) appendSegments(*testing.T) []cell {
+	whole, nowhere := *w.free, *w.growing
+	whole.state, nowhere.state = "whole", absent
+	nowhere.about.Record = ledger.NewID()
+	var cells []cell
+	for _, f := range []*fixture{w.growing, &whole, &nowhere} {
+		o := f.object
+		if f == w.growing {
+			o.state = "stream"
+		}
+		cells = append(cells, product(w.everybody(), []object{o}, func(*person, object) call { return f.appending(o.about.Record) })...)
+	}
+	for _, f := range w.streams {
+		o := f.object
+		o.state = "stream"
+		cells = append(cells, cell{by: f.author, call: f.appending(o.about.Record), o: o})
+	}
+	return cells
+}
+
+func (w *world) listSegments(*testing.T) []cell {
+	return product(w.everybody(), w.anyRecord(), func(_ *person, o object) call {
+		return call{tx: ledger.TxListSegments, argument: ledger.ListSegments{RecordVersion: o.about}}
+	})
 }
 
 // owned is what the crowd's patients own, beside what the patient does.

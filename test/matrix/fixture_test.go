@@ -31,6 +31,7 @@ type terms struct {
 	policy  ledger.Policy
 	becomes ledger.RecordState
 	expiry  time.Time // of the author's grant
+	stream  bool
 }
 
 // classes are one of each level.
@@ -63,7 +64,7 @@ func (w *world) newFixture(patient, author *person, t terms) (*fixture, error) {
 	}
 	fragments, sealed := w.fragments(grant, author)
 	f := &fixture{patient: patient, author: author, becomes: t.becomes, sealed: sealed, slot: ledger.Slot{
-		Record: record, RecordKey: key, Author: ledger.PersonSubject(author.User), Policy: t.policy,
+		Record: record, RecordKey: key, Author: ledger.PersonSubject(author.User), Stream: t.stream, Policy: t.policy,
 		Grant: grant, Expiry: t.expiry.UTC(), Fragments: fragments,
 	}}
 	f.about = ledger.RecordVersion{Record: record, Version: 1}
@@ -116,7 +117,7 @@ func (w *world) fill(ctx context.Context) error {
 		return fmt.Errorf("add content: %s", answer.Body)
 	}
 	w.content = content{answer.JSON200.Cid, answer.JSON200.Sha256, answer.JSON200.Size}
-	for _, f := range slices.Concat(w.records, w.owned, w.unused, []*fixture{w.free}) {
+	for _, f := range slices.Concat(w.records, w.owned, w.unused, w.streams, []*fixture{w.free}) {
 		f.use(w.content)
 	}
 	return nil
@@ -137,7 +138,7 @@ func (w *world) authorize(ctx context.Context) error {
 		return err
 	}
 	byPatient := map[*person][]*fixture{}
-	for _, f := range slices.Concat(w.records, w.owned, w.unused, []*fixture{w.free}) {
+	for _, f := range slices.Concat(w.records, w.owned, w.unused, w.streams, []*fixture{w.free}) {
 		byPatient[f.patient] = append(byPatient[f.patient], f)
 	}
 	var patients []*person
@@ -153,12 +154,15 @@ func (w *world) plan() error {
 	var all []terms
 	for _, level := range ledger.Levels() {
 		for _, state := range []ledger.RecordState{ledger.Registered, ledger.Confirmed, ledger.Disputed} {
-			all = append(all, terms{level, wide(), state, later})
+			all = append(all, terms{level: level, policy: wide(), becomes: state, expiry: later})
 		}
 	}
-	all = append(all, terms{ledger.Private, wide(), ledger.Superseded, later}, terms{ledger.Private, wide(), ledger.ErasedRow, later})
-	all = append(all, terms{ledger.Low, wide(), ledger.Registered, later}, terms{ledger.Private, ended(), ledger.Registered, later})
-	for _, t := range append(all, terms{ledger.Low, wide(), "", later}) {
+	all = append(all, terms{level: ledger.Private, policy: wide(), becomes: ledger.Superseded, expiry: later},
+		terms{level: ledger.Private, policy: wide(), becomes: ledger.ErasedRow, expiry: later})
+	all = append(all, terms{level: ledger.Moderate, policy: wide(), becomes: ledger.Registered, expiry: later, stream: true},
+		terms{level: ledger.Low, policy: wide(), becomes: ledger.Registered, expiry: later},
+		terms{level: ledger.Private, policy: ended(), becomes: ledger.Registered, expiry: later})
+	for _, t := range append(all, terms{level: ledger.Low, policy: wide(), expiry: later}) {
 		f, err := w.newFixture(w.patient, w.author, t)
 		if err != nil {
 			return err
@@ -167,7 +171,7 @@ func (w *world) plan() error {
 	}
 	w.free = w.records[len(all)]
 	w.records = w.records[:len(all)]
-	w.shared, w.narrowed = w.records[0], w.records[len(all)-2]
+	w.shared, w.narrowed, w.growing = w.records[0], w.records[len(all)-2], w.records[len(all)-3]
 	return w.planCrowd(later)
 }
 
@@ -184,9 +188,10 @@ func (w *world) planCrowd(later time.Time) error {
 		}
 	}
 	all := []terms{
-		{ledger.Private, wide(), "", later}, {ledger.Private, wide(), ledger.Registered, later},
-		{ledger.Private, wide(), ledger.Registered, time.Now().Add(-backdated / 2)},
-		{ledger.Private, wide(), ledger.Disputed, later},
+		{level: ledger.Private, policy: wide(), expiry: later}, {level: ledger.Private, policy: wide(), becomes: ledger.Registered, expiry: later},
+		{level: ledger.Private, policy: wide(), becomes: ledger.Registered, expiry: time.Now().Add(-backdated / 2)},
+		{level: ledger.Private, policy: wide(), becomes: ledger.Disputed, expiry: later},
+		{level: ledger.Moderate, policy: wide(), expiry: later, stream: true},
 	}
 	for i, author := range authors {
 		for _, t := range all {
@@ -194,7 +199,9 @@ func (w *world) planCrowd(later time.Time) error {
 			if err != nil {
 				return err
 			}
-			if t.becomes == "" {
+			if t.stream {
+				w.streams = append(w.streams, f)
+			} else if t.becomes == "" {
 				w.unused = append(w.unused, f)
 			} else {
 				w.owned = append(w.owned, f)
@@ -256,6 +263,9 @@ func (w *world) record(ctx context.Context) error {
 }
 
 func (f *fixture) registering() call {
+	if f.slot.Stream {
+		return f.appending(f.slot.Record)
+	}
 	return call{tx: ledger.TxRegisterRecord, argument: f.registration, transient: map[string]any{ledger.TransientSummary: f.summary}}
 }
 
@@ -264,6 +274,21 @@ func (f *fixture) registeringThen() call {
 	c := f.registering()
 	c.at = time.Now().Add(-backdated)
 	return c
+}
+
+// appending is the first segment of a stream.
+func (f *fixture) appending(stream ledger.ID) call {
+	r, at := f.registration, time.Date(2026, 5, 4, 6, 0, 0, 0, time.UTC)
+	first := ledger.Segment{
+		Number: 1, CID: r.CID, SHA256: r.SHA256, Size: r.Size, Capsule: r.Capsule, Commitment: r.Commitment,
+		Readings: 1, From: at, To: at,
+	}
+	summary := f.summary
+	summary.Class = ledger.Sensor
+	return call{
+		tx: ledger.TxAppendSegments, argument: ledger.AppendSegments{Stream: stream, Segments: []ledger.Segment{first}},
+		transient: map[string]any{ledger.TransientSummary: summary},
+	}
 }
 
 // ownGrant is the author's grant once the record is registered.

@@ -214,6 +214,8 @@ func statesOf(kind string, names map[string][]string) []string {
 		return append(slices.DeleteFunc(slices.Clone(names["ReplacementState"]), early), absent)
 	case "upload":
 		return []string{absent, "open", "used"}
+	case "stream":
+		return []string{absent, "whole", "stream"}
 	case "access":
 		return []string{absent, "fresh", "stale"}
 	case "custody":

@@ -189,6 +189,7 @@ func (w *world) routes(t *testing.T) map[string][]probe {
 		routes["readRecord"] = append(routes["readRecord"], probe{path: record, want: w.as(ledger.TxReadRecord, o)})
 		routes["whoCanRead"] = append(routes["whoCanRead"], probe{path: record + "/readers", want: w.as(ledger.TxWhoCanRead, o)})
 		routes["readHistory"] = append(routes["readHistory"], probe{path: record + "/versions/1/history", want: w.as(ledger.TxReadHistory, o)})
+		routes["listSegments"] = append(routes["listSegments"], probe{path: record + "/versions/1/segments", want: w.as(ledger.TxListSegments, o)})
 		routes["readReplicas"] = append(routes["readReplicas"], probe{path: record + "/versions/1/replicas", want: w.as(ledger.TxReadReplicas, o)})
 		routes["listAccesses"] = append(routes["listAccesses"], probe{path: record + "/accesses", want: w.as(ledger.TxListAccesses, o)})
 	}
@@ -219,6 +220,9 @@ func (w *world) routes(t *testing.T) map[string][]probe {
 		path := "/v1/records/" + string(f.slot.Record) + "/versions/1/content"
 		routes["readContent"] = append(routes["readContent"], probe{path: path, want: w.as(ledger.TxReadContent, f.object)})
 	}
+	routes["readContent"] = append(routes["readContent"], probe{
+		path: "/v1/records/" + string(w.growing.slot.Record) + "/versions/1/content?segment=1", want: w.as(ledger.TxReadContent, w.growing.object),
+	})
 	w.identityRoutes(t, routes)
 	w.transactionRoutes(t, routes)
 	return routes

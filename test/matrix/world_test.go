@@ -35,6 +35,8 @@ type world struct {
 	free     *fixture   // authorised, not registered
 	owned    []*fixture // of the crowd's patients, by all of the crowd who may be authors
 	unused   []*fixture // authorised for them, not registered
+	growing  *fixture   // one of the records, which is a stream
+	streams  []*fixture // of the crowd's patients, by all of the crowd who may be authors; not begun
 	requests []object   // in every state, of the colleague for the shared record
 	asked    []object   // pending, one for each of the crowd's patients
 	accesses []access
