@@ -22,13 +22,13 @@ const maxShare = 4 << 10
 
 // Guardians says among how many the seed is split, and how many give it back.
 type Guardians struct {
-	Shares, Threshold int
+	Shares, Threshold uint8
 	Users             []ledger.UserID // guardians who are users themselves: the first shares are sealed to them
 }
 
 // Share is what one guardian keeps.
 type Share struct {
-	Number   int
+	Number   uint8
 	Guardian ledger.UserID // zero when the share is for whoever holds the file
 	Text     []byte        // words with remarks, or an age file for the guardian's device
 }
@@ -44,7 +44,7 @@ type sealedShare struct {
 // SplitSeed splits the seed that every key but the identity key derives from. Whoever
 // gets Threshold shares together can read all that the user can read.
 func (c *Client) SplitSeed(ctx context.Context, among Guardians) ([]Share, error) {
-	if len(among.Users) > among.Shares {
+	if len(among.Users) > int(among.Shares) {
 		return nil, fault.New(fault.InvalidArgument, "there are %d guardians for %d shares", len(among.Users), among.Shares)
 	}
 	split, err := guardian.Split(c.keys.seed, among.Shares, among.Threshold)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/pie-consortium/pie/ledger/trust"
 	"github.com/pie-consortium/pie/network/internal/control"
 	"github.com/pie-consortium/pie/network/internal/process"
 	"github.com/pie-consortium/pie/network/internal/settings"
@@ -40,8 +42,16 @@ func TestSessions(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"crash": crash,
 			"exits": exits,
+			"user":  user,
 		},
 	})
+}
+
+// user FILE VARIABLE takes from an invitation whom it is for.
+func user(ts *testscript.TestScript, _ bool, args []string) {
+	var invitation trust.Invitation
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[0])), &invitation))
+	ts.Setenv(args[1], invitation.MSP+"/"+invitation.Pseudonym)
 }
 
 // setup gives a script a data directory and a loopback network of its own, and takes

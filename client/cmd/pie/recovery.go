@@ -62,8 +62,8 @@ Splitting again makes shares that do not go with older ones, which stay good.`,
 		},
 	}
 	flags := command.Flags()
-	flags.IntVar(&among.Shares, "shares", 3, "how many shares to make")
-	flags.IntVar(&among.Threshold, "threshold", 2, "how many of them give the keys back")
+	flags.Uint8Var(&among.Shares, "shares", 3, "how many shares to make")
+	flags.Uint8Var(&among.Threshold, "threshold", 2, "how many of them give the keys back")
 	flags.StringArrayVar(&names, "guardian", nil, "user to seal a share to; may be given again")
 	flags.StringVar(&out, "out", "", "directory for the shares, which is made when it does not exist")
 	require(command, "out")
@@ -84,9 +84,9 @@ func (a *app) writeShares(shares []client.Share, dir string) error {
 	var written []writtenShare
 	rows := table{{"FILE", "GUARDIAN"}}
 	for _, share := range shares {
-		name, keeper := "share-"+strconv.Itoa(share.Number)+".txt", "-"
+		name, keeper := "share-"+strconv.Itoa(int(share.Number))+".txt", "-"
 		if share.Guardian != (ledger.UserID{}) {
-			name, keeper = "share-"+strconv.Itoa(share.Number)+".age", share.Guardian.String()
+			name, keeper = "share-"+strconv.Itoa(int(share.Number))+".age", share.Guardian.String()
 		}
 		path := filepath.Join(dir, name)
 		if err := writeNew(path, share.Text); err != nil {

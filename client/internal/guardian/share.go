@@ -37,15 +37,15 @@ const form = 1
 
 // Share is what one guardian keeps.
 type Share struct {
-	Number    int // from 1
-	Threshold int // how many are needed
+	Number    uint8 // from 1
+	Threshold uint8 // how many are needed
 	set       [setSize]byte
 	value     [scalarSize]byte
 }
 
 // Split makes shares of a seed, any threshold of which give it back. The seed has 32
 // bytes; splitting it again makes shares that do not go with these.
-func Split(seed []byte, shares, threshold int) ([]Share, error) {
+func Split(seed []byte, shares, threshold uint8) ([]Share, error) {
 	if len(seed) != umbral.FactorySeedSize {
 		return nil, fmt.Errorf("split: a seed has %d bytes", umbral.FactorySeedSize)
 	}
@@ -59,8 +59,9 @@ func Split(seed []byte, shares, threshold int) ([]Share, error) {
 		return nil, err
 	}
 	split := make([]Share, shares)
-	for i, made := range secretsharing.New(rand.Reader, uint(threshold-1), secret).Share(uint(shares)) {
-		value, err := made.Value.MarshalBinary()
+	made := secretsharing.New(rand.Reader, uint(threshold-1), secret).Share(uint(shares))
+	for i := range shares {
+		value, err := made[i].Value.MarshalBinary()
 		if err != nil {
 			return nil, err
 		}
@@ -111,7 +112,7 @@ func sorted(shares []Share) ([]Share, error) {
 	if len(shares) == 0 {
 		return nil, fault.New(fault.InvalidArgument, "no shares were given")
 	}
-	first, seen := shares[0], map[int]Share{}
+	first, seen := shares[0], map[uint8]Share{}
 	var used []Share
 	for _, share := range shares {
 		if share.set != first.set || share.Threshold != first.Threshold {
@@ -126,7 +127,7 @@ func sorted(shares []Share) ([]Share, error) {
 		seen[share.Number] = share
 		used = append(used, share)
 	}
-	if len(used) < first.Threshold {
+	if len(used) < int(first.Threshold) {
 		return nil, fault.New(fault.InvalidArgument, "%d shares are needed, there are %d", first.Threshold, len(used))
 	}
 	return used[:first.Threshold], nil
@@ -134,7 +135,7 @@ func sorted(shares []Share) ([]Share, error) {
 
 // Words writes a share as two lines of 21 words.
 func (s Share) Words() (string, error) {
-	packed := append([]byte{form, byte(s.Threshold), byte(s.Number)}, s.set[:]...)
+	packed := append([]byte{form, s.Threshold, s.Number}, s.set[:]...)
 	packed = append(packed, s.value[:]...)
 	var lines []string
 	for _, half := range [][]byte{packed[:lineSize], packed[lineSize:]} {
@@ -168,7 +169,7 @@ func Parse(text string) (Share, error) {
 		}
 		packed = append(packed, part...)
 	}
-	share := Share{Threshold: int(packed[1]), Number: int(packed[2]), set: [setSize]byte(packed[3:headSize]), value: [scalarSize]byte(packed[headSize:])}
+	share := Share{Threshold: packed[1], Number: packed[2], set: [setSize]byte(packed[3:headSize]), value: [scalarSize]byte(packed[headSize:])}
 	if packed[0] != form || share.Threshold < 2 || share.Number < 1 || share.Threshold > MaxShares || share.Number > MaxShares {
 		return Share{}, fault.New(fault.InvalidArgument, "these words are no share of a seed")
 	}

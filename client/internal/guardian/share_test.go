@@ -17,7 +17,7 @@ func newSeed() []byte {
 	return seed
 }
 
-func split(t *testing.T, seed []byte, shares, threshold int) []Share {
+func split(t *testing.T, seed []byte, shares, threshold uint8) []Share {
 	t.Helper()
 	made, err := Split(seed, shares, threshold)
 	if err != nil {
@@ -89,7 +89,7 @@ func TestNoWrongSeedComesOut(t *testing.T) {
 }
 
 func TestFewerThanTheThresholdIsRefusedToBegin(t *testing.T) {
-	for _, c := range []struct{ shares, threshold int }{{3, 1}, {3, 0}, {2, 3}, {17, 2}, {0, 0}, {3, -1}} {
+	for _, c := range []struct{ shares, threshold uint8 }{{3, 1}, {3, 0}, {2, 3}, {17, 2}, {0, 0}, {255, 255}} {
 		if _, err := Split(newSeed(), c.shares, c.threshold); fault.CodeOf(err) != fault.InvalidArgument {
 			t.Errorf("%+v: %v", c, err)
 		}

@@ -87,12 +87,8 @@ func (a *Account) do(ctx context.Context, method, path string, what, result any)
 	if err != nil {
 		return err
 	}
-	request, err := http.NewRequestWithContext(ctx, method, a.ca.URL+path, bytes.NewReader(body))
-	if err != nil {
-		return err
-	}
-	request.Header.Set("Authorization", token)
-	return a.ca.send(request, result)
+	authorize := func(r *http.Request) { r.Header.Set("Authorization", token) }
+	return a.ca.send(ctx, call{method, path, body}, authorize, result)
 }
 
 // enrol gets the account a certificate for a new key.
@@ -111,13 +107,9 @@ func (c CA) enrol(ctx context.Context) ([]byte, *ecdsa.PrivateKey, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	enrolment, err := http.NewRequestWithContext(ctx, http.MethodPost, c.URL+"/api/v1/enroll", bytes.NewReader(body))
-	if err != nil {
-		return nil, nil, err
-	}
-	enrolment.SetBasicAuth(c.Name, c.Secret)
 	var answer struct{ Cert []byte }
-	err = c.send(enrolment, &answer)
+	authorize := func(r *http.Request) { r.SetBasicAuth(c.Name, c.Secret) }
+	err = c.send(ctx, call{http.MethodPost, "/api/v1/enroll", body}, authorize, &answer)
 	return answer.Cert, key, err
 }
 
@@ -148,8 +140,19 @@ func signLowS(key *ecdsa.PrivateKey, digest []byte) ([]byte, error) {
 	return asn1.Marshal(struct{ R, S *big.Int }{r, s})
 }
 
-// send sends a request and decodes the result out of the CA's envelope.
-func (c CA) send(request *http.Request, result any) error {
+// call is a request to a CA.
+type call struct {
+	method, path string
+	body         []byte
+}
+
+// send makes a call and decodes the result out of the CA's envelope.
+func (c CA) send(ctx context.Context, call call, authorize func(*http.Request), result any) error {
+	request, err := http.NewRequestWithContext(ctx, call.method, c.URL+call.path, bytes.NewReader(call.body))
+	if err != nil {
+		return err
+	}
+	authorize(request)
 	request.Header.Set("Content-Type", "application/json")
 	client := &http.Client{Transport: &http.Transport{TLSClientConfig: c.TLS, DisableKeepAlives: true}}
 	response, err := client.Do(request)
