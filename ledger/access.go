@@ -71,10 +71,12 @@ type Grant struct {
 	Standing  Standing   `json:"standing,omitzero"`   // the rule that answered; zero when the patient did
 	Custodian bool       `json:"custodian,omitempty"` // opens only under a declaration that covers the record
 	// Declaration is what a custodian issued the grant under; empty for all others.
-	Declaration ID        `json:"declaration,omitempty"`
-	Granted     time.Time `json:"granted"`
-	Expiry      time.Time `json:"expiry"`
-	Fragments   Fragments `json:"fragments"`
+	Declaration ID `json:"declaration,omitempty"`
+	// Emergency is what proxies re-encrypt for such a grant, in place of the record's capsule.
+	Emergency *EmergencyKey `json:"emergency,omitempty"`
+	Granted   time.Time     `json:"granted"`
+	Expiry    time.Time     `json:"expiry"`
+	Fragments Fragments     `json:"fragments"`
 }
 
 // Fragments describes the key fragments of a grant without holding them.
@@ -155,13 +157,12 @@ type Access struct {
 // Release is what a proxy needs to re-encrypt once for one open, and only the
 // proxy of that organisation can read.
 type Release struct {
-	Access       Access        `json:"access"`
-	Grant        Grant         `json:"grant"`
-	Record       Record        `json:"record"`
-	Segments     []Segment     `json:"segments,omitempty"`  // of a stream: those asked for
-	Emergency    *EmergencyKey `json:"emergency,omitempty"` // of an emergency grant: what is re-encrypted instead of the record's capsule
-	Sealed       []byte        `json:"sealed"`
-	RecordKey    string        `json:"recordKey"`    // key statements, JWS
-	VerifyingKey string        `json:"verifyingKey"` //
-	ReceivingKey string        `json:"receivingKey"` //
+	Access       Access    `json:"access"`
+	Grant        Grant     `json:"grant"`
+	Record       Record    `json:"record"`
+	Segments     []Segment `json:"segments,omitempty"` // of a stream: those asked for
+	Sealed       []byte    `json:"sealed"`
+	RecordKey    string    `json:"recordKey"`    // key statements, JWS
+	VerifyingKey string    `json:"verifyingKey"` //
+	ReceivingKey string    `json:"receivingKey"` //
 }

@@ -114,21 +114,8 @@ func issueEmergencyGrant(ctx *state.Context, a ledger.IssueEmergencyGrant) (ledg
 	}
 	grant := ledger.Grant{
 		Grant: a.Grant, Record: a.Record, Version: a.Version, Patient: record.Patient, Issuer: ctx.Caller.User,
-		Grantee: ledger.PersonSubject(declaration.Responder.User), Purpose: ledger.BreakGlass, Declaration: a.Declaration,
+		Grantee: ledger.PersonSubject(declaration.Responder.User), Purpose: ledger.BreakGlass, Declaration: a.Declaration, Emergency: &a.Key,
 		State: ledger.Active, Granted: ctx.Now, Expiry: declaration.Expiry, Fragments: a.Fragments,
-	}
-	key := grantKey(grant)
-	old, found, err := state.EmergencyKeys.Find(ctx, key...)
-	if err != nil {
-		return grant, err
-	}
-	if found && !state.Same(old, a.Key) {
-		return grant, fault.New(fault.AlreadyExists, "grant %s exists with another key", a.Grant)
-	}
-	if !found {
-		if err := state.EmergencyKeys.Insert(ctx, a.Key, key...); err != nil {
-			return grant, err
-		}
 	}
 	return storeGrant(ctx, grant, ledger.EmergencyGranted)
 }

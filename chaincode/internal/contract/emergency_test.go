@@ -143,7 +143,7 @@ func TestCustodianPassesOnToTheResponder(t *testing.T) {
 	}
 	q := ledger.ReadRelease{Record: opened.Record, Open: opened.Open}
 	release := must[ledger.Release](e.world, e.gatewayC, ledger.TxReadRelease, q)
-	if release.Emergency == nil || release.Emergency.Key != a.Key.Key {
+	if release.Grant.Emergency == nil || release.Grant.Emergency.Key != a.Key.Key {
 		t.Errorf("release %+v", release)
 	}
 	must[ledger.ContentView](e.world, e.responder, ledger.TxReadContent, ledger.ReadContent{RecordVersion: e.record.version()})

@@ -20,12 +20,7 @@ func endGrant(ctx *state.Context, grant ledger.Grant) (ledger.Grant, error) {
 			return grant, err
 		}
 	}
-	if grant.Declaration != "" {
-		if err := state.EmergencyKeys.Remove(ctx, grantKey(grant)...); err != nil {
-			return grant, err
-		}
-	}
-	grant.State = ledger.Revoked
+	grant.State, grant.Emergency = ledger.Revoked, nil
 	return grant, state.Grants.Update(ctx, grant, grantKey(grant)...)
 }
 

@@ -103,13 +103,6 @@ func releaseFragment(ctx *state.Context, release ledger.Release) (ledger.Release
 		return ledger.Release{}, fault.New(fault.FragmentInvalid, "the fragment for %s is not the one the grant commits to", msp)
 	}
 	release.Sealed = fragment.Sealed
-	if release.Grant.Declaration != "" {
-		key, err := state.EmergencyKeys.Get(ctx, grantKey(release.Grant)...)
-		if err != nil {
-			return ledger.Release{}, err
-		}
-		release.Emergency = &key
-	}
 	if release.RecordKey, err = statedKey(ctx, release.Record); err != nil {
 		return ledger.Release{}, err
 	}

@@ -34,7 +34,6 @@ const (
 
 	EmergencyPolicies = Table[ledger.EmergencyPolicy]("emergencypolicy") // patient: msp, pseudonym
 	ResponderLists    = Table[ledger.Responders]("responders")           // msp
-	EmergencyKeys     = Table[ledger.EmergencyKey]("emergencykey")       // record, version, grant
 	ResponderSlots    = Table[ledger.ID]("breakglassByResponder")        // msp, pseudonym, day, slot
 	HospitalSlots     = Table[ledger.ID]("breakglassByHospital")         // msp, day, slot
 

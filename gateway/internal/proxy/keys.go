@@ -39,8 +39,8 @@ func (p *Proxy) readKeys(release ledger.Release) (keys, error) {
 // readDelegating is the key that the fragments were cut from: the record's own or, of an
 // emergency grant, the one that its custodian made for it.
 func (p *Proxy) readDelegating(release ledger.Release) (trust.KeyStatement, error) {
-	if release.Emergency != nil {
-		return p.Bundle.VerifyKeyStatement(release.Emergency.Key, ledger.OneGrantKey, release.Grant.Issuer)
+	if release.Grant.Emergency != nil {
+		return p.Bundle.VerifyKeyStatement(release.Grant.Emergency.Key, ledger.OneGrantKey, release.Grant.Issuer)
 	}
 	if !release.Record.MayIssue(release.Grant.Issuer) {
 		return trust.KeyStatement{}, fmt.Errorf("%s issues no fragments for this record", release.Grant.Issuer)

@@ -175,8 +175,8 @@ func (p *Proxy) checkUse(envelope trust.KeyFragEnvelope, release ledger.Release)
 // capsuleOf is what is re-encrypted: the record's capsule or, of an emergency grant, the
 // one that its custodian wrapped the file key with.
 func capsuleOf(release ledger.Release) []byte {
-	if release.Emergency != nil {
-		return release.Emergency.Capsule
+	if release.Grant.Emergency != nil {
+		return release.Grant.Emergency.Capsule
 	}
 	return release.Record.Capsule
 }

@@ -244,7 +244,7 @@ func (s *scene) emergency(custodian *trust.Signer) {
 	user := ledger.UserID{MSP: "HospitalA", Pseudonym: custodian.Certificate.Subject.CommonName}
 	s.release.Grant.Issuer = ledger.UserID{MSP: "HospitalA", Pseudonym: "desk"}
 	s.release.VerifyingKey = s.state(custodian, trust.KeyStatement{Kind: ledger.VerifyingKey, Key: verifying.PublicKey().Bytes(), User: user})
-	s.release.Emergency = &ledger.EmergencyKey{
+	s.release.Grant.Emergency = &ledger.EmergencyKey{
 		Capsule: capsule.Bytes(), Wrapped: wrapped, Key: s.state(custodian, trust.KeyStatement{
 			Kind: ledger.OneGrantKey, Key: once.PublicKey().Bytes(), User: user, Record: s.release.Record.Record, Version: 1,
 		}),
@@ -260,7 +260,7 @@ func TestReencryptForAnEmergencyGrant(t *testing.T) {
 		t.Fatal(err)
 	}
 	answer, err := s.hospital.Bundle().VerifyReencryption(jws, "HospitalA")
-	if err != nil || string(answer.Capsule) != string(s.release.Emergency.Capsule) {
+	if err != nil || string(answer.Capsule) != string(s.release.Grant.Emergency.Capsule) {
 		t.Errorf("the answer is of another capsule: %v", err)
 	}
 	forged := newScene(t)
