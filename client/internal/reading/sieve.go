@@ -45,8 +45,8 @@ func (s *Sieve) keep(part []byte) {
 }
 
 func (s *Sieve) pass(line []byte) error {
-	t, err := Time(line)
-	if err != nil || len(line) > maxLine {
+	t, ok := timed(line)
+	if !ok {
 		s.Bad++
 		return nil
 	}
@@ -64,6 +64,11 @@ func (s *Sieve) pass(line []byte) error {
 	s.Passed++
 	s.Bytes += int64(n)
 	return err
+}
+
+func timed(line []byte) (time.Time, bool) {
+	t, err := Time(line)
+	return t, err == nil && len(line) <= maxLine
 }
 
 // Ended reports whether what went by ended with a whole line.
