@@ -117,12 +117,13 @@ type share struct {
 	patient, author *device
 	slot            ledger.Slot
 	registration    ledger.RegisterRecord
+	summary         map[string]any // transient
 	payload, file   []byte
 }
 
 func newShare(t *testing.T, replicas int) *share {
 	t.Helper()
-	s := &share{patient: newDevice(t, "HospitalA", ledger.Patient), author: newDevice(t, "HospitalA", ledger.Physician)}
+	s := &share{patient: newDevice(t, "HospitalA", ledger.Patient), author: newDevice(t, "HospitalA", ledger.Physician), summary: summary()}
 	s.payload = make([]byte, 3<<20)
 	rand.Read(s.payload)
 	var sealed []ledger.SealedFragment
@@ -135,7 +136,7 @@ func newShare(t *testing.T, replicas int) *share {
 		t.Fatalf("stored %+v, sent %+v", content, s.registration)
 	}
 	s.registration.Record, s.registration.CID = s.slot.Record, content.Cid
-	s.author.mustTransact(ledger.TxRegisterRecord, s.registration, summary())
+	s.author.mustTransact(ledger.TxRegisterRecord, s.registration, s.summary)
 	return s
 }
 

@@ -197,3 +197,83 @@ func peakMemory(t *testing.T, name string) int {
 	t.Fatalf("no node %s", name)
 	return 0
 }
+
+// replicas are the hospitals that say on the ledger that they keep a record version, and
+// since when.
+func (s *share) replicas() map[string]time.Time {
+	s.author.t.Helper()
+	answer, err := s.author.client.ReadReplicasWithResponse(within(s.author.t), s.slot.Record, 1)
+	if err != nil || answer.JSON200 == nil {
+		s.author.t.Fatalf("replicas: %v %s", err, answer.Body)
+	}
+	since := map[string]time.Time{}
+	for _, replica := range answer.JSON200.Rows {
+		since[replica.MSP] = replica.Time
+	}
+	return since
+}
+
+// Hospitals say on the ledger what they keep, many records at once, and one whose gateway
+// was killed says so when it is back.
+func TestReplicasAreConfirmed(t *testing.T) {
+	killed := hospital(t, "HospitalB")
+	one, two := newShare(t, 1), newShare(t, 3)
+	eventually(t, "the replica of HospitalA alone", func() bool { return len(one.replicas()) == 1 && !one.replicas()["HospitalA"].IsZero() })
+	eventually(t, "replica at HospitalB", func() bool { return pinned(t, killed, two.registration.CID) })
+	if err := network.Kill(killed.Gateway); err != nil {
+		t.Fatal(err)
+	}
+	if err := network.Start(killed.Gateway); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the replicas of all", func() bool { return len(two.replicas()) == len(network.Organizations) })
+}
+
+// A patient who wants more replicas gets them.
+func TestReplicasFollowThePolicy(t *testing.T) {
+	s := newShare(t, 1)
+	eventually(t, "the replica of the author's hospital", func() bool { return len(s.replicas()) == 1 })
+	policy := s.slot.Policy
+	policy.Replicas = len(network.Organizations)
+	s.patient.mustTransact(ledger.TxChangePolicy, ledger.ChangePolicy{RecordVersion: s.version(), Policy: policy}, nil)
+	eventually(t, "the replicas of all", func() bool { return len(s.replicas()) == policy.Replicas })
+}
+
+// A node that loses its disk has everything back that others have, without its gateway
+// being told or started anew. Of what nobody else has, the ledger does not say any more
+// that the hospital keeps it.
+func TestWipedNodeIsRepaired(t *testing.T) {
+	wiped := hospital(t, "HospitalA")
+	one, three := newShare(t, 1), newShare(t, 3)
+	eventually(t, "all replicas", func() bool {
+		return len(one.replicas()) == 1 && len(three.replicas()) == len(network.Organizations)
+	})
+	before := three.replicas()
+	if err := network.Wipe(wiped.IPFS); err != nil {
+		t.Fatal(err)
+	}
+	if err := network.Rejoin(wiped.IPFS); err != nil {
+		t.Fatal(err)
+	}
+	if pinned(t, wiped, three.registration.CID) {
+		t.Fatal("the node has lost nothing")
+	}
+	eventually(t, "the replica at the wiped node", func() bool { return pinned(t, wiped, three.registration.CID) })
+	eventually(t, "its new confirmation", func() bool { return three.replicas()[wiped.MSP].After(before[wiped.MSP]) })
+	if after := three.replicas(); !after["HospitalB"].Equal(before["HospitalB"]) {
+		t.Errorf("the word of HospitalB has changed from %s to %s", before["HospitalB"], after["HospitalB"])
+	}
+	if got := three.author.get(three.contentPath(), nil); got.problem != nil || ledger.DigestOf(got.body) != three.registration.SHA256 {
+		t.Errorf("%d bytes came back, %+v", len(got.body), got.problem)
+	}
+	eventually(t, "the word about the lost content to be taken back", func() bool { return len(one.replicas()) == 0 })
+
+	// It happens again at once.
+	if err := network.Wipe(wiped.IPFS); err != nil {
+		t.Fatal(err)
+	}
+	if err := network.Rejoin(wiped.IPFS); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the replica at the node that was wiped again", func() bool { return pinned(t, wiped, three.registration.CID) })
+}

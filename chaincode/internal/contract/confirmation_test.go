@@ -56,6 +56,31 @@ func TestHospitalsConfirmAnErasure(t *testing.T) {
 	must[ledger.ErasureConfirmation](c.world, c.gatewayB, ledger.TxConfirmErasure, other)
 }
 
+// A stream's segments are no longer referred to once it is erased, and confirmed together.
+func TestHospitalsConfirmTheErasureOfAStream(t *testing.T) {
+	c := newConsortium(t)
+	u := c.stream(3)
+	cid := segments(u, 1, 1).Segments[0].CID
+	ask := func() int {
+		q := ledger.ReadContentReferences{CID: cid}
+		return len(must[ledger.ContentReferences](c.world, c.gatewayA, ledger.TxReadContentReferences, q).Versions)
+	}
+	if ask() != 1 {
+		t.Errorf("%d versions refer to a segment", ask())
+	}
+	c.erase(u.slot().Record, u.summary)
+	if ask() != 0 {
+		t.Errorf("%d versions refer to a segment of an erased stream", ask())
+	}
+	listed := must[ledger.List[ledger.Segment]](c.world, c.gatewayA, ledger.TxListSegments, ledger.ListSegments{RecordVersion: u.version()})
+	if len(listed.Rows) != 3 {
+		t.Errorf("gateways find %d segments to delete", len(listed.Rows))
+	}
+	must[ledger.ErasureConfirmation](c.world, c.gatewayA, ledger.TxConfirmErasure, ledger.ConfirmErasure{Record: u.slot().Record})
+	named := ledger.ConfirmErasure{Record: u.slot().Record, Contents: []ledger.ErasedContent{{CID: cid, Outcome: ledger.ContentDeleted}}}
+	c.refused(fault.InvalidArgument, c.gatewayB, ledger.TxConfirmErasure, named)
+}
+
 func TestConfirmErasureRefuses(t *testing.T) {
 	c := newConsortium(t)
 	u := c.register(ledger.Imaging)

@@ -176,23 +176,40 @@ func readErasure(ctx *state.Context, q ledger.ReadErasure) (ledger.ErasureView, 
 	return view, nil
 }
 
-// readContentReferences tells gateways which live record versions have a ciphertext: the
-// index forgets those that are superseded or erased.
+// readContentReferences tells gateways which live record versions have a ciphertext. The
+// index forgets versions that are superseded or erased, but for segments of streams.
 func readContentReferences(ctx *state.Context, q ledger.ReadContentReferences) (ledger.ContentReferences, error) {
 	found := ledger.ContentReferences{Versions: []ledger.RecordVersion{}}
 	if err := ctx.RequireRole(ledger.Gateway); err != nil {
 		return found, err
 	}
-	keys, err := state.ByContent.Page(ctx, ledger.Page{Limit: ledger.MaxPage}, q.CID)
-	if err != nil {
-		return found, err
-	}
-	for _, parts := range keys.Rows {
-		version, err := versionOf(parts[0], parts[1])
+	for page := (ledger.Page{Limit: ledger.MaxPage}); ; {
+		keys, err := state.ByContent.Page(ctx, page, q.CID)
 		if err != nil {
 			return found, err
 		}
-		found.Versions = append(found.Versions, version)
+		live, err := liveVersions(ctx, keys.Rows)
+		if err != nil {
+			return found, err
+		}
+		found.Versions = append(found.Versions, live...)
+		if page.Bookmark = keys.Bookmark; page.Bookmark == "" {
+			return found, nil
+		}
 	}
-	return found, nil
+}
+
+// liveVersions are those of the record versions, named by parts of keys, that are live.
+func liveVersions(ctx *state.Context, keys [][]string) ([]ledger.RecordVersion, error) {
+	records, err := state.Records.GetEach(ctx, keys)
+	if err != nil {
+		return nil, err
+	}
+	var live []ledger.RecordVersion
+	for _, record := range records {
+		if record.Live() == nil {
+			live = append(live, ledger.RecordVersion{Record: record.Record, Version: record.Version})
+		}
+	}
+	return live, nil
 }

@@ -33,7 +33,7 @@ func addReplicas(ctx *state.Context, versions []ledger.RecordVersion) ([]ledger.
 	var live []ledger.RecordVersion
 	var replicas []ledger.Replica
 	for i, record := range records {
-		if record.State.Live() {
+		if record.Live() == nil {
 			live = append(live, versions[i])
 			replicas = append(replicas, ledger.Replica{
 				Record: record.Record, Version: record.Version, MSP: ctx.Caller.User.MSP, Time: ctx.Now,

@@ -38,6 +38,8 @@ const (
 	readyTimeout = 3 * time.Second
 	// pinTimeout bounds the pinning of content that is already here, and the unpinning.
 	pinTimeout = 2 * time.Minute
+	// removeTimeout bounds the deletion of a content's blocks.
+	removeTimeout = 10 * time.Minute
 
 	// Chunker fixes, with CIDv1 and raw leaves, which CID a file has.
 	Chunker = "size-1048576"
@@ -46,6 +48,7 @@ const (
 // Node is the hospital's own Kubo node.
 type Node struct {
 	api     *rpc.HttpApi
+	readers *readers
 	offline bool
 }
 
@@ -55,11 +58,11 @@ func New(url string) (*Node, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ipfs %s: %w", url, err)
 	}
-	return &Node{api: api}, nil
+	return &Node{api: api, readers: newReaders()}, nil
 }
 
 // Local is the node without the swarm: what it does not have is not there.
-func (n *Node) Local() *Node { return &Node{api: n.api, offline: true} }
+func (n *Node) Local() *Node { return &Node{api: n.api, readers: n.readers, offline: true} }
 
 // Content is what was added.
 type Content struct {
@@ -68,10 +71,11 @@ type Content struct {
 	Size   int64
 }
 
-// Add stores and pins everything that r has. An error of r is returned as it is.
+// Add stores everything that r has, and does not pin it: while it did, the node could
+// delete nothing, and an upload may take hours. An error of r is returned as it is.
 func (n *Node) Add(ctx context.Context, r io.Reader) (Content, error) {
 	measured := &meter{source: r, hash: sha256.New()}
-	path, err := n.api.Unixfs().Add(ctx, files.NewReaderFile(measured), options.Unixfs.Pin(true, ""),
+	path, err := n.api.Unixfs().Add(ctx, files.NewReaderFile(measured), options.Unixfs.Pin(false, ""),
 		options.Unixfs.CidVersion(1), options.Unixfs.RawLeaves(true), options.Unixfs.Chunker(Chunker))
 	if measured.failure != nil {
 		return Content{}, measured.failure
@@ -106,6 +110,11 @@ type Range struct{ Offset, Length int64 }
 // Open streams a part of a content. The caller closes it.
 func (n *Node) Open(ctx context.Context, cid string, part Range) (io.ReadCloser, error) {
 	ctx, cancel := context.WithCancel(ctx)
+	leave, ok := n.readers.enter(cid, cancel)
+	if !ok {
+		cancel()
+		return nil, removing()
+	}
 	watchdog := time.AfterFunc(findTimeout, cancel)
 	request := n.api.Request("cat", cid).Option("offset", part.Offset)
 	if part.Length > 0 {
@@ -121,9 +130,10 @@ func (n *Node) Open(ctx context.Context, cid string, part Range) (io.ReadCloser,
 	if err != nil {
 		watchdog.Stop()
 		cancel()
+		leave()
 		return nil, unavailable(err, "the content has not been found; try again")
 	}
-	return &stream{body: response.Output, watchdog: watchdog, cancel: cancel}, nil
+	return &stream{body: response.Output, watchdog: watchdog, cancel: cancel, leave: leave}, nil
 }
 
 // stream gives up when no byte comes for a while, or too few come for long.
@@ -131,6 +141,7 @@ type stream struct {
 	body     io.ReadCloser
 	watchdog *time.Timer
 	cancel   context.CancelFunc
+	leave    func()
 
 	received int64         // bytes
 	waited   time.Duration // for the node: a slow reader on our side is no stall of it
@@ -155,6 +166,7 @@ func (s *stream) Read(b []byte) (int, error) {
 func (s *stream) Close() error {
 	s.watchdog.Stop()
 	s.cancel()
+	s.leave()
 	return s.body.Close()
 }
 
@@ -162,14 +174,21 @@ func (s *stream) Close() error {
 func (n *Node) Pin(ctx context.Context, cid string) error {
 	ctx, cancel := context.WithTimeout(ctx, pinTimeout)
 	defer cancel()
+	n.readers.admit(cid)
 	// To pin again would have the node let go of the content, read all of it, and pin it.
-	if n.api.Request("pin/ls", cid).Option("type", "recursive").Exec(ctx, nil) == nil {
+	if n.Keeps(ctx, cid) == nil {
 		return nil
 	}
-	if err := n.api.Request("pin/add", cid).Option("recursive", true).Exec(ctx, nil); err != nil {
+	if err := n.api.Request("pin/add", cid).Option("recursive", true).Option("offline", true).Exec(ctx, nil); err != nil {
 		return unavailable(err, "the hospital's IPFS node did not pin the content")
 	}
 	return nil
+}
+
+// Keeps is nil when all these contents are pinned. Whether one is not, or the node does
+// not answer, it does not tell.
+func (n *Node) Keeps(ctx context.Context, cids ...string) error {
+	return n.api.Request("pin/ls", cids...).Option("type", "recursive").Exec(ctx, nil)
 }
 
 // Unpin lets go of a content; one that is not pinned is none of its business.

@@ -29,7 +29,7 @@ func (s *source) Read(b []byte) (int, error) {
 func (s *source) Close() error { return nil }
 
 func read(body io.ReadCloser, pause time.Duration) error {
-	s := &stream{body: body, watchdog: time.NewTimer(stallTimeout), cancel: func() {}}
+	s := &stream{body: body, watchdog: time.NewTimer(stallTimeout), cancel: func() {}, leave: func() {}}
 	defer s.Close()
 	for buffer := make([]byte, 2*leastRate); ; time.Sleep(pause) {
 		if _, err := s.Read(buffer); errors.Is(err, io.EOF) {

@@ -3,9 +3,11 @@ package pins
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -98,6 +100,29 @@ func (f list) has(cid string) (bool, error) {
 		return false, nil
 	}
 	return err == nil, err
+}
+
+// remove forgets a content; one that is not on the list is no error.
+func (f list) remove(cid string) error {
+	err := os.Remove(filepath.Join(string(f), cid))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// list returns at most n contents, all when n is negative.
+func (f list) list(n int) ([]string, error) {
+	folder, err := os.Open(string(f))
+	if err != nil {
+		return nil, err
+	}
+	names, err := folder.Readdirnames(n)
+	if errors.Is(err, io.EOF) {
+		err = nil
+	}
+	cids := slices.DeleteFunc(names, func(name string) bool { return ledger.ValidateCID(name) != nil })
+	return cids, errors.Join(err, folder.Close())
 }
 
 func touch(path string) error {

@@ -1,15 +1,20 @@
-// Package pins remembers why the hospital's node keeps a content, and lets go of uploads
-// that became no record. When in doubt it keeps: what was pinned by others before, what
-// was pinned right before a crash, what the ledger does not answer about.
+// Package pins remembers why the hospital's node keeps a content, and deletes what nobody
+// needs any more: uploads that became no record, versions that are superseded or erased.
+// When in doubt it keeps: what was pinned by others before, what was pinned right before a
+// crash, what the ledger does not answer about.
 package pins
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/fnv"
+	"io/fs"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -25,6 +30,8 @@ const (
 	term = 24 * time.Hour
 	// sweepPause is that between two looks at what is past its term.
 	sweepPause = time.Hour
+	// sample is how many contents stand for all when the node is asked for its soundness.
+	sample = 8
 	// stock is the list entry that says that what was pinned before is listed.
 	stock = "stock-taken"
 )
@@ -35,9 +42,9 @@ type Pins struct {
 	uploaded notes
 	kept     list
 
-	// mutex is held by readers while they pin, and by the one writer while it unpins:
-	// the node does not count for how many a content is pinned.
-	mutex sync.RWMutex
+	// Who pins a content holds the lock of its CID for reading, who deletes one for
+	// writing: the node does not count for how many a content is pinned.
+	locks [64]sync.RWMutex
 }
 
 // Options of [Pins].
@@ -62,20 +69,30 @@ func Open(options Options) (*Pins, error) {
 	return p, nil
 }
 
-// Upload takes note of a content that was just added and pinned for a record.
+// lock is that of a CID, and of some others.
+func (p *Pins) lock(cid string) *sync.RWMutex {
+	hash := fnv.New32a()
+	hash.Write([]byte(cid))
+	return &p.locks[hash.Sum32()%uint32(len(p.locks))]
+}
+
+// Upload pins a content that was just added, and takes note that it is for a record. It
+// fails when the same content was deleted right now, for another record's sake.
 func (p *Pins) Upload(ctx context.Context, record ledger.ID, cid string) error {
-	p.mutex.RLock()
-	defer p.mutex.RUnlock()
+	lock := p.lock(cid)
+	lock.RLock()
+	defer lock.RUnlock()
 	if err := p.uploaded.write(note{record, cid}, time.Now()); err != nil {
 		return fmt.Errorf("note of an upload: %w", err)
 	}
-	return p.options.Node.Pin(ctx, cid) // again: an older upload of it may have been let go of meanwhile
+	return p.options.Node.Pin(ctx, cid)
 }
 
 // Renew gives an upload its whole term again: its record is about to be registered.
 func (p *Pins) Renew(record ledger.ID, cid string) error {
-	p.mutex.RLock()
-	defer p.mutex.RUnlock()
+	lock := p.lock(cid)
+	lock.RLock()
+	defer lock.RUnlock()
 	if err := p.uploaded.renew(note{record, cid}, time.Now()); err != nil {
 		return fmt.Errorf("note of an upload: %w", err)
 	}
@@ -84,12 +101,131 @@ func (p *Pins) Renew(record ledger.ID, cid string) error {
 
 // Keep pins the content of a record for good.
 func (p *Pins) Keep(ctx context.Context, cid string) error {
-	p.mutex.RLock()
-	defer p.mutex.RUnlock()
+	lock := p.lock(cid)
+	lock.RLock()
+	defer lock.RUnlock()
 	if err := p.kept.add(cid); err != nil {
 		return fmt.Errorf("note of what is kept: %w", err)
 	}
 	return p.options.Node.Pin(ctx, cid)
+}
+
+// Release deletes the content of a record version that is dead, once nobody needs it. It
+// reports false when it stays, because a live record has it. While it waits for another
+// record's registration that is an error: try again.
+func (p *Pins) Release(ctx context.Context, record ledger.ID, cid string) (gone bool, err error) {
+	lock := p.lock(cid)
+	lock.Lock()
+	defer lock.Unlock()
+	if err := p.uploaded.remove(note{record, cid}); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return false, fmt.Errorf("note of an upload: %w", err)
+	}
+	needed, err := p.needed(ctx, cid)
+	if needed || err != nil {
+		return false, err
+	}
+	uploads, err := p.uploaded.list()
+	if err != nil {
+		return false, err
+	}
+	if others := uploads[cid]; len(others) > 0 && !expired(others, time.Now()) {
+		return false, fault.New(fault.StateConflict, "the content was uploaded for another record too, which is not registered yet")
+	}
+	return p.delete(ctx, cid)
+}
+
+// delete is for who holds the lock.
+func (p *Pins) delete(ctx context.Context, cid string) (gone bool, err error) {
+	p.options.Recent.Forget(cid)
+	if gone, err = p.options.Node.Remove(ctx, cid); err != nil {
+		return false, err
+	}
+	if err := p.kept.remove(cid); err != nil {
+		return false, fmt.Errorf("note of what is kept: %w", err)
+	}
+	return gone, nil
+}
+
+// needed asks the ledger whether a live record has the content.
+func (p *Pins) needed(ctx context.Context, cid string) (bool, error) {
+	references, err := p.References(ctx, cid)
+	return len(references) > 0, err
+}
+
+// References asks the ledger which live record versions have a content.
+func (p *Pins) References(ctx context.Context, cid string) ([]ledger.RecordVersion, error) {
+	var references ledger.ContentReferences
+	err := p.options.Peer.Evaluate(ctx, ledger.TxReadContentReferences, ledger.ReadContentReferences{CID: cid}, &references)
+	return references.Versions, err
+}
+
+// Uploads lists the contents that were uploaded for a record and are not known to be its own.
+func (p *Pins) Uploads(record ledger.ID) ([]string, error) {
+	uploads, err := p.uploaded.list()
+	if err != nil {
+		return nil, err
+	}
+	var cids []string
+	for cid, notes := range uploads {
+		if _, noted := notes[note{record, cid}]; noted {
+			cids = append(cids, cid)
+		}
+	}
+	return cids, nil
+}
+
+// Sound asks the node for a few of the contents that it keeps for records, and reports
+// whether it has them: a node that lost its disk has none. Those that are known to be
+// missing are not asked for.
+func (p *Pins) Sound(ctx context.Context, known map[string]bool) (bool, error) {
+	few, err := p.kept.list(sample + len(known))
+	if err != nil {
+		return false, err
+	}
+	few = slices.DeleteFunc(few, func(cid string) bool { return known[cid] })
+	if len(few) == 0 || p.options.Node.Keeps(ctx, few[:min(len(few), sample)]...) == nil {
+		return true, nil
+	}
+	return false, p.options.Node.Ready(ctx)
+}
+
+// Missing lists the contents that the node should keep for records and does not. What it
+// does not have is no longer taken for what this gateway hashed.
+func (p *Pins) Missing(ctx context.Context) ([]string, error) {
+	kept, err := p.kept.list(-1) // first: what is pinned from now on is not missing
+	if err != nil {
+		return nil, err
+	}
+	uploads, err := p.uploaded.list()
+	if err != nil {
+		return nil, err
+	}
+	pinned, err := p.options.Node.Pinned(ctx)
+	if err != nil {
+		return nil, err
+	}
+	here := map[string]bool{}
+	for _, cid := range pinned {
+		here[cid] = true
+	}
+	kept = slices.DeleteFunc(kept, func(cid string) bool { return here[cid] })
+	for _, cid := range slices.Concat(kept, slices.Collect(maps.Keys(uploads))) {
+		if !here[cid] {
+			p.options.Recent.Forget(cid)
+		}
+	}
+	return kept, nil
+}
+
+// Keeps reports whether the node has all these contents pinned, each for a record: each was
+// checked before.
+func (p *Pins) Keeps(ctx context.Context, cids []string) bool {
+	for _, cid := range cids {
+		if kept, err := p.kept.has(cid); err != nil || !kept {
+			return false
+		}
+	}
+	return len(cids) == 0 || p.options.Node.Keeps(ctx, cids...) == nil
 }
 
 // Run sweeps now and then until the context ends.
@@ -118,7 +254,7 @@ func (p *Pins) sweep(ctx context.Context) error {
 	var failures []error
 	for cid, notes := range uploads {
 		if expired(notes, time.Now()) {
-			failures = append(failures, p.settle(ctx, cid, notes))
+			failures = append(failures, p.settle(ctx, cid))
 		}
 	}
 	return errors.Join(failures...)
@@ -161,50 +297,40 @@ func expired(uploads map[note]time.Time, now time.Time) bool {
 }
 
 // settle decides about one content: it stays when it is on the list, or when the ledger
-// has it as that of one of the records, and goes when it became none.
-func (p *Pins) settle(ctx context.Context, cid string, uploads map[note]time.Time) error {
-	for n := range uploads {
-		registered, err := p.registered(ctx, n)
-		if err != nil {
-			return fmt.Errorf("record %s: %w", n.record, err)
-		}
-		if registered {
-			if err := p.kept.add(cid); err != nil {
-				return err
-			}
-		}
-	}
-	p.mutex.Lock()
-	defer p.mutex.Unlock()
-	now, err := p.uploaded.list()
-	if err != nil || !expired(now[cid], time.Now()) {
+// has it as that of a live record, and is deleted when it became none.
+func (p *Pins) settle(ctx context.Context, cid string) error {
+	lock := p.lock(cid)
+	lock.Lock()
+	defer lock.Unlock()
+	uploads, err := p.uploaded.list()
+	if err != nil || !expired(uploads[cid], time.Now()) {
 		return err // somebody came meanwhile
 	}
-	kept, err := p.kept.has(cid)
-	if err != nil {
+	if err := p.decide(ctx, cid); err != nil {
 		return err
 	}
-	if !kept {
-		p.options.Recent.Forget(cid)
-		if err := p.options.Node.Unpin(ctx, cid); err != nil {
-			return err
-		}
-		p.options.Log.Info("an upload that became no record is unpinned", "cid", cid)
-	}
 	var failures []error
-	for n := range now[cid] {
+	for n := range uploads[cid] {
 		failures = append(failures, p.uploaded.remove(n))
 	}
 	return errors.Join(failures...)
 }
 
-// registered asks the ledger whether the record has that content. Of a record with
-// further versions, an earlier one may have had it.
-func (p *Pins) registered(ctx context.Context, n note) (bool, error) {
-	var record ledger.RecordView
-	err := p.options.Peer.Evaluate(ctx, ledger.TxReadRecord, ledger.ReadRecord{Record: n.record}, &record)
-	if fault.CodeOf(err) == fault.NotFound {
-		return false, nil
+func (p *Pins) decide(ctx context.Context, cid string) error {
+	kept, err := p.kept.has(cid)
+	if kept || err != nil {
+		return err
 	}
-	return err == nil && (record.CID == n.cid || record.Version > 1), err
+	needed, err := p.needed(ctx, cid)
+	if err != nil {
+		return fmt.Errorf("content %s: %w", cid, err)
+	}
+	if needed {
+		return p.kept.add(cid)
+	}
+	if _, err := p.delete(ctx, cid); err != nil {
+		return err
+	}
+	p.options.Log.Info("an upload that became no record is deleted", "cid", cid)
+	return nil
 }

@@ -9,10 +9,11 @@ import (
 )
 
 const (
-	// freshFetches and retryFetches are how many contents are fetched at once for the
-	// first time, and again.
-	freshFetches = 4
-	retryFetches = 2
+	// freshFetches, repairFetches and retryFetches are how many contents are fetched at
+	// once that are new, that the node has lost, and that did not come at first.
+	freshFetches  = 4
+	repairFetches = 4
+	retryFetches  = 2
 	// firstPause is that before the second attempt; each further one is twice as long.
 	firstPause = time.Second
 	// idlePause is how long a lane without jobs sleeps when nobody wakes it.
@@ -35,11 +36,12 @@ func (j job) after(now time.Time, longest time.Duration) job {
 	return job{j.version, j.failures + 1, now.Add(pause)}
 }
 
-// backlog is all that is still to be looked at. What has failed before waits in a lane
-// with workers of its own: contents that nobody has hold up none that is new.
-type backlog struct{ fresh, retries *lane }
+// backlog is all that is still to be looked at. What has failed before, and what the node
+// has lost, wait in lanes with workers of their own: contents that nobody has hold up none
+// that is new, nor any that can be had.
+type backlog struct{ fresh, repairs, retries *lane }
 
-func newBacklog() backlog { return backlog{newLane(), newLane()} }
+func newBacklog() backlog { return backlog{newLane(), newLane(), newLane()} }
 
 // run works until the context ends. It hands each job to pursue, which reports whether
 // it is done, or else the longest pause that may come before the next attempt.
@@ -58,6 +60,9 @@ func (b backlog) run(ctx context.Context, pursue func(context.Context, job) (don
 	var workers sync.WaitGroup
 	for range freshFetches {
 		workers.Go(func() { work(b.fresh) })
+	}
+	for range repairFetches {
+		workers.Go(func() { work(b.repairs) })
 	}
 	for range retryFetches {
 		workers.Go(func() { work(b.retries) })

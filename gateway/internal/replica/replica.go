@@ -1,5 +1,6 @@
-// Package replica keeps copies of ciphertext: it follows the ledger's events and pins
-// what this hospital is to keep, after checking size, hash and capsule.
+// Package replica keeps copies of ciphertext: it follows the ledger's events, pins what
+// this hospital is to keep, after checking size, hash and capsule, says so on the ledger,
+// fetches again what the node has lost, and deletes what is superseded or erased.
 package replica
 
 import (
@@ -35,8 +36,10 @@ const (
 type Keeper struct {
 	options    Options
 	checkpoint *fabric.Checkpoint
-	pending    pending
+	pending    *pending
 	backlog    backlog
+	words      *words
+	repairer   *repairer
 	waiting    prometheus.Gauge
 
 	mutex   sync.Mutex
@@ -66,12 +69,14 @@ func Open(options Options, registry *prometheus.Registry) (*Keeper, error) {
 		return nil, errors.Join(err, checkpoint.Close())
 	}
 	waiting := prometheus.NewGauge(prometheus.GaugeOpts{
-		Name: "pie_gateway_replicas_pending", Help: "Record versions whose replica is still to be decided or fetched.",
+		Name: "pie_gateway_replicas_pending", Help: "Record versions whose replica is still to be decided, fetched, deleted or confirmed.",
 	})
-	return &Keeper{
-		options: options, checkpoint: checkpoint, pending: pending, backlog: newBacklog(),
+	k := &Keeper{
+		options: options, checkpoint: checkpoint, pending: pending, backlog: newBacklog(), words: newWords(),
 		waiting: waiting, stopped: errors.New("the event stream has not begun"),
-	}, registry.Register(waiting)
+	}
+	k.repairer = newRepairer(k)
+	return k, registry.Register(waiting)
 }
 
 // Ready is nil while the event stream is up.
@@ -89,17 +94,15 @@ func (k *Keeper) setStopped(err error) {
 
 // Run follows the events until the context ends, and takes up again what was pending.
 func (k *Keeper) Run(ctx context.Context) error {
-	left, err := k.pending.list()
-	if err != nil {
-		return errors.Join(err, k.checkpoint.Close())
-	}
-	for _, version := range left {
+	for _, version := range k.pending.list() {
 		k.enqueue(k.backlog.retries, version)
 	}
-	var fetches sync.WaitGroup
-	fetches.Go(func() { k.backlog.run(ctx, k.pursue) })
+	var beside sync.WaitGroup
+	beside.Go(func() { k.backlog.run(ctx, k.pursue) })
+	beside.Go(func() { k.words.run(ctx, k.confirm, k.options.Log) })
+	beside.Go(func() { k.repairer.run(ctx) })
 	k.followAlways(ctx)
-	fetches.Wait()
+	beside.Wait()
 	return k.checkpoint.Close()
 }
 
@@ -134,35 +137,46 @@ func (k *Keeper) follow(ctx context.Context) error {
 	return errors.New("the peer closed it")
 }
 
-// process only notes the version, on disk: a content that is slow to come must not
-// hold up the events behind it.
+// process only notes versions, on disk: a content that is slow to come must not hold up
+// the events behind it.
 func (k *Keeper) process(event fabric.Event) error {
-	if event.Name != ledger.RecordRegistered {
-		return nil
-	}
 	var payload ledger.Event
 	if err := json.Unmarshal(event.Payload, &payload); err != nil {
 		k.options.Log.Error("event is malformed and passed over", "block", event.Block, "error", err)
 		return nil
 	}
-	for _, record := range payload.Records {
-		if !k.keeps(ledger.Record{Record: record, Author: payload.Actor, Policy: ledger.Policy{Replicas: payload.Replicas}}) {
-			continue
-		}
-		version := ledger.RecordVersion{Record: record, Version: payload.Version}
+	for _, version := range k.concerned(event.Name, payload) {
 		if err := version.Validate(); err != nil {
 			k.options.Log.Error("event is malformed and passed over", "block", event.Block, "error", err)
 			continue
 		}
-		added, err := k.pending.add(version)
-		if err != nil {
+		if err := k.note(k.backlog.fresh, version); err != nil {
 			return err
-		}
-		if added {
-			k.enqueue(k.backlog.fresh, version)
 		}
 	}
 	return nil
+}
+
+// concerned are the versions that this hospital has to look at after an event. What is
+// superseded or erased may be on any node, as others read it there.
+func (k *Keeper) concerned(name ledger.EventName, event ledger.Event) []ledger.RecordVersion {
+	var versions []ledger.RecordVersion
+	for _, record := range event.Records {
+		switch name {
+		case ledger.RecordRegistered, ledger.SegmentsAppended:
+			if k.keeps(ledger.Record{Record: record, Author: event.Actor, Policy: ledger.Policy{Replicas: event.Replicas}}) {
+				versions = append(versions, ledger.RecordVersion{Record: record, Version: event.Version})
+			}
+		case ledger.PolicyChanged: // for more replicas, or fewer: what there is stays
+			versions = append(versions, ledger.RecordVersion{Record: record, Version: event.Version})
+		case ledger.RecordRotated:
+			versions = append(versions, ledger.RecordVersion{Record: record, Version: event.Version - 1},
+				ledger.RecordVersion{Record: record, Version: event.Version})
+		case ledger.RecordErased:
+			versions = append(versions, ledger.RecordVersion{Record: record, Version: 1}) // stands for all
+		}
+	}
+	return versions
 }
 
 // keeps reports whether this hospital is one of those that keep a record.
@@ -174,22 +188,42 @@ func (k *Keeper) keeps(record ledger.Record) bool {
 // pause before the next attempt may become.
 func (k *Keeper) pursue(ctx context.Context, j job) (bool, time.Duration) {
 	log := k.options.Log.With("record", j.version.Record, "version", j.version.Version)
-	err := k.attempt(ctx, j.version)
+	times := k.pending.times(j.version)
+	kept, err := k.attempt(ctx, j.version)
 	switch {
 	case err == nil:
 	case permanent(err):
 		log.Error("no replica is kept", "error", err)
+		kept = nil
 	case ctx.Err() != nil:
 		return false, 0
 	default:
-		log.Warn("replica is not here yet", "error", err, "attempts", j.failures+1)
+		log.Warn("what the ledger says about a version is not done yet", "error", err, "attempts", j.failures+1)
 		return false, k.longestPause(ctx, err)
 	}
-	if err := k.pending.remove(j.version); err != nil {
-		log.Error("pending replica is not forgotten", "error", err)
+	if kept == nil {
+		k.finish(j.version, times)
+	} else {
+		k.words.add(word{j.version, *kept, func() { k.finish(j.version, times) }})
+	}
+	return true, 0
+}
+
+// finish forgets a version, or has it looked at once more when it changed meanwhile.
+func (k *Keeper) finish(version ledger.RecordVersion, times int) {
+	removed, err := k.pending.remove(version, times)
+	if err != nil {
+		k.options.Log.Error("pending replica is not forgotten", "record", version.Record, "version", version.Version, "error", err)
 	}
 	k.waiting.Dec()
-	return true, 0
+	if !removed {
+		k.enqueue(k.backlog.fresh, version)
+	}
+}
+
+// confirm submits in this gateway's name.
+func (k *Keeper) confirm(ctx context.Context, a ledger.ConfirmReplicas) error {
+	return k.options.Peer.Transact(ctx, ledger.TxConfirmReplicas, a)
 }
 
 // longestPause tells a content that is lost from a neighbour of this gateway that is away
@@ -211,23 +245,68 @@ func permanent(err error) bool {
 	return false
 }
 
-func (k *Keeper) attempt(ctx context.Context, version ledger.RecordVersion) error {
+// attempt makes the node as the ledger wants it. What this hospital has to say then about
+// keeping the version is not nil.
+func (k *Keeper) attempt(ctx context.Context, version ledger.RecordVersion) (kept *bool, err error) {
 	var record ledger.RecordView
-	query := ledger.ReadRecord{Record: version.Record, Version: version.Version}
-	if err := k.options.Peer.Evaluate(ctx, ledger.TxReadRecord, query, &record); err != nil {
-		return err
+	err = k.options.Peer.Evaluate(ctx, ledger.TxReadRecord, ledger.ReadRecord{Record: version.Record, Version: version.Version}, &record)
+	switch {
+	case fault.CodeOf(err) == fault.Erased:
+		return nil, k.erase(ctx, version.Record)
+	case err != nil:
+		return nil, err
+	case record.State == ledger.Superseded:
+		_, err = k.options.Pins.Release(ctx, version.Record, record.CID)
+	case k.keeps(record.Record):
+		err = k.keep(ctx, record.Record)
 	}
-	live := record.State != ledger.Superseded && record.State != ledger.ErasedRow
-	if !live || !k.keeps(record.Record) {
+	if !k.keeps(record.Record) {
+		return nil, err
+	}
+	keeps := record.State != ledger.Superseded
+	return &keeps, err
+}
+
+// keep fetches and pins the contents of a version.
+func (k *Keeper) keep(ctx context.Context, record ledger.Record) error {
+	if record.Stream {
+		return k.keepSegments(ctx, record)
+	}
+	return k.keepContent(ctx, content.Claim{CID: record.CID, SHA256: record.SHA256, Size: record.Size, Capsule: record.Capsule})
+}
+
+// keepSegments goes through all segments of a stream: those that are pinned cost little.
+func (k *Keeper) keepSegments(ctx context.Context, record ledger.Record) error {
+	stream := ledger.RecordVersion{Record: record.Record, Version: record.Version}
+	return k.eachSegments(ctx, stream, func(segments []ledger.Segment) error {
+		var cids []string
+		for _, s := range segments {
+			cids = append(cids, s.CID)
+		}
+		if k.options.Pins.Keeps(ctx, cids) {
+			return nil
+		}
+		for _, s := range segments {
+			if err := k.keepContent(ctx, content.Claim{CID: s.CID, SHA256: s.SHA256, Size: s.Size, Capsule: s.Capsule}); err != nil {
+				return err
+			}
+		}
 		return nil
-	}
-	claim := content.Claim{CID: record.CID, SHA256: record.SHA256, Size: record.Size, Capsule: record.Capsule}
-	if !k.options.Recent.Holds(claim) { // else this gateway hashed it as it came
+	})
+}
+
+func (k *Keeper) keepContent(ctx context.Context, claim content.Claim) error {
+	known := k.options.Pins.Keeps(ctx, []string{claim.CID}) || k.options.Recent.Holds(claim) // this gateway hashed it before
+	if !known {
 		if err := content.Verify(ctx, k.options.Node, claim); err != nil {
 			return err
 		}
 	}
-	return k.options.Pins.Keep(ctx, record.CID)
+	if err := k.options.Pins.Keep(ctx, claim.CID); err != nil {
+		return err
+	}
+	k.repairer.found(claim.CID)
+	return nil
 }
 
 // wait reports false when the context ended first.
