@@ -93,15 +93,18 @@ type ContentReferences struct {
 }
 
 // ConfirmErasure says, in the name of the caller's hospital, what became of the ciphertexts
-// of an erased record at its node: each of them, once; of a stream none by name.
+// of an erased record at its node: each of them, once.
 // Result: [ErasureConfirmation].
 type ConfirmErasure struct {
 	Record   ID              `json:"record"`
-	Contents []ErasedContent `json:"contents,omitempty"`
+	Contents []ErasedContent `json:"contents"`
 }
 
 // Validate refuses malformed contents, and one that stands in it twice.
 func (a ConfirmErasure) Validate() error {
+	if len(a.Contents) == 0 {
+		return fault.New(fault.InvalidArgument, "contents are missing")
+	}
 	seen := map[string]bool{}
 	for _, content := range a.Contents {
 		if seen[content.CID] {

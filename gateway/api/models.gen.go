@@ -125,7 +125,7 @@ type CommittedTransaction struct {
 // Example: by-me
 type Concern = ledger.Concern
 
-// ConfirmErasure ConfirmErasure says, in the name of the caller's hospital, what became of the ciphertexts of an erased record at its node: each of them, once; of a stream none by name. Result: ErasureConfirmation
+// ConfirmErasure ConfirmErasure says, in the name of the caller's hospital, what became of the ciphertexts of an erased record at its node: each of them, once. Result: ErasureConfirmation
 //
 // Example: {"contents":[{"cid":"text","outcome":"text"}],"record":"mfzwizltoqzgk43fmfzwizltoq"}
 type ConfirmErasure = ledger.ConfirmErasure

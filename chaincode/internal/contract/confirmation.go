@@ -44,14 +44,11 @@ func confirmErasure(ctx *state.Context, a ledger.ConfirmErasure) (ledger.Erasure
 	return confirmation, storeConfirmation(ctx, erasure, confirmation)
 }
 
-// requireAllContents wants an outcome of each ciphertext, and of no other. Those of a
-// stream's segments, which may be thousands, are not told one by one.
+// requireAllContents wants an outcome of each ciphertext, and of no other.
 func requireAllContents(erasure ledger.Erasure, contents []ledger.ErasedContent) error {
 	wanted := map[string]bool{}
 	for _, version := range erasure.Versions {
-		if version.CID != "" {
-			wanted[version.CID] = true
-		}
+		wanted[version.CID] = true
 	}
 	for _, content := range contents {
 		if !wanted[content.CID] {
@@ -69,6 +66,7 @@ func storeConfirmation(ctx *state.Context, erasure ledger.Erasure, confirmation 
 	for _, version := range erasure.Versions {
 		versions = append(versions, ledger.RecordVersion{Record: erasure.Record, Version: version.Version})
 	}
+	versions = slices.Compact(versions) // a stream's segments are all of one
 	if _, err := state.Replicas.RemoveExisting(ctx, replicaKeys(ctx, versions)); err != nil {
 		return err
 	}

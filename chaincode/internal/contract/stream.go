@@ -187,8 +187,7 @@ func segmentKey(stream ledger.ID, version, number int) []string {
 	return append(recordKey(stream, version), state.NumberPart(number))
 }
 
-// listSegments lists a stream's segments in order to those who may discover it, and those
-// of an erased one to gateways, which are to delete them.
+// listSegments lists a stream's segments in order to those who may discover it.
 func listSegments(ctx *state.Context, q ledger.ListSegments) (ledger.List[ledger.Segment], error) {
 	list := ledger.List[ledger.Segment]{}
 	reader, err := ctx.Reader(q.OnBehalf)
@@ -199,11 +198,8 @@ func listSegments(ctx *state.Context, q ledger.ListSegments) (ledger.List[ledger
 	if err != nil {
 		return list, err
 	}
-	deleting := record.State == ledger.ErasedRow && ctx.Caller.Role == ledger.Gateway && q.Reader == nil
-	if !deleting {
-		if err := mayDiscover(ctx, reader, record); err != nil {
-			return list, err
-		}
+	if err := mayDiscover(ctx, reader, record); err != nil {
+		return list, err
 	}
 	return state.Segments.Page(ctx, q.Page, recordKey(q.Record, q.Version)...)
 }

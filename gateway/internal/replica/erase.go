@@ -32,16 +32,10 @@ func (k *Keeper) erase(ctx context.Context, record ledger.ID) error {
 	return err
 }
 
-// release deletes the contents of all versions, and returns what became of each.
+// release deletes the contents of all versions and segments, and returns what became of each.
 func (k *Keeper) release(ctx context.Context, erasure ledger.Erasure) ([]ledger.ErasedContent, error) {
 	var contents []ledger.ErasedContent
 	for _, version := range erasure.Versions {
-		if version.CID == "" { // of a stream
-			if err := k.releaseSegments(ctx, ledger.RecordVersion{Record: erasure.Record, Version: version.Version}); err != nil {
-				return nil, err
-			}
-			continue
-		}
 		if slices.ContainsFunc(contents, func(c ledger.ErasedContent) bool { return c.CID == version.CID }) {
 			continue
 		}
@@ -56,34 +50,6 @@ func (k *Keeper) release(ctx context.Context, erasure ledger.Erasure) ([]ledger.
 		contents = append(contents, ledger.ErasedContent{CID: version.CID, Outcome: outcome})
 	}
 	return contents, nil
-}
-
-func (k *Keeper) releaseSegments(ctx context.Context, stream ledger.RecordVersion) error {
-	return k.eachSegments(ctx, stream, func(segments []ledger.Segment) error {
-		for _, segment := range segments {
-			if _, err := k.options.Pins.Release(ctx, stream.Record, segment.CID); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-}
-
-// eachSegments hands all segments of a stream to do, a page at a time.
-func (k *Keeper) eachSegments(ctx context.Context, stream ledger.RecordVersion, do func([]ledger.Segment) error) error {
-	query := ledger.ListSegments{Page: ledger.Page{Limit: ledger.MaxPage}, RecordVersion: stream}
-	for {
-		var page ledger.List[ledger.Segment]
-		if err := k.options.Peer.Evaluate(ctx, ledger.TxListSegments, query, &page); err != nil {
-			return err
-		}
-		if err := do(page.Rows); err != nil {
-			return err
-		}
-		if query.Bookmark = page.Bookmark; query.Bookmark == "" {
-			return nil
-		}
-	}
 }
 
 // releaseUploads deletes what was uploaded for the record and never registered.

@@ -277,22 +277,38 @@ func (k *Keeper) keep(ctx context.Context, record ledger.Record) error {
 
 // keepSegments goes through all segments of a stream: those that are pinned cost little.
 func (k *Keeper) keepSegments(ctx context.Context, record ledger.Record) error {
-	stream := ledger.RecordVersion{Record: record.Record, Version: record.Version}
-	return k.eachSegments(ctx, stream, func(segments []ledger.Segment) error {
-		var cids []string
-		for _, s := range segments {
-			cids = append(cids, s.CID)
+	query := ledger.ListSegments{
+		Page:          ledger.Page{Limit: ledger.MaxPage},
+		RecordVersion: ledger.RecordVersion{Record: record.Record, Version: record.Version},
+	}
+	for {
+		var page ledger.List[ledger.Segment]
+		if err := k.options.Peer.Evaluate(ctx, ledger.TxListSegments, query, &page); err != nil {
+			return err
 		}
-		if k.options.Pins.Keeps(ctx, cids) {
+		if err := k.keepPage(ctx, page.Rows); err != nil {
+			return err
+		}
+		if query.Bookmark = page.Bookmark; query.Bookmark == "" {
 			return nil
 		}
-		for _, s := range segments {
-			if err := k.keepContent(ctx, content.Claim{CID: s.CID, SHA256: s.SHA256, Size: s.Size, Capsule: s.Capsule}); err != nil {
-				return err
-			}
-		}
+	}
+}
+
+func (k *Keeper) keepPage(ctx context.Context, segments []ledger.Segment) error {
+	var cids []string
+	for _, s := range segments {
+		cids = append(cids, s.CID)
+	}
+	if k.options.Pins.Keeps(ctx, cids) {
 		return nil
-	})
+	}
+	for _, s := range segments {
+		if err := k.keepContent(ctx, content.Claim{CID: s.CID, SHA256: s.SHA256, Size: s.Size, Capsule: s.Capsule}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (k *Keeper) keepContent(ctx context.Context, claim content.Claim) error {
