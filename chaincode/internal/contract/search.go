@@ -98,7 +98,7 @@ func match(ctx *state.Context, q ledger.SearchRecords, reader ledger.Identity, v
 		return ledger.RecordView{}, false, err
 	}
 	question := policy.Question{Action: policy.Discover, Identity: reader, Record: record, Now: ctx.Now}
-	if record.Live() != nil || !policy.Decide(question).Allowed || !matchesPublic(q, record) {
+	if !record.State.Live() || !policy.Decide(question).Allowed || !matchesPublic(q, record) {
 		return ledger.RecordView{}, false, nil
 	}
 	view, err := viewRecord(ctx, record)
