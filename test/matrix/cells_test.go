@@ -1,6 +1,7 @@
 package matrix
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -32,6 +33,10 @@ func (w *world) cells(t *testing.T, tx ledger.Transaction) []cell {
 		ledger.TxReplaceKeys: w.replaceKeys, ledger.TxRequestKeyReplacement: w.requestKeyReplacement,
 		ledger.TxApproveKeyReplacement: w.approveKeyReplacement, ledger.TxRejectKeyReplacement: w.rejectKeyReplacement,
 		ledger.TxListKeyReplacements: w.listKeyReplacements,
+		ledger.TxSetResponders:       w.setResponders, ledger.TxSetEmergencyPolicy: w.setEmergencyPolicy, ledger.TxDeclareBreakGlass: w.declareBreakGlass,
+		ledger.TxApproveBreakGlass: w.approveBreakGlass, ledger.TxCloseBreakGlass: w.closeBreakGlass, ledger.TxReviewBreakGlass: w.reviewBreakGlass,
+		ledger.TxGrantCustody: w.grantCustody, ledger.TxIssueEmergencyGrant: w.issueEmergencyGrant,
+		ledger.TxReadDeclaration: w.readDeclaration, ledger.TxListDeclarations: w.listDeclarations, ledger.TxListEmergencyRecords: w.listEmergencyRecords,
 	}[tx]
 	if !known {
 		t.Fatalf("%s has no cells", tx)
@@ -238,6 +243,15 @@ func (w *world) readContent(*testing.T) []cell {
 	})
 }
 
+// keep has a hospital say that its node has the shared record's content.
+func (w *world) keep(ctx context.Context) error {
+	gateway := w.member(ledger.Gateway, ledger.Private, "HospitalB")
+	_, err := commit[[]ledger.Replica](ctx, w, gateway, call{
+		tx: ledger.TxConfirmReplicas, argument: ledger.ConfirmReplicas{Kept: []ledger.RecordVersion{w.shared.about}},
+	})
+	return err
+}
+
 func (w *world) confirmReplicas(*testing.T) []cell {
 	return product(w.everybody(), w.eachState(), func(_ *person, o object) call {
 		return call{tx: ledger.TxConfirmReplicas, argument: ledger.ConfirmReplicas{Kept: []ledger.RecordVersion{o.about}}}
@@ -331,6 +345,9 @@ func (w *world) openRecord(*testing.T) []cell {
 		if o.grant != nil {
 			argument.Grant = o.grant.Grant
 		}
+		if o.declaration != nil && o.grant.Declaration == "" {
+			argument.Declaration = o.declaration.Declaration
+		}
 		return call{tx: ledger.TxOpenRecord, argument: argument}
 	}
 	objects := append(w.eachState(), w.unregistered()) // with a grant that nobody gave
@@ -349,7 +366,7 @@ func (w *world) openRecord(*testing.T) []cell {
 			cells = append(cells, cell{by: holder, call: do(holder, f.with(grant)), o: f.with(grant)})
 		}
 	}
-	return cells
+	return append(cells, product(w.responding(), w.emergencies.grants, do)...)
 }
 
 // with is a record with the grant that an opening names.
@@ -433,14 +450,14 @@ func (w *world) listAccesses(*testing.T) []cell {
 	})
 }
 
-// anyAccess is every access, and one that nobody made.
-func (w *world) anyAccess() []access {
-	return append(slices.Clone(w.accesses), access{object{state: absent, about: w.shared.about}, ledger.DigestOf(nil).String(), 0})
+// anyAccess is those accesses, and one that nobody made.
+func (w *world) anyAccess(made []access) []access {
+	return append(slices.Clone(made), access{object{state: absent, about: w.shared.about}, ledger.DigestOf(nil).String(), 0})
 }
 
 func (w *world) readAccess(*testing.T) []cell {
 	var cells []cell
-	for _, a := range w.anyAccess() {
+	for _, a := range w.anyAccess(w.accesses) {
 		cells = append(cells, product(w.everybody(), []object{a.object}, func(*person, object) call {
 			return call{tx: ledger.TxReadAccess, argument: ledger.ReadAccess{Record: a.about.Record, Open: a.open}}
 		})...)
@@ -448,9 +465,14 @@ func (w *world) readAccess(*testing.T) []cell {
 	return cells
 }
 
-func (w *world) readRelease(*testing.T) []cell {
+// readRelease is about openings of its own: proxies serve fresh ones alone.
+func (w *world) readRelease(t *testing.T) []cell {
+	accesses, err := w.openings(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
 	var cells []cell
-	for _, a := range w.anyAccess() {
+	for _, a := range w.anyAccess(accesses) {
 		made := product(w.everybody(), []object{a.object}, func(*person, object) call {
 			return call{tx: ledger.TxReadRelease, argument: ledger.ReadRelease{Record: a.about.Record, Open: a.open}, at: time.Now().Add(a.at)}
 		})

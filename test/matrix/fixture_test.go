@@ -189,7 +189,7 @@ func (w *world) planCrowd(later time.Time) error {
 	}
 	all := []terms{
 		{level: ledger.Private, policy: wide(), expiry: later}, {level: ledger.Private, policy: wide(), becomes: ledger.Registered, expiry: later},
-		{level: ledger.Private, policy: wide(), becomes: ledger.Registered, expiry: time.Now().Add(-backdated / 2)},
+		{level: ledger.Private, policy: wide(), becomes: ledger.Registered, expiry: time.Now()},
 		{level: ledger.Private, policy: wide(), becomes: ledger.Disputed, expiry: later},
 		{level: ledger.Moderate, policy: wide(), expiry: later, stream: true},
 	}
@@ -211,10 +211,6 @@ func (w *world) planCrowd(later time.Time) error {
 	return nil
 }
 
-// backdated is how old the crowd's authorisations claim to be, so that grants which the
-// ledger accepted then are over now.
-const backdated = time.Minute
-
 func (w *world) authorizeAll(ctx context.Context, patient *person, fixtures []*fixture) error {
 	var argument ledger.AuthorizeUpload
 	var sealed []ledger.SealedFragment
@@ -223,7 +219,7 @@ func (w *world) authorizeAll(ctx context.Context, patient *person, fixtures []*f
 		sealed = append(sealed, f.sealed...)
 	}
 	uploads, err := commit[[]ledger.Upload](ctx, w, patient, call{
-		tx: ledger.TxAuthorizeUpload, argument: argument, at: time.Now().Add(-backdated),
+		tx: ledger.TxAuthorizeUpload, argument: argument, at: inTime(fixtures...),
 		transient: map[string]any{ledger.TransientFragments: sealed},
 	})
 	if err != nil {
@@ -237,6 +233,18 @@ func (w *world) authorizeAll(ctx context.Context, patient *person, fixtures []*f
 		w.note(w.held, f.author, f.slot.Grant)
 	}
 	return nil
+}
+
+// inTime is now, or just before the first of these slots ended: the ledger believes clocks
+// that are up to two minutes late, and grants which it accepted then are over now.
+func inTime(fixtures ...*fixture) time.Time {
+	at := time.Now()
+	for _, f := range fixtures {
+		if last := f.slot.Expiry.Add(-time.Second); last.Before(at) {
+			at = last
+		}
+	}
+	return at
 }
 
 // note remembers what a list has to show to somebody.
@@ -269,10 +277,10 @@ func (f *fixture) registering() call {
 	return call{tx: ledger.TxRegisterRecord, argument: f.registration, transient: map[string]any{ledger.TransientSummary: f.summary}}
 }
 
-// registeringThen is as old as the authorisations: some slots are over now.
+// registeringThen is as old as the authorisation, if the slot is over now.
 func (f *fixture) registeringThen() call {
 	c := f.registering()
-	c.at = time.Now().Add(-backdated)
+	c.at = inTime(f)
 	return c
 }
 
@@ -461,7 +469,13 @@ func (w *world) judge(ctx context.Context, f *fixture) error {
 
 // open has the colleague open the shared record, with the own grant, with somebody
 // else's, and with the own one so long ago that no proxy serves it any more.
-func (w *world) open(ctx context.Context) error {
+func (w *world) open(ctx context.Context) (err error) {
+	w.accesses, err = w.openings(ctx)
+	return err
+}
+
+func (w *world) openings(ctx context.Context) ([]access, error) {
+	var accesses []access
 	own := w.shared.grants[len(w.shared.grants)-1]
 	for _, c := range []struct {
 		grant     ledger.Grant
@@ -475,13 +489,13 @@ func (w *world) open(ctx context.Context) error {
 			argument: ledger.OpenRecord{RecordVersion: w.shared.about, Grant: c.grant.Grant},
 		})
 		if err != nil {
-			return err
+			return nil, err
 		}
 		o := w.shared.object
 		o.state, o.grant, o.opener = c.state, &c.grant, &w.colleague.Identity
-		w.accesses = append(w.accesses, access{o, opened.Open, c.now})
+		accesses = append(accesses, access{o, opened.Open, c.now})
 	}
-	return nil
+	return accesses, nil
 }
 
 // commit is a transaction that has to succeed, at every peer.

@@ -116,7 +116,7 @@ func (w *world) share(ctx context.Context, dealings map[string]dealing, t terms)
 			return nil, nil, err
 		}
 		opened, err := commit[ledger.Access](ctx, w, f.author, call{
-			tx: ledger.TxOpenRecord, at: time.Now().Add(-backdated),
+			tx: ledger.TxOpenRecord, at: inTime(f),
 			argument: ledger.OpenRecord{RecordVersion: f.about, Grant: f.slot.Grant},
 		})
 		if err != nil {
@@ -275,7 +275,7 @@ func TestBackdatedOpenOfAnExpiredGrant(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), deadline)
 	defer cancel()
 	fixtures, opens, err := the.share(ctx, map[string]dealing{"expired": the.honest()},
-		terms{level: ledger.Low, policy: wide(), expiry: time.Now().Add(-backdated / 2)})
+		terms{level: ledger.Low, policy: wide(), expiry: time.Now()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -193,7 +193,7 @@ func (w *world) routes(t *testing.T) map[string][]probe {
 		routes["readReplicas"] = append(routes["readReplicas"], probe{path: record + "/versions/1/replicas", want: w.as(ledger.TxReadReplicas, o)})
 		routes["listAccesses"] = append(routes["listAccesses"], probe{path: record + "/accesses", want: w.as(ledger.TxListAccesses, o)})
 	}
-	for _, a := range w.anyAccess() {
+	for _, a := range w.anyAccess(w.accesses) {
 		path := fmt.Sprintf("/v1/records/%s/accesses/%s/receipt", a.about.Record, a.open)
 		routes["readReceipt"] = append(routes["readReceipt"], probe{path: path, want: w.as(ledger.TxReadAccess, a.object)})
 	}
@@ -223,6 +223,7 @@ func (w *world) routes(t *testing.T) map[string][]probe {
 	routes["readContent"] = append(routes["readContent"], probe{
 		path: "/v1/records/" + string(w.growing.slot.Record) + "/versions/1/content?segment=1", want: w.as(ledger.TxReadContent, w.growing.object),
 	})
+	w.emergencyRoutes(routes)
 	w.identityRoutes(t, routes)
 	w.transactionRoutes(t, routes)
 	return routes

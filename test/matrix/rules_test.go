@@ -31,6 +31,18 @@ func (t table) brokenRules() map[string]func(question) bool {
 		"grant-revoked":    func(q question) bool { return q.grant.State == "revoked" },
 		"grant-not-active": func(q question) bool { return q.grant.State != "active" },
 		"grant-end":        func(q question) bool { return past(q.grant.Expiry) },
+
+		"declaration": func(q question) bool {
+			return q.declaration == nil || q.declaration.State != "active" || !slices.Contains(q.declaration.Records, q.record.Record)
+		},
+		"responder":       func(q question) bool { return q.by.Role != "emergency" && q.by.User != q.declaring.listed },
+		"review-overdue":  func(question) bool { return false }, // takes three days
+		"patient-forbids": func(q question) bool { return q.declaring.records && q.declaring.allows.Records == "never" },
+		"trusted-responders": func(q question) bool {
+			return q.declaring.records && q.declaring.allows.Records == "trusted" && !slices.Contains(q.declaring.allows.Trusted, q.by.User)
+		},
+		"responder-quota": func(q question) bool { return q.by.User == q.declaring.spent },
+		"hospital-quota":  func(question) bool { return false }, // takes fifty declarations
 	}
 }
 

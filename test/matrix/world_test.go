@@ -42,7 +42,8 @@ type world struct {
 	accesses []access
 	kept     object // the secret of a record that the colleague registered without its patient
 
-	replaced replaced
+	replaced    replaced
+	emergencies emergencies
 
 	committing sync.Mutex
 	committed  map[ledger.Transaction]int
@@ -80,7 +81,7 @@ func build(ctx context.Context, network *networktest.Network) (*world, error) {
 		return nil, err
 	}
 	for _, step := range []func(context.Context) error{
-		w.enrol, w.register, w.authorize, w.fill, w.record, w.leave, w.ask, w.answer, w.revoke, w.narrow, w.open, w.replace, w.end,
+		w.enrol, w.register, w.authorize, w.fill, w.record, w.leave, w.ask, w.answer, w.revoke, w.narrow, w.open, w.replace, w.end, w.keep, w.respond,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, err

@@ -208,11 +208,11 @@ func storeDeclaration(ctx *state.Context, declaration ledger.Declaration, narrat
 
 // approveBreakGlass is the second pair of eyes: somebody of another hospital.
 func approveBreakGlass(ctx *state.Context, a ledger.ApproveBreakGlass) (ledger.Declaration, error) {
+	if err := ctx.RequireRole(ledger.Physician, ledger.Emergency, ledger.PrivacyOfficer); err != nil {
+		return ledger.Declaration{}, err
+	}
 	declaration, err := registeredFor(ctx, a.DeclarationName)
 	if err != nil {
-		return declaration, err
-	}
-	if err := ctx.RequireRole(ledger.Physician, ledger.Emergency, ledger.PrivacyOfficer); err != nil {
 		return declaration, err
 	}
 	if ctx.Caller.User.MSP == declaration.Responder.User.MSP {

@@ -32,7 +32,7 @@ func grantCustody(ctx *state.Context, a ledger.GrantCustody) (ledger.Grant, erro
 	if _, err := ctx.Registered(); err != nil {
 		return ledger.Grant{}, err
 	}
-	record, err := state.Records.Get(ctx, recordKey(a.Record, a.Version)...)
+	record, err := readVersion(ctx, a.RecordVersion)
 	if err != nil {
 		return ledger.Grant{}, err
 	}
@@ -92,7 +92,7 @@ func issueEmergencyGrant(ctx *state.Context, a ledger.IssueEmergencyGrant) (ledg
 	if _, err := ctx.Registered(); err != nil {
 		return ledger.Grant{}, err
 	}
-	record, err := state.Records.Get(ctx, recordKey(a.Record, a.Version)...)
+	record, err := readVersion(ctx, a.RecordVersion)
 	if err != nil {
 		return ledger.Grant{}, err
 	}
@@ -100,14 +100,14 @@ func issueEmergencyGrant(ctx *state.Context, a ledger.IssueEmergencyGrant) (ledg
 	if err != nil {
 		return ledger.Grant{}, err
 	}
+	if err := requireOwnOpening(ctx, a); err != nil {
+		return ledger.Grant{}, err
+	}
 	if !record.State.Live() {
 		return ledger.Grant{}, fault.New(fault.StateConflict, "version %d of record %s is %s", a.Version, a.Record, record.State)
 	}
 	if !declaration.Covers(record, ctx.Now) {
 		return ledger.Grant{}, fault.New(fault.BreakGlassRefused, "declaration %s does not cover record %s now", a.Declaration, a.Record)
-	}
-	if err := requireOwnOpening(ctx, a); err != nil {
-		return ledger.Grant{}, err
 	}
 	if err := checkEmergencyKey(ctx, a); err != nil {
 		return ledger.Grant{}, err

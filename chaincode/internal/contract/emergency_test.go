@@ -122,6 +122,10 @@ func TestCustodyIsRefused(t *testing.T) {
 	again, sealed := e.custodyOf(e.record)
 	e.make(e.record, ledger.Superseded)
 	e.refused(fault.StateConflict, e.patient, ledger.TxGrantCustody, again, ledger.TransientFragments, sealed)
+	e.erase(again.Record, e.record.summary)
+	for _, by := range []*person{e.patient, e.neighbour} {
+		e.refused(fault.Erased, by, ledger.TxGrantCustody, again, ledger.TransientFragments, sealed)
+	}
 }
 
 func TestCustodianPassesOnToTheResponder(t *testing.T) {
@@ -184,7 +188,7 @@ func TestEmergencyGrantsAreRefused(t *testing.T) {
 		"a malformed opening":     {fault.InvalidArgument, e.desk, func(a *ledger.IssueEmergencyGrant) { a.Open = "x" }},
 		"another declaration":     {fault.NotFound, e.desk, func(a *ledger.IssueEmergencyGrant) { a.Declaration = ledger.NewID() }},
 		"another record":          {fault.NotFound, e.desk, func(a *ledger.IssueEmergencyGrant) { a.Record = ledger.NewID() }},
-		"a record not named":      {fault.BreakGlassRefused, e.desk, func(a *ledger.IssueEmergencyGrant) { a.Record = e.summary.slot().Record }},
+		"a record not named":      {fault.NotFound, e.desk, func(a *ledger.IssueEmergencyGrant) { a.Record = e.summary.slot().Record }},
 		"somebody else's key": {fault.InvalidArgument, e.desk, func(a *ledger.IssueEmergencyGrant) {
 			a.Key.Key = e.author.statement(trust.KeyStatement{Kind: ledger.OneGrantKey, Record: a.Record, Version: 1})
 		}},
@@ -215,6 +219,8 @@ func TestEmergencyGrantsAreRefused(t *testing.T) {
 	e.refused(fault.BreakGlassRefused, e.desk, ledger.TxIssueEmergencyGrant, late, ledger.TransientFragments, sealed)
 	e.make(e.record, ledger.Superseded)
 	e.refused(fault.StateConflict, e.desk, ledger.TxIssueEmergencyGrant, late, ledger.TransientFragments, sealed)
+	e.erase(late.Record, e.record.summary)
+	e.refused(fault.Erased, e.desk, ledger.TxIssueEmergencyGrant, late, ledger.TransientFragments, sealed)
 }
 
 func TestDrillsOpenNothing(t *testing.T) {
