@@ -14,7 +14,6 @@ import (
 
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/fault"
-	"github.com/pie-consortium/pie/umbral/agefile"
 )
 
 // Opened says what was opened and on whose word.
@@ -118,7 +117,11 @@ func (c *Client) identitiesFor(ctx context.Context, o opening, held <-chan holdi
 			return nil, err
 		}
 		for _, of := range cfrags {
-			identities = append(identities, agefile.NewReencryptedIdentity(c.keys.receiving(), o.key, of))
+			identity, err := c.identityOf(part.opening, part.parties, of)
+			if err != nil {
+				return nil, err
+			}
+			identities = append(identities, identity)
 		}
 	}
 	return identities, nil
@@ -134,7 +137,7 @@ func (c *Client) recordOpening(ctx context.Context, o *opening) (parties, error)
 		return err
 	})
 	arguments := ledger.OpenRecord{
-		RecordVersion: ledger.RecordVersion{Record: o.grant.Record, Version: o.grant.Version}, Grant: o.grant.Grant,
+		RecordVersion: ledger.RecordVersion{Record: o.grant.Record, Version: o.grant.Version}, Grant: o.grant.Grant, Declaration: o.under,
 	}
 	c.step("recording the access to %s", o.grant.Record)
 	access, id, err := submit[ledger.Access](ctx, c, change{name: ledger.TxOpenRecord, arguments: arguments})

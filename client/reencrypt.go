@@ -23,7 +23,8 @@ const hedge = 2 * time.Second
 type opening struct {
 	agreed
 	grant       ledger.Grant
-	from        *gateway // who told of the grant
+	from        *gateway  // who told of the grant
+	under       ledger.ID // the declaration that a custodian opens under
 	transaction string
 	segments    []ledger.Segment // of a stream: those to open
 }
@@ -31,7 +32,11 @@ type opening struct {
 // contents are what proxies must say of the ciphertexts to open.
 func (o opening) contents() []trust.Reencrypted {
 	if !o.Stream {
-		return []trust.Reencrypted{{Capsule: o.Capsule, SHA256: o.SHA256, Commitment: o.Commitment}}
+		content := trust.Reencrypted{Capsule: o.Capsule, SHA256: o.SHA256, Commitment: o.Commitment}
+		if o.grant.Emergency != nil {
+			content.Capsule = o.grant.Emergency.Capsule
+		}
+		return []trust.Reencrypted{content}
 	}
 	var contents []trust.Reencrypted
 	for _, s := range o.segments {
@@ -141,7 +146,12 @@ func (c *Client) parties(ctx context.Context, o opening) (parties, error) {
 	if err := o.grant.Fragments.Validate(); err != nil {
 		return parties{}, liar(o.from.name(), "the grant %s that it shows cannot be one of the ledger's: %v", o.grant.Grant, err)
 	}
-	if !o.MayIssue(o.grant.Issuer) {
+	delegating, err := o.key, error(nil)
+	if o.grant.Emergency != nil {
+		if delegating, err = c.emergencyKey(o); err != nil {
+			return parties{}, err
+		}
+	} else if !o.MayIssue(o.grant.Issuer) {
 		return parties{}, liar(o.from.name(), "the grant %s that it shows is of %s, who issues none for this record", o.grant.Grant, o.grant.Issuer)
 	}
 	issuer, err := c.person(ctx, o.grant.Issuer)
@@ -156,7 +166,7 @@ func (c *Client) parties(ctx context.Context, o opening) (parties, error) {
 	if ledger.DigestOf(receiving.Bytes()) != o.grant.Fragments.ReceivingKey {
 		return parties{}, fault.New(fault.FragmentInvalid, "grant %s is for another receiving key than this device's", o.grant.Grant)
 	}
-	p := parties{verifying: verifying, delegating: o.key, receiving: receiving}
+	p := parties{verifying: verifying, delegating: delegating, receiving: receiving}
 	for _, content := range o.contents() {
 		capsule, err := umbral.ParseCapsule(content.Capsule)
 		if err != nil {

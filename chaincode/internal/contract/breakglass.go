@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"slices"
-	"time"
 
 	"github.com/pie-consortium/pie/chaincode/internal/policy"
 	"github.com/pie-consortium/pie/chaincode/internal/state"
@@ -384,6 +383,3 @@ func declarationEvent(declaration ledger.Declaration) ledger.Event {
 		Patient: declaration.Patient, Records: declaration.Records, Declaration: declaration.Declaration, Outcome: declaration.Decision,
 	}
 }
-
-// waitingSince is when a declaration must have been made that can still be approved.
-func waitingSince(now time.Time) time.Time { return now.Add(-ledger.MaxWaiting) }

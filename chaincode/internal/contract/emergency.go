@@ -3,6 +3,7 @@ package contract
 import (
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/pie-consortium/pie/chaincode/internal/policy"
 	"github.com/pie-consortium/pie/chaincode/internal/state"
@@ -307,20 +308,25 @@ func declarationsOf(ctx *state.Context, q ledger.ListDeclarations, reader ledger
 	case ledger.ByMe:
 		return state.ByResponder.Page(ctx, q.Page, reader.User.MSP, reader.User.Pseudonym)
 	case ledger.ToAnswer:
-		return state.ByDuty.Page(ctx, q.Page, reader.User.MSP, reader.User.Pseudonym)
+		return since(ctx, state.ByDuty, q.Page, ctx.Now.Add(-ledger.MaxEmergency), reader.User.MSP, reader.User.Pseudonym)
 	case ledger.ToApprove:
-		if q.Bookmark == "" {
-			var err error
-			if q.Bookmark, err = state.ByWaiting.Since(ctx, waitingSince(ctx.Now)); err != nil {
-				return none, err
-			}
-		}
-		return state.ByWaiting.Page(ctx, q.Page)
+		return since(ctx, state.ByWaiting, q.Page, ctx.Now.Add(-ledger.MaxWaiting))
 	}
 	if reader.Role != ledger.PrivacyOfficer {
 		return none, fault.New(fault.PermissionDenied, "reviews are for privacy officers")
 	}
 	return state.ByReview.Page(ctx, q.Page, reader.User.MSP)
+}
+
+// since pages through what an index has from a time on: what is older is over.
+func since(ctx *state.Context, index state.Index, page ledger.Page, begin time.Time, parts ...string) (ledger.List[[]string], error) {
+	if page.Bookmark == "" {
+		var err error
+		if page.Bookmark, err = index.Since(ctx, begin, parts...); err != nil {
+			return ledger.List[[]string]{}, err
+		}
+	}
+	return index.Page(ctx, page, parts...)
 }
 
 // listEmergencyRecords lists what an active declaration covers.

@@ -1,0 +1,236 @@
+package client
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base32"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"filippo.io/age"
+
+	"github.com/pie-consortium/pie/gateway/api"
+	"github.com/pie-consortium/pie/ledger"
+	"github.com/pie-consortium/pie/ledger/fault"
+	"github.com/pie-consortium/pie/ledger/trust"
+	"github.com/pie-consortium/pie/umbral"
+	"github.com/pie-consortium/pie/umbral/agefile"
+)
+
+// GrantCustody gives an emergency desk fragments for a record of this patient's. Proxies
+// serve them under an active declaration that covers the record, and otherwise never.
+func (c *Client) GrantCustody(ctx context.Context, record ledger.ID, desk ledger.UserID, expiry time.Time) (ledger.Grant, error) {
+	a, err := c.ownRecord(ctx, record, 0)
+	if err != nil {
+		return ledger.Grant{}, err
+	}
+	v := ledger.RecordVersion{Record: record, Version: a.Version}
+	arguments := ledger.GrantCustody{RecordVersion: v, Grant: ledger.NewID(), Custodian: desk, Expiry: expiry.UTC()}
+	c.step("cutting the key for the emergency desk %s", desk)
+	fragments, sealed, err := c.fragments(ctx, share{
+		version: v, grant: arguments.Grant, grantee: desk,
+		secret: func(ctx context.Context) (*umbral.SecretKey, error) { return c.recordSecret(ctx, v) },
+	})
+	if err != nil {
+		return ledger.Grant{}, err
+	}
+	arguments.Fragments = fragments
+	if err := arguments.Validate(); err != nil {
+		return ledger.Grant{}, err
+	}
+	grant, _, err := submit[ledger.Grant](ctx, c, change{ledger.TxGrantCustody, arguments, transient{ledger.TransientFragments: sealed}})
+	return grant, err
+}
+
+// AnswerEmergency passes on to a declaration's responder what this custodian holds of what
+// it covers: an emergency desk by its fragments, an author by their own grant. Each record
+// is opened on the ledger first. What was passed on already stays as it is.
+func (c *Client) AnswerEmergency(ctx context.Context, name ledger.DeclarationName) ([]ledger.ID, error) {
+	declaration, err := c.Emergency(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	records, err := c.EmergencyRecords(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	var passed []ledger.ID
+	var failures []error
+	for _, view := range records {
+		v := ledger.RecordVersion{Record: view.Record.Record, Version: view.Version}
+		err := c.passOn(ctx, declaration.Declaration, v)
+		if errors.Is(err, fault.New(fault.AlreadyExists, "")) {
+			continue // an earlier answer
+		}
+		if err != nil {
+			failures = append(failures, fmt.Errorf("record %s: %w", v.Record, err))
+			continue
+		}
+		passed = append(passed, v.Record)
+	}
+	return passed, errors.Join(failures...)
+}
+
+// passOn opens a record under a declaration and wraps its file key for the responder.
+func (c *Client) passOn(ctx context.Context, declaration ledger.Declaration, v ledger.RecordVersion) error {
+	grant := c.emergencyGrant(declaration.Declaration, v)
+	if answered, err := c.answered(ctx, v, grant); answered || err != nil {
+		return err
+	}
+	a, err := c.agree(ctx, v.Record, v.Version)
+	if err != nil {
+		return err
+	}
+	o := opening{agreed: a, under: declaration.Declaration}
+	if o.grant, o.from, err = (<-c.holding(ctx, v.Record)).grant(a.RecordView); err != nil {
+		return err
+	}
+	p, err := c.recordOpening(ctx, &o)
+	if err != nil {
+		return err
+	}
+	cfrags, _, err := c.reencrypt(ctx, o, p)
+	if err != nil {
+		return err
+	}
+	fileKey, err := c.fileKey(ctx, a, agefile.NewReencryptedIdentity(c.keys.receiving(), a.key, cfrags[0]))
+	if err != nil {
+		return makerLied(a.Record, err)
+	}
+	return c.issueEmergency(ctx, fileKey, ledger.IssueEmergencyGrant{
+		RecordVersion: v, Declaration: declaration.Declaration, Open: o.transaction, Grant: grant,
+	}, declaration.Responder.User)
+}
+
+// emergencyGrant is the same ID each time: a custodian that is killed and starts again
+// issues no second grant.
+func (c *Client) emergencyGrant(declaration ledger.ID, v ledger.RecordVersion) ledger.ID {
+	digest := sha256.Sum256(fmt.Appendf(nil, "emergency grant\n%s\n%s\n%d\n%s", declaration, v.Record, v.Version, c.identity.User))
+	return ledger.ID(strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(digest[:16])))
+}
+
+// answered reports whether this custodian has issued the grant already.
+func (c *Client) answered(ctx context.Context, v ledger.RecordVersion, grant ledger.ID) (bool, error) {
+	accesses, err := c.Accesses(ctx, v.Record)
+	if fault.CodeOf(err) == fault.PermissionDenied {
+		return false, nil // a desk does not see the trail; the ledger refuses a second grant
+	}
+	return slices.ContainsFunc(accesses, func(access ledger.Access) bool { return access.Grant == grant }), err
+}
+
+// fileKey opens the header of a record's ciphertext, and nothing else of it.
+func (c *Client) fileKey(ctx context.Context, a agreed, identity age.Identity) ([]byte, error) {
+	header, err := c.header(ctx, a.Record)
+	if err != nil {
+		return nil, err
+	}
+	capsule, err := agefile.ReadCapsule(strings.NewReader(string(header)))
+	if err != nil {
+		return nil, err
+	}
+	if string(capsule.Bytes()) != string(a.Capsule) {
+		return nil, fault.New(fault.Altered, "the header of record %s has another capsule than is registered", a.Record.Record)
+	}
+	key, err := age.DecryptHeader(header[:agefile.HeaderSize], identity)
+	if err != nil {
+		return nil, fault.New(fault.Altered, "the header of record %s does not open: %v", a.Record.Record, err)
+	}
+	return key, nil
+}
+
+// header fetches the beginning of a ciphertext from the first gateway that has it.
+func (c *Client) header(ctx context.Context, record ledger.Record) ([]byte, error) {
+	first := fmt.Sprintf("bytes=0-%d", agefile.HeaderSize-1)
+	var failures []error
+	for _, g := range c.inOrder() {
+		header, err := readHeader(ctx, g, record, first)
+		if err == nil {
+			return header, nil
+		}
+		failures = append(failures, err)
+	}
+	return nil, errors.Join(failures...)
+}
+
+func readHeader(ctx context.Context, g *gateway, record ledger.Record, first string) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	response, err := g.api.ReadContent(ctx, record.Record, record.Version, &api.ReadContentParams{Range: &first})
+	if err != nil {
+		return nil, g.silent(ctx, err)
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusPartialContent && response.StatusCode != http.StatusOK {
+		return nil, g.problem(response)
+	}
+	header := make([]byte, agefile.HeaderSize)
+	if _, err := io.ReadFull(response.Body, header); err != nil {
+		return nil, fault.New(fault.ContentUnavailable, "%s: the content of record %s is cut short", g.name(), record.Record)
+	}
+	return header, nil
+}
+
+// issueEmergency wraps the file key to a key of its own and cuts that for the responder.
+func (c *Client) issueEmergency(ctx context.Context, fileKey []byte, arguments ledger.IssueEmergencyGrant, responder ledger.UserID) error {
+	once, err := umbral.GenerateSecretKey(nil)
+	if err != nil {
+		return err
+	}
+	capsule, wrapped, err := umbral.Encrypt(rand.Reader, once.PublicKey(), fileKey)
+	if err != nil {
+		return err
+	}
+	statement, err := c.creator.Signer.SignKeyStatement(trust.KeyStatement{
+		Kind: ledger.OneGrantKey, Key: once.PublicKey().Bytes(), User: c.identity.User,
+		Record: arguments.Record, Version: arguments.Version, Issued: time.Now().UTC(),
+	})
+	if err != nil {
+		return err
+	}
+	arguments.Key = ledger.EmergencyKey{Key: statement, Capsule: capsule.Bytes(), Wrapped: wrapped}
+	c.step("passing record %s on to %s", arguments.Record, responder)
+	fragments, sealed, err := c.fragments(ctx, share{
+		version: arguments.RecordVersion, grant: arguments.Grant, grantee: responder,
+		secret: func(context.Context) (*umbral.SecretKey, error) { return once, nil },
+	})
+	if err != nil {
+		return err
+	}
+	arguments.Fragments = fragments
+	if err := arguments.Validate(); err != nil {
+		return err
+	}
+	_, _, err = submit[ledger.Grant](ctx, c, change{ledger.TxIssueEmergencyGrant, arguments, transient{ledger.TransientFragments: sealed}})
+	return err
+}
+
+// emergencyKey is the delegating key of an emergency grant, by its custodian's statement.
+func (c *Client) emergencyKey(o opening) (*umbral.PublicKey, error) {
+	statement, err := c.bundle.VerifyKeyStatement(o.grant.Emergency.Key, ledger.OneGrantKey, o.grant.Issuer)
+	if err != nil {
+		return nil, liar(o.from.name(), "the key of the emergency grant %s is not one of %s: %v", o.grant.Grant, o.grant.Issuer, err)
+	}
+	if statement.Record != o.grant.Record || statement.Version != o.grant.Version {
+		return nil, liar(o.from.name(), "the key of the emergency grant %s is that of another record", o.grant.Grant)
+	}
+	return umbral.ParsePublicKey(statement.Key)
+}
+
+// identity is what opens one content with the fragments that proxies gave for it: with an
+// emergency grant they open what the custodian wrapped the file key with.
+func (c *Client) identityOf(o opening, p parties, cfrags []*umbral.VerifiedCapsuleFrag) (age.Identity, error) {
+	if o.grant.Emergency == nil {
+		return agefile.NewReencryptedIdentity(c.keys.receiving(), o.key, cfrags), nil
+	}
+	fileKey, err := umbral.DecryptReencrypted(c.keys.receiving(), p.delegating, p.capsules[0], cfrags, o.grant.Emergency.Wrapped)
+	if err != nil {
+		return nil, &LiarError{Code: fault.Altered, Who: "the custodian " + o.grant.Issuer.String(), What: "the file key that it wrapped does not open"}
+	}
+	return age.NewInjectedFileKeyIdentity(fileKey), nil
+}

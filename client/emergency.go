@@ -1,0 +1,151 @@
+package client
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/pie-consortium/pie/gateway/api"
+	"github.com/pie-consortium/pie/ledger"
+	"github.com/pie-consortium/pie/ledger/fault"
+)
+
+// Emergency is a responder's word that a patient cannot answer.
+type Emergency struct {
+	Patient   ledger.UserID
+	Records   []ledger.ID // to open; none: the patient's emergency summary
+	Reason    ledger.EmergencyReason
+	Narrative string // what happened, for those who review it
+}
+
+// Declare breaks the glass. A summary may be opened at once; records wait for somebody of
+// another hospital. A refusal is committed, and returned as its fault beside the declaration.
+func (c *Client) Declare(ctx context.Context, e Emergency) (ledger.Declaration, error) {
+	arguments := ledger.DeclareBreakGlass{
+		Declaration: ledger.NewID(), Patient: e.Patient, Scope: ledger.ScopeSummary, Records: e.Records, Reason: e.Reason,
+	}
+	if len(e.Records) > 0 {
+		arguments.Scope = ledger.ScopeRecords
+	}
+	if err := arguments.Validate(); err != nil {
+		return ledger.Declaration{}, err
+	}
+	private, err := narrated(e.Narrative)
+	if err != nil {
+		return ledger.Declaration{}, err
+	}
+	c.step("declaring the emergency")
+	declaration, _, err := submit[ledger.Declaration](ctx, c, change{ledger.TxDeclareBreakGlass, arguments, private})
+	if err != nil {
+		return declaration, err
+	}
+	return declaration, declaration.Decision.Err()
+}
+
+func narrated(text string) (transient, error) {
+	narrative := ledger.Narrative{Salt: ledger.NewSalt(), Text: text}
+	return transient{ledger.TransientNarrative: narrative}, narrative.Validate()
+}
+
+// ApproveEmergency is the second pair of eyes, of another hospital than the responder's.
+func (c *Client) ApproveEmergency(ctx context.Context, name ledger.DeclarationName) (ledger.Declaration, error) {
+	return c.changeEmergency(ctx, name, change{name: ledger.TxApproveBreakGlass, arguments: ledger.ApproveBreakGlass{DeclarationName: name}})
+}
+
+// CloseEmergency ends it: what is opened after it is refused.
+func (c *Client) CloseEmergency(ctx context.Context, name ledger.DeclarationName) (ledger.Declaration, error) {
+	return c.changeEmergency(ctx, name, change{name: ledger.TxCloseBreakGlass, arguments: ledger.CloseBreakGlass{DeclarationName: name}})
+}
+
+// ReviewEmergency says what a privacy officer found out, once it is over.
+func (c *Client) ReviewEmergency(ctx context.Context, name ledger.DeclarationName, verdict ledger.Verdict, note string) (ledger.Declaration, error) {
+	arguments := ledger.ReviewBreakGlass{DeclarationName: name, Verdict: verdict}
+	if err := arguments.Validate(); err != nil {
+		return ledger.Declaration{}, err
+	}
+	private, err := narrated(note)
+	if err != nil {
+		return ledger.Declaration{}, err
+	}
+	return c.changeEmergency(ctx, name, change{ledger.TxReviewBreakGlass, arguments, private})
+}
+
+func (c *Client) changeEmergency(ctx context.Context, name ledger.DeclarationName, wanted change) (ledger.Declaration, error) {
+	if err := name.Validate(); err != nil {
+		return ledger.Declaration{}, err
+	}
+	declaration, _, err := submit[ledger.Declaration](ctx, c, wanted)
+	return declaration, err
+}
+
+// Emergencies lists the declarations that concern the user in one way.
+func (c *Client) Emergencies(ctx context.Context, concern ledger.Concern) ([]ledger.Declaration, error) {
+	rows, _, err := list[ledger.Declaration](ctx, c, func(ctx context.Context, g *gateway, page ledger.Page) (*http.Response, error) {
+		return g.api.ListDeclarations(ctx, &api.ListDeclarationsParams{Concern: concern, Limit: &page.Limit, Bookmark: optional(page.Bookmark)})
+	})
+	return rows, err
+}
+
+// Emergency reads a declaration, with what was said of it.
+func (c *Client) Emergency(ctx context.Context, name ledger.DeclarationName) (ledger.DeclarationView, error) {
+	if err := name.Validate(); err != nil {
+		return ledger.DeclarationView{}, err
+	}
+	view, from, err := askPatiently[ledger.DeclarationView](ctx, c, func(ctx context.Context, g *gateway) (*http.Response, error) {
+		return g.api.ReadDeclaration(ctx, name.Patient.MSP, name.Patient.Pseudonym, name.Declaration)
+	})
+	if err == nil && (view.Patient != name.Patient || view.Declaration.Declaration != name.Declaration) {
+		return view, liar(from.name(), "asked for declaration %s, it told of another", name.Declaration)
+	}
+	return view, err
+}
+
+// EmergencyRecords lists what a declaration covers now.
+func (c *Client) EmergencyRecords(ctx context.Context, name ledger.DeclarationName) ([]ledger.RecordView, error) {
+	if err := name.Validate(); err != nil {
+		return nil, err
+	}
+	rows, _, err := list[ledger.RecordView](ctx, c, func(ctx context.Context, g *gateway, _ ledger.Page) (*http.Response, error) {
+		return g.api.ListEmergencyRecords(ctx, name.Patient.MSP, name.Patient.Pseudonym, name.Declaration)
+	})
+	return rows, err
+}
+
+// EmergencyGrants lists what custodians have issued to this responder under a declaration.
+func (c *Client) EmergencyGrants(ctx context.Context, declaration ledger.ID) ([]ledger.Grant, error) {
+	grants, err := c.Grants(ctx)
+	var issued []ledger.Grant
+	for _, grant := range grants {
+		if grant.Declaration == declaration && grant.State == ledger.Active {
+			issued = append(issued, grant)
+		}
+	}
+	return issued, err
+}
+
+// SetEmergencyPolicy says who may have records of this patient's opened in an emergency.
+// The summary is not withheld.
+func (c *Client) SetEmergencyPolicy(ctx context.Context, rule ledger.EmergencyRule, trusted []ledger.UserID) (ledger.EmergencyPolicy, error) {
+	arguments := ledger.SetEmergencyPolicy{Records: rule, Trusted: trusted}
+	if err := arguments.Validate(); err != nil {
+		return ledger.EmergencyPolicy{}, err
+	}
+	stated, _, err := submit[ledger.EmergencyPolicy](ctx, c, change{name: ledger.TxSetEmergencyPolicy, arguments: arguments})
+	return stated, err
+}
+
+// SetResponders lists the physicians of the administrator's own hospital who respond to
+// emergencies, beside those whose certificate says so.
+func (c *Client) SetResponders(ctx context.Context, physicians []ledger.UserID) (ledger.Responders, error) {
+	arguments := ledger.SetResponders{Listed: []string{}}
+	for _, physician := range physicians {
+		if physician.MSP != c.identity.User.MSP {
+			return ledger.Responders{}, fault.New(fault.InvalidArgument, "%s is of another hospital than %s", physician, c.identity.User.MSP)
+		}
+		arguments.Listed = append(arguments.Listed, physician.Pseudonym)
+	}
+	if err := arguments.Validate(); err != nil {
+		return ledger.Responders{}, err
+	}
+	list, _, err := submit[ledger.Responders](ctx, c, change{name: ledger.TxSetResponders, arguments: arguments})
+	return list, err
+}
