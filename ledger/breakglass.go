@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"slices"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -254,6 +255,26 @@ type DeclarationName struct {
 	Patient     UserID `json:"patient"`
 	Declaration ID     `json:"declaration"`
 }
+
+// ParseDeclarationName reads the form "HospitalA/7f3k…/mfzw…".
+func ParseDeclarationName(text string) (DeclarationName, error) {
+	i := strings.LastIndex(text, "/")
+	if i < 0 {
+		return DeclarationName{}, fault.New(fault.InvalidArgument, "a declaration is named by its patient and its ID, such as HospitalA/7f3k2a/mfzw…")
+	}
+	patient, err := ParseUserID(text[:i])
+	if err != nil {
+		return DeclarationName{}, err
+	}
+	name := DeclarationName{Patient: patient, Declaration: ID(text[i+1:])}
+	return name, name.Validate()
+}
+
+// String writes the form of [ParseDeclarationName].
+func (n DeclarationName) String() string { return n.Patient.String() + "/" + string(n.Declaration) }
+
+// Name names the declaration.
+func (d Declaration) Name() DeclarationName { return DeclarationName{d.Patient, d.Declaration} }
 
 // Validate checks the parts.
 func (n DeclarationName) Validate() error {

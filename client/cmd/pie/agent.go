@@ -8,6 +8,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/pie-consortium/pie/client/agent"
+	"github.com/pie-consortium/pie/ledger"
+	"github.com/pie-consortium/pie/ledger/fault"
 )
 
 func (a *app) agent() *cobra.Command {
@@ -16,7 +18,7 @@ func (a *app) agent() *cobra.Command {
 		Short:   "Let rules of yours answer requests while you are away",
 		Example: "  pie agent rule add --physician HospitalB/k4wq7h\n  pie agent run",
 	}
-	group.AddCommand(a.agentRun(), a.agentRule(), a.agentInbox(), a.agentRefresh())
+	group.AddCommand(a.agentRun(), a.agentDesk(), a.agentRule(), a.agentInbox(), a.agentRefresh())
 	onlySubcommands(group)
 	return group
 }
@@ -51,12 +53,42 @@ answered stands on the ledger, and it answers nothing twice.`,
 	return command
 }
 
-func (a *app) newAgent() *agent.Agent {
-	log := slog.New(slog.NewTextHandler(a.err, nil))
-	if a.json {
-		log = slog.New(slog.NewJSONHandler(a.err, nil))
+func (a *app) agentDesk() *cobra.Command {
+	return &cobra.Command{
+		Use:   "desk",
+		Short: "Be a hospital's emergency desk, until it is stopped",
+		Long: `Be a hospital's emergency desk, until it is stopped: pass on to responders what patients
+entrusted the desk with, when an emergency that was declared covers it.
+
+Run it as an OS user and on a machine of its own, never with a gateway, with the home of
+a user of role emergency-desk.`,
+		Example: "  pie agent desk --home /var/lib/pie-desk",
+		Args:    exactly(),
+		RunE: func(command *cobra.Command, _ []string) error {
+			c, err := a.open()
+			if err != nil {
+				return err
+			}
+			if role := c.Identity().Role; role != ledger.EmergencyDesk {
+				return fault.New(fault.PermissionDenied, "this home is of a %s; an emergency desk has the role %s", role, ledger.EmergencyDesk)
+			}
+			a.progress.stop()
+			c.Progress = nil
+			desk := agent.Desk{Client: c, Log: a.logger()}
+			return desk.Run(command.Context())
+		},
 	}
-	return &agent.Agent{Home: a.home, Gateway: a.gateway, Log: log}
+}
+
+func (a *app) newAgent() *agent.Agent {
+	return &agent.Agent{Home: a.home, Gateway: a.gateway, Log: a.logger()}
+}
+
+func (a *app) logger() *slog.Logger {
+	if a.json {
+		return slog.New(slog.NewJSONHandler(a.err, nil))
+	}
+	return slog.New(slog.NewTextHandler(a.err, nil))
 }
 
 func (a *app) agentInbox() *cobra.Command {

@@ -1,0 +1,382 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/pie-consortium/pie/client"
+	"github.com/pie-consortium/pie/ledger"
+)
+
+func (a *app) emergency() *cobra.Command {
+	group := &cobra.Command{
+		Use:   "emergency",
+		Short: "Open what is needed when the patient cannot answer, and watch over who does",
+		Example: "  pie emergency declare --patient HospitalA/7f3k2a --reason unconscious --narrative narrative.txt\n" +
+			"  pie emergency open HospitalA/7f3k2a/mfz…oq --out records",
+	}
+	group.AddCommand(a.emergencyDeclare(), a.emergencyOpen(), a.emergencyList(), a.emergencyShow(), a.emergencyApprove(),
+		a.emergencyClose(), a.emergencyReview(), a.emergencyAnswer(), a.emergencyCustody(), a.emergencyPolicy(), a.emergencyResponders())
+	onlySubcommands(group)
+	return group
+}
+
+func (a *app) emergencyDeclare() *cobra.Command {
+	var patient, reason, narrative string
+	var records []string
+	var wait time.Duration
+	command := &cobra.Command{
+		Use:   "declare --patient USER --reason REASON --narrative FILE",
+		Short: "Say that a patient cannot answer, and wait for what it opens",
+		Long: `Say that a patient cannot answer, and wait for what it opens: the emergency summary
+or, with --record, records that you name. Those wait for somebody of another hospital.
+
+It is written to the ledger, lasts four hours at most, tells the patient and privacy
+officers, and is reviewed. --narrative is a file with what happened, at least 20
+characters (- for standard input); it never stands on the ledger. HTEST is a drill:
+everything happens, and nothing opens.`,
+		Example: "  pie emergency declare --patient HospitalA/7f3k2a --reason unconscious --narrative narrative.txt\n" +
+			"  pie emergency declare --patient HospitalA/7f3k2a --reason life-threat --narrative - --record 4v7…q2",
+		Args: exactly(),
+		RunE: func(command *cobra.Command, _ []string) error {
+			user, err := ledger.ParseUserID(patient)
+			if err != nil {
+				return usageError{err}
+			}
+			text, err := readNarrative(narrative, command.InOrStdin())
+			if err != nil {
+				return err
+			}
+			wish := client.Emergency{Patient: user, Reason: ledger.EmergencyReason(reason), Narrative: text}
+			for _, record := range records {
+				wish.Records = append(wish.Records, ledger.ID(record))
+			}
+			c, err := a.open()
+			if err != nil {
+				return err
+			}
+			declaration, err := c.Declare(command.Context(), wish)
+			if err == nil && wait > 0 && declaration.Reason != ledger.Drill {
+				declaration, err = c.AwaitEmergency(command.Context(), declaration.Name(), wait)
+			}
+			if declaration.Declaration == "" {
+				return err
+			}
+			return firstError(err, a.printDeclaration(declaration))
+		},
+	}
+	flags := command.Flags()
+	flags.StringVar(&patient, "patient", "", "who cannot answer, as HospitalA/7f3k2a")
+	flags.StringVar(&reason, "reason", "", "one of "+reasons())
+	flags.StringVar(&narrative, "narrative", "", "file with what happened, - for standard input")
+	flags.StringArrayVar(&records, "record", nil, "record to open, several times for several (default: the emergency summary)")
+	flags.DurationVar(&wait, "wait", 5*time.Minute, "how long to wait for an approver and a custodian, 0 not at all")
+	require(command, "patient", "reason", "narrative")
+	return command
+}
+
+// firstError prints nothing away: what happened is told after what there is.
+func firstError(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func reasons() string {
+	var words []string
+	for _, reason := range ledger.EmergencyReasons() {
+		words = append(words, string(reason))
+	}
+	return strings.Join(words, ", ")
+}
+
+// readNarrative takes texts from files alone: arguments are seen by everybody on a machine.
+func readNarrative(path string, stdin io.Reader) (string, error) {
+	if path == "-" {
+		text, err := io.ReadAll(io.LimitReader(stdin, 1<<16))
+		return strings.TrimSpace(string(text)), err
+	}
+	text, err := os.ReadFile(path)
+	return strings.TrimSpace(string(text)), err
+}
+
+func (a *app) emergencyOpen() *cobra.Command {
+	var out string
+	command := &cobra.Command{
+		Use:   "open DECLARATION --out DIRECTORY",
+		Short: "Open what custodians have passed on to you under your declaration",
+		Long: `Open what custodians have passed on to you under your declaration: each record to a
+file of its ID in the directory. Each access is written to the ledger first.`,
+		Example: "  pie emergency open HospitalA/7f3k2a/mfz…oq --out records",
+		Args:    exactly("DECLARATION"),
+		RunE: func(command *cobra.Command, arguments []string) error {
+			name, err := ledger.ParseDeclarationName(arguments[0])
+			if err != nil {
+				return usageError{err}
+			}
+			c, err := a.open()
+			if err != nil {
+				return err
+			}
+			opened, err := c.OpenEmergency(command.Context(), name, out)
+			rows := table{{"RECORD", "FILE", "BYTES", "ACCESS"}}
+			for _, one := range opened {
+				a.warn(one.Blamed)
+				rows = append(rows, []string{string(one.Record.Record.Record), one.File, fmt.Sprint(one.Size), one.Open})
+			}
+			if len(opened) == 0 {
+				return err
+			}
+			return firstError(a.printList(opened, rows), err)
+		},
+	}
+	command.Flags().StringVar(&out, "out", "", "directory to write to")
+	require(command, "out")
+	return command
+}
+
+func (a *app) emergencyList() *cobra.Command {
+	var concern string
+	command := &cobra.Command{
+		Use:   "list --concern CONCERN",
+		Short: "List the declarations that concern you",
+		Long: `List the declarations that concern you: about-me (patients), by-me (responders),
+to-approve (that wait for somebody of another hospital), to-answer (custodians),
+to-review (privacy officers).`,
+		Example: "  pie emergency list --concern to-approve",
+		Args:    exactly(),
+		RunE: func(command *cobra.Command, _ []string) error {
+			c, err := a.open()
+			if err != nil {
+				return err
+			}
+			declarations, err := c.Emergencies(command.Context(), ledger.Concern(concern))
+			if err != nil {
+				return err
+			}
+			rows := table{{"DECLARATION", "STATE", "SCOPE", "REASON", "RESPONDER", "DECLARED", "UNTIL", "REVIEW DUE"}}
+			for _, d := range declarations {
+				rows = append(rows, []string{d.Name().String(), string(d.State), string(d.Scope), string(d.Reason),
+					d.Responder.User.String(), date(d.Declared), date(d.Expiry), date(d.Due)})
+			}
+			return a.printList(declarations, rows)
+		},
+	}
+	command.Flags().StringVar(&concern, "concern", "", "about-me, by-me, to-approve, to-answer or to-review")
+	require(command, "concern")
+	return command
+}
+
+func (a *app) emergencyShow() *cobra.Command {
+	return a.onDeclaration("show", "Show a declaration with what was said of it", "", func(command *cobra.Command, c *client.Client, name ledger.DeclarationName) error {
+		view, err := c.Emergency(command.Context(), name)
+		if err != nil {
+			return err
+		}
+		if a.json {
+			return a.print(view, nil)
+		}
+		return firstError(a.printDeclaration(view.Declaration), a.printTable(table{{"narrative", view.Narrative}, {"note", dash(view.Note)}}))
+	})
+}
+
+func (a *app) emergencyApprove() *cobra.Command {
+	return a.onDeclaration("approve", "Be the second pair of eyes, of another hospital than the responder's",
+		"Read it first: pie emergency show DECLARATION. Approving opens the records that it names for four hours.",
+		func(command *cobra.Command, c *client.Client, name ledger.DeclarationName) error {
+			declaration, err := c.ApproveEmergency(command.Context(), name)
+			if err != nil {
+				return err
+			}
+			return a.printDeclaration(declaration)
+		})
+}
+
+func (a *app) emergencyClose() *cobra.Command {
+	return a.onDeclaration("close", "End an emergency: nothing opens after it", "",
+		func(command *cobra.Command, c *client.Client, name ledger.DeclarationName) error {
+			declaration, err := c.CloseEmergency(command.Context(), name)
+			if err != nil {
+				return err
+			}
+			return a.printDeclaration(declaration)
+		})
+}
+
+func (a *app) emergencyAnswer() *cobra.Command {
+	return a.onDeclaration("answer", "Pass on to a responder what you hold of what a declaration covers",
+		"For authors of records. An emergency desk answers by itself: pie agent run.",
+		func(command *cobra.Command, c *client.Client, name ledger.DeclarationName) error {
+			passed, err := c.AnswerEmergency(command.Context(), name)
+			rows := table{{"RECORD"}}
+			for _, record := range passed {
+				rows = append(rows, []string{string(record)})
+			}
+			return firstError(err, a.printList(passed, rows))
+		})
+}
+
+func (a *app) emergencyReview() *cobra.Command {
+	var verdict, note string
+	command := a.onDeclaration("review", "Say what you found out about an emergency that is over",
+		"--note is a file with your reasons, at least 20 characters; it never stands on the ledger. escalated leaves the review open.",
+		func(command *cobra.Command, c *client.Client, name ledger.DeclarationName) error {
+			text, err := readNarrative(note, command.InOrStdin())
+			if err != nil {
+				return err
+			}
+			declaration, err := c.ReviewEmergency(command.Context(), name, ledger.Verdict(verdict), text)
+			if err != nil {
+				return err
+			}
+			return a.printDeclaration(declaration)
+		})
+	command.Use += " --verdict VERDICT --note FILE"
+	command.Example += " --verdict justified --note note.txt"
+	command.Flags().StringVar(&verdict, "verdict", "", "justified, unjustified or escalated")
+	command.Flags().StringVar(&note, "note", "", "file with your reasons, - for standard input")
+	require(command, "verdict", "note")
+	return command
+}
+
+// onDeclaration is a command about one declaration.
+func (a *app) onDeclaration(use, short, long string, do func(*cobra.Command, *client.Client, ledger.DeclarationName) error) *cobra.Command {
+	return &cobra.Command{
+		Use: use + " DECLARATION", Short: short, Long: strings.TrimSpace(short + ".\n\n" + long),
+		Example: "  pie emergency " + use + " HospitalA/7f3k2a/mfz…oq",
+		Args:    exactly("DECLARATION"),
+		RunE: func(command *cobra.Command, arguments []string) error {
+			name, err := ledger.ParseDeclarationName(arguments[0])
+			if err != nil {
+				return usageError{err}
+			}
+			c, err := a.open()
+			if err != nil {
+				return err
+			}
+			return do(command, c, name)
+		},
+	}
+}
+
+func (a *app) printDeclaration(d ledger.Declaration) error {
+	rows := table{{"declaration", d.Name().String()}, {"state", string(d.State)}, {"scope", string(d.Scope)},
+		{"reason", string(d.Reason)}, {"responder", d.Responder.User.String()}, {"declared", date(d.Declared)}, {"until", date(d.Expiry)}}
+	if d.Approver.User != (ledger.UserID{}) {
+		rows = append(rows, []string{"approver", d.Approver.User.String()})
+	}
+	if d.ReviewedBy != "" {
+		rows = append(rows, []string{"reviewed by", d.ReviewedBy}, []string{"review due", date(d.Due)})
+	}
+	if d.Review.Verdict != "" {
+		rows = append(rows, []string{"verdict", string(d.Review.Verdict)})
+	}
+	return a.print(d, rows)
+}
+
+func (a *app) emergencyCustody() *cobra.Command {
+	var desk string
+	var expires time.Duration
+	command := &cobra.Command{
+		Use:   "custody RECORD --desk USER",
+		Short: "Let an emergency desk pass a record of yours on in an emergency",
+		Long: `Let an emergency desk pass a record of yours on in an emergency. Hospitals re-encrypt
+for it under an active declaration that covers the record, and otherwise never.`,
+		Example: "  pie emergency custody 4v7…q2 --desk HospitalB/k4wq7h",
+		Args:    exactly("RECORD"),
+		RunE: func(command *cobra.Command, arguments []string) error {
+			user, err := ledger.ParseUserID(desk)
+			if err != nil {
+				return usageError{err}
+			}
+			c, err := a.open()
+			if err != nil {
+				return err
+			}
+			grant, err := c.GrantCustody(command.Context(), ledger.ID(arguments[0]), user, time.Now().Add(expires))
+			if err != nil {
+				return err
+			}
+			return a.print(grant, table{{"grant", string(grant.Grant)}, {"desk", desk}, {"until", date(grant.Expiry)}})
+		},
+	}
+	const year = 365 * 24 * time.Hour
+	command.Flags().StringVar(&desk, "desk", "", "the emergency desk, as HospitalB/k4wq7h")
+	command.Flags().DurationVar(&expires, "expires", year, "for how long")
+	require(command, "desk")
+	return command
+}
+
+func (a *app) emergencyPolicy() *cobra.Command {
+	var trusted []string
+	command := &cobra.Command{
+		Use:   "policy approved|trusted|never",
+		Short: "Say who may have records of yours opened in an emergency",
+		Long: `Say who may have records of yours opened in an emergency: whoever a second hospital
+approves, of those only the responders you trust, or nobody. The summary always opens.`,
+		Example: "  pie emergency policy never\n  pie emergency policy trusted --trust HospitalB/k4wq7h",
+		Args:    exactly("approved|trusted|never"),
+		RunE: func(command *cobra.Command, arguments []string) error {
+			users, err := parseUsers(trusted)
+			if err != nil {
+				return err
+			}
+			c, err := a.open()
+			if err != nil {
+				return err
+			}
+			stated, err := c.SetEmergencyPolicy(command.Context(), ledger.EmergencyRule(arguments[0]), users)
+			if err != nil {
+				return err
+			}
+			return a.print(stated, table{{"records", string(stated.Records)}, {"trusted", strings.Join(trusted, ", ")}})
+		},
+	}
+	command.Flags().StringArrayVar(&trusted, "trust", nil, "a responder, several times for several")
+	return command
+}
+
+func (a *app) emergencyResponders() *cobra.Command {
+	return &cobra.Command{
+		Use:   "responders [USER]…",
+		Short: "List the physicians of your hospital who respond to emergencies, as its administrator",
+		Long: `List the physicians of your hospital who respond to emergencies, as its administrator.
+The list takes the place of the one before. Users of the role emergency respond anyway.`,
+		Example: "  pie emergency responders HospitalA/7f3k2a HospitalA/k4wq7h",
+		RunE: func(command *cobra.Command, arguments []string) error {
+			users, err := parseUsers(arguments)
+			if err != nil {
+				return err
+			}
+			c, err := a.open()
+			if err != nil {
+				return err
+			}
+			list, err := c.SetResponders(command.Context(), users)
+			if err != nil {
+				return err
+			}
+			return a.print(list, table{{"hospital", list.MSP}, {"responders", strings.Join(list.Listed, ", ")}})
+		},
+	}
+}
+
+func parseUsers(texts []string) ([]ledger.UserID, error) {
+	var users []ledger.UserID
+	for _, text := range texts {
+		user, err := ledger.ParseUserID(text)
+		if err != nil {
+			return nil, usageError{err}
+		}
+		users = append(users, user)
+	}
+	return users, nil
+}
