@@ -20,7 +20,7 @@ import (
 // tells the ledger that it could. When the author is at fault it disputes the record
 // instead, and returns a [LiarError] that names them.
 func (c *Client) Confirm(ctx context.Context, record ledger.ID) (ledger.Record, error) {
-	a, err := c.ownRecord(ctx, record, 0)
+	a, err := c.ownRecord(ctx, record)
 	if err != nil {
 		return ledger.Record{}, err
 	}
@@ -122,9 +122,9 @@ func (c *Client) Dispute(ctx context.Context, v ledger.RecordVersion, reason led
 	return record, err
 }
 
-// ownRecord is a record of this patient.
-func (c *Client) ownRecord(ctx context.Context, record ledger.ID, version int) (agreed, error) {
-	a, err := c.agree(ctx, record, version)
+// ownRecord is the newest version of a record of this patient.
+func (c *Client) ownRecord(ctx context.Context, record ledger.ID) (agreed, error) {
+	a, err := c.agree(ctx, record, 0)
 	if err != nil {
 		return agreed{}, err
 	}

@@ -738,7 +738,7 @@ func TestAuthorWhoLiesIsNamedAndTheRecordDisputed(t *testing.T) {
 func TestAuthorWhoRegistersAnotherDigestIsNamed(t *testing.T) {
 	t.Parallel()
 	p := newTrio(t)
-	a, err := p.patient.ownRecord(t.Context(), p.upload(t, []byte("emr")), 0)
+	a, err := p.patient.ownRecord(t.Context(), p.upload(t, []byte("emr")))
 	if err != nil {
 		t.Fatal(err)
 	}

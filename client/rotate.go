@@ -39,7 +39,7 @@ func rotationName(record ledger.ID) string { return path.Join("rotations", strin
 // a new version while it streams from and to the hospitals, the kept grants are cut anew
 // from the new key, all others end. Interrupted, the same wish finishes what was begun.
 func (c *Client) Rotate(ctx context.Context, wish Rotation) (ledger.Record, error) {
-	a, err := c.ownRecord(ctx, wish.Record, 0)
+	a, err := c.ownRecord(ctx, wish.Record)
 	if err != nil {
 		return ledger.Record{}, err
 	}

@@ -131,7 +131,7 @@ func TestBegunRotationIsFinished(t *testing.T) {
 	record := p.share(t, []byte("emr"))
 	begin := func(wish Rotation) *rotation {
 		t.Helper()
-		a, err := p.patient.ownRecord(t.Context(), record, 0)
+		a, err := p.patient.ownRecord(t.Context(), record)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -177,7 +177,7 @@ func TestPatientWhoAltersTheContentIsFoundOutByEveryReader(t *testing.T) {
 	t.Parallel()
 	p := newTrio(t)
 	record := p.share(t, []byte("potassium 6.1"))
-	a, err := p.patient.ownRecord(t.Context(), record, 0)
+	a, err := p.patient.ownRecord(t.Context(), record)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -114,7 +114,7 @@ func (c *Client) sealCustody(ctx context.Context, patient ledger.UserID, v ledge
 // what its author may have kept opens it no more. The author's own grant ends unless it is
 // kept; all others stay. A record that was taken over already stays as it is.
 func (c *Client) TakeOver(ctx context.Context, record ledger.ID, keepAuthor bool) (ledger.Record, error) {
-	a, err := c.ownRecord(ctx, record, 0)
+	a, err := c.ownRecord(ctx, record)
 	switch {
 	case err != nil:
 		return ledger.Record{}, err

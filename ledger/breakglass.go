@@ -317,7 +317,7 @@ type GrantCustody struct {
 
 // Validate checks the parts.
 func (a GrantCustody) Validate() error {
-	return firstError(a.RecordVersion.Validate(), a.Grant.Validate(), a.Custodian.Validate(), present(a.Expiry, "expiry"), a.Fragments.Validate())
+	return firstError(a.RecordVersion.Validate(), a.Grant.Validate(), a.Custodian.Validate(), hasExpiry(a.Expiry), a.Fragments.Validate())
 }
 
 // IssueEmergencyGrant gives a responder what a custodian opened for them under an active

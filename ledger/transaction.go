@@ -183,7 +183,7 @@ func (s Slot) Validate() error {
 		return fault.New(fault.InvalidArgument, "the author of a stream is a person")
 	}
 	return firstError(s.Record.Validate(), s.Author.Validate(), s.Policy.Validate(),
-		statementSize(s.RecordKey), present(s.Expiry, "expiry"), s.validateGrant())
+		statementSize(s.RecordKey), hasExpiry(s.Expiry), s.validateGrant())
 }
 
 func (s Slot) validateGrant() error {
@@ -196,9 +196,9 @@ func (s Slot) validateGrant() error {
 	return nil
 }
 
-func present(t time.Time, name string) error {
+func hasExpiry(t time.Time) error {
 	if t.IsZero() {
-		return fault.New(fault.InvalidArgument, "%s is missing", name)
+		return fault.New(fault.InvalidArgument, "expiry is missing")
 	}
 	return nil
 }
@@ -315,7 +315,7 @@ type GrantAccess struct {
 // Validate checks the parts.
 func (a GrantAccess) Validate() error {
 	return firstError(a.RecordVersion.Validate(), a.Request.Validate(), a.Requester.Validate(), a.Purpose.Validate(),
-		a.Grant.Validate(), a.Standing.Validate(), a.Fragments.Validate(), present(a.Expiry, "expiry"))
+		a.Grant.Validate(), a.Standing.Validate(), a.Fragments.Validate(), hasExpiry(a.Expiry))
 }
 
 // DenyAccess answers a request with no. Result: [AccessRequest].

@@ -25,7 +25,7 @@ type RegisterUnattended struct {
 // Validate checks the parts.
 func (a RegisterUnattended) Validate() error {
 	return firstError(a.RegisterRecord.Validate(), a.Patient.Validate(), statementSize(a.RecordKey),
-		a.Grant.Validate(), present(a.Expiry, "expiry"), a.Fragments.Validate())
+		a.Grant.Validate(), hasExpiry(a.Expiry), a.Fragments.Validate())
 }
 
 // UnattendedPolicy is the policy of every unattended record until its patient decides:

@@ -28,8 +28,8 @@ type seed struct {
 
 var seeds = []seed{
 	{by: "outside", file: "chaincode/internal/contract/open.go",
-		old: "trust.CertificateDigest(ctx.Certificate), Time: ctx.Now,",
-		put: "trust.CertificateDigest(ctx.Certificate), Time: time.Now(), §"},
+		old: "Declaration: a.Declaration, Time: ctx.Now,",
+		put: "Declaration: a.Declaration, Time: time.Now(), §"},
 	{by: "outside", file: "chaincode/internal/contract/request.go",
 		old: "	event := ledger.AccessRequested\n",
 		put: "	event := ledger.AccessRequested\n	request.Grant = ledger.NewID() §\n"},

@@ -5,7 +5,7 @@ package api
 
 import _ "embed"
 
-//go:generate go run ./describe openapi.yaml
+//go:generate go run ./describe
 //go:generate go run github.com/oapi-codegen/oapi-codegen/v2/cmd/oapi-codegen@v2.8.0 --config models.yaml openapi.yaml
 //go:generate go run github.com/oapi-codegen/oapi-codegen/v2/cmd/oapi-codegen@v2.8.0 --config client.yaml openapi.yaml
 

@@ -199,11 +199,12 @@ func (w *world) planCrowd(later time.Time) error {
 			if err != nil {
 				return err
 			}
-			if t.stream {
+			switch {
+			case t.stream:
 				w.streams = append(w.streams, f)
-			} else if t.becomes == "" {
+			case t.becomes == "":
 				w.unused = append(w.unused, f)
-			} else {
+			default:
 				w.owned = append(w.owned, f)
 			}
 		}
@@ -501,7 +502,7 @@ func (w *world) openings(ctx context.Context) ([]access, error) {
 // commit is a transaction that has to succeed, at every peer.
 func commit[R any](ctx context.Context, w *world, by *person, c call) (R, error) {
 	var result R
-	text, _, err := w.peers.commit(ctx, by, c)
+	text, err := w.peers.commit(ctx, by, c)
 	if err != nil {
 		return result, fmt.Errorf("%s by %s: %w", c.tx, by.User, err)
 	}

@@ -89,41 +89,41 @@ func (p *peers) evaluate(ctx context.Context, by *person, c call) (json.RawMessa
 }
 
 // commit has a transaction endorsed and ordered, and waits until every peer has it. It
-// returns the endorsed result and the transaction's ID.
-func (p *peers) commit(ctx context.Context, by *person, c call) (json.RawMessage, string, error) {
+// returns the endorsed result.
+func (p *peers) commit(ctx context.Context, by *person, c call) (json.RawMessage, error) {
 	made, signed, err := p.propose(by, c)
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
 	gateway := gatewaypb.NewGatewayClient(p.connections[by.User.MSP])
 	endorsed, err := gateway.Endorse(ctx, &gatewaypb.EndorseRequest{
 		TransactionId: made.TransactionID, ChannelId: p.channel, ProposedTransaction: signed,
 	})
 	if err != nil {
-		return nil, "", said(err)
+		return nil, said(err)
 	}
 	payload := endorsed.GetPreparedTransaction().GetPayload()
 	result, err := made.CheckEnvelope(payload, by.bundle)
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
 	signature, err := by.creator.Sign(payload)
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
 	_, err = gateway.Submit(ctx, &gatewaypb.SubmitRequest{
 		TransactionId: made.TransactionID, ChannelId: p.channel,
 		PreparedTransaction: &common.Envelope{Payload: payload, Signature: signature},
 	})
 	if err != nil {
-		return nil, "", said(err)
+		return nil, said(err)
 	}
 	for msp := range p.connections {
 		if err := p.await(ctx, by, msp, made.TransactionID); err != nil {
-			return nil, "", fmt.Errorf("%s at %s: %w", c.tx, msp, err)
+			return nil, fmt.Errorf("%s at %s: %w", c.tx, msp, err)
 		}
 	}
-	return result, made.TransactionID, nil
+	return result, nil
 }
 
 // await waits for a transaction at a hospital's peer.

@@ -194,7 +194,7 @@ func TestACACannotReplaceItsUsersKeys(t *testing.T) {
 			transient: map[string]any{ledger.TransientFragments: slot.sealed},
 		}, fault.PermissionDenied},
 	} {
-		if _, _, err := the.peers.commit(ctx, rogue, c.call); codeOf(err) != c.code {
+		if _, err := the.peers.commit(ctx, rogue, c.call); codeOf(err) != c.code {
 			t.Errorf("%s: got %v, want %s", name, err, c.code)
 		}
 	}

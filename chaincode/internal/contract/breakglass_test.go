@@ -118,7 +118,7 @@ func TestDeclarationsAreRefused(t *testing.T) {
 		"another reason":         {fault.InvalidArgument, e.responder, func(a *ledger.DeclareBreakGlass) { a.Reason = "curiosity" }},
 		"no ID":                  {fault.InvalidArgument, e.responder, func(a *ledger.DeclareBreakGlass) { a.Declaration = "x" }},
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(name, func(*testing.T) {
 			a := good
 			c.change(&a)
 			e.refused(c.code, c.by, ledger.TxDeclareBreakGlass, a, ledger.TransientNarrative, narrative())

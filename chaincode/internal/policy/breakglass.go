@@ -27,7 +27,7 @@ type emergencyRule struct {
 // The rules of declarations in the order in which they are asked.
 var emergencyRules = []emergencyRule{
 	{"responder", func(e Emergency) bool {
-		return e.Responder.Role != ledger.Emergency && !(e.Responder.Role == ledger.Physician && e.Listed)
+		return e.Responder.Role != ledger.Emergency && (e.Responder.Role != ledger.Physician || !e.Listed)
 	}},
 	{"review-overdue", func(e Emergency) bool { return e.Overdue }},
 	{"patient-forbids", func(e Emergency) bool { return e.Scope == ledger.ScopeRecords && e.Policy.Records == ledger.Never }},

@@ -2,7 +2,7 @@
 // transaction's argument and private inputs, and of the statements beside them, from the
 // types of packages ledger and trust and the comments on them.
 //
-//	go run ./describe openapi.yaml
+//	go run ./describe
 package main
 
 import (
@@ -38,7 +38,7 @@ var described = []any{
 }
 
 func main() {
-	if err := run(os.Args[1]); err != nil {
+	if err := run("openapi.yaml"); err != nil {
 		fmt.Fprintln(os.Stderr, "describe:", err)
 		os.Exit(1)
 	}
@@ -68,5 +68,5 @@ func run(path string) error {
 			return err
 		}
 	}
-	return os.WriteFile(path, bytes.Join([][]byte{head, []byte(begin), w.text.Bytes(), []byte(end), tail}, nil), 0o644)
+	return os.WriteFile(path, bytes.Join([][]byte{head, []byte(begin), w.text.Bytes(), []byte(end), tail}, nil), 0o600)
 }

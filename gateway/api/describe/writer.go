@@ -23,9 +23,9 @@ type writer struct {
 
 // property is one name of a JSON object.
 type property struct {
-	name, schema, comment string
-	required              bool
-	example               any
+	name, schema string
+	required     bool
+	example      any
 }
 
 func (w *writer) describe(t reflect.Type) error {

@@ -30,7 +30,7 @@ func revalidate(c *gin.Context) {
 	answer.Header().Set("Cache-Control", "private, no-cache")
 	if known(c.GetHeader("If-None-Match"), tag) {
 		answer.Header().Del("Content-Type")
-		answer.ResponseWriter.WriteHeader(http.StatusNotModified)
+		answer.WriteHeader(http.StatusNotModified)
 		return
 	}
 	_, _ = answer.ResponseWriter.Write(answer.body.Bytes()) // who went away needs no answer
