@@ -26,7 +26,7 @@ import (
 // GrantCustody gives an emergency desk fragments for a record of this patient's. Proxies
 // serve them under an active declaration that covers the record, and otherwise never.
 func (c *Client) GrantCustody(ctx context.Context, record ledger.ID, desk ledger.UserID, expiry time.Time) (ledger.Grant, error) {
-	a, err := c.ownRecord(ctx, record, 0)
+	a, err := c.ownRecord(ctx, record)
 	if err != nil {
 		return ledger.Grant{}, err
 	}

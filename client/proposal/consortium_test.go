@@ -28,8 +28,9 @@ import (
 type consortium struct {
 	bundle *trust.Bundle
 	peers  map[string]*holder
+	past   *holder // a peer of HospitalC whose certificate has ended
 	user   proposal.Creator
-	staff  *holder // of HospitalB, no peer
+	staff  *holder // of HospitalC, no peer
 }
 
 // holder is a certificate with its key.
@@ -44,12 +45,13 @@ func newConsortium(t testing.TB) *consortium {
 	t.Helper()
 	c := &consortium{bundle: &trust.Bundle{Channel: "pie"}, peers: map[string]*holder{}}
 	for _, name := range hospitals {
-		authority := issue(t, nil, pkix.Name{CommonName: "ca"})
+		authority := issue(t, nil, pkix.Name{CommonName: "ca"}, lasting())
 		c.bundle.Organizations = append(c.bundle.Organizations, trust.Organization{
 			MSP: name, Roots: []string{string(authority.pem())}, Gateways: []string{"https://" + name + ".example"},
 		})
-		c.peers[name] = issue(t, authority, pkix.Name{CommonName: "peer", OrganizationalUnit: []string{"peer"}})
-		person := issue(t, authority, pkix.Name{CommonName: "7f3k2a", OrganizationalUnit: []string{"client"}})
+		c.peers[name] = issue(t, authority, pkix.Name{CommonName: "peer", OrganizationalUnit: []string{"peer"}}, lasting())
+		c.past = issue(t, authority, pkix.Name{CommonName: "peer", OrganizationalUnit: []string{"peer"}}, time.Now().Add(-time.Minute))
+		person := issue(t, authority, pkix.Name{CommonName: "7f3k2a", OrganizationalUnit: []string{"client"}}, lasting())
 		if name == "HospitalA" {
 			signer, err := trust.NewSigner(person.certificate, person.key)
 			if err != nil {
@@ -62,7 +64,10 @@ func newConsortium(t testing.TB) *consortium {
 	return c
 }
 
-func issue(t testing.TB, authority *holder, name pkix.Name) *holder {
+// lasting is a certificate's end that no vector outlives.
+func lasting() time.Time { return time.Now().AddDate(100, 0, 0) }
+
+func issue(t testing.TB, authority *holder, name pkix.Name, end time.Time) *holder {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -74,7 +79,7 @@ func issue(t testing.TB, authority *holder, name pkix.Name) *holder {
 	}
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: name,
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: end,
 		IsCA: authority == nil, BasicConstraintsValid: true,
 		ExtraExtensions: []pkix.Extension{{Id: trust.AttributesOID, Value: role}},
 	}

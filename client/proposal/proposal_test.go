@@ -223,6 +223,7 @@ func forgedEndorsements(t testing.TB, c *consortium) map[string]func(*envelope) 
 		"one member twice":         func(e *envelope) { e.endorsers[1] = e.endorsers[0] },
 		"a user as endorser":       func(e *envelope) { e.endorsers[1] = endorsement{"HospitalC", c.staff} },
 		"a peer of somebody else":  func(e *envelope) { e.endorsers[1] = endorsement{"HospitalB", stranger.peers["HospitalB"]} },
+		"a peer of the past":       func(e *envelope) { e.endorsers[1] = endorsement{"HospitalC", c.past} },
 		"a peer under other names": func(e *envelope) { e.endorsers[1] = endorsement{"HospitalC", c.peers["HospitalB"]} },
 		"no member's peer":         func(e *envelope) { e.endorsers[1] = endorsement{"Elsewhere", c.peers["HospitalB"]} },
 	}
