@@ -2,8 +2,10 @@ package matrix
 
 import (
 	"context"
+	"encoding/json"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/trust"
@@ -70,6 +72,9 @@ func (w *world) erase(ctx context.Context, f *fixture) error {
 		return err
 	}
 	gateway := w.member(ledger.Gateway, ledger.Private, "HospitalC")
+	if err := w.awaitConfirmation(ctx, gateway, f.slot.Record); err != nil {
+		return err
+	}
 	if _, err := commit[ledger.ErasureConfirmation](ctx, w, gateway, w.confirming(f.object)); err != nil {
 		return err
 	}
@@ -79,6 +84,29 @@ func (w *world) erase(ctx context.Context, f *fixture) error {
 	}
 	w.drop(w.held, f.author, f.slot.Grant)
 	return nil
+}
+
+// awaitConfirmation waits for the word of the hospital's own gateway, which would get in the
+// way of another one's.
+func (w *world) awaitConfirmation(ctx context.Context, by *person, record ledger.ID) error {
+	for {
+		text, err := w.peers.evaluate(ctx, by, call{tx: ledger.TxReadErasure, argument: ledger.ReadErasure{Record: record}})
+		if err != nil {
+			return err
+		}
+		var erasure ledger.ErasureView
+		if err := json.Unmarshal(text, &erasure); err != nil {
+			return err
+		}
+		if !slices.Contains(erasure.Missing, by.User.MSP) {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
 }
 
 func erasing(o object, f *fixture) call {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -51,7 +52,7 @@ func runScripts(t *testing.T, dir string) {
 	testscript.Run(t, testscript.Params{
 		Dir: dir,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"invite": invite, "again": again, "revoke": revoke, "exits": exits, "until": until, "field": field, "gateway": gateway,
+			"invite": invite, "again": again, "revoke": revoke, "exits": exits, "until": until, "shows": shows, "field": field, "gateway": gateway,
 		},
 	})
 }
@@ -117,6 +118,22 @@ func until(ts *testscript.TestScript, _ bool, args []string) {
 		}
 		if time.Now().After(deadline) {
 			ts.Fatalf("it does not end with %d: %v", want, err)
+		}
+	}
+}
+
+// shows REGEXP COMMAND… repeats a command until its output matches: what hospitals do
+// afterwards takes a moment.
+func shows(ts *testscript.TestScript, _ bool, args []string) {
+	want, err := regexp.Compile(args[0])
+	ts.Check(err)
+	for deadline := time.Now().Add(2 * time.Minute); ; {
+		ts.Check(ts.Exec(args[1], args[2:]...))
+		if want.MatchString(ts.ReadFile("stdout")) {
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("it does not come to show %q: %s", args[0], ts.ReadFile("stdout"))
 		}
 	}
 }
