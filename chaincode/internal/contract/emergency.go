@@ -60,16 +60,8 @@ func grantCustody(ctx *state.Context, a ledger.GrantCustody) (ledger.Grant, erro
 
 // storeGrant issues a grant that answers no request; a repeat succeeds.
 func storeGrant(ctx *state.Context, grant ledger.Grant, event ledger.EventName) (ledger.Grant, error) {
-	old, found, err := state.Grants.Find(ctx, grantKey(grant)...)
-	if err != nil {
-		return grant, err
-	}
-	if found {
-		grant.Granted, grant.State = old.Granted, old.State
-		if state.Same(old, grant) {
-			return old, nil
-		}
-		return grant, fault.New(fault.AlreadyExists, "grant %s exists with other content", grant.Grant)
+	if old, found, err := sameGrant(ctx, grant); found || err != nil {
+		return old, err
 	}
 	fragments, err := transientFragments(ctx)
 	if err != nil {

@@ -24,16 +24,8 @@ func grantAccess(ctx *state.Context, a ledger.GrantAccess) (ledger.Grant, error)
 		Grantee: ledger.PersonSubject(a.Requester), Purpose: a.Purpose, State: ledger.Active,
 		Request: a.Request, Standing: a.Standing, Granted: ctx.Now, Expiry: a.Expiry.UTC(), Fragments: a.Fragments,
 	}
-	old, found, err := state.Grants.Find(ctx, grantKey(grant)...)
-	if err != nil {
-		return grant, err
-	}
-	if found {
-		grant.Granted, grant.State = old.Granted, old.State
-		if state.Same(old, grant) {
-			return old, nil
-		}
-		return grant, fault.New(fault.AlreadyExists, "grant %s exists with other content", a.Grant)
+	if old, found, err := sameGrant(ctx, grant); found || err != nil {
+		return old, err
 	}
 	if err := record.Live(); err != nil {
 		return grant, err
@@ -42,6 +34,20 @@ func grantAccess(ctx *state.Context, a ledger.GrantAccess) (ledger.Grant, error)
 		return grant, fault.New(fault.InvalidArgument, "the grant would outlive the record's policy, which ends %s", end)
 	}
 	return grant, answerWithGrant(ctx, request, grant)
+}
+
+// sameGrant finds the grant again that is being repeated, whatever became of it since.
+// Another one of the same name is a fault.
+func sameGrant(ctx *state.Context, grant ledger.Grant) (ledger.Grant, bool, error) {
+	old, found, err := state.Grants.Find(ctx, grantKey(grant)...)
+	if err != nil || !found {
+		return grant, false, err
+	}
+	grant.Granted, grant.State = old.Granted, old.State
+	if !state.Same(old, grant) {
+		return grant, true, fault.New(fault.AlreadyExists, "grant %s exists with other content", grant.Grant)
+	}
+	return old, true, nil
 }
 
 func answerWithGrant(ctx *state.Context, request ledger.AccessRequest, grant ledger.Grant) error {

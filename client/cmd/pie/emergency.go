@@ -1,6 +1,8 @@
 package main
 
 import (
+	"cmp"
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -67,7 +69,7 @@ everything happens, and nothing opens.`,
 			if declaration.Declaration == "" {
 				return err
 			}
-			return firstError(err, a.printDeclaration(declaration))
+			return cmp.Or(err, a.printDeclaration(declaration))
 		},
 	}
 	flags := command.Flags()
@@ -78,16 +80,6 @@ everything happens, and nothing opens.`,
 	flags.DurationVar(&wait, "wait", 5*time.Minute, "how long to wait for an approver and a custodian, 0 not at all")
 	require(command, "patient", "reason", "narrative")
 	return command
-}
-
-// firstError prints nothing away: what happened is told after what there is.
-func firstError(errs ...error) error {
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 func reasons() string {
@@ -135,7 +127,7 @@ file of its ID in the directory. Each access is written to the ledger first.`,
 			if len(opened) == 0 {
 				return err
 			}
-			return firstError(a.printList(opened, rows), err)
+			return cmp.Or(a.printList(opened, rows), err)
 		},
 	}
 	command.Flags().StringVar(&out, "out", "", "directory to write to")
@@ -184,31 +176,29 @@ func (a *app) emergencyShow() *cobra.Command {
 		if a.json {
 			return a.print(view, nil)
 		}
-		return firstError(a.printDeclaration(view.Declaration), a.printTable(table{{"narrative", view.Narrative}, {"note", dash(view.Note)}}))
+		return cmp.Or(a.printDeclaration(view.Declaration), a.printTable(table{{"narrative", view.Narrative}, {"note", dash(view.Note)}}))
 	})
 }
 
 func (a *app) emergencyApprove() *cobra.Command {
 	return a.onDeclaration("approve", "Be the second pair of eyes, of another hospital than the responder's",
 		"Read it first: pie emergency show DECLARATION. Approving opens the records that it names for four hours.",
-		func(command *cobra.Command, c *client.Client, name ledger.DeclarationName) error {
-			declaration, err := c.ApproveEmergency(command.Context(), name)
-			if err != nil {
-				return err
-			}
-			return a.printDeclaration(declaration)
-		})
+		a.changing((*client.Client).ApproveEmergency))
 }
 
 func (a *app) emergencyClose() *cobra.Command {
-	return a.onDeclaration("close", "End an emergency: nothing opens after it", "",
-		func(command *cobra.Command, c *client.Client, name ledger.DeclarationName) error {
-			declaration, err := c.CloseEmergency(command.Context(), name)
-			if err != nil {
-				return err
-			}
-			return a.printDeclaration(declaration)
-		})
+	return a.onDeclaration("close", "End an emergency: nothing opens after it", "", a.changing((*client.Client).CloseEmergency))
+}
+
+// changing prints the declaration as something left it.
+func (a *app) changing(do func(*client.Client, context.Context, ledger.DeclarationName) (ledger.Declaration, error)) aboutDeclaration {
+	return func(command *cobra.Command, c *client.Client, name ledger.DeclarationName) error {
+		declaration, err := do(c, command.Context(), name)
+		if err != nil {
+			return err
+		}
+		return a.printDeclaration(declaration)
+	}
 }
 
 func (a *app) emergencyAnswer() *cobra.Command {
@@ -220,7 +210,7 @@ func (a *app) emergencyAnswer() *cobra.Command {
 			for _, record := range passed {
 				rows = append(rows, []string{string(record)})
 			}
-			return firstError(err, a.printList(passed, rows))
+			return cmp.Or(err, a.printList(passed, rows))
 		})
 }
 
@@ -233,11 +223,9 @@ func (a *app) emergencyReview() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			declaration, err := c.ReviewEmergency(command.Context(), name, ledger.Verdict(verdict), text)
-			if err != nil {
-				return err
-			}
-			return a.printDeclaration(declaration)
+			return a.changing(func(c *client.Client, ctx context.Context, name ledger.DeclarationName) (ledger.Declaration, error) {
+				return c.ReviewEmergency(ctx, name, ledger.Verdict(verdict), text)
+			})(command, c, name)
 		})
 	command.Use += " --verdict VERDICT --note FILE"
 	command.Example += " --verdict justified --note note.txt"
@@ -247,8 +235,11 @@ func (a *app) emergencyReview() *cobra.Command {
 	return command
 }
 
+// aboutDeclaration does something about a declaration.
+type aboutDeclaration func(*cobra.Command, *client.Client, ledger.DeclarationName) error
+
 // onDeclaration is a command about one declaration.
-func (a *app) onDeclaration(use, short, long string, do func(*cobra.Command, *client.Client, ledger.DeclarationName) error) *cobra.Command {
+func (a *app) onDeclaration(use, short, long string, do aboutDeclaration) *cobra.Command {
 	return &cobra.Command{
 		Use: use + " DECLARATION", Short: short, Long: strings.TrimSpace(short + ".\n\n" + long),
 		Example: "  pie emergency " + use + " HospitalA/7f3k2a/mfz…oq",
