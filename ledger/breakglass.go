@@ -114,6 +114,11 @@ func (d Declaration) Covers(record Record, now time.Time) bool {
 	return named && d.Patient == record.Patient && d.State == ActiveEmergency && d.Reason != Drill && now.Before(d.Expiry)
 }
 
+// Waits reports whether a declaration can be approved now.
+func (d Declaration) Waits(now time.Time) bool {
+	return d.State == Declared && now.Sub(d.Declared) <= MaxWaiting
+}
+
 // Verdict is what a review found.
 type Verdict string
 

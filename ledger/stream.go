@@ -17,8 +17,9 @@ const (
 	MaxReleased = 64
 	// MaxReadings is how many readings a segment holds.
 	MaxReadings = 10_000
-
-	maxSegmentNumber = 999_999_999
+	// MaxStream is how many segments a stream has at most: one transaction erases them all,
+	// and each hospital confirms them all in one.
+	MaxStream = 10_000
 )
 
 // Segment is one ciphertext of a stream, with some of its readings.
@@ -46,8 +47,8 @@ func (s Segment) Validate() error {
 }
 
 func validateNumber(number int) error {
-	if number < 1 || number > maxSegmentNumber {
-		return fault.New(fault.InvalidArgument, "segments are numbered 1 to %d", maxSegmentNumber)
+	if number < 1 || number > MaxStream {
+		return fault.New(fault.InvalidArgument, "segments are numbered 1 to %d; behind the last, begin another stream", MaxStream)
 	}
 	return nil
 }

@@ -220,11 +220,8 @@ func approveBreakGlass(ctx *state.Context, a ledger.ApproveBreakGlass) (ledger.D
 	if declaration.State == ledger.ActiveEmergency && declaration.Approver.User == ctx.Caller.User {
 		return declaration, nil
 	}
-	if declaration.State != ledger.Declared {
-		return declaration, fault.New(fault.StateConflict, "a declaration that is %s cannot be approved", declaration.State)
-	}
-	if ctx.Now.Sub(declaration.Declared) > ledger.MaxWaiting {
-		return declaration, fault.New(fault.BreakGlassRefused, "the declaration has waited longer than %s; the responder declares again", ledger.MaxWaiting)
+	if err := requireApprovable(ctx, declaration); err != nil {
+		return declaration, err
 	}
 	declaration.Approver = ctx.Caller
 	waiting := append([]string{state.TimePart(declaration.Declared)}, declarationKey(declaration)...)
@@ -235,6 +232,24 @@ func approveBreakGlass(ctx *state.Context, a ledger.ApproveBreakGlass) (ledger.D
 		return declaration, err
 	}
 	return updateDeclaration(ctx, declaration, ledger.BreakGlassApproved)
+}
+
+// requireApprovable refuses what does not wait, has waited too long, or is not what the
+// patient allows any more.
+func requireApprovable(ctx *state.Context, declaration ledger.Declaration) error {
+	if declaration.State != ledger.Declared {
+		return fault.New(fault.StateConflict, "a declaration that is %s cannot be approved", declaration.State)
+	}
+	if !declaration.Waits(ctx.Now) {
+		return fault.New(fault.BreakGlassRefused, "the declaration has waited longer than %s; the responder declares again", ledger.MaxWaiting)
+	}
+	allowed, err := emergencyPolicyOf(ctx, declaration.Patient)
+	if err != nil {
+		return err
+	}
+	return policy.DecideApproval(policy.Emergency{
+		Responder: declaration.Responder, Scope: declaration.Scope, Policy: allowed,
+	}).Err()
 }
 
 // closeBreakGlass ends an emergency early: by its responder or approver, by the patient,
@@ -277,6 +292,9 @@ func reviewBreakGlass(ctx *state.Context, a ledger.ReviewBreakGlass) (ledger.Dec
 	}
 	if ctx.Caller.User.MSP != declaration.ReviewedBy {
 		return declaration, fault.New(fault.PermissionDenied, "declaration %s is reviewed by privacy officers of %s", a.Declaration, declaration.ReviewedBy)
+	}
+	if ctx.Caller.User == declaration.Approver.User {
+		return declaration, fault.New(fault.PermissionDenied, "who approved a declaration does not review it; another privacy officer of %s does", declaration.ReviewedBy)
 	}
 	if declaration.State == ledger.Reviewed && declaration.Review.Verdict == a.Verdict && declaration.Review.Reviewer == ctx.Caller.User {
 		return declaration, nil

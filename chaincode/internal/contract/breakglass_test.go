@@ -204,6 +204,16 @@ func TestPatientsDecideWhatEmergenciesOpen(t *testing.T) {
 	} {
 		t.Run(name, func(*testing.T) { e.refused(fault.InvalidArgument, e.patient, ledger.TxSetEmergencyPolicy, bad) })
 	}
+	// What waits is asked again when it is approved: the patient was told of it, and may
+	// have changed their mind.
+	waiting := e.declare(e.responder, e.ofRecord())
+	approval := ledger.ApproveBreakGlass{DeclarationName: nameOf(waiting)}
+	set(ledger.Never)
+	e.refused(fault.BreakGlassRefused, e.colleague, ledger.TxApproveBreakGlass, approval)
+	set(ledger.TrustedOnly, e.outsider.user)
+	e.refused(fault.BreakGlassRefused, e.colleague, ledger.TxApproveBreakGlass, approval)
+	set(ledger.TrustedOnly, e.responder.user)
+	e.approve(waiting, e.colleague)
 	e.refused(fault.PermissionDenied, e.author, ledger.TxSetEmergencyPolicy, ledger.SetEmergencyPolicy{Records: ledger.Never})
 	unregistered := newRole(t, "HospitalA/new", ledger.Patient, "")
 	e.refused(fault.NotFound, unregistered, ledger.TxSetEmergencyPolicy, ledger.SetEmergencyPolicy{Records: ledger.Never})
@@ -318,6 +328,20 @@ func TestReviewsAreAnotherHospitals(t *testing.T) {
 	}
 }
 
+func TestNobodyReviewsTheirOwnApproval(t *testing.T) {
+	e := newEmergency(t)
+	d := e.approve(e.declare(e.responder, e.ofRecord()), e.officerB)
+	if d.ReviewedBy != "HospitalB" {
+		t.Fatalf("reviewed by %q", d.ReviewedBy)
+	}
+	e.close(d, e.responder)
+	verdict := ledger.ReviewBreakGlass{DeclarationName: nameOf(d), Verdict: ledger.Justified}
+	e.refused(fault.PermissionDenied, e.officerB, ledger.TxReviewBreakGlass, verdict, ledger.TransientNarrative, narrative())
+	other := newRole(t, "HospitalB/officer2", ledger.PrivacyOfficer, ledger.Private)
+	must[ledger.User](e.world, other, ledger.TxRegisterUser, registration(other))
+	e.review(d, other, ledger.Justified)
+}
+
 func TestOverdueReviewsBlockTheResponder(t *testing.T) {
 	e := newEmergency(t)
 	d := e.declare(e.outsider, e.ofSummary())
@@ -358,9 +382,11 @@ func TestListsOfDeclarations(t *testing.T) {
 	count(e.officerB, ledger.ToReview, 1)
 	count(e.officerC, ledger.ToReview, 0)
 	late := e.declare(e.responder, e.ofRecord())
+	waiting := ledger.ReadDeclaration{DeclarationName: nameOf(late)}
+	must[ledger.DeclarationView](e.world, e.colleague, ledger.TxReadDeclaration, waiting)
 	e.clock = e.clock.Add(ledger.MaxWaiting + time.Second)
 	count(e.colleague, ledger.ToApprove, 0)
-	_ = late
+	e.refused(fault.PermissionDenied, e.colleague, ledger.TxReadDeclaration, waiting) // nothing to approve any more
 	e.refused(fault.PermissionDenied, e.colleague, ledger.TxListDeclarations, ledger.ListDeclarations{Concern: ledger.ToReview})
 	e.refused(fault.InvalidArgument, e.colleague, ledger.TxListDeclarations, ledger.ListDeclarations{Concern: "all"})
 	e.refused(fault.InvalidArgument, e.colleague, ledger.TxListDeclarations, ledger.ListDeclarations{Concern: ledger.ByMe, Page: ledger.Page{Bookmark: "x"}})

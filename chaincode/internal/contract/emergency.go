@@ -236,7 +236,7 @@ func readDeclaration(ctx *state.Context, q ledger.ReadDeclaration) (ledger.Decla
 // who may have to answer, and privacy officers.
 func requireConcern(ctx *state.Context, declaration ledger.Declaration, reader ledger.Identity) error {
 	involved := []ledger.UserID{declaration.Patient, declaration.Responder.User, declaration.Approver.User}
-	if slices.Contains(involved, reader.User) || officerFor(declaration, reader) || mayApprove(declaration, reader) {
+	if slices.Contains(involved, reader.User) || officerFor(declaration, reader) || mayApprove(ctx, declaration, reader) {
 		return nil
 	}
 	records, err := covered(ctx, declaration)
@@ -252,7 +252,7 @@ func requireConcern(ctx *state.Context, declaration ledger.Declaration, reader l
 			return err
 		}
 		for _, grant := range grants {
-			if grant.Custodian && grant.Grantee.Includes(reader) {
+			if grant.Custodian && grant.State == ledger.Active && grant.Grantee.Includes(reader) {
 				return nil
 			}
 		}
@@ -261,9 +261,9 @@ func requireConcern(ctx *state.Context, declaration ledger.Declaration, reader l
 }
 
 // mayApprove reports whether somebody could be the second pair of eyes of one that waits.
-func mayApprove(declaration ledger.Declaration, somebody ledger.Identity) bool {
+func mayApprove(ctx *state.Context, declaration ledger.Declaration, somebody ledger.Identity) bool {
 	roles := []ledger.Role{ledger.Physician, ledger.Emergency, ledger.PrivacyOfficer}
-	return declaration.State == ledger.Declared && somebody.User.MSP != declaration.Responder.User.MSP && slices.Contains(roles, somebody.Role)
+	return declaration.Waits(ctx.Now) && somebody.User.MSP != declaration.Responder.User.MSP && slices.Contains(roles, somebody.Role)
 }
 
 // listDeclarations lists what concerns the reader in one way.
@@ -285,7 +285,7 @@ func listDeclarations(ctx *state.Context, q ledger.ListDeclarations) (ledger.Lis
 		if err != nil {
 			return list, err
 		}
-		if q.Concern != ledger.ToApprove || mayApprove(declaration, reader) {
+		if q.Concern != ledger.ToApprove || mayApprove(ctx, declaration, reader) {
 			list.Rows = append(list.Rows, declaration)
 		}
 	}

@@ -234,7 +234,7 @@ func TestDrillsOpenNothing(t *testing.T) {
 
 func TestResponderSeesWhatIsCovered(t *testing.T) {
 	e := newEmergency(t)
-	e.custody(e.summary)
+	custody := e.custody(e.summary)
 	d := e.declare(e.responder, e.ofSummary())
 	q := ledger.ListEmergencyRecords{DeclarationName: nameOf(d)}
 	seen := func(by *person) []ledger.ID {
@@ -255,6 +255,8 @@ func TestResponderSeesWhatIsCovered(t *testing.T) {
 	if len(list.Rows) != 1 || list.Rows[0].Declaration != d.Declaration {
 		t.Errorf("the desk is to answer %+v", list.Rows)
 	}
+	must[ledger.Grant](e.world, e.patient, ledger.TxRevokeGrant, ledger.RevokeGrant{RecordVersion: e.summary.version(), Grant: custody.Grant})
+	e.refused(fault.PermissionDenied, e.desk, ledger.TxListEmergencyRecords, q)
 	e.close(d, e.responder)
 	if got := seen(e.responder); len(got) != 0 {
 		t.Errorf("closed, %v is shown", got)

@@ -113,8 +113,8 @@ func TestAppendSegmentsRefuses(t *testing.T) {
 		"a short capsule":   {fault.InvalidArgument, c.author, func(a *ledger.AppendSegments, _ *ledger.Summary) { a.Segments[1].Capsule = []byte{2} }},
 		"no first segments": {fault.NotFound, c.author, func(a *ledger.AppendSegments, _ *ledger.Summary) { a.Segments[0].Number, a.Segments[1].Number = 2, 3 }},
 		"a name of no form": {fault.InvalidArgument, c.author, func(a *ledger.AppendSegments, _ *ledger.Summary) { a.Stream = "../x" }},
-		"an enormous number": {fault.InvalidArgument, c.author, func(a *ledger.AppendSegments, _ *ledger.Summary) {
-			a.Segments[1].Number, a.Segments[0].Number = 1e9, 1e9-1
+		"more than a stream has": {fault.InvalidArgument, c.author, func(a *ledger.AppendSegments, _ *ledger.Summary) {
+			a.Segments[1].Number, a.Segments[0].Number = ledger.MaxStream+1, ledger.MaxStream
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {

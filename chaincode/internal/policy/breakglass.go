@@ -24,23 +24,38 @@ type emergencyRule struct {
 	broken func(Emergency) bool
 }
 
-// The rules of declarations in the order in which they are asked.
-var emergencyRules = []emergencyRule{
-	{"responder", func(e Emergency) bool {
-		return e.Responder.Role != ledger.Emergency && (e.Responder.Role != ledger.Physician || !e.Listed)
-	}},
-	{"review-overdue", func(e Emergency) bool { return e.Overdue }},
-	{"patient-forbids", func(e Emergency) bool { return e.Scope == ledger.ScopeRecords && e.Policy.Records == ledger.Never }},
-	{"trusted-responders", func(e Emergency) bool {
-		return e.Scope == ledger.ScopeRecords && e.Policy.Records == ledger.TrustedOnly && !slices.Contains(e.Policy.Trusted, e.Responder.User)
-	}},
-	{"responder-quota", func(e Emergency) bool { return !e.OwnLeft }},
-	{"hospital-quota", func(e Emergency) bool { return !e.HospitalLeft }},
-}
+// The rules of declarations, in the order in which they are asked: who responds, what the
+// patient allows, what is left of the quotas.
+var (
+	responderRules = []emergencyRule{
+		{"responder", func(e Emergency) bool {
+			return e.Responder.Role != ledger.Emergency && (e.Responder.Role != ledger.Physician || !e.Listed)
+		}},
+		{"review-overdue", func(e Emergency) bool { return e.Overdue }},
+	}
+	patientRules = []emergencyRule{
+		{"patient-forbids", func(e Emergency) bool { return e.Scope == ledger.ScopeRecords && e.Policy.Records == ledger.Never }},
+		{"trusted-responders", func(e Emergency) bool {
+			return e.Scope == ledger.ScopeRecords && e.Policy.Records == ledger.TrustedOnly && !slices.Contains(e.Policy.Trusted, e.Responder.User)
+		}},
+	}
+	quotaRules = []emergencyRule{
+		{"responder-quota", func(e Emergency) bool { return !e.OwnLeft }},
+		{"hospital-quota", func(e Emergency) bool { return !e.HospitalLeft }},
+	}
+)
 
 // DecideEmergency says whether somebody may declare an emergency.
 func DecideEmergency(e Emergency) ledger.Decision {
-	for _, r := range emergencyRules {
+	return decideBy(slices.Concat(responderRules, patientRules, quotaRules), e)
+}
+
+// DecideApproval says whether a declaration that waits may still be approved: the patient
+// may have changed their policy since.
+func DecideApproval(e Emergency) ledger.Decision { return decideBy(patientRules, e) }
+
+func decideBy(rules []emergencyRule, e Emergency) ledger.Decision {
+	for _, r := range rules {
 		if r.broken(e) {
 			return ledger.Decision{Code: fault.BreakGlassRefused, Rule: r.name}
 		}
