@@ -189,11 +189,10 @@ type ClientInterface interface {
 	// AddContentWithBody Put a record's ciphertext on the hospital's IPFS node, pinned
 	//
 	// For the author of an authorised record that is not registered yet, or of
-	// a stream, and for physicians and emergency staff under the ID of a record
-	// that they will register without its patient. What becomes no record goes
-	// within a day.
-	// a stream, and for the patient of a registered record, who rotates it.
-	// Streamed. The CID is a CIDv1 of UnixFS in chunks of 1 MiB with raw
+	// a stream; for physicians and emergency staff under the ID of a record
+	// that they will register without its patient; and for the patient of a
+	// registered record, who rotates it. What becomes no record goes within a
+	// day. Streamed. The CID is a CIDv1 of UnixFS in chunks of 1 MiB with raw
 	// leaves; compute it as well, and compare.
 	//
 	// Takes any type of body and a specified content type.
@@ -609,11 +608,10 @@ func (c *Client) ReadReceipt(ctx context.Context, record PathRecord, transaction
 // AddContentWithBody Put a record's ciphertext on the hospital's IPFS node, pinned
 //
 // For the author of an authorised record that is not registered yet, or of
-// a stream, and for physicians and emergency staff under the ID of a record
-// that they will register without its patient. What becomes no record goes
-// within a day.
-// a stream, and for the patient of a registered record, who rotates it.
-// Streamed. The CID is a CIDv1 of UnixFS in chunks of 1 MiB with raw
+// a stream; for physicians and emergency staff under the ID of a record
+// that they will register without its patient; and for the patient of a
+// registered record, who rotates it. What becomes no record goes within a
+// day. Streamed. The CID is a CIDv1 of UnixFS in chunks of 1 MiB with raw
 // leaves; compute it as well, and compare.
 //
 // Takes any type of body and a specified content type.
@@ -3037,11 +3035,10 @@ type ClientWithResponsesInterface interface {
 	// AddContentWithBodyWithResponse Put a record's ciphertext on the hospital's IPFS node, pinned
 	//
 	// For the author of an authorised record that is not registered yet, or of
-	// a stream, and for physicians and emergency staff under the ID of a record
-	// that they will register without its patient. What becomes no record goes
-	// within a day.
-	// a stream, and for the patient of a registered record, who rotates it.
-	// Streamed. The CID is a CIDv1 of UnixFS in chunks of 1 MiB with raw
+	// a stream; for physicians and emergency staff under the ID of a record
+	// that they will register without its patient; and for the patient of a
+	// registered record, who rotates it. What becomes no record goes within a
+	// day. Streamed. The CID is a CIDv1 of UnixFS in chunks of 1 MiB with raw
 	// leaves; compute it as well, and compare.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -5037,11 +5034,10 @@ func (c *ClientWithResponses) ReadReceiptWithResponse(ctx context.Context, recor
 // AddContentWithBodyWithResponse Put a record's ciphertext on the hospital's IPFS node, pinned
 //
 // For the author of an authorised record that is not registered yet, or of
-// a stream, and for physicians and emergency staff under the ID of a record
-// that they will register without its patient. What becomes no record goes
-// within a day.
-// a stream, and for the patient of a registered record, who rotates it.
-// Streamed. The CID is a CIDv1 of UnixFS in chunks of 1 MiB with raw
+// a stream; for physicians and emergency staff under the ID of a record
+// that they will register without its patient; and for the patient of a
+// registered record, who rotates it. What becomes no record goes within a
+// day. Streamed. The CID is a CIDv1 of UnixFS in chunks of 1 MiB with raw
 // leaves; compute it as well, and compare.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).

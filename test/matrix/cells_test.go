@@ -407,7 +407,7 @@ func (w *world) changePolicy(*testing.T) []cell {
 func (w *world) whoCanRead(*testing.T) []cell {
 	objects := w.eachState()
 	foreign := slices.IndexFunc(w.owned, func(f *fixture) bool { return f.author.User.MSP != f.patient.User.MSP })
-	objects = append(objects, w.owned[foreign].object, w.shared.object, w.records[1].object, w.records[2].object)
+	objects = append(objects, w.owned[foreign].object, w.shared.object, w.records[1].object, w.records[2].object, w.emergencyRecord().object)
 	cells := product(w.everybody(), objects, func(_ *person, o object) call {
 		return call{tx: ledger.TxWhoCanRead, argument: ledger.WhoCanRead{Record: o.about.Record, Version: 1, Page: all}}
 	})
@@ -434,6 +434,9 @@ func (w *world) readersAre(o object) func(json.RawMessage) error {
 			}
 			about := o
 			about.grant = &o.grants[i]
+			if about.grant.Declaration != "" {
+				about.declaration = w.declarationOf(about.grant.Declaration).declaration
+			}
 			if want := w.table.decide("open", question{row.Identity, about}); row.Decision.Code != want || row.Decision.Allowed != (want == "") {
 				return fmt.Errorf("grant %s of %s: %+v, want %q", row.Grant, row.Identity.User, row.Decision, want)
 			}

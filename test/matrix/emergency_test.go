@@ -108,6 +108,7 @@ func allowing(policy ledger.EmergencyPolicy) call {
 func (w *world) entrust(ctx context.Context) error {
 	grant, err := commit[ledger.Grant](ctx, w, w.patient, w.entrusting(w.patient, w.emergencyRecord().object))
 	w.emergencies.custody = &grant
+	w.emergencyRecord().grants = append(w.emergencyRecord().grants, grant)
 	return err
 }
 
@@ -239,6 +240,7 @@ func (w *world) openInEmergencies(ctx context.Context) error {
 		return err
 	}
 	grant, err := commit[ledger.Grant](ctx, w, e.desk, issued)
+	f.grants = append(f.grants, grant)
 	e.grants = append(e.grants, f.under(grant, first))
 	return err
 }
@@ -285,8 +287,8 @@ func (w *world) endEmergencies(ctx context.Context) error {
 func (w *world) collectEmergencies() {
 	e, f := &w.emergencies, w.emergencyRecord()
 	for i, o := range e.openings {
-		e.openings[i].declaration = w.declarationNow(o).declaration
-		e.openings[i].state = w.declarationNow(o).state
+		now := w.declarationOf(o.declaration.Declaration)
+		e.openings[i].declaration, e.openings[i].state = now.declaration, now.state
 	}
 	for _, o := range e.declarations {
 		e.grants = append(e.grants, f.under(*e.custody, o))
@@ -300,10 +302,8 @@ func (w *world) collectEmergencies() {
 	e.openings = append(e.openings, unopened, elsewhere)
 }
 
-func (w *world) declarationNow(o object) object {
-	i := slices.IndexFunc(w.emergencies.declarations, func(d object) bool {
-		return d.declaration.Declaration == o.declaration.Declaration
-	})
+func (w *world) declarationOf(id ledger.ID) object {
+	i := slices.IndexFunc(w.emergencies.declarations, func(o object) bool { return o.declaration.Declaration == id })
 	return w.emergencies.declarations[i]
 }
 
