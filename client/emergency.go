@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"net/http"
+	"slices"
 
 	"github.com/pie-consortium/pie/gateway/api"
 	"github.com/pie-consortium/pie/ledger"
@@ -85,18 +86,43 @@ func (c *Client) Emergencies(ctx context.Context, concern ledger.Concern) ([]led
 	return rows, err
 }
 
-// Emergency reads a declaration, with what was said of it.
+// Emergency reads a declaration, with what was said of it, as most hospitals tell it: on
+// its word people approve, and custodians cut keys.
 func (c *Client) Emergency(ctx context.Context, name ledger.DeclarationName) (ledger.DeclarationView, error) {
 	if err := name.Validate(); err != nil {
 		return ledger.DeclarationView{}, err
 	}
-	view, from, err := askPatiently[ledger.DeclarationView](ctx, c, func(ctx context.Context, g *gateway) (*http.Response, error) {
-		return g.api.ReadDeclaration(ctx, name.Patient.MSP, name.Patient.Pseudonym, name.Declaration)
+	a, err := agree(ctx, c, matter[ledger.DeclarationView]{
+		name: "declaration " + name.String(), same: sameEmergency,
+		read: func(ledger.DeclarationView) request { return readDeclaration(name) },
 	})
-	if err == nil && (view.Patient != name.Patient || view.Declaration.Declaration != name.Declaration) {
-		return view, liar(from.name(), "asked for declaration %s, it told of another", name.Declaration)
+	if err == nil && a.word.Name() != name {
+		err = liar(a.from.name(), "asked for declaration %s, it told of another", name)
 	}
+	return a.word, err
+}
+
+// reported is a declaration in one gateway's word, for waiting and for openings, about
+// which the ledger decides anyway.
+func (c *Client) reported(ctx context.Context, name ledger.DeclarationName) (ledger.DeclarationView, error) {
+	if err := name.Validate(); err != nil {
+		return ledger.DeclarationView{}, err
+	}
+	view, _, err := askPatiently[ledger.DeclarationView](ctx, c, readDeclaration(name))
 	return view, err
+}
+
+// sameEmergency compares what never changes; a narrative may be on its way to some peers.
+func sameEmergency(a, b ledger.DeclarationView) bool {
+	return a.Name() == b.Name() && a.Responder == b.Responder && a.Scope == b.Scope && slices.Equal(a.Records, b.Records) &&
+		a.Reason == b.Reason && a.Declared.Equal(b.Declared) &&
+		(a.Narrative == b.Narrative || a.Narrative == "" || b.Narrative == "")
+}
+
+func readDeclaration(name ledger.DeclarationName) request {
+	return func(ctx context.Context, g *gateway) (*http.Response, error) {
+		return g.api.ReadDeclaration(ctx, name.Patient.MSP, name.Patient.Pseudonym, name.Declaration)
+	}
 }
 
 // EmergencyRecords lists what a declaration covers now.

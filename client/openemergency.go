@@ -37,7 +37,7 @@ func (c *Client) AwaitEmergency(ctx context.Context, name ledger.DeclarationName
 
 // lacks says what a declaration waits for, nothing when all it covers has been passed on.
 func (c *Client) lacks(ctx context.Context, name ledger.DeclarationName) (ledger.DeclarationView, string, error) {
-	view, err := c.Emergency(ctx, name)
+	view, err := c.reported(ctx, name)
 	if err != nil {
 		return view, "", err
 	}
@@ -80,7 +80,7 @@ type EmergencyFile struct {
 // OpenEmergency opens all that custodians have passed on under a declaration, each record
 // to a file of its ID in the directory.
 func (c *Client) OpenEmergency(ctx context.Context, name ledger.DeclarationName, dir string) ([]EmergencyFile, error) {
-	view, err := c.Emergency(ctx, name)
+	view, err := c.reported(ctx, name)
 	if err != nil {
 		return nil, err
 	}
