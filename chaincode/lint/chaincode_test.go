@@ -27,9 +27,9 @@ type seed struct {
 }
 
 var seeds = []seed{
-	{by: "outside", file: "chaincode/internal/contract/open.go",
-		old: "Declaration: a.Declaration, Time: ctx.Now,",
-		put: "Declaration: a.Declaration, Time: time.Now(), §"},
+	{by: "outside", file: "chaincode/internal/contract/emergency.go",
+		old: "State: ledger.Active, Granted: ctx.Now, Expiry: a.Expiry.UTC(), Fragments: a.Fragments,",
+		put: "State: ledger.Active, Granted: time.Now(), Expiry: a.Expiry.UTC(), Fragments: a.Fragments, §"},
 	{by: "outside", file: "chaincode/internal/contract/request.go",
 		old: "	event := ledger.AccessRequested\n",
 		put: "	event := ledger.AccessRequested\n	request.Grant = ledger.NewID() §\n"},
@@ -40,9 +40,9 @@ var seeds = []seed{
 		old: "contract.Contract{Clock: time.Now},",
 		put: "contract.Contract{Clock: func() time.Time { return time.Now() }}, §"},
 	{by: "outside", file: "ledger/user.go",
-		old:   "func PersonSubject(user UserID) Subject { return",
-		put:   "func PersonSubject(user UserID) Subject { _ = NewSalt(); return",
-		found: [2]string{"chaincode/internal/contract/grant.go", "ledger.PersonSubject(a.Requester)"}},
+		old:   "func DepartmentSubject(msp, department string) Subject {\n",
+		put:   "func DepartmentSubject(msp, department string) Subject {\n	_ = NewSalt()\n",
+		found: [2]string{"chaincode/internal/contract/upload.go", "ledger.DepartmentSubject("}},
 	{by: "clock", file: "chaincode/internal/contract/contract.go",
 		old: "	function, arguments := stub.GetFunctionAndParameters()\n",
 		put: "	function, arguments := stub.GetFunctionAndParameters()\n	ctx.Now = c.Clock() §\n"},
@@ -52,7 +52,7 @@ var seeds = []seed{
 	{by: "maporder", file: "chaincode/internal/contract/user.go",
 		old: "	var profile ledger.Profile\n",
 		put: "	for _, jws := range row.Keys { §\n		ctx.Emit(ledger.EventName(jws), ledger.Event{})\n	}\n	var profile ledger.Profile\n"},
-	{by: "concurrency", file: "chaincode/internal/contract/record.go",
+	{by: "concurrency", file: "chaincode/internal/contract/upload.go",
 		old: "	upload.Used = true\n",
 		put: "	go func() { upload.Used = true }() §\n"},
 	{by: "memory", file: "chaincode/internal/contract/contract.go",
@@ -83,8 +83,8 @@ var seeds = []seed{
 		old: "\"the level of a record of class and policy such as these is %s\", level)",
 		put: "\"the level of class %s is %s\", summary.Class, level) §"},
 	{by: "private", file: "chaincode/internal/contract/record.go", // in a public row
-		old: "		Level: a.Level, Policy: upload.Policy,\n",
-		put: "		Level: a.Level, Policy: upload.Policy, Reason: summary.Sex, §\n"},
+		old: "		Level: a.Level, Policy: upload.Policy, Emergency: ",
+		put: "		Level: a.Level, Policy: upload.Policy, Reason: summary.Sex, §\n		Emergency: "},
 	{by: "private", file: "chaincode/internal/contract/record.go", // in a public key
 		old: "	return storeSummary(ctx, record, summary)\n",
 		put: "	if err := state.ByPatient.Add(ctx, string(summary.Class)); err != nil { §\n		return err\n	}\n	return storeSummary(ctx, record, summary)\n"},
@@ -97,7 +97,7 @@ var seeds = []seed{
 		put: "	Notes = PrivateTable[ledger.Decision]{ledger.Summaries, \"note\"} §\n	SummaryRows = PrivateTable"},
 	{by: "private", file: "chaincode/internal/state/sealed.go",
 		old: "	FragmentRows = SealedTable",
-		put: "	Notes = SealedTable[ledger.Decision](\"note\") §\n	FragmentRows = SealedTable"},
+		put: "	Letters = SealedTable[ledger.Decision](\"note\") §\n	FragmentRows = SealedTable"},
 	{by: "private", file: "chaincode/internal/state/context.go", // in the text of a decoder's error
 		old: "\"the transient entry %q is malformed\", key)",
 		put: "\"the transient entry %q is malformed: %v\", key, err) §"},

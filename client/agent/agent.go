@@ -45,22 +45,30 @@ func (a *Agent) Run(ctx context.Context) error {
 	}
 	a.Log.Info("answering", "patient", a.deputy.Identity().User, "rules", len(a.deputy.Rules()))
 	defer func() { a.Log.Info("stopped") }()
-	pause := interval
-	for {
+	repeat(ctx, a.Log, interval, func() error {
 		_, err := a.round(ctx)
+		return err
+	})
+	return nil
+}
+
+// repeat takes rounds until the context ends, and rests longer after each that failed.
+func repeat(ctx context.Context, log *slog.Logger, interval time.Duration, round func() error) {
+	for pause := interval; ; {
+		err := round()
 		if ctx.Err() != nil {
-			return nil
+			return
 		}
 		pause = min(2*pause, longest)
 		if err == nil {
 			pause = interval
 		} else {
-			a.Log.Warn("not everything could be looked at", "error", err, "pause", pause)
+			log.Warn("not everything could be answered", "error", err, "pause", pause)
 		}
 		select {
 		case <-time.After(pause/2 + rand.N(pause)):
 		case <-ctx.Done():
-			return nil
+			return
 		}
 	}
 }

@@ -3,7 +3,6 @@ package agent
 import (
 	"context"
 	"log/slog"
-	"math/rand/v2"
 	"time"
 
 	"github.com/pie-consortium/pie/client"
@@ -25,24 +24,9 @@ type Desk struct {
 func (d *Desk) Run(ctx context.Context) error {
 	d.Log.Info("answering emergencies", "desk", d.Client.Identity().User)
 	defer func() { d.Log.Info("stopped") }()
-	answered, pause := map[ledger.ID]bool{}, deskInterval
-	for {
-		err := d.round(ctx, answered)
-		if ctx.Err() != nil {
-			return nil
-		}
-		pause = min(2*pause, longest)
-		if err == nil {
-			pause = deskInterval
-		} else {
-			d.Log.Warn("not every emergency could be answered", "error", err, "pause", pause)
-		}
-		select {
-		case <-time.After(pause/2 + rand.N(pause)):
-		case <-ctx.Done():
-			return nil
-		}
-	}
+	answered := map[ledger.ID]bool{}
+	repeat(ctx, d.Log, deskInterval, func() error { return d.round(ctx, answered) })
+	return nil
 }
 
 // round answers the declarations that are active and were not answered as a whole yet.

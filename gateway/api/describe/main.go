@@ -7,6 +7,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"reflect"
@@ -37,36 +38,46 @@ var described = []any{
 	trust.Card{}, trust.Invitation{}, trust.Replacement{}, trust.Objection{},
 }
 
+const document = "openapi.yaml"
+
 func main() {
-	if err := run("openapi.yaml"); err != nil {
+	if err := run(); err != nil {
 		fmt.Fprintln(os.Stderr, "describe:", err)
 		os.Exit(1)
 	}
 }
 
-func run(path string) error {
-	text, err := os.ReadFile(path)
+func run() error {
+	text, err := os.ReadFile(document)
 	if err != nil {
 		return err
 	}
+	if text, err = refreshed(text); err != nil {
+		return fmt.Errorf("%s: %w", document, err)
+	}
+	return os.WriteFile(document, text, 0o600)
+}
+
+// refreshed is the document with its generated part written anew.
+func refreshed(text []byte) ([]byte, error) {
 	head, rest, found := bytes.Cut(text, []byte(begin))
 	_, tail, ended := bytes.Cut(rest, []byte(end))
 	if !found || !ended {
-		return fmt.Errorf("%s: the lines that the generated part stands between are missing", path)
+		return nil, errors.New("the lines that the generated part stands between are missing")
 	}
 	written, err := openapi3.NewLoader().LoadFromData(append(append(bytes.Clone(head), "    Nothing: {type: object, example: {}}\n"...), tail...))
 	if err != nil {
-		return fmt.Errorf("%s: %w", path, err)
+		return nil, err
 	}
 	comments, err := readComments("../../ledger", "../../ledger/trust")
 	if err != nil {
-		return err
+		return nil, err
 	}
 	w := writer{known: written.Components.Schemas, comments: comments, done: map[reflect.Type]bool{}}
 	for _, value := range described {
 		if err := w.describe(reflect.TypeOf(value)); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return os.WriteFile(path, bytes.Join([][]byte{head, []byte(begin), w.text.Bytes(), []byte(end), tail}, nil), 0o600)
+	return bytes.Join([][]byte{head, []byte(begin), w.text.Bytes(), []byte(end), tail}, nil), nil
 }
