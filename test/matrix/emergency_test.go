@@ -124,20 +124,23 @@ func (w *world) entrusting(_ *person, o object) call {
 	}
 }
 
-// declareAll leaves one declaration that waits, and two that are approved and three more
-// that will be: as many by the responder as one may make in a day.
+// declareAll leaves one declaration that waits and others that are active: as many by the
+// responder as one may make in a day, and two by somebody of the patient's hospital. Of
+// those, the last is approved by an officer of the hospital that is to review it.
 func (w *world) declareAll(ctx context.Context) error {
 	neighbour := w.member(ledger.Emergency, ledger.Private, "HospitalA") // of the patient's hospital
+	officer := w.member(ledger.PrivacyOfficer, ledger.Private, "HospitalB")
+	responder, approver := w.emergencies.responder, w.emergencies.approver
 	for _, c := range []struct {
-		by                *person
-		records, approved bool
+		by, approver *person
+		records      bool
 	}{
-		{w.emergencies.responder, true, false}, {w.emergencies.responder, true, true}, {neighbour, true, true},
-		{w.emergencies.responder, false, false}, {w.emergencies.responder, true, true}, {w.emergencies.responder, true, true},
+		{responder, nil, true}, {responder, approver, true}, {neighbour, approver, true},
+		{responder, nil, false}, {responder, approver, true}, {responder, approver, true}, {neighbour, officer, true},
 	} {
 		o, err := w.declare(ctx, c.by, c.records)
-		if err == nil && c.approved {
-			err = w.advance(ctx, w.emergencies.approver, o, approving(nil, *o))
+		if err == nil && c.approver != nil {
+			err = w.advance(ctx, c.approver, o, approving(nil, *o))
 		}
 		if err != nil {
 			return err
@@ -271,10 +274,10 @@ func (f *fixture) under(grant ledger.Grant, declared object) object {
 	return o
 }
 
-// endEmergencies has the patient close two declarations, of which one is reviewed.
+// endEmergencies has the patient close three declarations, of which one is reviewed.
 func (w *world) endEmergencies(ctx context.Context) error {
 	declarations := w.emergencies.declarations
-	for _, i := range []int{4, 5} {
+	for _, i := range []int{4, 5, 6} {
 		if err := w.advance(ctx, w.patient, &declarations[i], closing(nil, declarations[i])); err != nil {
 			return err
 		}
@@ -327,7 +330,7 @@ func relatedInEmergency(relation string, by ledger.Identity, o object) bool {
 	case "concerned":
 		return officer && slices.Contains([]string{o.record.Patient.MSP, o.from().MSP, o.reviewer()}, by.User.MSP)
 	case "reviewer":
-		return officer && by.User.MSP == o.reviewer()
+		return officer && by.User.MSP == o.reviewer() && by.User != o.declaration.Approver.User
 	}
 	return false
 }
@@ -444,7 +447,7 @@ func (w *world) concerning(by ledger.Identity, concern ledger.Concern) []ledger.
 		shown := map[ledger.Concern]bool{
 			ledger.AboutMe: by.User == o.record.Patient, ledger.ByMe: relatedInEmergency("responder", by, o),
 			ledger.ToApprove: relatedInEmergency("second", by, o), ledger.ToAnswer: was && relatedInEmergency("custodian", by, o),
-			ledger.ToReview: o.state != "reviewed" && relatedInEmergency("reviewer", by, o),
+			ledger.ToReview: o.state != "reviewed" && by.Role == "privacy-officer" && by.User.MSP == o.reviewer(),
 		}
 		if o.state != absent && shown[concern] {
 			list = append(list, o.declaration.Declaration)
