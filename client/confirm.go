@@ -49,9 +49,14 @@ func (c *Client) ConfirmAll(ctx context.Context, tell func(done Confirmed, of in
 	return nil
 }
 
-// unconfirmed lists the patient's records that wait for their word, as a majority of the
-// hospitals tells of them.
+// unconfirmed lists the patient's records that wait for their word.
 func (c *Client) unconfirmed(ctx context.Context) ([]ledger.RecordView, error) {
+	views, err := c.ownRecords(ctx)
+	return slices.DeleteFunc(views, func(v ledger.RecordView) bool { return v.State != ledger.Registered || v.Stream }), err
+}
+
+// ownRecords lists the patient's records, as a majority of the hospitals tells of them.
+func (c *Client) ownRecords(ctx context.Context) ([]ledger.RecordView, error) {
 	patient := c.identity.User
 	views, err := vouched(ctx, c, ballot[ledger.RecordView]{
 		name: "the records of " + patient.String(), same: sameRecord,
@@ -60,9 +65,7 @@ func (c *Client) unconfirmed(ctx context.Context) ([]ledger.RecordView, error) {
 			return g.api.SearchRecords(ctx, &api.SearchRecordsParams{Patient: &patient, Limit: &page.Limit, Bookmark: optional(page.Bookmark)})
 		},
 	})
-	return slices.DeleteFunc(views, func(v ledger.RecordView) bool {
-		return v.State != ledger.Registered || v.Stream || v.Patient != patient
-	}), err
+	return slices.DeleteFunc(views, func(v ledger.RecordView) bool { return v.Patient != patient }), err
 }
 
 // confirmView takes a view that a majority of the hospitals agrees on.

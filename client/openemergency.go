@@ -1,11 +1,13 @@
 package client
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/pie-consortium/pie/ledger"
@@ -80,38 +82,72 @@ type EmergencyFile struct {
 // OpenEmergency opens all that custodians have passed on under a declaration, each record
 // to a file of its ID in the directory.
 func (c *Client) OpenEmergency(ctx context.Context, name ledger.DeclarationName, dir string) ([]EmergencyFile, error) {
-	view, err := c.reported(ctx, name)
-	if err != nil {
-		return nil, err
-	}
-	if view.State != ledger.ActiveEmergency {
-		return nil, fault.New(fault.BreakGlassRefused, "declaration %s is %s", name, view.State)
-	}
-	grants, err := c.EmergencyGrants(ctx, name.Declaration)
-	if err != nil {
-		return nil, err
-	}
-	if len(grants) == 0 {
-		return nil, fault.New(fault.NotFound, "nothing has been passed on under declaration %s; see: pie emergency show %s", name.Declaration, name)
-	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
 	var files []EmergencyFile
+	err := c.underDeclaration(ctx, name, func(grant ledger.Grant) error {
+		file := filepath.Join(dir, string(grant.Record))
+		opened, err := c.Open(ctx, grant.Record, grant.Version, file)
+		if err == nil {
+			files = append(files, EmergencyFile{opened, file})
+		}
+		return err
+	})
+	return files, err
+}
+
+// EmergencyText is one record that was opened in an emergency, in memory.
+type EmergencyText struct {
+	Opened
+	Text []byte
+}
+
+// ReadEmergency is [Client.OpenEmergency] without files, for what is small: the summary.
+// The newest comes first.
+func (c *Client) ReadEmergency(ctx context.Context, name ledger.DeclarationName) ([]EmergencyText, error) {
+	var texts []EmergencyText
+	err := c.underDeclaration(ctx, name, func(grant ledger.Grant) error {
+		var text bytes.Buffer
+		opened, err := c.OpenTo(ctx, grant.Record, grant.Version, &text)
+		if err == nil {
+			texts = append(texts, EmergencyText{opened, text.Bytes()})
+		}
+		return err
+	})
+	slices.SortStableFunc(texts, func(a, b EmergencyText) int {
+		return b.Record.Registered.Compare(a.Record.Registered)
+	})
+	return texts, err
+}
+
+// underDeclaration opens each record that has been passed on, once: desk and author may
+// both have answered.
+func (c *Client) underDeclaration(ctx context.Context, name ledger.DeclarationName, open func(ledger.Grant) error) error {
+	view, err := c.reported(ctx, name)
+	if err != nil {
+		return err
+	}
+	if view.State != ledger.ActiveEmergency {
+		return fault.New(fault.BreakGlassRefused, "declaration %s is %s", name, view.State)
+	}
+	grants, err := c.EmergencyGrants(ctx, name.Declaration)
+	if err != nil {
+		return err
+	}
+	if len(grants) == 0 {
+		return fault.New(fault.NotFound, "nothing has been passed on under declaration %s; see: pie emergency show %s", name.Declaration, name)
+	}
 	var failures []error
 	seen := map[ledger.ID]bool{}
 	for _, grant := range grants {
 		if seen[grant.Record] {
-			continue // desk and author may both have answered
-		}
-		seen[grant.Record] = true
-		file := filepath.Join(dir, string(grant.Record))
-		opened, err := c.Open(ctx, grant.Record, grant.Version, file)
-		if err != nil {
-			failures = append(failures, fmt.Errorf("record %s: %w", grant.Record, err))
 			continue
 		}
-		files = append(files, EmergencyFile{opened, file})
+		seen[grant.Record] = true
+		if err := open(grant); err != nil {
+			failures = append(failures, fmt.Errorf("record %s: %w", grant.Record, err))
+		}
 	}
-	return files, errors.Join(failures...)
+	return errors.Join(failures...)
 }

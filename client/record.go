@@ -68,5 +68,5 @@ func sameRecord(a, b ledger.RecordView) bool {
 	return a.Record.Record == b.Record.Record && a.Version == b.Version &&
 		a.Patient == b.Patient && a.Author == b.Author && a.Unattended == b.Unattended && a.Custody == b.Custody && a.CID == b.CID && a.SHA256 == b.SHA256 &&
 		a.Size == b.Size && string(a.Capsule) == string(b.Capsule) && a.Commitment == b.Commitment &&
-		a.RecordKey == b.RecordKey && a.Stream == b.Stream
+		a.RecordKey == b.RecordKey && a.Stream == b.Stream && a.Emergency == b.Emergency
 }

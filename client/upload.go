@@ -48,6 +48,16 @@ func (c *Client) Upload(ctx context.Context, n NewRecord) (ledger.Record, error)
 type beginning func(ctx context.Context, n NewRecord, file io.ReadSeeker) (*journal, error)
 
 func (c *Client) upload(ctx context.Context, n NewRecord, begin beginning) (ledger.Record, error) {
+	file, err := os.Open(n.File)
+	if err != nil {
+		return ledger.Record{}, err
+	}
+	defer file.Close()
+	return c.uploadFrom(ctx, n, file, begin)
+}
+
+// uploadFrom uploads what is read, not the file that n names.
+func (c *Client) uploadFrom(ctx context.Context, n NewRecord, file io.ReadSeeker, begin beginning) (ledger.Record, error) {
 	n.Summary.Salt = ledger.NewSalt()
 	if err := n.Summary.Validate(); err != nil {
 		return ledger.Record{}, err
@@ -55,11 +65,6 @@ func (c *Client) upload(ctx context.Context, n NewRecord, begin beginning) (ledg
 	if err := n.Record.Validate(); err != nil {
 		return ledger.Record{}, err
 	}
-	file, err := os.Open(n.File)
-	if err != nil {
-		return ledger.Record{}, err
-	}
-	defer file.Close()
 	entry, err := c.begun(n, file)
 	if err != nil {
 		return ledger.Record{}, err

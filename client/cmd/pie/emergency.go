@@ -3,15 +3,18 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/pie-consortium/pie/client"
+	"github.com/pie-consortium/pie/client/summary"
 	"github.com/pie-consortium/pie/ledger"
 )
 
@@ -103,11 +106,15 @@ func readNarrative(path string, stdin io.Reader) (string, error) {
 func (a *app) emergencyOpen() *cobra.Command {
 	var out string
 	command := &cobra.Command{
-		Use:   "open DECLARATION --out DIRECTORY",
+		Use:   "open DECLARATION",
 		Short: "Open what custodians have passed on to you under your declaration",
-		Long: `Open what custodians have passed on to you under your declaration: each record to a
-file of its ID in the directory. Each access is written to the ledger first.`,
-		Example: "  pie emergency open HospitalA/7f3k2a/mfz…oq --out records",
+		Long: `Open what custodians have passed on to you under your declaration. Each access is
+written to the ledger first.
+
+Emergency summaries are shown as a page, the newest first. With --out each record goes
+to a file of its ID in the directory as well, a summary as FHIR; records that are no
+summaries need it.`,
+		Example: "  pie emergency open HospitalA/7f3k2a/mfz…oq\n  pie emergency open HospitalA/7f3k2a/mfz…oq --out records",
 		Args:    exactly("DECLARATION"),
 		RunE: func(command *cobra.Command, arguments []string) error {
 			name, err := ledger.ParseDeclarationName(arguments[0])
@@ -118,21 +125,78 @@ file of its ID in the directory. Each access is written to the ledger first.`,
 			if err != nil {
 				return err
 			}
-			opened, err := c.OpenEmergency(command.Context(), name, out)
-			rows := table{{"RECORD", "FILE", "BYTES", "ACCESS"}}
-			for _, one := range opened {
-				a.warn(one.Blamed)
-				rows = append(rows, []string{string(one.Record.Record.Record), one.File, fmt.Sprint(one.Size), one.Open})
+			if out == "" {
+				return a.showEmergency(command.Context(), c, name)
 			}
-			if len(opened) == 0 {
-				return err
-			}
-			return cmp.Or(a.printList(opened, rows), err)
+			return a.saveEmergency(command.Context(), c, name, out)
 		},
 	}
 	command.Flags().StringVar(&out, "out", "", "directory to write to")
-	require(command, "out")
 	return command
+}
+
+// showEmergency shows summaries, and leaves no file behind.
+func (a *app) showEmergency(ctx context.Context, c *client.Client, name ledger.DeclarationName) error {
+	declaration, err := c.Emergency(ctx, name)
+	if err != nil {
+		return err
+	}
+	if declaration.Scope != ledger.ScopeSummary {
+		return usageError{errors.New("these are no summaries; say where to write them with --out")}
+	}
+	texts, err := c.ReadEmergency(ctx, name)
+	pages := []summary.Page{}
+	for _, text := range texts {
+		a.warn(text.Blamed)
+		page, errRead := summary.Read(text.Text)
+		if errRead != nil {
+			err = errors.Join(err, fmt.Errorf("record %s cannot be shown, save it with --out: %w", text.Record.Record.Record, errRead))
+			continue
+		}
+		pages = append(pages, page)
+	}
+	if a.json {
+		return errors.Join(a.printValue(pages, nil), err)
+	}
+	return errors.Join(a.printPages(pages), err)
+}
+
+func (a *app) printPages(pages []summary.Page) error {
+	for i, page := range pages {
+		if i > 0 {
+			_, _ = fmt.Fprintln(a.out)
+		}
+		if err := page.Write(a.out); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// saveEmergency writes records to files, and shows those that are summaries to people.
+func (a *app) saveEmergency(ctx context.Context, c *client.Client, name ledger.DeclarationName, dir string) error {
+	opened, err := c.OpenEmergency(ctx, name, dir)
+	if len(opened) == 0 {
+		return err
+	}
+	slices.SortStableFunc(opened, func(a, b client.EmergencyFile) int { return b.Record.Registered.Compare(a.Record.Registered) })
+	rows := table{{"RECORD", "FILE", "BYTES", "ACCESS"}}
+	var pages []summary.Page
+	for _, one := range opened {
+		a.warn(one.Blamed)
+		rows = append(rows, []string{string(one.Record.Record.Record), one.File, fmt.Sprint(one.Size), one.Open})
+		if !one.Record.Emergency || a.json || a.quiet {
+			continue
+		}
+		text, errRead := os.ReadFile(one.File)
+		page, errPage := summary.Read(text)
+		if errRead := cmp.Or(errRead, errPage); errRead != nil {
+			_, _ = fmt.Fprintln(a.err, printable(fmt.Sprintf("warning: %s cannot be shown as a page: %v", one.File, errRead)))
+			continue
+		}
+		pages = append(pages, page)
+	}
+	return errors.Join(a.printList(opened, rows), a.printPages(pages), err)
 }
 
 func (a *app) emergencyList() *cobra.Command {

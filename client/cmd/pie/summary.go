@@ -1,0 +1,146 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/pie-consortium/pie/client"
+	"github.com/pie-consortium/pie/client/summary"
+	"github.com/pie-consortium/pie/client/walletcard"
+	"github.com/pie-consortium/pie/ledger"
+	"github.com/pie-consortium/pie/ledger/fault"
+)
+
+func (a *app) summary() *cobra.Command {
+	group := &cobra.Command{
+		Use:   "summary",
+		Short: "Have ready what somebody must know who treats you in an emergency",
+		Example: "  pie summary update --desk HospitalB/k4wq7h bundle.json\n" +
+			"  pie summary card --out card.svg",
+	}
+	group.AddCommand(a.summaryUpdate(), a.summaryCard())
+	onlySubcommands(group)
+	return group
+}
+
+func (a *app) summaryUpdate() *cobra.Command {
+	var names []string
+	command := &cobra.Command{
+		Use:   "update FILE…",
+		Short: "Make your emergency summary from FHIR files, and put it in the place of the older one",
+		Long: `Make your emergency summary from FHIR files (bundles or single resources, in JSON): an
+International Patient Summary of allergies, medications and problems that are current.
+What the files are silent about it calls unavailable. Identifiers, addresses and who
+treated you stay out.
+
+It is a new record of yours of class summary, which emergency desks can pass on: those
+named, or those that have the older one. Then the older ones that you made are erased.
+Summaries that physicians made stay. Interrupted, run it again.`,
+		Example: "  pie summary update --desk HospitalB/k4wq7h bundle.json\n" +
+			"  pie summary update bundle.json discharge.json",
+		Args: someFiles,
+		RunE: func(command *cobra.Command, files []string) error {
+			desks, err := parseUsers(names)
+			if err != nil {
+				return err
+			}
+			document, err := makeSummary(files)
+			if err != nil {
+				return err
+			}
+			c, err := a.open()
+			if err != nil {
+				return err
+			}
+			updated, err := c.UpdateSummary(command.Context(), document, desks)
+			if updated.Record.Record == "" {
+				return err
+			}
+			return errors.Join(a.printUpdated(updated), err)
+		},
+	}
+	command.Flags().StringArrayVar(&names, "desk", nil, "emergency desk that can pass it on, several times for several (default: those of the older one)")
+	return command
+}
+
+func makeSummary(files []string) ([]byte, error) {
+	var sources [][]byte
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return nil, err
+		}
+		sources = append(sources, text)
+	}
+	return summary.Make(time.Now(), sources...)
+}
+
+func (a *app) printUpdated(updated client.UpdatedSummary) error {
+	rows := table{{"record", string(updated.Record.Record)}, {"state", string(updated.Record.State)}}
+	for _, desk := range updated.Desks {
+		rows = append(rows, []string{"desk", desk.String()})
+	}
+	for _, record := range updated.Replaced {
+		rows = append(rows, []string{"replaced", string(record)})
+	}
+	return a.print(updated, rows)
+}
+
+func (a *app) summaryCard() *cobra.Command {
+	var out string
+	command := &cobra.Command{
+		Use:   "card",
+		Short: "Make a card for your wallet that responders find you by",
+		Long: `Make a card for your wallet that responders find you by: your name here, in letters
+and as a QR code, and nothing else. Who reads it can declare an emergency if they are a
+responder, and nothing if they are not.`,
+		Example: "  pie summary card\n  pie summary card --out card.svg\n  pie summary card --out card.png",
+		Args:    exactly(),
+		RunE: func(*cobra.Command, []string) error {
+			c, err := a.open()
+			if err != nil {
+				return err
+			}
+			if c.Identity().Role != ledger.Patient {
+				return fault.New(fault.PermissionDenied, "cards are for patients; you are a %s", c.Identity().Role)
+			}
+			made, err := walletcard.For(c.Identity().User)
+			if err != nil {
+				return err
+			}
+			if out == "" {
+				return a.printCard(made)
+			}
+			return writeCard(out, made)
+		},
+	}
+	command.Flags().StringVar(&out, "out", "", "file to write, .svg or .png (default: text for the terminal)")
+	return command
+}
+
+func (a *app) printCard(made walletcard.Card) error {
+	if a.json || a.quiet {
+		return a.print(made, table{{"patient", made.Patient}})
+	}
+	_, err := fmt.Fprint(a.out, made.Text())
+	return err
+}
+
+func writeCard(path string, made walletcard.Card) error {
+	var image []byte
+	switch strings.ToLower(filepath.Ext(path)) {
+	case ".svg":
+		image = []byte(made.SVG())
+	case ".png":
+		image = made.PNG()
+	default:
+		return usageError{fmt.Errorf("a card is written as .svg or .png, not to %s", path)}
+	}
+	return os.WriteFile(path, image, 0o600)
+}
