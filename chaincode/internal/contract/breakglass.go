@@ -309,10 +309,10 @@ func reviewBreakGlass(ctx *state.Context, a ledger.ReviewBreakGlass) (ledger.Dec
 	if err != nil {
 		return declaration, err
 	}
-	if err := state.Narratives.Put(ctx, note, note.Salt, append(declarationKey(declaration), "reviewer")...); err != nil {
+	declaration.Review = ledger.Review{Verdict: a.Verdict, Reviewer: ctx.Caller.User, Time: ctx.Now}
+	if err := state.Narratives.Put(ctx, note, note.Salt, reviewKey(declaration)...); err != nil {
 		return declaration, err
 	}
-	declaration.Review = ledger.Review{Verdict: a.Verdict, Reviewer: ctx.Caller.User, Time: ctx.Now}
 	if a.Verdict != ledger.Escalated {
 		if err := endReview(ctx, &declaration); err != nil {
 			return declaration, err
@@ -394,6 +394,12 @@ func transientNarrative(ctx *state.Context) (ledger.Narrative, error) {
 
 func declarationKey(declaration ledger.Declaration) []string {
 	return []string{declaration.Patient.MSP, declaration.Patient.Pseudonym, string(declaration.Declaration)}
+}
+
+// reviewKey names the note of a declaration's last review; those that were escalated
+// before have their own.
+func reviewKey(declaration ledger.Declaration) []string {
+	return append(declarationKey(declaration), "reviewer", state.TimePart(declaration.Review.Time))
 }
 
 func declarationEvent(declaration ledger.Declaration) ledger.Event {

@@ -1,6 +1,7 @@
 package contract
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 	"testing"
@@ -325,6 +326,21 @@ func TestReviewsAreAnotherHospitals(t *testing.T) {
 	}
 	if d := e.approve(e.declare(e.responder, e.ofRecord()), e.outsider); d.ReviewedBy != "HospitalC" {
 		t.Errorf("approved by HospitalC, reviewed by %q", d.ReviewedBy)
+	}
+}
+
+func TestTheLastReviewsNoteIsShown(t *testing.T) {
+	e := newEmergency(t)
+	d := e.close(e.declare(e.outsider, e.ofSummary()), e.outsider)
+	q := ledger.ReadDeclaration{DeclarationName: nameOf(d), OnBehalf: ledger.OnBehalf{Reader: e.patient.identity()}}
+	for i, verdict := range []ledger.Verdict{ledger.Escalated, ledger.Escalated, ledger.Unjustified} {
+		e.clock = e.clock.Add(time.Second)
+		note := ledger.Narrative{Salt: bytes.Repeat([]byte{byte(i)}, 16), Text: fmt.Sprintf("what was found out, part %d", i)}
+		a := ledger.ReviewBreakGlass{DeclarationName: nameOf(d), Verdict: verdict}
+		must[ledger.Declaration](e.world, e.officer, ledger.TxReviewBreakGlass, a, ledger.TransientNarrative, note)
+		if view := must[ledger.DeclarationView](e.world, e.gatewayA, ledger.TxReadDeclaration, q); view.Note != note.Text || view.Narrative != narrative().Text {
+			t.Errorf("after %s the note is %q, want %q", verdict, view.Note, note.Text)
+		}
 	}
 }
 

@@ -227,7 +227,7 @@ func readDeclaration(ctx *state.Context, q ledger.ReadDeclaration) (ledger.Decla
 	if err != nil {
 		return view, err
 	}
-	note, _, err := state.Narratives.First(ctx, append(key, "reviewer")...)
+	note, _, err := state.Narratives.First(ctx, reviewKey(declaration)...)
 	view.Narrative, view.Note = narrative.Text, note.Text
 	return view, err
 }

@@ -29,7 +29,7 @@ var (
 	SummaryRows = PrivateTable[ledger.Summary]{ledger.Summaries, "summary"}     // record, version
 	ByClass     = PrivateTable[ledger.Salt]{ledger.Summaries, "class"}          // class, time, record, version
 	ByCode      = PrivateTable[ledger.Salt]{ledger.Summaries, "code"}           // code, time, record, version
-	Narratives  = PrivateTable[ledger.Narrative]{ledger.Summaries, "narrative"} // patient: msp, pseudonym, declaration, whose: responder or reviewer
+	Narratives  = PrivateTable[ledger.Narrative]{ledger.Summaries, "narrative"} // patient: msp, pseudonym, declaration, whose: responder, or reviewer and time
 	Profiles    = PrivateTable[ledger.Profile]{ledger.Summaries, "profile"}     // msp, pseudonym
 )
 
