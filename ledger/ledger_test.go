@@ -118,6 +118,18 @@ func FuzzNames(f *testing.F) {
 	})
 }
 
+func FuzzParseDeclarationName(f *testing.F) {
+	for _, seed := range []string{"HospitalA/7f3k/aaaaaaaaaaaaaaaaaaaaaaaaaa", "HospitalA/7f3k", "HospitalA//x", "///", "a/b/c/d", "", "A/b/../c"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		name, err := ParseDeclarationName(text)
+		if err == nil && (name.String() != text || name.Validate() != nil) {
+			t.Errorf("declaration %q became %q", text, name)
+		}
+	})
+}
+
 func TestRendezvousMovesFew(t *testing.T) {
 	members := []string{"A", "B", "C", "D", "E"}
 	backwards := []string{"E", "D", "C", "B", "A"}

@@ -1,0 +1,91 @@
+package emergency
+
+import (
+	"encoding/json"
+	"testing"
+	"time"
+
+	"github.com/pie-consortium/pie/gateway/api"
+	"github.com/pie-consortium/pie/ledger"
+	"github.com/pie-consortium/pie/ledger/fault"
+)
+
+func declaring() ledger.DeclareBreakGlass {
+	return ledger.DeclareBreakGlass{Declaration: ledger.NewID(), Patient: the.patient, Scope: ledger.ScopeSummary, Reason: ledger.Unconscious}
+}
+
+// A responder's device whose clock is an hour off is not let in, and what it signs is
+// refused by every hospital. Nothing is declared.
+func TestClockOfARespondersDeviceIsWrong(t *testing.T) {
+	by := responder(t, "HospitalC")
+	d := deviceOf(t, by)
+	for _, o := range network.Organizations {
+		gateway := d.connect(t, o.MSP)
+		for _, skew := range []time.Duration{-time.Hour, time.Hour} {
+			wrong := *d
+			wrong.clock = func() time.Time { return time.Now().Add(skew) }
+			_, err := wrong.at(t.Context(), o.MSP)
+			wantCode(t, err, fault.Unauthenticated)
+			_, err = wrong.endorse(t.Context(), gateway, narrated(declaring()))
+			wantCode(t, err, fault.InvalidArgument)
+		}
+	}
+	if declared, err := by.Emergencies(t.Context(), ledger.ByMe); err != nil || len(declared) != 0 {
+		t.Errorf("declared: %v, %v", declared, err)
+	}
+}
+
+// Somebody hands a signed declaration in again, at every gateway, as a proposal and as a
+// transaction; then its responder repeats it, and then says something else by its ID.
+func TestReplayedDeclarationCountsOnce(t *testing.T) {
+	by := responder(t, "HospitalC")
+	d := deviceOf(t, by)
+	own := d.connect(t, "HospitalC")
+	arguments := declaring()
+	first, err := d.commit(t.Context(), own, narrated(arguments))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range network.Organizations {
+		gateway := d.connect(t, o.MSP)
+		eventually(t, o.MSP+" has the block", func() bool { return has(t.Context(), gateway, first.id) })
+		if _, err := answer[api.EndorsedTransaction](gateway.EndorseTransaction(t.Context(), first.id, first.proposal)); fault.CodeOf(err) == fault.Internal || err == nil {
+			t.Errorf("%s endorses it again: %v", o.MSP, err)
+		}
+		// A transaction's ID is taken once: what it became stays, whoever asks again.
+		_, err := answer[api.CommittedTransaction](gateway.SubmitTransaction(t.Context(), first.id, first.transaction))
+		if err != nil && fault.CodeOf(err) == fault.Internal {
+			t.Errorf("%s, handed in again: %v", o.MSP, err)
+		}
+	}
+	again, err := d.commit(t.Context(), own, narrated(arguments))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var was, is ledger.Declaration
+	if err := json.Unmarshal(first.result, &was); err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(again.result, &is); err != nil || !is.Declared.Equal(was.Declared) || !is.Expiry.Equal(was.Expiry) {
+		t.Errorf("the repeat is of %s until %s, want %s until %s: %v", is.Declared, is.Expiry, was.Declared, was.Expiry, err)
+	}
+	other := arguments
+	other.Reason = ledger.LifeThreat
+	_, err = d.endorse(t.Context(), own, narrated(other))
+	wantCode(t, err, fault.AlreadyExists)
+	stolen := deviceOf(t, responder(t, "HospitalA"))
+	_, err = stolen.endorse(t.Context(), stolen.connect(t, "HospitalA"), narrated(arguments))
+	wantCode(t, err, fault.AlreadyExists)
+
+	declared, err := by.Emergencies(t.Context(), ledger.ByMe)
+	if err != nil || len(declared) != 1 {
+		t.Errorf("%d declarations, %v", len(declared), err)
+	}
+	for range ledger.ResponderQuota - 1 { // one place of the quota is taken
+		if _, err := by.Declare(t.Context(), emergency()); err != nil {
+			t.Error(err)
+		}
+	}
+	_, err = by.Declare(t.Context(), emergency())
+	wantCode(t, err, fault.BreakGlassRefused)
+}

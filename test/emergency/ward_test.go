@@ -1,0 +1,212 @@
+package emergency
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/pie-consortium/pie/client"
+	"github.com/pie-consortium/pie/ledger"
+	"github.com/pie-consortium/pie/ledger/fault"
+	"github.com/pie-consortium/pie/network/networktest"
+)
+
+// ward is a patient who has entrusted a desk and whose device is gone, and those who can
+// open in an emergency. Hospital A treats; the desk is hospital B's.
+type ward struct {
+	dir, program string // the program is pie
+
+	patient         ledger.UserID
+	author          *client.Client // the treating physician
+	desk            *client.Client // used by no test while the desk's process runs
+	approver        *client.Client // a physician of hospital B
+	officer         *client.Client // a privacy officer of hospital A
+	summary, record ledger.ID
+	custody         map[ledger.ID]ledger.Grant
+}
+
+// What the two records say.
+var (
+	summaryText = []byte(`{"resourceType": "Bundle", "type": "document", "entry": []}`)
+	recordText  = []byte("an image")
+)
+
+// admit enrols everybody, and has the patient entrust the desk and leave.
+func admit(ctx context.Context, dir string) (*ward, error) {
+	w := &ward{dir: dir, program: filepath.Join(dir, "pie"), custody: map[ledger.ID]ledger.Grant{}}
+	build := exec.CommandContext(ctx, "go", "build", "-o", w.program, "github.com/pie-consortium/pie/client/cmd/pie")
+	if output, err := build.CombinedOutput(); err != nil {
+		return w, fmt.Errorf("build pie: %w\n%s", err, output)
+	}
+	var patient *client.Client
+	var patientHome string
+	enrolling, each := errgroup.WithContext(ctx)
+	for into, guest := range map[**client.Client]networktest.Guest{
+		&patient: {MSP: "HospitalA", Role: ledger.Patient}, &w.author: staff("HospitalA", ledger.Physician),
+		&w.desk: staff("HospitalB", ledger.EmergencyDesk), &w.approver: staff("HospitalB", ledger.Physician),
+		&w.officer: staff("HospitalA", ledger.PrivacyOfficer),
+	} {
+		enrolling.Go(func() error {
+			c, home, err := w.enroll(each, guest)
+			*into = c
+			if guest.Role == ledger.Patient {
+				patientHome = home
+			}
+			return err
+		})
+	}
+	if err := enrolling.Wait(); err != nil {
+		return w, err
+	}
+	w.patient = patient.Identity().User
+	var err error
+	if w.summary, err = w.publish(ctx, patient, ledger.EmergencySummary, summaryText); err != nil {
+		return w, err
+	}
+	if w.record, err = w.publish(ctx, patient, ledger.Imaging, recordText); err != nil {
+		return w, err
+	}
+	return w, os.RemoveAll(patientHome)
+}
+
+func staff(msp string, role ledger.Role) networktest.Guest {
+	return networktest.Guest{MSP: msp, Role: role, Clearance: ledger.Private, Department: "emergency", Name: "Dr. Sato"}
+}
+
+// homes are where devices of the ward stand, by their user.
+func (w *ward) home(user ledger.UserID) string {
+	return filepath.Join(w.dir, user.MSP, user.Pseudonym)
+}
+
+func (w *ward) enroll(ctx context.Context, guest networktest.Guest) (*client.Client, string, error) {
+	invitation, err := network.Invite(ctx, guest)
+	if err != nil {
+		return nil, "", err
+	}
+	home := w.home(ledger.UserID{MSP: invitation.MSP, Pseudonym: invitation.Pseudonym})
+	if err := os.MkdirAll(filepath.Dir(home), 0o700); err != nil {
+		return nil, "", err
+	}
+	c, err := client.Enroll(ctx, home, &invitation, nil)
+	return c, home, err
+}
+
+// publish has the author write a record of the patient's, which the desk is entrusted with.
+func (w *ward) publish(ctx context.Context, patient *client.Client, class ledger.Class, text []byte) (ledger.ID, error) {
+	uploads, err := patient.Authorize(ctx, client.Authorization{
+		Author: ledger.PersonSubject(w.author.Identity().User), Policy: client.DefaultPolicy(class), Expiry: time.Now().Add(time.Hour),
+	})
+	if err != nil {
+		return "", err
+	}
+	record, file := uploads[0].Record, filepath.Join(w.dir, string(class))
+	if err := os.WriteFile(file, text, 0o600); err != nil {
+		return "", err
+	}
+	_, err = w.author.Upload(ctx, client.NewRecord{
+		Patient: w.patient, Record: record, Summary: ledger.Summary{Class: class, MediaType: "application/octet-stream"}, File: file,
+	})
+	if err != nil {
+		return "", err
+	}
+	w.custody[record], err = patient.GrantCustody(ctx, record, w.desk.Identity().User, time.Now().Add(time.Hour))
+	return record, err
+}
+
+// responder is a new one, who has declared nothing today.
+func responder(t *testing.T, msp string) *client.Client {
+	t.Helper()
+	c, _, err := the.enroll(t.Context(), staff(msp, ledger.Emergency))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func emergency(records ...ledger.ID) client.Emergency {
+	return client.Emergency{
+		Patient: the.patient, Records: records, Reason: ledger.Unconscious, Narrative: "found on the floor of the ward, no reaction",
+	}
+}
+
+// declare declares, and has records approved.
+func declare(t *testing.T, by *client.Client, records ...ledger.ID) ledger.DeclarationName {
+	t.Helper()
+	declaration, err := by.Declare(t.Context(), emergency(records...))
+	if err == nil && len(records) > 0 {
+		_, err = the.approver.ApproveEmergency(t.Context(), declaration.Name())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return declaration.Name()
+}
+
+// opens wants what a declaration covers to be opened, once somebody has passed it on.
+func opens(t *testing.T, by *client.Client, name ledger.DeclarationName, want []byte) client.EmergencyFile {
+	t.Helper()
+	if _, err := by.AwaitEmergency(t.Context(), name, deadline); err != nil {
+		t.Fatal(err)
+	}
+	opened, err := by.OpenEmergency(t.Context(), name, t.TempDir())
+	if err != nil || len(opened) != 1 {
+		t.Fatalf("opened %d records: %v", len(opened), err)
+	}
+	if text, err := os.ReadFile(opened[0].File); err != nil || !bytes.Equal(text, want) {
+		t.Errorf("opened %q, %v, want %q", text, err, want)
+	}
+	return opened[0]
+}
+
+// issuers are who has passed on what under a declaration, once each grant.
+func issuers(t *testing.T, by *client.Client, name ledger.DeclarationName) []ledger.UserID {
+	t.Helper()
+	grants, err := by.EmergencyGrants(t.Context(), name.Declaration)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var who []ledger.UserID
+	for _, grant := range grants {
+		who = append(who, grant.Issuer)
+	}
+	return who
+}
+
+func wantCode(t *testing.T, err error, want fault.Code) {
+	t.Helper()
+	if err == nil || fault.CodeOf(err) != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
+// attend runs the desk, a process of its own, until the test ends or it is killed.
+func attend(t *testing.T) (kill func()) {
+	t.Helper()
+	process := exec.Command(the.program, "--home", the.home(the.desk.Identity().User), "agent", "desk")
+	var said bytes.Buffer
+	process.Stdout, process.Stderr = &said, &said
+	if err := process.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var killed atomic.Bool
+	kill = func() {
+		if killed.Swap(true) {
+			return
+		}
+		_ = process.Process.Kill()
+		_ = process.Wait() // by the signal
+		if t.Failed() {
+			t.Logf("the desk said:\n%s", said.Bytes())
+		}
+	}
+	t.Cleanup(kill)
+	return kill
+}
