@@ -31,6 +31,7 @@ type ward struct {
 	officer         *client.Client // a privacy officer of hospital A
 	summary, record ledger.ID
 	custody         map[ledger.ID]ledger.Grant
+	spent           int // of hospital B's quota today
 }
 
 // What the two records say.
