@@ -1,6 +1,7 @@
 package contract
 
 import (
+	"encoding/json"
 	"testing"
 	"time"
 
@@ -117,4 +118,31 @@ func TestHospitalsWithoutAProxyKeyAreNoProxies(t *testing.T) {
 	must[ledger.User](c.world, gateway, ledger.TxRegisterUser, proxyRegistration(gateway))
 	u := c.newUpload(ledger.Imaging)
 	c.refused(fault.InvalidArgument, c.patient, ledger.TxAuthorizeUpload, u.argument, ledger.TransientFragments, u.fragments)
+}
+
+// Grants read every member's row: a repeat that wrote it would be in their way.
+func TestRepeatedOrganizationWritesNothing(t *testing.T) {
+	c := newConsortium(t)
+	again := c.proposal(c.adminA, ledger.TxRegisterOrganization, []string{string(jsonOf(t, organization("HospitalA")))})
+	if _, err := c.send(again); err != nil {
+		t.Fatal(err)
+	}
+	if len(again.writes) != 0 {
+		t.Errorf("%d rows were written", len(again.writes))
+	}
+	changed := organization("HospitalA")
+	changed.Gateways = []string{"https://other.example:8443"}
+	c.clock = c.clock.Add(time.Minute)
+	if row := must[ledger.Organization](c.world, c.adminA, ledger.TxRegisterOrganization, changed); !row.Updated.Equal(c.clock) {
+		t.Errorf("changed at %s", row.Updated)
+	}
+}
+
+func jsonOf(t *testing.T, value any) []byte {
+	t.Helper()
+	text, err := json.Marshal(value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
 }
