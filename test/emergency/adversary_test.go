@@ -18,7 +18,7 @@ import (
 
 // An adversary with all of hospital B, the entrusted desk included, opens no record that a
 // summary is not: its approvers are of the responder's hospital, whatever name its CA gives
-// them, and its own proxy's fragment alone opens nothing.
+// them.
 func TestHospitalAloneOpensNoRecords(t *testing.T) {
 	approvers := mint(t, 1)
 	for _, role := range []ledger.Role{ledger.Physician, ledger.PrivacyOfficer} {
