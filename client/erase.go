@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"path"
 	"reflect"
 	"slices"
 
@@ -39,7 +40,10 @@ func (c *Client) Erase(ctx context.Context, record ledger.ID) (ledger.Erasure, e
 	if err != nil {
 		return erasure, err
 	}
-	return erasure, errors.Join(c.home.Remove(rotationName(record)), c.home.Remove(journalName(record)), c.refreshAgent(ctx))
+	if len(erasure.Versions) > 0 { // a slot has no trail
+		err = c.home.WriteJSON(path.Join(erasedFolder, string(record)+".json"), place{record})
+	}
+	return erasure, errors.Join(err, c.home.Remove(rotationName(record)), c.home.Remove(journalName(record)), c.refreshAgent(ctx))
 }
 
 // Erasure says how far an erasure is. What was erased is what a majority of the hospitals

@@ -41,7 +41,7 @@ your own may hide: pie audit verify.`,
 			return a.printAccesses(command.Context(), newPeople(c.CardOf), accesses)
 		},
 	}
-	command.AddCommand(a.verify())
+	command.AddCommand(a.verify(), a.auditReport())
 	return command
 }
 

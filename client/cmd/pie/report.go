@@ -1,0 +1,114 @@
+package main
+
+import (
+	"context"
+	"encoding/csv"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/pie-consortium/pie/client"
+	"github.com/pie-consortium/pie/ledger"
+	"github.com/pie-consortium/pie/ledger/fault"
+)
+
+func (a *app) auditReport() *cobra.Command {
+	var from, to, file string
+	command := &cobra.Command{
+		Use:   "report",
+		Short: "Account for who saw what of all your records, what for, and under which rule",
+		Long: `Account for who saw what of all your records, what for, and under which rule; refused
+accesses too. All hospitals are asked, so that none can hide an entry alone; to have the
+entries of a record proven: pie audit verify.
+
+Of erased records it has those that somebody asked for, that an emergency named, or that
+this device erased.`,
+		Example: "  pie audit report --from 2026-01-01T00:00:00Z\n  pie audit report --csv disclosures.csv",
+		Args:    exactly(),
+		RunE: func(command *cobra.Command, _ []string) error {
+			begin, err := parseTime(from)
+			if err != nil {
+				return err
+			}
+			end, err := parseTime(to)
+			if err != nil {
+				return err
+			}
+			c, err := a.open()
+			if err != nil {
+				return err
+			}
+			if c.Identity().Role != ledger.Patient {
+				return fault.New(fault.PermissionDenied, "a report is about a patient's own records; see: pie audit RECORD")
+			}
+			return a.report(command.Context(), c, span{begin, end}, file)
+		},
+	}
+	command.Flags().StringVar(&from, "from", "", "accesses at or after, such as 2026-01-01T00:00:00Z")
+	command.Flags().StringVar(&to, "to", "", "accesses before")
+	command.Flags().StringVar(&file, "csv", "", "file to write as CSV instead")
+	return command
+}
+
+type span struct{ from, to time.Time }
+
+func (a *app) report(ctx context.Context, c *client.Client, within span, file string) error {
+	accesses, err := c.Disclosures(ctx, within.from, within.to)
+	if err != nil {
+		return err
+	}
+	people := newPeople(c.CardOf)
+	shown := []audited{}
+	rows := table{{"TIME", "RECORD", "NAME", "ROLE", "USER", "PURPOSE", "OUTCOME", "RULE", "DECLARATION", "REQUEST", "TRANSACTION"}}
+	for _, access := range accesses {
+		card, err := people.card(ctx, access.User.User)
+		if err != nil {
+			return err
+		}
+		shown = append(shown, audited{access, card.Name, card.bad})
+		rows = append(rows, reportRow(access, card))
+	}
+	if file != "" {
+		return writeCSV(file, rows)
+	}
+	return a.printValue(shown, rows)
+}
+
+func reportRow(access ledger.Access, by card) []string {
+	outcome := "opened"
+	if !access.Decision.Allowed {
+		outcome = "refused: " + string(access.Decision.Code)
+	}
+	return []string{date(access.Time), string(access.Record), by.shownName(), string(access.User.Role), access.User.User.String(),
+		dash(access.Purpose), outcome, dash(access.Decision.Rule), dash(access.Declaration), dash(access.Request), access.Open}
+}
+
+func writeCSV(path string, rows table) error {
+	var text strings.Builder
+	w := csv.NewWriter(&text)
+	for _, row := range rows {
+		cells := make([]string, len(row))
+		for i, cell := range row {
+			cells[i] = harmless(cell)
+		}
+		if err := w.Write(cells); err != nil {
+			return err
+		}
+	}
+	w.Flush()
+	return os.WriteFile(path, []byte(text.String()), 0o600)
+}
+
+// harmless keeps a spreadsheet from taking a text that somebody chose for a formula.
+func harmless(cell string) string {
+	cell = printable(cell)
+	if cell == "-" {
+		return ""
+	}
+	if strings.ContainsAny(cell[:min(1, len(cell))], "=+-@ ") || strings.HasPrefix(cell, "＝") || strings.HasPrefix(cell, "＋") || strings.HasPrefix(cell, "－") || strings.HasPrefix(cell, "＠") {
+		return "'" + cell
+	}
+	return cell
+}
