@@ -3,6 +3,7 @@ package summary
 import (
 	"encoding/json"
 	"encoding/xml"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -204,7 +205,7 @@ func plain(div string) string {
 	var words []string
 	for {
 		token, err := decoder.Token()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return strings.Join(words, " ")
 		}
 		if err != nil {
