@@ -212,9 +212,15 @@ func TestStaleProxyStopsAtTheOpensAgeLimit(t *testing.T) {
 	o := p.held(t, p.requester, p.share(t, []byte("emr")))
 	stale := p.requester.gateways[slices.IndexFunc(p.requester.gateways, func(g *gateway) bool { return g.msp == "HospitalC" })]
 	fresh, aging := openAt(t, p.requester, o, time.Now()), openAt(t, p.requester, o, time.Now().Add(-90*time.Second))
-	eventually(t, func() bool { return askOnce(t.Context(), p.requester, stale, aging) == nil })
+	for _, o := range []opening{fresh, aging} {
+		eventually(t, func() bool { return askOnce(t.Context(), p.requester, stale, o) == nil })
+	}
 
-	resumeStale := pause(t, "peer0.hospital-c")
+	// Stopped, not paused: a paused peer would find the block waiting in its connections.
+	const stalePeer = "peer0.hospital-c"
+	if err := network.Stop(stalePeer); err != nil {
+		t.Fatal(err)
+	}
 	id := p.revoke(t, o.grant)
 	for _, g := range p.requester.gateways {
 		if g == stale {
@@ -225,7 +231,9 @@ func TestStaleProxyStopsAtTheOpensAgeLimit(t *testing.T) {
 	}
 	resumeOthers := pause(t, "orderer.hospital-a", "orderer.hospital-b", "orderer.hospital-c", "orderer.operator",
 		"peer0.hospital-a", "peer0.hospital-b")
-	resumeStale()
+	if err := network.Start(stalePeer); err != nil {
+		t.Fatal(err)
+	}
 	refused := func(o opening, codes ...fault.Code) bool {
 		return slices.Contains(codes, fault.CodeOf(askOnce(t.Context(), p.requester, stale, o)))
 	}
