@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -43,18 +44,24 @@ func (w withNetwork) Run() int {
 	return code
 }
 
-func TestSessions(t *testing.T) { runScripts(t, "testdata") }
+func TestSessions(t *testing.T) { runScripts(t, testscript.Params{Dir: "testdata"}) }
 
-// TestSessionsAlone is for those that stop what the others, which run side by side, need.
-func TestSessionsAlone(t *testing.T) { runScripts(t, "testdata/alone") }
+// TestSessionsAlone is for those that stop what the others need: one after the other.
+func TestSessionsAlone(t *testing.T) {
+	scripts, err := filepath.Glob("testdata/alone/*.txt")
+	if err != nil || len(scripts) == 0 {
+		t.Fatal(scripts, err)
+	}
+	for _, script := range scripts {
+		t.Run(filepath.Base(script), func(t *testing.T) { runScripts(t, testscript.Params{Files: []string{script}}) })
+	}
+}
 
-func runScripts(t *testing.T, dir string) {
-	testscript.Run(t, testscript.Params{
-		Dir: dir,
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"invite": invite, "again": again, "revoke": revoke, "exits": exits, "until": until, "shows": shows, "field": field, "gateway": gateway,
-		},
-	})
+func runScripts(t *testing.T, which testscript.Params) {
+	which.Cmds = map[string]func(*testscript.TestScript, bool, []string){
+		"invite": invite, "again": again, "revoke": revoke, "exits": exits, "until": until, "shows": shows, "field": field, "gateway": gateway,
+	}
+	testscript.Run(t, which)
 }
 
 // invite ROLE MSP CLEARANCE FILE writes an invitation, as hospital IT hands it out.
