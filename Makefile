@@ -30,7 +30,7 @@ status: build ## show every node of the network
 
 test: ## run every test afresh; builds Fabric, Fabric CA and Kubo the first time
 	@scripts/test-tools
-	go test -count=1 -p 2 -timeout 40m ./...
+	go test -count=1 -p 1 -timeout 40m ./...
 
 check: ## format, vet and lint
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); exit 1; }
