@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -66,13 +67,14 @@ func (a *answers) leave(declaration ledger.ID) {
 }
 
 // round begins to answer the declarations that are active and that no answer was given to
-// as a whole yet. Those for which there is no room wait for the next one.
+// as a whole yet, the newest first: an old one may be waiting for content that is gone.
+// Those for which there is no room wait for the next round.
 func (d *Desk) round(ctx context.Context, a *answers) error {
 	declarations, err := d.Client.Emergencies(ctx, ledger.ToAnswer)
 	if err != nil {
 		return err
 	}
-	for _, declaration := range declarations {
+	for _, declaration := range slices.Backward(declarations) {
 		over := declaration.State != ledger.ActiveEmergency || declaration.Reason == ledger.Drill || !time.Now().Before(declaration.Expiry)
 		if over || !a.take(declaration.Declaration) {
 			continue

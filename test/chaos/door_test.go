@@ -91,7 +91,10 @@ func relayTo(address, rootFile string) (http.Handler, error) {
 		return nil, fmt.Errorf("%s holds no certificate", rootFile)
 	}
 	return &httputil.ReverseProxy{
-		Rewrite:      func(r *httputil.ProxyRequest) { r.SetURL(&url.URL{Scheme: "https", Host: address}) },
+		Rewrite: func(r *httputil.ProxyRequest) {
+			r.SetURL(&url.URL{Scheme: "https", Host: address})
+			r.Out.Header.Del("Accept-Encoding") // answers must be read to be changed
+		},
 		Transport:    &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}},
 		ErrorHandler: func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) },
 	}, nil
