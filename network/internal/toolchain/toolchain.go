@@ -98,7 +98,7 @@ func build(ctx context.Context, source, dir string, progress func(string)) error
 		progress(fmt.Sprintf("building %s, %d of %d: about a minute, once", suite.says, i+1, len(suites)))
 		started := time.Now()
 		folder := filepath.Join(source, "network", "tools", suite.dir)
-		if err := goBuild(ctx, folder, unfinished+"/", "tool"); err != nil {
+		if err := buildSuite(ctx, folder, unfinished+"/"); err != nil {
 			return fmt.Errorf("build %s: %w", suite.says, err)
 		}
 		progress(fmt.Sprintf("built %s in %s", suite.says, time.Since(started).Round(time.Second)))
@@ -107,6 +107,23 @@ func build(ctx context.Context, source, dir string, progress func(string)) error
 		return err
 	}
 	return os.Rename(unfinished, dir)
+}
+
+// buildSuite builds the tools of the module in folder, Fabric's with a mended SmartBFT.
+func buildSuite(ctx context.Context, folder, output string) error {
+	if filepath.Base(folder) != "fabric" {
+		return goBuild(ctx, folder, output, "tool")
+	}
+	dir, err := os.MkdirTemp("", "pie-tools-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	modfile, err := mended(ctx, folder, dir)
+	if err != nil {
+		return err
+	}
+	return goBuild(ctx, folder, output, "-modfile="+modfile, "tool")
 }
 
 // copySamples keeps Fabric's own configuration files, which the environment of a
@@ -140,8 +157,9 @@ func Products(ctx context.Context, source, dir string, names ...string) error {
 	return nil
 }
 
-func goBuild(ctx context.Context, folder, output, target string) error {
-	command := exec.CommandContext(ctx, "go", "build", "-ldflags", "-s -w "+versionFlag, "-o", output, target)
+func goBuild(ctx context.Context, folder, output string, target ...string) error {
+	arguments := append([]string{"build", "-ldflags", "-s -w " + versionFlag, "-o", output}, target...)
+	command := exec.CommandContext(ctx, "go", arguments...)
 	command.Dir = folder
 	command.Env = append(os.Environ(), "GOWORK=off", "CGO_ENABLED=1")
 	if text, err := command.CombinedOutput(); err != nil {
@@ -153,7 +171,7 @@ func goBuild(ctx context.Context, folder, output, target string) error {
 // pins digests all that decides what a build of the tools gives.
 func pins(source string) (string, error) {
 	digest := sha256.New()
-	fmt.Fprintln(digest, runtime.Version(), runtime.GOOS, runtime.GOARCH, versionFlag)
+	fmt.Fprintln(digest, runtime.Version(), runtime.GOOS, runtime.GOARCH, versionFlag, mends)
 	for _, suite := range suites {
 		for _, name := range []string{"go.mod", "go.sum"} {
 			text, err := os.ReadFile(filepath.Join(source, "network", "tools", suite.dir, name))
