@@ -99,8 +99,9 @@ type Declaration struct {
 	State       DeclarationState `json:"state"`
 	Decision    Decision         `json:"decision"` // the ledger's own
 	Declared    time.Time        `json:"declared"`
-	Approver    Identity         `json:"approver,omitzero"` // of another hospital
-	Expiry      time.Time        `json:"expiry,omitzero"`   // of an active one
+	Custodians  []UserID         `json:"custodians,omitempty"` // who can open what it covers
+	Approver    Identity         `json:"approver,omitzero"`    // of another hospital
+	Expiry      time.Time        `json:"expiry,omitzero"`      // of an active one
 	Closer      UserID           `json:"closer,omitzero"`
 	Closed      time.Time        `json:"closed,omitzero"`
 	Due         time.Time        `json:"due,omitzero"`        // when its review is overdue

@@ -1,5 +1,10 @@
 package ledger
 
+import (
+	"slices"
+	"time"
+)
+
 // EventName names the one event of a transaction.
 type EventName string
 
@@ -45,14 +50,19 @@ const (
 	EmergencyGranted       EventName = "EmergencyGranted"
 )
 
+// ReviewOverdue is a reminder of a declaration whose review is overdue. Time makes it so,
+// and no transaction: gateways tell of it by themselves.
+const ReviewOverdue EventName = "ReviewOverdue"
+
 // Event is the payload of every event: IDs and codes only.
 type Event struct {
-	Actor   UserID `json:"actor"`
-	Patient UserID `json:"patient,omitzero"`
-	Records []ID   `json:"records,omitempty"`
-	Version int    `json:"version,omitempty"`
-	Request ID     `json:"request,omitempty"`
-	Grant   ID     `json:"grant,omitempty"`
+	Time    time.Time `json:"time"` // the transaction's
+	Actor   UserID    `json:"actor"`
+	Patient UserID    `json:"patient,omitzero"`
+	Records []ID      `json:"records,omitempty"`
+	Version int       `json:"version,omitempty"`
+	Request ID        `json:"request,omitempty"`
+	Grant   ID        `json:"grant,omitempty"`
 	// Declaration is that of an emergency.
 	Declaration ID       `json:"declaration,omitempty"`
 	Outcome     Decision `json:"outcome,omitzero"`
@@ -63,4 +73,17 @@ type Event struct {
 	// User is whose keys a replacement is about, Replacement which one.
 	User        UserID `json:"user,omitzero"`
 	Replacement ID     `json:"replacement,omitempty"`
+	// Concerned are those who may read what the event is about, beside actor, patient and
+	// user; Officers are the MSPs of hospitals whose privacy officers may.
+	Concerned []UserID `json:"concerned,omitempty"`
+	Officers  []string `json:"officers,omitempty"`
+}
+
+// Concerns reports whether somebody is to be told of the event.
+func (e Event) Concerns(somebody Identity) bool {
+	if somebody.Role == PrivacyOfficer && slices.Contains(e.Officers, somebody.User.MSP) {
+		return true
+	}
+	named := append([]UserID{e.Actor, e.Patient, e.User}, e.Concerned...)
+	return somebody.User != (UserID{}) && slices.Contains(named, somebody.User)
 }

@@ -47,6 +47,9 @@ func declareBreakGlass(ctx *state.Context, a ledger.DeclareBreakGlass) (ledger.D
 	case declaration.Scope == ledger.ScopeSummary:
 		err = activate(ctx, &declaration)
 	default:
+		if declaration.Custodians, err = custodians(ctx, declaration); err != nil {
+			return declaration, err
+		}
 		err = state.ByWaiting.Add(ctx, append([]string{state.TimePart(ctx.Now)}, declarationKey(declaration)...)...)
 	}
 	if err != nil {
@@ -147,7 +150,7 @@ func freeSlot(ctx *state.Context, slots state.Table[ledger.ID], quota int, parts
 func activate(ctx *state.Context, declaration *ledger.Declaration) error {
 	declaration.State, declaration.Expiry = ledger.ActiveEmergency, ctx.Now.Add(ledger.MaxEmergency)
 	if declaration.Reason == ledger.Drill {
-		return callCustodians(ctx, *declaration)
+		return callCustodians(ctx, declaration)
 	}
 	declaration.Due = declaration.Expiry.Add(ledger.ReviewTime)
 	var err error
@@ -161,7 +164,7 @@ func activate(ctx *state.Context, declaration *ledger.Declaration) error {
 	if err := state.ByReview.Add(ctx, append([]string{declaration.ReviewedBy, due}, key...)...); err != nil {
 		return err
 	}
-	return callCustodians(ctx, *declaration)
+	return callCustodians(ctx, declaration)
 }
 
 // reviewers are the privacy officers of another hospital than the responder's: of the
@@ -202,7 +205,7 @@ func storeDeclaration(ctx *state.Context, declaration ledger.Declaration, narrat
 	if err := state.ByResponder.Add(ctx, append(index, key...)...); err != nil {
 		return err
 	}
-	return ctx.Emit(ledger.BreakGlassDeclared, declarationEvent(declaration))
+	return emitDeclaration(ctx, ledger.BreakGlassDeclared, declaration)
 }
 
 // approveBreakGlass is the second pair of eyes: somebody of another hospital.
@@ -342,7 +345,7 @@ func updateDeclaration(ctx *state.Context, declaration ledger.Declaration, event
 	if err := state.Declarations.Update(ctx, declaration, declarationKey(declaration)...); err != nil {
 		return declaration, err
 	}
-	return declaration, ctx.Emit(event, declarationEvent(declaration))
+	return declaration, emitDeclaration(ctx, event, declaration)
 }
 
 // officerFor reports whether somebody is a privacy officer of a hospital that the
@@ -402,8 +405,21 @@ func reviewKey(declaration ledger.Declaration) []string {
 	return append(declarationKey(declaration), "reviewer", state.TimePart(declaration.Review.Time))
 }
 
-func declarationEvent(declaration ledger.Declaration) ledger.Event {
-	return ledger.Event{
-		Patient: declaration.Patient, Records: declaration.Records, Declaration: declaration.Declaration, Outcome: declaration.Decision,
+// emitDeclaration tells those who may read the declaration, but for those who could still
+// approve it: they are too many.
+func emitDeclaration(ctx *state.Context, name ledger.EventName, declaration ledger.Declaration) error {
+	concerned := append([]ledger.UserID{declaration.Responder.User}, declaration.Custodians...)
+	if approver := declaration.Approver.User; approver != (ledger.UserID{}) {
+		concerned = append(concerned, approver)
 	}
+	officers := []string{declaration.Patient.MSP}
+	for _, msp := range []string{declaration.Responder.User.MSP, declaration.ReviewedBy} {
+		if msp != "" && !slices.Contains(officers, msp) {
+			officers = append(officers, msp)
+		}
+	}
+	return ctx.Emit(name, ledger.Event{
+		Patient: declaration.Patient, Records: declaration.Records, Declaration: declaration.Declaration, Outcome: declaration.Decision,
+		Concerned: concerned, Officers: officers,
+	})
 }

@@ -75,7 +75,7 @@ func storeGrant(ctx *state.Context, grant ledger.Grant, event ledger.EventName) 
 	}
 	return grant, ctx.Emit(event, ledger.Event{
 		Patient: grant.Patient, Records: []ledger.ID{grant.Record}, Version: grant.Version,
-		Grant: grant.Grant, Declaration: grant.Declaration,
+		Grant: grant.Grant, Declaration: grant.Declaration, Concerned: holders([]ledger.Grant{grant}),
 	})
 }
 
@@ -139,37 +139,44 @@ func checkEmergencyKey(ctx *state.Context, a ledger.IssueEmergencyGrant) error {
 	return nil
 }
 
-// callCustodians puts a declaration on the list of everybody who can open what it covers:
-// desks with fragments for it, and its authors.
-func callCustodians(ctx *state.Context, declaration ledger.Declaration) error {
-	records, err := covered(ctx, declaration)
-	if err != nil {
+// callCustodians puts a declaration on the list of everybody who can open what it covers.
+func callCustodians(ctx *state.Context, declaration *ledger.Declaration) (err error) {
+	if declaration.Custodians, err = custodians(ctx, *declaration); err != nil {
 		return err
 	}
-	called := map[ledger.UserID]bool{}
-	for _, record := range records {
-		grants, err := state.Grants.All(ctx, recordKey(record.Record, record.Version)...)
-		if err != nil {
+	for _, custodian := range declaration.Custodians {
+		index := []string{custodian.MSP, custodian.Pseudonym, state.TimePart(ctx.Now)}
+		if err := state.ByDuty.Add(ctx, append(index, declarationKey(*declaration)...)...); err != nil {
 			return err
-		}
-		custodians := []ledger.UserID{record.Author}
-		for _, grant := range grants {
-			if grant.Custodian && grant.State == ledger.Active {
-				custodians = append(custodians, grant.Grantee.User)
-			}
-		}
-		for _, custodian := range custodians {
-			if called[custodian] {
-				continue
-			}
-			called[custodian] = true
-			index := []string{custodian.MSP, custodian.Pseudonym, state.TimePart(ctx.Now)}
-			if err := state.ByDuty.Add(ctx, append(index, declarationKey(declaration)...)...); err != nil {
-				return err
-			}
 		}
 	}
 	return nil
+}
+
+// custodians are the desks with fragments for what a declaration covers, and its authors,
+// each once.
+func custodians(ctx *state.Context, declaration ledger.Declaration) ([]ledger.UserID, error) {
+	records, err := covered(ctx, declaration)
+	if err != nil {
+		return nil, err
+	}
+	var found []ledger.UserID
+	for _, record := range records {
+		grants, err := state.Grants.All(ctx, recordKey(record.Record, record.Version)...)
+		if err != nil {
+			return nil, err
+		}
+		for _, custodian := range append([]ledger.UserID{record.Author}, deskHolders(grants)...) {
+			if !slices.Contains(found, custodian) {
+				found = append(found, custodian)
+			}
+		}
+	}
+	return found, nil
+}
+
+func deskHolders(grants []ledger.Grant) []ledger.UserID {
+	return holders(slices.DeleteFunc(grants, func(grant ledger.Grant) bool { return !grant.Custodian || grant.State != ledger.Active }))
 }
 
 // covered are the newest versions of the records that a declaration names, or of the

@@ -1,6 +1,8 @@
 package contract
 
 import (
+	"slices"
+
 	"github.com/pie-consortium/pie/chaincode/internal/state"
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/fault"
@@ -22,6 +24,17 @@ func endGrant(ctx *state.Context, grant ledger.Grant) (ledger.Grant, error) {
 	}
 	grant.State, grant.Emergency = ledger.Revoked, nil
 	return grant, state.Grants.Update(ctx, grant, grantKey(grant)...)
+}
+
+// holders are the people whom grants are for.
+func holders(grants []ledger.Grant) []ledger.UserID {
+	var users []ledger.UserID
+	for _, grant := range grants {
+		if user := grant.Grantee.User; user.Pseudonym != "" && !slices.Contains(users, user) {
+			users = append(users, user)
+		}
+	}
+	return users
 }
 
 // endVersion ends all grants of a record version and takes it out of every index; what

@@ -23,10 +23,11 @@ func eraseRecord(ctx *state.Context, a ledger.EraseRecord) (ledger.Erasure, erro
 	if err != nil {
 		return erasure, err
 	}
+	var ended []ledger.Grant
 	if len(versions) == 0 {
-		err = withdrawSlot(ctx, a.Record)
+		ended, err = withdrawSlot(ctx, a.Record)
 	} else {
-		err = eraseVersions(ctx, versions, &erasure)
+		ended, err = eraseVersions(ctx, versions, &erasure)
 	}
 	if err != nil {
 		return erasure, err
@@ -34,60 +35,74 @@ func eraseRecord(ctx *state.Context, a ledger.EraseRecord) (ledger.Erasure, erro
 	if err := state.Erasures.Insert(ctx, erasure, string(a.Record)); err != nil {
 		return erasure, err
 	}
-	return erasure, ctx.Emit(ledger.RecordErased, ledger.Event{Patient: erasure.Patient, Records: []ledger.ID{a.Record}})
+	return erasure, ctx.Emit(ledger.RecordErased, ledger.Event{
+		Patient: erasure.Patient, Records: []ledger.ID{a.Record}, Concerned: concerned(versions, ended),
+	})
 }
 
-// withdrawSlot removes an authorisation before anything was registered.
-func withdrawSlot(ctx *state.Context, record ledger.ID) error {
+// concerned are the author of a record's versions, and whose grants ended with them.
+func concerned(versions []ledger.Record, ended []ledger.Grant) []ledger.UserID {
+	users := holders(ended)
+	if len(versions) > 0 {
+		users = append(users, versions[0].Author)
+	}
+	return users
+}
+
+// withdrawSlot removes an authorisation before anything was registered, and returns
+// the grants that ended with it.
+func withdrawSlot(ctx *state.Context, record ledger.ID) ([]ledger.Grant, error) {
 	upload, err := state.Uploads.Get(ctx, string(record))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := requireOwner(ctx, record, upload.Patient); err != nil {
-		return err
+		return nil, err
 	}
-	if _, err := endGrants(ctx, ledger.RecordVersion{Record: record, Version: firstVersion}); err != nil {
-		return err
+	ended, err := endGrants(ctx, ledger.RecordVersion{Record: record, Version: firstVersion})
+	if err != nil {
+		return nil, err
 	}
-	return removeSlot(ctx, upload)
+	return ended, removeSlot(ctx, upload)
 }
 
 // eraseVersions erases the versions of a record and notes in the erasure what hospitals
-// have to remove.
-func eraseVersions(ctx *state.Context, versions []ledger.Record, erasure *ledger.Erasure) error {
+// have to remove. It returns the grants that it ended.
+func eraseVersions(ctx *state.Context, versions []ledger.Record, erasure *ledger.Erasure) ([]ledger.Grant, error) {
 	slices.SortFunc(versions, func(a, b ledger.Record) int { return a.Version - b.Version })
 	live := versions[len(versions)-1]
 	if err := requireOwner(ctx, live.Record, live.Patient); err != nil {
-		return err
+		return nil, err
 	}
 	summary, err := transientSummary(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if _, err := endVersion(ctx, live, summary); err != nil {
-		return err
+	ended, err := endVersion(ctx, live, summary)
+	if err != nil {
+		return nil, err
 	}
 	for _, version := range versions {
 		if err := eraseVersion(ctx, version); err != nil {
-			return err
+			return nil, err
 		}
 		contents, err := eraseContents(ctx, version)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		erasure.Versions = append(erasure.Versions, contents...)
 	}
 	upload, authorised, err := state.Uploads.Find(ctx, string(live.Record))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if authorised {
 		if err := removeSlot(ctx, upload); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	erasure.Members, err = members(ctx)
-	return err
+	return ended, err
 }
 
 // eraseVersion leaves of a version whose it was, when, and the digests by which a copy of

@@ -73,7 +73,7 @@ func answerWithGrant(ctx *state.Context, request ledger.AccessRequest, grant led
 	}
 	return ctx.Emit(ledger.AccessGranted, ledger.Event{
 		Patient: grant.Patient, Records: []ledger.ID{grant.Record}, Version: grant.Version,
-		Request: request.Request, Grant: grant.Grant,
+		Request: request.Request, Grant: grant.Grant, Concerned: holders([]ledger.Grant{grant}),
 	})
 }
 

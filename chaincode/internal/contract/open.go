@@ -44,7 +44,7 @@ func openRecord(ctx *state.Context, a ledger.OpenRecord) (ledger.Access, error) 
 	}
 	return access, ctx.Emit(event, ledger.Event{
 		Patient: record.Patient, Records: []ledger.ID{a.Record}, Version: a.Version,
-		Grant: a.Grant, Outcome: access.Decision, Declaration: access.Declaration,
+		Grant: a.Grant, Outcome: access.Decision, Declaration: access.Declaration, Concerned: []ledger.UserID{record.Author},
 	})
 }
 

@@ -296,5 +296,6 @@ func recordKey(record ledger.ID, version int) []string {
 func recordEvent(record ledger.Record) ledger.Event {
 	return ledger.Event{
 		Patient: record.Patient, Records: []ledger.ID{record.Record}, Version: record.Version, Replicas: record.Policy.Replicas,
+		Concerned: []ledger.UserID{record.Author},
 	}
 }

@@ -203,6 +203,6 @@ func pendingKey(request ledger.AccessRequest) []string {
 func requestEvent(request ledger.AccessRequest) ledger.Event {
 	return ledger.Event{
 		Patient: request.Patient, Records: []ledger.ID{request.Record}, Version: request.Version,
-		Request: request.Request, Outcome: request.Decision,
+		Request: request.Request, Outcome: request.Decision, Concerned: []ledger.UserID{request.Requester.User},
 	}
 }

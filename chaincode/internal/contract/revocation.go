@@ -25,5 +25,6 @@ func revokeGrant(ctx *state.Context, a ledger.RevokeGrant) (ledger.Grant, error)
 	}
 	return ended, ctx.Emit(ledger.GrantRevoked, ledger.Event{
 		Patient: grant.Patient, Records: []ledger.ID{grant.Record}, Version: grant.Version, Grant: grant.Grant,
+		Concerned: holders([]ledger.Grant{grant}),
 	})
 }

@@ -34,10 +34,13 @@ func rotateRecord(ctx *state.Context, a ledger.RotateRecord) (ledger.Record, err
 	if err := checkRecordKey(ctx, a.RecordKey, ledger.RecordVersion{Record: next.Record, Version: next.Version}); err != nil {
 		return next, err
 	}
-	if err := replaceVersion(ctx, old, next, a); err != nil {
+	ended, err := replaceVersion(ctx, old, next, a)
+	if err != nil {
 		return next, err
 	}
-	return next, ctx.Emit(ledger.RecordRotated, recordEvent(next))
+	event := recordEvent(next)
+	event.Concerned = append(event.Concerned, holders(ended)...)
+	return next, ctx.Emit(ledger.RecordRotated, event)
 }
 
 // rotated is the version that a rotation makes of an old one. The patient read it to
@@ -73,38 +76,38 @@ func sameRotation(ctx *state.Context, old, stored ledger.Record, a ledger.Rotate
 }
 
 // replaceVersion ends the old version and everything that belongs to it, and begins the
-// next one with the grants that are kept.
-func replaceVersion(ctx *state.Context, old, next ledger.Record, a ledger.RotateRecord) error {
+// next one with the grants that are kept. It returns those of the old version.
+func replaceVersion(ctx *state.Context, old, next ledger.Record, a ledger.RotateRecord) ([]ledger.Grant, error) {
 	summary, salt, err := transientRotation(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	fragments, err := transientFragments(ctx, ledger.TransientSummary, ledger.TransientSalt)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := requireNoOther(fragments, keptGrants(a)); err != nil {
-		return err
+		return nil, err
 	}
 	ended, err := endVersion(ctx, old, summary)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := old.State.Becomes(ledger.Superseded); err != nil {
-		return err
+		return nil, err
 	}
 	old.State, old.SupersededBy = ledger.Superseded, next.Version
 	if err := state.Records.Update(ctx, old, recordKey(old.Record, old.Version)...); err != nil {
-		return err
+		return nil, err
 	}
 	summary.Salt = salt
 	if err := storeRecord(ctx, next, summary); err != nil {
-		return err
+		return nil, err
 	}
 	if err := state.RecordKeys.Insert(ctx, a.RecordKey, recordKey(next.Record, next.Version)...); err != nil {
-		return err
+		return nil, err
 	}
-	return keepGrants(ctx, next.Version, ended, a.Grants, fragments)
+	return ended, keepGrants(ctx, next.Version, ended, a.Grants, fragments)
 }
 
 // transientRotation is what a record is about, as it stands, and the salt that it gets.

@@ -45,7 +45,20 @@ func authorizeUpload(ctx *state.Context, a ledger.AuthorizeUpload) ([]ledger.Upl
 	if err := requireNoOther(fragments, grants); err != nil {
 		return nil, err
 	}
-	return uploads, ctx.Emit(ledger.UploadAuthorized, ledger.Event{Patient: ctx.Caller.User, Records: records})
+	return uploads, ctx.Emit(ledger.UploadAuthorized, ledger.Event{
+		Patient: ctx.Caller.User, Records: records, Concerned: authors(uploads),
+	})
+}
+
+// authors are the people whom slots are for; a department is nobody in particular.
+func authors(uploads []ledger.Upload) []ledger.UserID {
+	var users []ledger.UserID
+	for _, upload := range uploads {
+		if author := upload.Author; author.Kind == ledger.Person && !slices.Contains(users, author.User) {
+			users = append(users, author.User)
+		}
+	}
+	return users
 }
 
 func authorizeSlot(ctx *state.Context, slot ledger.Slot, fragments []ledger.SealedFragment) (ledger.Upload, error) {

@@ -99,9 +99,10 @@ func (c *Context) Reader(behalf ledger.OnBehalf) (ledger.Identity, error) {
 	return *behalf.Reader, nil
 }
 
-// Emit sets the transaction's one event.
+// Emit sets the transaction's one event, of the caller and the transaction's time.
 func (c *Context) Emit(name ledger.EventName, event ledger.Event) error {
-	event.Actor = c.Caller.User
+	event.Actor, event.Time = c.Caller.User, c.Now
+	event.Concerned = slices.DeleteFunc(event.Concerned, func(user ledger.UserID) bool { return user == ledger.UserID{} })
 	payload, err := json.Marshal(event)
 	if err != nil {
 		return err
