@@ -179,7 +179,7 @@ func (c *Client) holding(ctx context.Context, record ledger.ID) <-chan holding {
 
 // grantsFor lists the user's grants for a record; not_found when there is none.
 func (c *Client) grantsFor(ctx context.Context, record ledger.ID) ([]ledger.Grant, *gateway, error) {
-	grants, from, err := c.grants(ctx)
+	grants, from, err := c.grants(ctx, record)
 	if err != nil {
 		return nil, nil, err
 	}

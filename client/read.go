@@ -46,13 +46,16 @@ func (c *Client) uploads(ctx context.Context) ([]ledger.Upload, *gateway, error)
 
 // Grants lists the grants that the user holds, those that have ended too.
 func (c *Client) Grants(ctx context.Context) ([]ledger.Grant, error) {
-	rows, _, err := c.grants(ctx)
+	rows, _, err := c.grants(ctx, "")
 	return rows, err
 }
 
-func (c *Client) grants(ctx context.Context) ([]ledger.Grant, *gateway, error) {
+// grants lists those for a record, or all when none is named, and says who told.
+func (c *Client) grants(ctx context.Context, record ledger.ID) ([]ledger.Grant, *gateway, error) {
 	return list[ledger.Grant](ctx, c, func(ctx context.Context, g *gateway, page ledger.Page) (*http.Response, error) {
-		return g.api.ListGrants(ctx, &api.ListGrantsParams{Limit: &page.Limit, Bookmark: optional(page.Bookmark)})
+		return g.api.ListGrants(ctx, &api.ListGrantsParams{
+			Record: optional(record), Limit: &page.Limit, Bookmark: optional(page.Bookmark),
+		})
 	})
 }
 

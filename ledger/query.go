@@ -152,14 +152,21 @@ func (q ReadRequest) Validate() error {
 	return firstError(q.RecordVersion.Validate(), q.Request.Validate())
 }
 
-// ListGrants lists the grants that the reader holds. Result: List[Grant].
+// ListGrants lists the grants that the reader holds, of one record or of all.
+// Result: List[Grant].
 type ListGrants struct {
 	OnBehalf
 	Page
+	Record ID `json:"record,omitempty"`
 }
 
-// Validate checks the page.
-func (q ListGrants) Validate() error { return q.Page.Validate() }
+// Validate checks the record, if any is named, and the page.
+func (q ListGrants) Validate() error {
+	if q.Record == "" {
+		return q.Page.Validate()
+	}
+	return firstError(q.Record.Validate(), q.Page.Validate())
+}
 
 // ListAccesses is a record's audit trail, for its patient and privacy officers.
 // Result: List[Access].

@@ -147,7 +147,7 @@ func (h *household) awaitGranted(t *testing.T, want int) {
 			defer renewed()
 		}
 		select {
-		case <-time.After(300 * time.Millisecond):
+		case <-time.After(time.Second):
 		case <-ctx.Done():
 			t.Fatalf("%d requests are granted, want %d (%v)", count, want, err)
 		}
@@ -206,7 +206,7 @@ func (h *household) awaitNoneOpen(t *testing.T) {
 				break
 			}
 			select {
-			case <-time.After(300 * time.Millisecond):
+			case <-time.After(time.Second):
 			case <-ctx.Done():
 				t.Fatalf("%d requests stay open (%v)", len(open), err)
 			}

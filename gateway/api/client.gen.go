@@ -149,7 +149,7 @@ type ClientInterface interface {
 	// Corresponds with POST /v1/enrollments (the `Enroll` operationId).
 	Enroll(ctx context.Context, body EnrollJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// ListGrants The grants that the caller holds
+	// ListGrants The grants that the caller holds, of one record or of all
 	//
 	// Corresponds with GET /v1/grants (the `ListGrants` operationId).
 	ListGrants(ctx context.Context, params *ListGrantsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -508,7 +508,7 @@ func (c *Client) Enroll(ctx context.Context, body EnrollJSONRequestBody, reqEdit
 	return c.Client.Do(req)
 }
 
-// ListGrants The grants that the caller holds
+// ListGrants The grants that the caller holds, of one record or of all
 //
 // Corresponds with GET /v1/grants (the `ListGrants` operationId).
 func (c *Client) ListGrants(ctx context.Context, params *ListGrantsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -1365,6 +1365,18 @@ func NewListGrantsRequest(server string, params *ListGrantsParams) (*http.Reques
 		// styled parameters, preserving literal commas as delimiters
 		// per the OpenAPI spec (e.g. "color=blue,black,brown").
 		var rawQueryFragments []string
+
+		if params.Record != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "record", *params.Record, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
 
 		if params.Limit != nil {
 
@@ -2983,7 +2995,7 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /v1/enrollments (the `Enroll` operationId).
 	EnrollWithResponse(ctx context.Context, body EnrollJSONRequestBody, reqEditors ...RequestEditorFn) (*EnrollResponse, error)
 
-	// ListGrantsWithResponse The grants that the caller holds
+	// ListGrantsWithResponse The grants that the caller holds, of one record or of all
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -4946,7 +4958,7 @@ func (c *ClientWithResponses) EnrollWithResponse(ctx context.Context, body Enrol
 	return ParseEnrollResponse(rsp)
 }
 
-// ListGrantsWithResponse The grants that the caller holds
+// ListGrantsWithResponse The grants that the caller holds, of one record or of all
 //
 // Returns a wrapper object for the known response body format(s).
 //

@@ -806,6 +806,8 @@ type ListDeclarationsParams struct {
 
 // ListGrantsParams defines parameters for ListGrants.
 type ListGrantsParams struct {
+	Record *ID `form:"record,omitempty" json:"record,omitempty"`
+
 	// Limit Most rows of the page
 	Limit *QueryLimit `form:"limit,omitempty" json:"limit,omitempty"`
 

@@ -424,3 +424,24 @@ func TestPrivateValuesAreForGateways(t *testing.T) {
 	c.refused(fault.PermissionDenied, c.patient, ledger.TxSearchRecords, ledger.SearchRecords{Code: "http://loinc.org|1"})
 	c.refused(fault.PermissionDenied, c.patient, ledger.TxSearchRecords, ledger.SearchRecords{Patient: c.patient.user, Sex: "female"})
 }
+
+func TestGrantsOfOneRecord(t *testing.T) {
+	c := newConsortium(t)
+	one, other := c.register(ledger.Imaging), c.register(ledger.Imaging)
+	first, second := c.grant(one, c.colleague), c.grant(one, c.colleague)
+	c.grant(other, c.colleague)
+	list := func(q ledger.ListGrants) ledger.List[ledger.Grant] {
+		return must[ledger.List[ledger.Grant]](c.world, c.colleague, ledger.TxListGrants, q)
+	}
+	if all := list(ledger.ListGrants{}); len(all.Rows) != 3 {
+		t.Errorf("%d grants of all records, want 3", len(all.Rows))
+	}
+	got := map[ledger.ID]bool{}
+	for _, grant := range list(ledger.ListGrants{Record: one.slot().Record}).Rows {
+		got[grant.Grant] = true
+	}
+	if len(got) != 2 || !got[first.Grant] || !got[second.Grant] {
+		t.Errorf("grants %v of the record, want %s and %s", got, first.Grant, second.Grant)
+	}
+	c.refused(fault.InvalidArgument, c.colleague, ledger.TxListGrants, ledger.ListGrants{Record: "no record"})
+}

@@ -164,19 +164,23 @@ func requireNoOther(fragments []ledger.SealedFragment, grants []ledger.ID) error
 	return nil
 }
 
-// listGrants lists the grants that the reader holds.
+// listGrants lists the grants that the reader holds, of one record or of all.
 func listGrants(ctx *state.Context, q ledger.ListGrants) (ledger.List[ledger.Grant], error) {
 	list := ledger.List[ledger.Grant]{Rows: []ledger.Grant{}}
 	reader, err := ctx.Reader(q.OnBehalf)
 	if err != nil {
 		return list, err
 	}
-	keys, err := state.ByHolder.Page(ctx, q.Page, reader.User.MSP, reader.User.Pseudonym)
+	var of []string
+	if q.Record != "" {
+		of = []string{string(q.Record)}
+	}
+	keys, err := state.ByHolder.Page(ctx, q.Page, append([]string{reader.User.MSP, reader.User.Pseudonym}, of...)...)
 	if err != nil {
 		return list, err
 	}
 	for _, parts := range keys.Rows {
-		grant, err := state.Grants.Get(ctx, parts...)
+		grant, err := state.Grants.Get(ctx, slices.Concat(of, parts)...)
 		if err != nil {
 			return list, err
 		}

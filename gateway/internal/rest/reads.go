@@ -175,9 +175,10 @@ func (a *API) ListRequests(ctx context.Context, request ListRequestsRequestObjec
 	return ListRequests200JSONResponse(requests), err
 }
 
-// ListGrants lists the grants that the caller holds.
+// ListGrants lists the grants that the caller holds, of one record or of all.
 func (a *API) ListGrants(ctx context.Context, request ListGrantsRequestObject) (ListGrantsResponseObject, error) {
-	p, query := request.Params, &ledger.ListGrants{OnBehalf: onBehalf(ctx)}
+	p := request.Params
+	query := &ledger.ListGrants{OnBehalf: onBehalf(ctx), Record: optional(p.Record)}
 	grants, err := list[ledger.Grant](ctx, a, lister{ledger.TxListGrants, query, &query.Page}, p.Limit, p.Bookmark)
 	return ListGrants200JSONResponse(grants), err
 }

@@ -36,7 +36,7 @@ type ServerInterface interface {
 	// Enroll Get a certificate from the hospital's CA for a key made on the device
 	// (POST /v1/enrollments)
 	Enroll(c *gin.Context)
-	// ListGrants The grants that the caller holds
+	// ListGrants The grants that the caller holds, of one record or of all
 	// (GET /v1/grants)
 	ListGrants(c *gin.Context, params ListGrantsParams)
 	// ListOrganizations The member hospitals
@@ -282,6 +282,14 @@ func (siw *ServerInterfaceWrapper) ListGrants(c *gin.Context) {
 
 	// Parameter object where we will unmarshal all parameters from the context
 	var params ListGrantsParams
+
+	// ------------- Optional query parameter "record" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "record", c.Request.URL.Query(), &params.Record, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter record: %w", err), http.StatusBadRequest)
+		return
+	}
 
 	// ------------- Optional query parameter "limit" -------------
 
@@ -2741,7 +2749,7 @@ type StrictServerInterface interface {
 	// Enroll Get a certificate from the hospital's CA for a key made on the device
 	// (POST /v1/enrollments)
 	Enroll(ctx context.Context, request EnrollRequestObject) (EnrollResponseObject, error)
-	// ListGrants The grants that the caller holds
+	// ListGrants The grants that the caller holds, of one record or of all
 	// (GET /v1/grants)
 	ListGrants(ctx context.Context, request ListGrantsRequestObject) (ListGrantsResponseObject, error)
 	// ListOrganizations The member hospitals
