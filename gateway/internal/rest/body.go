@@ -6,6 +6,7 @@ import (
 	"mime"
 	"net/http"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/getkin/kin-openapi/openapi3filter"
@@ -71,6 +72,7 @@ func (r *patientReader) Read(b []byte) (int, error) {
 	n, err := r.ReadCloser.Read(b)
 	r.received += int64(n)
 	r.waited += time.Since(began)
+	tooLarge := (*http.MaxBytesError)(nil)
 	switch {
 	case errors.Is(err, io.EOF):
 		if err := supported(r.control.SetReadDeadline(time.Time{})); err != nil {
@@ -78,6 +80,8 @@ func (r *patientReader) Read(b []byte) (int, error) {
 		}
 	case errors.Is(err, os.ErrDeadlineExceeded), err == nil && r.tooSlow():
 		return n, problem.WithStatus(http.StatusRequestTimeout, fault.New(fault.InvalidArgument, "the body came too slowly"))
+	case err != nil && !errors.As(err, &tooLarge):
+		return n, errors.Join(fault.New(fault.InvalidArgument, "the body broke off, or its chunks are malformed"), err)
 	}
 	return n, err
 }
@@ -147,6 +151,13 @@ func checkContentType(r *http.Request, route *routers.Route) error {
 	if err != nil || route.Operation.RequestBody.Value.Content[mediaType] == nil {
 		return problem.WithStatus(http.StatusUnsupportedMediaType,
 			fault.New(fault.InvalidArgument, "this resource does not take that content type"))
+	}
+	// Nothing that is sent is ever unpacked: a small body could become a large one.
+	for _, coding := range r.Header.Values("Content-Encoding") {
+		if !strings.EqualFold(coding, "identity") {
+			return problem.WithStatus(http.StatusUnsupportedMediaType,
+				fault.New(fault.InvalidArgument, "send the body as it is, without Content-Encoding"))
+		}
 	}
 	return nil
 }

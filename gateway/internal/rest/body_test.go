@@ -103,7 +103,7 @@ func TestSilenceIsARequestTimeout(t *testing.T) {
 			t.Errorf("%s: %v", path, err)
 		}
 		broken := errors.New("reset")
-		if _, err := receive(t, path, iotest.ErrReader(broken)); !errors.Is(err, broken) {
+		if _, err := receive(t, path, iotest.ErrReader(broken)); !errors.Is(err, broken) || problem.Status(err) != http.StatusBadRequest {
 			t.Errorf("%s: %v", path, err)
 		}
 	}

@@ -1,6 +1,9 @@
 package rest
 
 import (
+	"regexp"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/gin-contrib/cors"
@@ -24,8 +27,26 @@ func allowOrigins(origins []string) gin.HandlerFunc {
 	})
 }
 
-// compress leaves out what does not shrink (ciphertext), what must not wait (events) and
+// incompressible is what does not shrink (ciphertext), what must not wait (events) and
 // what nobody may guess from its length (tokens).
+var incompressible = regexp.MustCompile(`/content$|^/v1/events$|^/oauth2/`)
+
+// compress shortens answers for those who said that they take it.
 func compress() gin.HandlerFunc {
-	return gzip.Gzip(gzip.DefaultCompression, gzip.WithExcludedPathsRegexs([]string{`/content$`, `^/v1/events$`, `^/oauth2/`}))
+	return gzip.Gzip(gzip.DefaultCompression, gzip.WithCustomShouldCompressFn(func(c *gin.Context) bool {
+		return acceptsGzip(c.GetHeader("Accept-Encoding")) && !incompressible.MatchString(c.Request.URL.Path)
+	}))
+}
+
+// acceptsGzip reads Accept-Encoding (RFC 9110, section 12.5.3): a weight of zero refuses.
+func acceptsGzip(header string) bool {
+	for coding := range strings.SplitSeq(header, ",") {
+		name, weight, weighted := strings.Cut(strings.ReplaceAll(coding, " ", ""), ";q=")
+		if !strings.EqualFold(name, "gzip") {
+			continue
+		}
+		q, err := strconv.ParseFloat(weight, 64)
+		return !weighted || err == nil && q > 0
+	}
+	return false
 }

@@ -51,3 +51,13 @@ func TestAnswersAreCompressedWhenAskedFor(t *testing.T) {
 		t.Errorf("the page came back as %d bytes: %v", len(page), err)
 	}
 }
+
+func TestAnswersAreNotCompressedForOthers(t *testing.T) {
+	for header, want := range map[string]bool{
+		"": false, "br": false, "gzip": true, "br, GZIP ; q=0.5": true, "gzip;q=0": false, "gzip; q=0.000, br": false, "gzip;q=x": false, "notgzip": false,
+	} {
+		if got := acceptsGzip(header); got != want {
+			t.Errorf("%q: %t", header, got)
+		}
+	}
+}

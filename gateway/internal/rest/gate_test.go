@@ -175,6 +175,8 @@ func TestGateRefuses(t *testing.T) {
 		"wrong content type":    {"POST", endorse, proposal, http.Header{"Content-Type": {"text/plain"}}, 415, fault.InvalidArgument},
 		"no content type":       {"POST", endorse, proposal, http.Header{"Content-Type": nil}, 415, fault.InvalidArgument},
 		"content as JSON":       {"POST", "/v1/records/" + record + "/content", "{}", nil, 415, fault.InvalidArgument},
+		"packed body":           {"POST", endorse, proposal, http.Header{"Content-Type": {"application/json"}, "Content-Encoding": {"identity", "gzip"}}, 415, fault.InvalidArgument},
+		"packed content":        {"POST", "/v1/records/" + record + "/content", "x", http.Header{"Content-Type": {"application/octet-stream"}, "Content-Encoding": {"gzip"}}, 415, fault.InvalidArgument},
 		"oversized":             {"POST", endorse, `{"proposal":"` + strings.Repeat("A", maxBody) + `"}`, nil, 413, fault.InvalidArgument},
 		"reading transaction":   {"POST", "/v1/transactions", `{"transaction":"ReadRelease","arguments":{},"certificate":"x"}`, nil, 400, fault.InvalidArgument},
 		"another grant type":    {"POST", "/oauth2/token", "grant_type=password", form, 400, fault.InvalidArgument},
