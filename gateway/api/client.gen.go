@@ -300,12 +300,9 @@ type ClientInterface interface {
 
 	// EndorseTransactionWithBody Have a signed proposal endorsed
 	//
-	// A `RegisterRecord`, `RegisterUnattended` or `AppendSegments` is endorsed only
-	// when the ciphertexts are on this gateway's IPFS node with the size, SHA-256
-	// and capsule that it claims.
-	// A `RegisterRecord`, `RotateRecord` or `AppendSegments` is endorsed
-	// only when the ciphertexts are on this gateway's IPFS node with the size, SHA-256 and
-	// capsule that it claims.
+	// A `RegisterRecord`, `RegisterUnattended`, `RotateRecord` or `AppendSegments` is
+	// endorsed only when the ciphertexts are on this gateway's IPFS node with the size,
+	// SHA-256 and capsule that it claims.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -314,12 +311,9 @@ type ClientInterface interface {
 
 	// EndorseTransaction Have a signed proposal endorsed
 	//
-	// A `RegisterRecord`, `RegisterUnattended` or `AppendSegments` is endorsed only
-	// when the ciphertexts are on this gateway's IPFS node with the size, SHA-256
-	// and capsule that it claims.
-	// A `RegisterRecord`, `RotateRecord` or `AppendSegments` is endorsed
-	// only when the ciphertexts are on this gateway's IPFS node with the size, SHA-256 and
-	// capsule that it claims.
+	// A `RegisterRecord`, `RegisterUnattended`, `RotateRecord` or `AppendSegments` is
+	// endorsed only when the ciphertexts are on this gateway's IPFS node with the size,
+	// SHA-256 and capsule that it claims.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -879,12 +873,9 @@ func (c *Client) ReadTransaction(ctx context.Context, transactionID PathTransact
 
 // EndorseTransactionWithBody Have a signed proposal endorsed
 //
-// A `RegisterRecord`, `RegisterUnattended` or `AppendSegments` is endorsed only
-// when the ciphertexts are on this gateway's IPFS node with the size, SHA-256
-// and capsule that it claims.
-// A `RegisterRecord`, `RotateRecord` or `AppendSegments` is endorsed
-// only when the ciphertexts are on this gateway's IPFS node with the size, SHA-256 and
-// capsule that it claims.
+// A `RegisterRecord`, `RegisterUnattended`, `RotateRecord` or `AppendSegments` is
+// endorsed only when the ciphertexts are on this gateway's IPFS node with the size,
+// SHA-256 and capsule that it claims.
 //
 // Takes any type of body and a specified content type.
 //
@@ -903,12 +894,9 @@ func (c *Client) EndorseTransactionWithBody(ctx context.Context, transactionID P
 
 // EndorseTransaction Have a signed proposal endorsed
 //
-// A `RegisterRecord`, `RegisterUnattended` or `AppendSegments` is endorsed only
-// when the ciphertexts are on this gateway's IPFS node with the size, SHA-256
-// and capsule that it claims.
-// A `RegisterRecord`, `RotateRecord` or `AppendSegments` is endorsed
-// only when the ciphertexts are on this gateway's IPFS node with the size, SHA-256 and
-// capsule that it claims.
+// A `RegisterRecord`, `RegisterUnattended`, `RotateRecord` or `AppendSegments` is
+// endorsed only when the ciphertexts are on this gateway's IPFS node with the size,
+// SHA-256 and capsule that it claims.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -3180,12 +3168,9 @@ type ClientWithResponsesInterface interface {
 
 	// EndorseTransactionWithBodyWithResponse Have a signed proposal endorsed
 	//
-	// A `RegisterRecord`, `RegisterUnattended` or `AppendSegments` is endorsed only
-	// when the ciphertexts are on this gateway's IPFS node with the size, SHA-256
-	// and capsule that it claims.
-	// A `RegisterRecord`, `RotateRecord` or `AppendSegments` is endorsed
-	// only when the ciphertexts are on this gateway's IPFS node with the size, SHA-256 and
-	// capsule that it claims.
+	// A `RegisterRecord`, `RegisterUnattended`, `RotateRecord` or `AppendSegments` is
+	// endorsed only when the ciphertexts are on this gateway's IPFS node with the size,
+	// SHA-256 and capsule that it claims.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -3194,12 +3179,9 @@ type ClientWithResponsesInterface interface {
 
 	// EndorseTransactionWithResponse Have a signed proposal endorsed
 	//
-	// A `RegisterRecord`, `RegisterUnattended` or `AppendSegments` is endorsed only
-	// when the ciphertexts are on this gateway's IPFS node with the size, SHA-256
-	// and capsule that it claims.
-	// A `RegisterRecord`, `RotateRecord` or `AppendSegments` is endorsed
-	// only when the ciphertexts are on this gateway's IPFS node with the size, SHA-256 and
-	// capsule that it claims.
+	// A `RegisterRecord`, `RegisterUnattended`, `RotateRecord` or `AppendSegments` is
+	// endorsed only when the ciphertexts are on this gateway's IPFS node with the size,
+	// SHA-256 and capsule that it claims.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -5275,12 +5257,9 @@ func (c *ClientWithResponses) ReadTransactionWithResponse(ctx context.Context, t
 
 // EndorseTransactionWithBodyWithResponse Have a signed proposal endorsed
 //
-// A `RegisterRecord`, `RegisterUnattended` or `AppendSegments` is endorsed only
-// when the ciphertexts are on this gateway's IPFS node with the size, SHA-256
-// and capsule that it claims.
-// A `RegisterRecord`, `RotateRecord` or `AppendSegments` is endorsed
-// only when the ciphertexts are on this gateway's IPFS node with the size, SHA-256 and
-// capsule that it claims.
+// A `RegisterRecord`, `RegisterUnattended`, `RotateRecord` or `AppendSegments` is
+// endorsed only when the ciphertexts are on this gateway's IPFS node with the size,
+// SHA-256 and capsule that it claims.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -5295,12 +5274,9 @@ func (c *ClientWithResponses) EndorseTransactionWithBodyWithResponse(ctx context
 
 // EndorseTransactionWithResponse Have a signed proposal endorsed
 //
-// A `RegisterRecord`, `RegisterUnattended` or `AppendSegments` is endorsed only
-// when the ciphertexts are on this gateway's IPFS node with the size, SHA-256
-// and capsule that it claims.
-// A `RegisterRecord`, `RotateRecord` or `AppendSegments` is endorsed
-// only when the ciphertexts are on this gateway's IPFS node with the size, SHA-256 and
-// capsule that it claims.
+// A `RegisterRecord`, `RegisterUnattended`, `RotateRecord` or `AppendSegments` is
+// endorsed only when the ciphertexts are on this gateway's IPFS node with the size,
+// SHA-256 and capsule that it claims.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //

@@ -899,7 +899,7 @@ type ListAnswersParams struct {
 
 // ListUploadsParams defines parameters for ListUploads.
 type ListUploadsParams struct {
-	// FreeOf Only slots of this patient that nobody has used yet
+	// FreeOf For authors. Only slots of this patient's that are addressed to the caller, and that nobody has used yet
 	FreeOf *UserID `form:"freeOf,omitempty" json:"freeOf,omitempty"`
 
 	// Limit Most rows of the page

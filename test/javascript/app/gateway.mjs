@@ -3,12 +3,15 @@
 import { checkEnvelope, checkProposal } from "../../../docs/javascript/check.mjs";
 import { sign, signObject } from "./jws.mjs";
 
+const ATTEMPTS = 5; // at a transaction that others' overtake
+
 const base64 = (bytes) => Buffer.from(bytes).toString("base64");
 
 export class Problem extends Error {
   constructor(problem) {
     super(`${problem.code}: ${problem.detail}`);
     this.code = problem.code;
+    this.retryable = problem.retryable;
   }
 }
 
@@ -59,13 +62,31 @@ export class Gateway {
     }
   }
 
-  async content(record, version) {
-    const response = await this.call("GET", `/v1/records/${record}/versions/${version}/content`, undefined, await this.authorization());
+  async content(record, version, segment) {
+    const path = `/v1/records/${record}/versions/${version}/content${segment ? `?segment=${segment}` : ""}`;
+    const response = await this.call("GET", path, undefined, await this.authorization());
     return new Uint8Array(await response.arrayBuffer());
   }
 
-  /** Prepares, checks, signs, has endorsed, checks, signs and submits; returns the result. */
+  /** Puts a ciphertext on the hospital's IPFS node. */
+  async add(record, ciphertext) {
+    const headers = { "Content-Type": "application/octet-stream", ...(await this.authorization()) };
+    return (await this.call("POST", `/v1/records/${record}/content`, ciphertext, headers)).json();
+  }
+
+  /** Has a transaction committed, signing a fresh one when another overtook it; returns the result. */
   async transact(transaction, argument, transient = {}) {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.transactOnce(transaction, argument, transient);
+      } catch (error) {
+        if (error.code !== "concurrent_update" || attempt === ATTEMPTS) throw error;
+      }
+    }
+  }
+
+  /** Prepares, checks, signs, has endorsed, checks, signs and submits. */
+  async transactOnce(transaction, argument, transient) {
     const { certificate, channel, key, mspID } = this.identity;
     const authorization = await this.authorization();
     const secret = Object.fromEntries(Object.entries(transient).map(([name, value]) => [name, new TextEncoder().encode(JSON.stringify(value))]));

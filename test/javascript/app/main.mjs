@@ -1,27 +1,38 @@
 // node main.mjs KEPT.json COMMAND ARGUMENT…: one step of the patient's; prints JSON.
-// enrol reads the invitation from its argument and writes KEPT.json.
+// Arguments are JSON. enrol takes the file of an invitation, and with it what a lost device
+// had kept, whose place this one takes.
 
 import { readFile, writeFile } from "node:fs/promises";
 
+import * as audit from "./audit.mjs";
+import * as emergencies from "./emergencies.mjs";
 import { Patient, enrol } from "./patient.mjs";
+import * as records from "./records.mjs";
+import * as rotation from "./rotation.mjs";
+import * as sharing from "./sharing.mjs";
+import * as streams from "./streams.mjs";
 
-const [kept, command, ...rest] = process.argv.slice(2);
-const read = async (path) => JSON.parse(await readFile(path));
+const commands = { ...audit, ...records, ...rotation, ...sharing, ...streams, ...emergencies };
+const [path, command, ...texts] = process.argv.slice(2);
+const read = async (file) => file && JSON.parse(await readFile(file));
+const save = (kept) => writeFile(path, JSON.stringify(kept), { mode: 0o600 });
 
 async function run() {
+  const values = texts.map((text) => JSON.parse(text));
   if (command === "enrol") {
-    const device = await enrol(await read(rest[0]));
-    await writeFile(kept, JSON.stringify(device), { mode: 0o600 });
-    return { user: device.user };
+    const [invitation, lost] = await Promise.all(values.map(read));
+    const kept = await enrol(invitation, lost?.seed);
+    await save(kept);
+    return { user: kept.user };
   }
-  const patient = await Patient.load(await read(kept));
-  if (command === "open") return { emr: Buffer.from((await patient.open(...rest)).emr).toString("base64") };
-  return patient[command](...rest.map((argument) => JSON.parse(argument)));
+  const patient = await Patient.load(await read(path), save);
+  if (command === "replacements") return patient.replacements();
+  return commands[command](patient, ...values);
 }
 
 try {
   console.log(JSON.stringify((await run()) ?? null));
 } catch (error) {
-  console.error(error.code && error.message.startsWith(error.code) ? error.message : error.stack);
+  console.error(/^[a-z_]+: /.test(error.message) ? error.message : error.stack);
   process.exitCode = 1;
 }

@@ -1,15 +1,20 @@
-// What a patient does: enrol, authorise uploads, confirm, answer requests, open.
+// The patient's device: its keys, its registration, and the grants that it cuts.
 
 import { createHash, randomBytes } from "node:crypto";
 
+import { Consortium } from "./consortium.mjs";
 import { certificateRequest } from "./csr.mjs";
 import { Gateway } from "./gateway.mjs";
-import { signObject, verifyKeyStatement } from "./jws.mjs";
-import { cut, keyring, openRecord, seal } from "./sealing.mjs";
+import { identityKeyDigest, signObject, verifyKeyStatement } from "./jws.mjs";
+import { cut, digest, keyring, seal } from "./sealing.mjs";
 
 const ECDSA = { name: "ECDSA", namedCurve: "P-256" };
-const base64 = (bytes) => Buffer.from(bytes).toString("base64");
-const digest = (bytes) => createHash("sha256").update(bytes).digest("hex");
+const MOST_PROXIES = 5;
+
+export const base64 = (bytes) => Buffer.from(bytes).toString("base64");
+
+/** 16 random bytes, in base64. */
+export const newSalt = () => base64(randomBytes(16));
 
 /** A new ID: 16 random bytes in lower-case base32. */
 export function newID() {
@@ -19,15 +24,18 @@ export function newID() {
   return id;
 }
 
-/** Makes keys on this device and gets a certificate for them; returns what to keep. */
-export async function enrol(invitation) {
+/**
+ * Makes an identity key on this device and gets a certificate for it; returns what to
+ * keep. With the seed of a device that is lost, this one takes its place.
+ */
+export async function enrol(invitation, seed = base64(randomBytes(32))) {
   const keys = await crypto.subtle.generateKey(ECDSA, true, ["sign", "verify"]);
   const gateway = new Gateway({ url: invitation.gateway });
   const csr = await certificateRequest(keys, invitation.pseudonym);
   const { certificate } = await gateway.post("/v1/enrollments", { pseudonym: invitation.pseudonym, secret: invitation.secret, csr });
   const kept = {
     mspID: invitation.msp, user: `${invitation.msp}/${invitation.pseudonym}`, url: invitation.gateway, bundle: invitation.bundle,
-    certificate, key: await crypto.subtle.exportKey("jwk", keys.privateKey), seed: base64(randomBytes(32)),
+    certificate, key: await crypto.subtle.exportKey("jwk", keys.privateKey), seed,
   };
   const patient = await Patient.load(kept);
   await patient.register();
@@ -35,26 +43,58 @@ export async function enrol(invitation) {
 }
 
 export class Patient {
-  static async load(kept) {
+  /** @param save keeps the device's memory, durably */
+  static async load(kept, save = async () => {}) {
     const patient = new Patient();
+    patient.kept = kept;
+    patient.save = () => save(kept);
     patient.bundle = kept.bundle;
     patient.keys = keyring(Buffer.from(kept.seed, "base64"));
     patient.identity = {
       ...kept, channel: kept.bundle.channel,
       key: await crypto.subtle.importKey("jwk", kept.key, ECDSA, false, ["sign"]),
     };
+    patient.user = kept.user;
     patient.gateway = new Gateway(patient.identity);
+    patient.consortium = new Consortium(patient.identity, kept.bundle);
     return patient;
   }
 
   state(kind, key, more = {}) {
-    return signObject(this.identity, "pie-key+jws", { kind, key: base64(key), user: this.identity.user, ...more, issued: new Date().toISOString() });
+    return signObject(this.identity, "pie-key+jws", { kind, key: base64(key), user: this.user, ...more, issued: new Date().toISOString() });
+  }
+
+  stateRecordKey(record, version) {
+    return this.state("record", this.keys.record(record, version).publicKey().toCompressedBytes(), { record, version });
   }
 
   async register() {
-    const receiving = await this.state("receiving", this.keys.receiving().publicKey().toCompressedBytes());
-    const verifying = await this.state("verifying", this.keys.signer().verifyingKey().toCompressedBytes());
-    return this.gateway.transact("RegisterUser", { keys: [receiving, verifying] });
+    const keys = [
+      await this.state("receiving", this.keys.receiving().publicKey().toCompressedBytes()),
+      await this.state("verifying", this.keys.signer().verifyingKey().toCompressedBytes()),
+    ];
+    try {
+      return await this.gateway.transact("RegisterUser", { keys });
+    } catch (error) {
+      if (error.code !== "already_exists") throw error;
+    }
+    return this.replaceKeys(keys);
+  }
+
+  /** Makes this device that of the user, on the word of the verifying key. */
+  async replaceKeys(keys) {
+    const registered = await this.gateway.read(`/v1/users/${this.user}`);
+    const replacement = {
+      channel: this.bundle.channel, user: this.user, replaces: digest(registered.keys.verifying),
+      identity: identityKeyDigest(this.identity.certificate), keys: keys.map(digest),
+    };
+    const message = Buffer.from(`pie-key-replacement\0${JSON.stringify(replacement)}`);
+    return this.gateway.transact("ReplaceKeys", { keys, proof: base64(this.keys.signer().sign(message).toBEBytes()) });
+  }
+
+  /** Keys that somebody asked to have in the place of this patient's. */
+  replacements() {
+    return this.gateway.list(`/v1/users/${this.user}/key-replacements`);
   }
 
   /** A key that somebody stated themselves. */
@@ -63,19 +103,26 @@ export class Patient {
     return Buffer.from((await verifyKeyStatement(this.bundle, keys[kind], kind, user)).key, "base64");
   }
 
-  /** Cuts the key of one record version for one grantee, a fragment for each proxy. */
-  async fragments({ record, version, grant, grantee }) {
+  /** The hospitals whose gateways hold a record's fragments: five at most, the same for everybody. */
+  async proxies(record) {
+    const weight = ({ msp }) => createHash("sha256").update(`${record}/${msp}`).digest("hex");
+    const organizations = await this.gateway.list("/v1/organizations");
+    return organizations.sort((a, b) => (weight(a) > weight(b) ? -1 : 1)).slice(0, MOST_PROXIES);
+  }
+
+  /** Cuts the secret key of one record version for one grantee, a fragment for each proxy. */
+  async fragments({ record, version, grant, grantee, secret }) {
     const receivingKey = await this.keyOf(grantee, "receiving");
-    const organizations = (await this.gateway.list("/v1/organizations")).slice(0, 5);
-    const threshold = Math.floor(organizations.length / 2) + 1;
-    const cuts = cut(this.keys.record(record, version), receivingKey, this.keys.signer(), threshold, organizations.length);
+    const proxies = await this.proxies(record);
+    const threshold = Math.floor(proxies.length / 2) + 1;
+    const cuts = cut(secret, receivingKey, this.keys.signer(), threshold, proxies.length);
     const sealed = [];
-    for (const [i, { msp, proxy }] of organizations.entries()) {
+    for (const [i, { msp, proxy }] of proxies.entries()) {
       const recipient = (await this.keyOf(proxy, "proxy")).toString();
       const bytes = await seal(recipient, {
         channel: this.bundle.channel, record, version, grant, grantee: `person:${grantee}`, proxy: msp, keyFrag: base64(cuts[i]),
       });
-      sealed.push({ grant, proxy: msp, salt: base64(randomBytes(16)), sealed: bytes });
+      sealed.push({ grant, proxy: msp, salt: newSalt(), sealed: bytes });
     }
     return {
       described: { threshold, receivingKey: digest(receivingKey), proxies: sealed.map((f) => ({ proxy: f.proxy, sha256: digest(f.sealed) })) },
@@ -83,56 +130,4 @@ export class Patient {
     };
   }
 
-  /** Opens a slot for one record of a physician's. */
-  async authorize(author, policy, expiry) {
-    const record = newID();
-    const grant = newID();
-    const key = this.keys.record(record, 1).publicKey().toCompressedBytes();
-    const { described, sealed } = await this.fragments({ record, version: 1, grant, grantee: author });
-    const slot = { record, recordKey: await this.state("record", key, { record, version: 1 }), author: `person:${author}`, policy, grant, expiry, fragments: described };
-    await this.gateway.transact("AuthorizeUpload", { slots: [slot] }, { fragments: sealed });
-    return record;
-  }
-
-  /** Fetches and decrypts an own record, and holds it against what the ledger says. */
-  async open(record) {
-    const view = await this.gateway.read(`/v1/records/${record}`);
-    const ciphertext = await this.gateway.content(record, view.version);
-    if (digest(ciphertext) !== view.sha256) throw new Error("altered: the ciphertext is not the registered one");
-    const payload = await openRecord(ciphertext, this.keys.record(record, view.version));
-    if (digest(payload) !== view.commitment) throw new Error("altered: the EMR is not the one that was committed to");
-    return { view, emr: payload.subarray(32) };
-  }
-
-  async confirm(record) {
-    const { view } = await this.open(record);
-    return this.gateway.transact("ConfirmRecord", { record, version: view.version });
-  }
-
-  requests(state) {
-    return this.gateway.list(`/v1/access-requests?state=${state}`);
-  }
-
-  async grant(id, expiry) {
-    const asked = (await this.requests("pending")).find(({ request }) => request === id);
-    if (!asked) throw new Error(`not_found: no pending request ${id}`);
-    const { record, version, purpose } = asked;
-    const grant = newID();
-    const requester = asked.requester.user;
-    const { described, sealed } = await this.fragments({ record, version, grant, grantee: requester });
-    return this.gateway.transact("GrantAccess", { record, version, request: id, requester, purpose, grant, expiry, fragments: described }, { fragments: sealed });
-  }
-
-  async deny(id, reason) {
-    const { record, version } = (await this.requests("pending")).find(({ request }) => request === id);
-    return this.gateway.transact("DenyAccess", { record, version, request: id, reason });
-  }
-
-  revoke(record, version, grant) {
-    return this.gateway.transact("RevokeGrant", { record, version, grant });
-  }
-
-  accesses(record) {
-    return this.gateway.list(`/v1/records/${record}/accesses`);
-  }
 }

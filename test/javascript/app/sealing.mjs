@@ -1,9 +1,16 @@
 // Umbral and age: whom records and key fragments are sealed to.
 
+import { createHash, randomBytes } from "node:crypto";
+
 import * as umbral from "@nucypher/umbral-pre";
-import { Decrypter, Encrypter } from "age-encryption";
+import { Decrypter, Encrypter, Stanza } from "age-encryption";
+
+const BLIND = 32; // random bytes before each EMR, so that its commitment hides it
 
 const utf8 = (text) => new TextEncoder().encode(text);
+
+/** SHA-256, in hexadecimal. */
+export const digest = (bytes) => createHash("sha256").update(bytes).digest("hex");
 
 /** Every Umbral key of a patient, out of one seed of 32 bytes. */
 export function keyring(seed) {
@@ -15,8 +22,8 @@ export function keyring(seed) {
   };
 }
 
-/** Opens an EMR with the record's own key: 32 random bytes and the EMR itself. */
-export async function openRecord(ciphertext, secretKey) {
+/** Decrypts an age file with the secret key that it was encrypted to. */
+export function openFile(ciphertext, secretKey) {
   const decrypter = new Decrypter();
   decrypter.addIdentity({
     unwrapFileKey(stanzas) {
@@ -28,12 +35,47 @@ export async function openRecord(ciphertext, secretKey) {
   return decrypter.decrypt(ciphertext);
 }
 
+/**
+ * Opens what is registered of a record or a segment: the payload, which is 32 random
+ * bytes and the EMR.
+ */
+export async function openPayload(ciphertext, registered, secretKey) {
+  if (digest(ciphertext) !== registered.sha256) throw new Error("altered: the ciphertext is not the registered one");
+  const payload = await openFile(ciphertext, secretKey);
+  if (digest(payload) !== registered.commitment) throw new Error("altered: the EMR is not the one that was committed to");
+  return payload;
+}
+
+/** The EMR of a payload. */
+export const emrOf = (payload) => payload.subarray(BLIND);
+
+/** The payload of an EMR. */
+export const payloadOf = (emr) => Buffer.concat([randomBytes(BLIND), emr]);
+
+/** Encrypts a payload to a record's key; says what is registered of it. */
+export async function sealPayload(payload, publicKey) {
+  const encrypter = new Encrypter();
+  let capsule;
+  encrypter.addRecipient({
+    wrapFileKey(fileKey) {
+      const [made, wrapped] = umbral.encrypt(publicKey, fileKey);
+      capsule = Buffer.from(made.toBytesSimple());
+      return [new Stanza(["umbral", capsule.toString("base64").replace(/=+$/, "")], wrapped)];
+    },
+  });
+  const ciphertext = await encrypter.encrypt(payload);
+  return { ciphertext, sha256: digest(ciphertext), size: ciphertext.length, capsule: capsule.toString("base64"), commitment: digest(payload) };
+}
+
 // parseCapsule puts the points E and V and the scalar s into the library's own form, a
 // MessagePack array of three.
 function parseCapsule(bytes) {
   const part = (from, to) => [0xc4, to - from, ...bytes.subarray(from, to)];
   return umbral.Capsule.fromBytes(new Uint8Array([0x93, ...part(0, 33), ...part(33, 66), ...part(66, 98)]));
 }
+
+/** The secret key of a scalar of 32 bytes. */
+export const secretKey = (bytes) => umbral.SecretKey.fromBEBytes(bytes);
 
 /** Cuts a grant into one fragment for each proxy, each signed for both keys. */
 export function cut(secretKey, receivingKey, signer, threshold, shares) {

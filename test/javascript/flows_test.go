@@ -1,0 +1,375 @@
+package javascript
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pie-consortium/pie/client"
+	"github.com/pie-consortium/pie/ledger"
+	"github.com/pie-consortium/pie/ledger/fault"
+	"github.com/pie-consortium/pie/network/networktest"
+)
+
+// practice is the patient's app and the people around it, who use the Go client.
+type practice struct {
+	*app
+	author, colleague, desk, responder *client.Client
+}
+
+const emr = `{"resourceType": "Bundle", "type": "collection", "entry": []}`
+
+// What a patient does, each flow on records of its own.
+func TestPatientApp(t *testing.T) {
+	needNode(t)
+	if output, err := exec.CommandContext(t.Context(), "npm", "ci", "--no-audit", "--no-fund").CombinedOutput(); err != nil {
+		t.Fatalf("npm ci: %v\n%s", err, output)
+	}
+	network, err := networktest.Start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := network.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	p := &practice{
+		author:    enrol(t, network, networktest.Guest{MSP: "HospitalA", Role: ledger.Physician}),
+		colleague: enrol(t, network, networktest.Guest{MSP: "HospitalB", Role: ledger.Physician}),
+		desk:      enrol(t, network, networktest.Guest{MSP: "HospitalB", Role: ledger.EmergencyDesk}),
+		responder: enrol(t, network, networktest.Guest{MSP: "HospitalB", Role: ledger.Emergency}),
+		app:       newApp(t, network),
+	}
+	for _, flow := range []struct {
+		name string
+		run  func(*testing.T)
+	}{
+		{"share, audit, revoke", p.share}, {"slots", p.slots}, {"rotate", p.rotate}, {"take over", p.takeOver}, {"change the policy", p.policy},
+		{"stream", p.stream}, {"emergency", p.emergency}, {"erase", p.erase}, {"a new device", p.newDevice},
+	} {
+		if !t.Run(flow.name, func(t *testing.T) { p.t = t; flow.run(t) }) {
+			break // the app's memory may be anything now
+		}
+	}
+	p.t = t
+}
+
+func (p *practice) share(t *testing.T) {
+	record := p.authorize(t, p.author)
+	p.upload(t, record)
+	var confirmed ledger.Record
+	p.run(&confirmed, "confirm", record)
+	if confirmed.State != ledger.Confirmed {
+		t.Errorf("the record is %s", confirmed.State)
+	}
+	var found []ledger.RecordView
+	p.run(&found, "search", ledger.MedicalInformation)
+	if len(found) != 1 || found[0].Record.Record != record {
+		t.Errorf("found %+v", found)
+	}
+	p.opens(t, record)
+	asked := p.request(t, record)
+	var pending []struct {
+		Request ledger.ID
+		Card    struct{ Name string }
+	}
+	p.run(&pending, "requests", ledger.Pending)
+	if len(pending) != 1 || pending[0].Request != asked.Request || pending[0].Card.Name != "Dr. Sato" {
+		t.Errorf("pending %+v", pending)
+	}
+	var grant ledger.Grant
+	p.run(&grant, "grant", asked.Request, soon())
+	p.colleagueOpens(t, record)
+	p.audit(t, record, grant)
+	p.run(&grant, "revoke", record, grant.Version, grant.Grant)
+	if err := p.colleagueFails(t, record); fault.CodeOf(err) != fault.ConsentRevoked {
+		t.Errorf("after the revocation: %v", err)
+	}
+	asked = p.request(t, record)
+	if message := p.fails("deny", asked.Request, "nonsense"); !strings.HasPrefix(message, "invalid_argument: ") {
+		t.Errorf("what is no reason was answered with %s", message)
+	}
+	p.run(&asked, "deny", asked.Request, ledger.Declined)
+	if asked.State != ledger.Denied {
+		t.Errorf("the request is %s", asked.State)
+	}
+}
+
+// audit wants the colleague's one access, proven, and the grant among the readers.
+func (p *practice) audit(t *testing.T, record ledger.ID, grant ledger.Grant) {
+	var accesses []ledger.Access
+	p.run(&accesses, "accesses", record)
+	if len(accesses) != 1 || accesses[0].User.User != p.colleague.Identity().User {
+		t.Fatalf("accesses %+v", accesses)
+	}
+	var proven struct{ Block uint64 }
+	p.run(&proven, "receipt", record, accesses[0].Open)
+	if proven.Block == 0 {
+		t.Error("the receipt proves no block")
+	}
+	var readers []ledger.Reader
+	p.run(&readers, "readers", record)
+	if !slices.ContainsFunc(readers, func(r ledger.Reader) bool { return r.Grant == grant.Grant && r.Decision.Allowed }) {
+		t.Errorf("readers %+v", readers)
+	}
+}
+
+func (p *practice) slots(t *testing.T) {
+	department := "department:HospitalA/cardiology"
+	var records []ledger.ID
+	p.run(&records, "authorize", department, policy(), soon(), map[string]int{"count": 2})
+	p.upload(t, records[0])
+	var free []ledger.Upload
+	p.run(&free, "freeSlots")
+	if len(free) != 1 || free[0].Record != records[1] {
+		t.Errorf("free slots %+v", free)
+	}
+	var disputed ledger.Record
+	p.run(&disputed, "dispute", records[0], ledger.NotMine)
+	if disputed.State != ledger.Disputed {
+		t.Errorf("the record is %s", disputed.State)
+	}
+	var withdrawn ledger.Erasure
+	p.run(&withdrawn, "erase", records[1])
+	p.run(&free, "freeSlots")
+	if len(free) != 0 {
+		t.Errorf("after the withdrawal, free slots %+v", free)
+	}
+}
+
+func (p *practice) rotate(t *testing.T) {
+	record := p.authorize(t, p.author)
+	p.upload(t, record)
+	asked := p.request(t, record)
+	var grant ledger.Grant
+	rule := ledger.Standing{Rule: ledger.NewID(), Slot: 1}
+	p.run(&grant, "grant", asked.Request, soon(), rule)
+	var answers []ledger.Answer
+	p.run(&answers, "answers", rule.Rule, ledger.DayOf(grant.Granted))
+	if len(answers) != 1 || answers[0].Grant != grant.Grant {
+		t.Errorf("answers %+v", answers)
+	}
+	var rotated ledger.Record
+	p.run(&rotated, "rotate", record, []ledger.ID{grant.Grant})
+	if rotated.Version != 2 {
+		t.Errorf("rotated %+v", rotated)
+	}
+	p.opens(t, record)
+	p.colleagueOpens(t, record)
+	var history []ledger.HistoryEntry
+	p.run(&history, "history", record, 1)
+	if len(history) == 0 || history[0].Record.State != ledger.Superseded {
+		t.Errorf("history %+v", history)
+	}
+}
+
+func (p *practice) takeOver(t *testing.T) {
+	made, err := p.author.UploadUnattended(t.Context(), client.NewRecord{
+		Patient: p.user, File: write(t), Summary: ledger.Summary{Class: ledger.Admission, MediaType: "application/fhir+json"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.opens(t, made.Record)
+	var own ledger.Record
+	p.run(&own, "takeOver", made.Record)
+	if own.Version != 2 || own.Unattended {
+		t.Errorf("taken over: %+v", own)
+	}
+	p.opens(t, made.Record)
+	_, err = p.author.Open(t.Context(), made.Record, 0, filepath.Join(t.TempDir(), "emr"))
+	if fault.CodeOf(err) != fault.PermissionDenied {
+		t.Errorf("the author: %v", err)
+	}
+}
+
+func (p *practice) policy(t *testing.T) {
+	record := p.authorize(t, p.author)
+	p.upload(t, record)
+	var changed ledger.Record
+	p.run(&changed, "changePolicy", record, map[string][]string{"organizations": {"HospitalA"}})
+	if len(changed.Policy.Roles) != 1 || !slices.Equal(changed.Policy.Organizations, []string{"HospitalA"}) {
+		t.Errorf("policy %+v", changed.Policy)
+	}
+	if _, err := p.colleague.Request(t.Context(), ledger.RecordVersion{Record: record}, ledger.Treatment); err == nil {
+		t.Error("somebody of another hospital could ask")
+	}
+	deadline := time.Now().Add(2 * time.Minute)
+	for replicas := []ledger.Replica(nil); len(replicas) < changed.Policy.Replicas; {
+		if p.run(&replicas, "replicas", record); time.Now().After(deadline) {
+			t.Fatalf("replicas %+v", replicas)
+		}
+	}
+}
+
+func (p *practice) stream(t *testing.T) {
+	var records []ledger.ID
+	p.run(&records, "authorize", ledger.PersonSubject(p.user), policy(), soon(), map[string]bool{"stream": true})
+	lines := []string{`{"time":"2026-05-04T09:00:00Z","value":61}`, `{"time":"2026-05-04T10:00:00Z","value":62}`}
+	var appended []ledger.Segment
+	p.run(&appended, "append", records[0], lines[:1], ledger.Summary{Class: ledger.Sensor, MediaType: "application/x-ndjson"})
+	p.run(&appended, "append", records[0], lines[1:])
+	if len(appended) != 1 || appended[0].Number != 2 {
+		t.Errorf("appended %+v", appended)
+	}
+	var readings []string
+	p.run(&readings, "readings", records[0], "2026-05-04T00:00:00Z", "2026-05-05T00:00:00Z")
+	if !slices.Equal(readings, lines) {
+		t.Errorf("readings %v", readings)
+	}
+}
+
+func (p *practice) emergency(t *testing.T) {
+	var updated struct {
+		Record   ledger.ID
+		Replaced []ledger.ID
+	}
+	document := []byte(`{"resourceType": "Bundle", "type": "document", "entry": []}`)
+	p.run(&updated, "updateSummary", document, p.desk.Identity().User)
+	first := updated.Record
+	p.run(&updated, "updateSummary", document, p.desk.Identity().User)
+	if !slices.Equal(updated.Replaced, []ledger.ID{first}) {
+		t.Errorf("updated %+v", updated)
+	}
+	declared, err := p.responder.Declare(t.Context(), client.Emergency{
+		Patient: p.user, Reason: ledger.Unconscious, Narrative: "found on the floor of the ward, no reaction",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if passed, err := p.desk.AnswerEmergency(t.Context(), declared.Name()); err != nil || len(passed) != 1 {
+		t.Fatalf("the desk passed on %v: %v", passed, err)
+	}
+	opened, err := p.responder.OpenEmergency(t.Context(), declared.Name(), t.TempDir())
+	if err != nil || len(opened) != 1 {
+		t.Fatalf("the responder opened %+v: %v", opened, err)
+	}
+	if text, err := os.ReadFile(opened[0].File); err != nil || string(text) != string(document) {
+		t.Errorf("the responder opened %q, %v", text, err)
+	}
+	var about []ledger.Declaration
+	p.run(&about, "emergencies")
+	var seen ledger.DeclarationView
+	p.run(&seen, "emergency", declared.Declaration)
+	if len(about) != 1 || about[0].Declaration != declared.Declaration || !strings.Contains(seen.Narrative, "ward") {
+		t.Errorf("about the patient: %+v, %+v", about, seen)
+	}
+	p.run(&declared, "closeEmergency", declared.Declaration)
+	if declared.State != ledger.Closed {
+		t.Errorf("the emergency is %s", declared.State)
+	}
+	var allowed ledger.EmergencyPolicy
+	p.run(&allowed, "emergencyPolicy", ledger.Never)
+	if allowed.Records != ledger.Never {
+		t.Errorf("the policy is %+v", allowed)
+	}
+}
+
+func (p *practice) erase(t *testing.T) {
+	record := p.authorize(t, p.author)
+	p.upload(t, record)
+	var erased ledger.Erasure
+	p.run(&erased, "erase", record)
+	if message := p.fails("open", record); !strings.HasPrefix(message, "erased: ") {
+		t.Errorf("the erased record answers %s", message)
+	}
+	deadline := time.Now().Add(2 * time.Minute)
+	for certificate := (ledger.ErasureView{}); len(certificate.Confirmations) < 3 || len(certificate.Missing) > 0; {
+		if p.run(&certificate, "erasure", record); time.Now().After(deadline) {
+			t.Fatalf("certificate %+v", certificate)
+		}
+	}
+}
+
+// newDevice has the seed, and an identity key of its own.
+func (p *practice) newDevice(t *testing.T) {
+	record := p.authorize(t, p.author)
+	p.upload(t, record)
+	invitation, err := p.network.InviteAgain(t.Context(), p.user)
+	if err != nil {
+		t.Fatal(err)
+	}
+	old, lost := p.user, p.kept
+	p.kept = filepath.Join(t.TempDir(), "kept.json")
+	p.enrol(invitation, lost)
+	if p.user != old {
+		t.Errorf("the new device is that of %s", p.user)
+	}
+	p.opens(t, record)
+	var asked []ledger.KeyReplacement
+	p.run(&asked, "replacements")
+	if len(asked) != 0 {
+		t.Errorf("somebody asked for other keys: %+v", asked)
+	}
+}
+
+func policy() ledger.Policy { return client.DefaultPolicy(ledger.MedicalInformation) }
+
+func soon() time.Time { return time.Now().Add(time.Hour).UTC() }
+
+func (p *practice) authorize(t *testing.T, author *client.Client) ledger.ID {
+	t.Helper()
+	var records []ledger.ID
+	p.run(&records, "authorize", ledger.PersonSubject(author.Identity().User), policy(), soon())
+	return records[0]
+}
+
+func write(t *testing.T) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "emr.json")
+	if err := os.WriteFile(file, []byte(emr), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+func (p *practice) upload(t *testing.T, record ledger.ID) {
+	t.Helper()
+	_, err := p.author.Upload(t.Context(), client.NewRecord{
+		Patient: p.user, Record: record, File: write(t),
+		Summary: ledger.Summary{Class: ledger.MedicalInformation, MediaType: "application/fhir+json"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (p *practice) opens(t *testing.T, record ledger.ID) {
+	t.Helper()
+	var opened struct{ EMR []byte }
+	if p.run(&opened, "open", record); string(opened.EMR) != emr {
+		t.Errorf("the patient opened %q", opened.EMR)
+	}
+}
+
+func (p *practice) request(t *testing.T, record ledger.ID) ledger.AccessRequest {
+	t.Helper()
+	asked, err := p.colleague.Request(t.Context(), ledger.RecordVersion{Record: record}, ledger.Treatment)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return asked
+}
+
+func (p *practice) colleagueOpens(t *testing.T, record ledger.ID) {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), fmt.Sprint("opened-", record))
+	if _, err := p.colleague.Open(t.Context(), record, 0, file); err != nil {
+		t.Fatal(err)
+	}
+	if text, err := os.ReadFile(file); err != nil || string(text) != emr {
+		t.Errorf("the colleague opened %q, %v", text, err)
+	}
+}
+
+func (p *practice) colleagueFails(t *testing.T, record ledger.ID) error {
+	t.Helper()
+	_, err := p.colleague.Open(t.Context(), record, 0, filepath.Join(t.TempDir(), "emr"))
+	return err
+}
