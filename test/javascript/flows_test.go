@@ -3,7 +3,6 @@ package javascript
 import (
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -26,10 +25,7 @@ const emr = `{"resourceType": "Bundle", "type": "collection", "entry": []}`
 
 // What a patient does, each flow on records of its own.
 func TestPatientApp(t *testing.T) {
-	needNode(t)
-	if output, err := exec.CommandContext(t.Context(), "npm", "ci", "--no-audit", "--no-fund").CombinedOutput(); err != nil {
-		t.Fatalf("npm ci: %v\n%s", err, output)
-	}
+	install(t)
 	network, err := networktest.Start()
 	if err != nil {
 		t.Fatal(err)

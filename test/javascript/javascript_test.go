@@ -28,10 +28,28 @@ func needNode(t *testing.T) {
 	}
 }
 
+// install gets the packages that the tests in JavaScript need.
+func install(t *testing.T) {
+	t.Helper()
+	needNode(t)
+	if output, err := exec.CommandContext(t.Context(), "npm", "ci", "--no-audit", "--no-fund").CombinedOutput(); err != nil {
+		t.Fatalf("npm ci: %v\n%s", err, output)
+	}
+}
+
 func TestCheckBeforeSigning(t *testing.T) {
 	needNode(t)
-	output, err := exec.CommandContext(t.Context(), "node", "--test", "check.test.mjs").CombinedOutput()
-	if err != nil {
+	runNode(t, "check.test.mjs")
+}
+
+func TestSealedFormats(t *testing.T) {
+	install(t)
+	runNode(t, "sealing.test.mjs")
+}
+
+func runNode(t *testing.T, file string) {
+	t.Helper()
+	if output, err := exec.CommandContext(t.Context(), "node", "--test", file).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, output)
 	}
 }

@@ -23,13 +23,19 @@ export function keyring(seed) {
 }
 
 /** Decrypts an age file with the secret key that it was encrypted to. */
-export function openFile(ciphertext, secretKey) {
+export const openFile = (ciphertext, secretKey) =>
+  decrypt(ciphertext, (capsule, wrapped) => umbral.decryptOriginal(secretKey, capsule, wrapped));
+
+/** Decrypts an age file with what proxies gave its reader for the file's capsule. */
+export const openReencrypted = (ciphertext, { receiving, delegating, cfrags }) =>
+  decrypt(ciphertext, (capsule, wrapped) => umbral.decryptReencrypted(receiving, delegating, capsule, cfrags, wrapped));
+
+function decrypt(ciphertext, unwrap) {
   const decrypter = new Decrypter();
   decrypter.addIdentity({
     unwrapFileKey(stanzas) {
       const [stanza] = stanzas.filter(({ args }) => args[0] === "umbral");
-      if (!stanza) return null;
-      return umbral.decryptOriginal(secretKey, parseCapsule(Buffer.from(stanza.args[1], "base64")), stanza.body);
+      return stanza ? unwrap(parseCapsule(Buffer.from(stanza.args[1], "base64")), stanza.body) : null;
     },
   });
   return decrypter.decrypt(ciphertext);
@@ -67,9 +73,8 @@ export async function sealPayload(payload, publicKey) {
   return { ciphertext, sha256: digest(ciphertext), size: ciphertext.length, capsule: capsule.toString("base64"), commitment: digest(payload) };
 }
 
-// parseCapsule puts the points E and V and the scalar s into the library's own form, a
-// MessagePack array of three.
-function parseCapsule(bytes) {
+/** A capsule of 98 bytes: the points E and V and the scalar s, which the library takes as a MessagePack array of three. */
+export function parseCapsule(bytes) {
   const part = (from, to) => [0xc4, to - from, ...bytes.subarray(from, to)];
   return umbral.Capsule.fromBytes(new Uint8Array([0x93, ...part(0, 33), ...part(33, 66), ...part(66, 98)]));
 }
