@@ -19,8 +19,11 @@ const firstVersion = 1
 type Authorization struct {
 	Author ledger.Subject // a person, from themselves, as at a desk; or a department
 	Stream bool
-	Policy ledger.Policy
-	Expiry time.Time // of the slot, and of the author's own access to the record
+	// Emergency lets the author write the patient's emergency summary, and nothing else: a
+	// responder has that opened without anybody else's approval.
+	Emergency bool
+	Policy    ledger.Policy
+	Expiry    time.Time // of the slot, and of the author's own access to the record
 }
 
 // DefaultPolicy is the policy for a class unless the patient wants another: treatment
@@ -90,7 +93,7 @@ func (c *Client) slot(ctx context.Context, wish Authorization) (ledger.Slot, []l
 		return ledger.Slot{}, nil, err
 	}
 	slot := ledger.Slot{
-		Record: version.Record, RecordKey: statement, Author: wish.Author, Stream: wish.Stream,
+		Record: version.Record, RecordKey: statement, Author: wish.Author, Stream: wish.Stream, Emergency: wish.Emergency,
 		Policy: wish.Policy, Expiry: wish.Expiry.UTC(),
 	}
 	if wish.Author.Kind == ledger.Department {

@@ -266,6 +266,17 @@ func makerLied(record ledger.Record, err error) error {
 	return err
 }
 
+// makerLied is [makerLied] of an opening: under an emergency grant the file key that does
+// not open may be the custodian's as well.
+func (o opening) makerLied(err error) error {
+	blamed := makerLied(o.Record, err)
+	var lie *LiarError
+	if o.grant.Emergency == nil || !errors.As(blamed, &lie) || !errors.Is(err, emr.ErrNotRegistered) {
+		return blamed
+	}
+	return &LiarError{Code: lie.Code, Who: "the custodian " + o.grant.Issuer.String() + " or " + lie.Who, What: lie.What}
+}
+
 // maker names who encrypted a record version: the author the first one, the patient those
 // that took its place.
 func maker(record ledger.Record) string {

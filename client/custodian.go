@@ -3,13 +3,10 @@ package client
 import (
 	"context"
 	"crypto/rand"
-	"crypto/sha256"
-	"encoding/base32"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
@@ -50,7 +47,8 @@ func (c *Client) GrantCustody(ctx context.Context, record ledger.ID, desk ledger
 
 // AnswerEmergency passes on to a declaration's responder what this custodian holds of what
 // it covers: an emergency desk by its fragments, an author by their own grant. Each record
-// is opened on the ledger first. What was passed on already stays as it is.
+// is opened on the ledger first. What this custodian passed on already stays as it is, by
+// the ledger's word: it keeps one grant of each custodian, under a name nobody else can take.
 func (c *Client) AnswerEmergency(ctx context.Context, name ledger.DeclarationName) ([]ledger.ID, error) {
 	declaration, err := c.Emergency(ctx, name)
 	if err != nil {
@@ -79,10 +77,6 @@ func (c *Client) AnswerEmergency(ctx context.Context, name ledger.DeclarationNam
 
 // passOn opens a record under a declaration and wraps its file key for the responder.
 func (c *Client) passOn(ctx context.Context, declaration ledger.Declaration, v ledger.RecordVersion) error {
-	grant := c.emergencyGrant(declaration.Declaration, v)
-	if answered, err := c.answered(ctx, v, grant); answered || err != nil {
-		return err
-	}
 	a, err := c.agree(ctx, v.Record, v.Version)
 	if err != nil {
 		return err
@@ -104,24 +98,8 @@ func (c *Client) passOn(ctx context.Context, declaration ledger.Declaration, v l
 		return makerLied(a.Record, err)
 	}
 	return c.issueEmergency(ctx, fileKey, ledger.IssueEmergencyGrant{
-		RecordVersion: v, Declaration: declaration.Declaration, Open: o.transaction, Grant: grant,
+		RecordVersion: v, Declaration: declaration.Declaration, Open: o.transaction,
 	}, declaration.Responder.User)
-}
-
-// emergencyGrant is the same ID each time: a custodian that is killed and starts again
-// issues no second grant.
-func (c *Client) emergencyGrant(declaration ledger.ID, v ledger.RecordVersion) ledger.ID {
-	digest := sha256.Sum256(fmt.Appendf(nil, "emergency grant\n%s\n%s\n%d\n%s", declaration, v.Record, v.Version, c.identity.User))
-	return ledger.ID(strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(digest[:16])))
-}
-
-// answered reports whether this custodian has issued the grant already.
-func (c *Client) answered(ctx context.Context, v ledger.RecordVersion, grant ledger.ID) (bool, error) {
-	accesses, err := c.Accesses(ctx, v.Record)
-	if fault.CodeOf(err) == fault.PermissionDenied {
-		return false, nil // a desk does not see the trail; the ledger refuses a second grant
-	}
-	return slices.ContainsFunc(accesses, func(access ledger.Access) bool { return access.Grant == grant }), err
 }
 
 // fileKey opens the header of a record's ciphertext, and nothing else of it.
@@ -194,9 +172,10 @@ func (c *Client) issueEmergency(ctx context.Context, fileKey []byte, arguments l
 		return err
 	}
 	arguments.Key = ledger.EmergencyKey{Key: statement, Capsule: capsule.Bytes(), Wrapped: wrapped}
+	grant := ledger.EmergencyGrantID(arguments.Declaration, arguments.RecordVersion, c.identity.User)
 	c.step("passing record %s on to %s", arguments.Record, responder)
 	fragments, sealed, err := c.fragments(ctx, share{
-		version: arguments.RecordVersion, grant: arguments.Grant, grantee: responder,
+		version: arguments.RecordVersion, grant: grant, grantee: responder,
 		secret: func(context.Context) (*umbral.SecretKey, error) { return once, nil },
 	})
 	if err != nil {

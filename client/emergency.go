@@ -70,6 +70,12 @@ func (c *Client) ReviewEmergency(ctx context.Context, name ledger.DeclarationNam
 	return c.changeEmergency(ctx, name, change{ledger.TxReviewBreakGlass, arguments, private})
 }
 
+// EraseNarratives makes the hospitals forget what was said of an emergency that is over and
+// reviewed. For its patient, and privacy officers of the hospital that reviewed it.
+func (c *Client) EraseNarratives(ctx context.Context, name ledger.DeclarationName) (ledger.Declaration, error) {
+	return c.changeEmergency(ctx, name, change{name: ledger.TxEraseNarratives, arguments: ledger.EraseNarratives{DeclarationName: name}})
+}
+
 func (c *Client) changeEmergency(ctx context.Context, name ledger.DeclarationName, wanted change) (ledger.Declaration, error) {
 	if err := name.Validate(); err != nil {
 		return ledger.Declaration{}, err
@@ -138,14 +144,16 @@ func (c *Client) EmergencyRecords(ctx context.Context, name ledger.DeclarationNa
 
 // EmergencyGrants lists what custodians have issued to this responder under a declaration.
 func (c *Client) EmergencyGrants(ctx context.Context, declaration ledger.ID) ([]ledger.Grant, error) {
-	grants, err := c.Grants(ctx)
-	var issued []ledger.Grant
-	for _, grant := range grants {
-		if grant.Declaration == declaration && grant.State == ledger.Active {
-			issued = append(issued, grant)
-		}
-	}
+	issued, _, err := c.emergencyGrants(ctx, declaration)
 	return issued, err
+}
+
+// emergencyGrants says who told of them too.
+func (c *Client) emergencyGrants(ctx context.Context, declaration ledger.ID) ([]ledger.Grant, *gateway, error) {
+	grants, from, err := c.grants(ctx)
+	return slices.DeleteFunc(grants, func(grant ledger.Grant) bool {
+		return grant.Declaration != declaration || grant.State != ledger.Active
+	}), from, err
 }
 
 // SetEmergencyPolicy says who may have records of this patient's opened in an emergency.

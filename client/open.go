@@ -65,7 +65,15 @@ func (c *Client) openVersion(ctx context.Context, record ledger.ID, version int,
 	if c.identity.Role != ledger.Patient {
 		held = c.holding(ctx, record)
 	}
-	a, err := c.agree(ctx, record, version)
+	return c.openWith(ctx, ledger.RecordVersion{Record: record, Version: version}, held, keep)
+}
+
+// openWith opens a record version with one of these grants; with nil with any of the user's.
+func (c *Client) openWith(ctx context.Context, v ledger.RecordVersion, held <-chan holding, keep keeping) (Opened, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	record := v.Record
+	a, err := c.agree(ctx, record, v.Version)
 	if err != nil {
 		return Opened{}, err
 	}
@@ -80,19 +88,20 @@ func (c *Client) openVersion(ctx context.Context, record ledger.ID, version int,
 		sealed.ahead = c.orderAhead(ctx, sealed)
 	}
 	opened := Opened{Record: a.RecordView, Blamed: a.blame}
-	identities, err := c.identitiesFor(ctx, opening{agreed: a}, held, &opened)
+	o := opening{agreed: a}
+	identities, err := c.identitiesFor(ctx, &o, held, &opened)
 	if err != nil {
-		return opened, makerLied(a.Record, err)
+		return opened, o.makerLied(err)
 	}
 	sealed.identity = identities[0]
 	size, blame, err := keep(func(file *os.File) (int64, []*LiarError, error) { return c.fetchInto(ctx, sealed, file) })
 	opened.Size, opened.Blamed = size, append(opened.Blamed, blame...)
-	return opened, makerLied(a.Record, err)
+	return opened, o.makerLied(err)
 }
 
 // identitiesFor are what decrypts each content of an opening: the patient's own key, or
-// what enough proxies re-encrypt for a grantee.
-func (c *Client) identitiesFor(ctx context.Context, o opening, held <-chan holding, opened *Opened) ([]age.Identity, error) {
+// what enough proxies re-encrypt for a grantee, whose grant it notes in the opening.
+func (c *Client) identitiesFor(ctx context.Context, o *opening, held <-chan holding, opened *Opened) ([]age.Identity, error) {
 	if o.Patient == c.identity.User {
 		own, err := c.ownIdentity(ctx, o.agreed)
 		return slices.Repeat([]age.Identity{own}, len(o.contents())), err
@@ -104,7 +113,7 @@ func (c *Client) identitiesFor(ctx context.Context, o opening, held <-chan holdi
 	if o.grant, o.from, err = (<-held).grant(o.RecordView); err != nil {
 		return nil, err
 	}
-	p, err := c.recordOpening(ctx, &o)
+	p, err := c.recordOpening(ctx, o)
 	if err != nil {
 		return nil, err
 	}

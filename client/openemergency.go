@@ -86,9 +86,9 @@ func (c *Client) OpenEmergency(ctx context.Context, name ledger.DeclarationName,
 		return nil, err
 	}
 	var files []EmergencyFile
-	err := c.underDeclaration(ctx, name, func(grant ledger.Grant) error {
-		file := filepath.Join(dir, string(grant.Record))
-		opened, err := c.Open(ctx, grant.Record, grant.Version, file)
+	err := c.underDeclaration(ctx, name, func(issued []ledger.Grant, from *gateway) error {
+		file := filepath.Join(dir, string(issued[0].Record))
+		opened, err := c.openFirst(ctx, issued, from, saveAt(file))
 		if err == nil {
 			files = append(files, EmergencyFile{opened, file})
 		}
@@ -107,9 +107,9 @@ type EmergencyText struct {
 // The newest comes first.
 func (c *Client) ReadEmergency(ctx context.Context, name ledger.DeclarationName) ([]EmergencyText, error) {
 	var texts []EmergencyText
-	err := c.underDeclaration(ctx, name, func(grant ledger.Grant) error {
+	err := c.underDeclaration(ctx, name, func(issued []ledger.Grant, from *gateway) error {
 		var text bytes.Buffer
-		opened, err := c.OpenTo(ctx, grant.Record, grant.Version, &text)
+		opened, err := c.openFirst(ctx, issued, from, writeTo(&text))
 		if err == nil {
 			texts = append(texts, EmergencyText{opened, text.Bytes()})
 		}
@@ -121,9 +121,9 @@ func (c *Client) ReadEmergency(ctx context.Context, name ledger.DeclarationName)
 	return texts, err
 }
 
-// underDeclaration opens each record that has been passed on, once: desk and author may
-// both have answered.
-func (c *Client) underDeclaration(ctx context.Context, name ledger.DeclarationName, open func(ledger.Grant) error) error {
+// underDeclaration opens each record that has been passed on, with what custodians issued
+// for it: desk and author may both have answered, and one of them not in good faith.
+func (c *Client) underDeclaration(ctx context.Context, name ledger.DeclarationName, open func([]ledger.Grant, *gateway) error) error {
 	view, err := c.reported(ctx, name)
 	if err != nil {
 		return err
@@ -131,7 +131,7 @@ func (c *Client) underDeclaration(ctx context.Context, name ledger.DeclarationNa
 	if view.State != ledger.ActiveEmergency {
 		return fault.New(fault.BreakGlassRefused, "declaration %s is %s", name, view.State)
 	}
-	grants, err := c.EmergencyGrants(ctx, name.Declaration)
+	grants, from, err := c.emergencyGrants(ctx, name.Declaration)
 	if err != nil {
 		return err
 	}
@@ -139,15 +139,48 @@ func (c *Client) underDeclaration(ctx context.Context, name ledger.DeclarationNa
 		return fault.New(fault.NotFound, "nothing has been passed on under declaration %s; see: pie emergency show %s", name.Declaration, name)
 	}
 	var failures []error
-	seen := map[ledger.ID]bool{}
-	for _, grant := range grants {
-		if seen[grant.Record] {
-			continue
-		}
-		seen[grant.Record] = true
-		if err := open(grant); err != nil {
-			failures = append(failures, fmt.Errorf("record %s: %w", grant.Record, err))
+	for _, issued := range byRecord(grants) {
+		if err := open(issued, from); err != nil {
+			failures = append(failures, fmt.Errorf("record %s: %w", issued[0].Record, err))
 		}
 	}
 	return errors.Join(failures...)
+}
+
+// byRecord keeps the grants of each record version together, in the order they came in.
+func byRecord(grants []ledger.Grant) [][]ledger.Grant {
+	var groups [][]ledger.Grant
+	for _, grant := range grants {
+		i := slices.IndexFunc(groups, func(group []ledger.Grant) bool {
+			return group[0].Record == grant.Record && group[0].Version == grant.Version
+		})
+		if i < 0 {
+			i, groups = len(groups), append(groups, nil)
+		}
+		groups[i] = append(groups[i], grant)
+	}
+	return groups
+}
+
+// openFirst opens a record with the first of the grants that opens it: a custodian whose
+// grant opens nothing cannot crowd out another's. What was found out about those before is
+// in what it returns, and when none opens, in the error.
+func (c *Client) openFirst(ctx context.Context, issued []ledger.Grant, from *gateway, keep keeping) (Opened, error) {
+	var failures []error
+	var blamed []*LiarError
+	for _, grant := range issued {
+		held := make(chan holding, 1)
+		held <- holding{grants: []ledger.Grant{grant}, from: from}
+		opened, err := c.openWith(ctx, ledger.RecordVersion{Record: grant.Record, Version: grant.Version}, held, keep)
+		if err == nil {
+			opened.Blamed = append(opened.Blamed, blamed...)
+			return opened, nil
+		}
+		var lie *LiarError
+		if errors.As(err, &lie) {
+			blamed = append(blamed, lie)
+		}
+		failures = append(failures, fmt.Errorf("by the grant of %s: %w", grant.Issuer, err))
+	}
+	return Opened{}, errors.Join(failures...)
 }

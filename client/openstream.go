@@ -57,7 +57,7 @@ func (c *Client) openStream(ctx context.Context, stream ledger.ID, span Span, ke
 		return opened, fault.New(fault.NotFound, "stream %s has no readings of that time", stream)
 	}
 	o := opening{agreed: a, segments: segments}
-	identities, err := c.identitiesFor(ctx, o, nil, &opened.Opened)
+	identities, err := c.identitiesFor(ctx, &o, nil, &opened.Opened)
 	if err != nil {
 		return opened, err
 	}

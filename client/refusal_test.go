@@ -78,7 +78,7 @@ func TestGrantOfOneRecordServesNoOther(t *testing.T) {
 		t.Fatal(err)
 	}
 	var opened Opened
-	if _, err := p.requester.identitiesFor(t.Context(), opening{agreed: a}, nil, &opened); err != nil {
+	if _, err := p.requester.identitiesFor(t.Context(), &opening{agreed: a}, nil, &opened); err != nil {
 		t.Fatal(err)
 	}
 	for _, g := range p.requester.gateways {

@@ -142,19 +142,19 @@ func TestErasedContentIsGoneEverywhere(t *testing.T) {
 	}
 }
 
-// Who registers another's ciphertext as a record of their own and has it erased takes
-// nothing away.
-func TestErasureLeavesWhatOthersHave(t *testing.T) {
+// Who uploads another's ciphertext into a slot of their own registers nothing with it, and
+// takes nothing away by withdrawing the slot.
+func TestNobodyTakesAnothersContent(t *testing.T) {
 	victim := newShare(t, 3)
 	eventually(t, "three replicas", func() bool { return len(victim.replicas()) == 3 })
 	thief := newShare(t, 1)
 	record := authorized(thief.patient, thief.author)
 	registration := victim.registration
 	registration.Record, registration.CID = record, thief.author.upload(record, victim.file).Cid
-	stolen := &share{patient: thief.patient, author: thief.author, slot: ledger.Slot{Record: record}, registration: registration, summary: summary()}
-	stolen.author.mustTransact(ledger.TxRegisterRecord, registration, stolen.summary)
-	stolen.erase()
-	stolen.allConfirm(ledger.ContentKept)
+	_, refusal := thief.author.transact(ledger.TxRegisterRecord, registration, summary())
+	refused(t, refusal, fault.AlreadyExists)
+	thief.patient.mustTransact(ledger.TxEraseRecord, ledger.EraseRecord{Record: record}, nil)
+	eventually(t, "nothing pending", func() bool { return metric(t, hospital(t, "HospitalA"), "pie_gateway_replicas_pending") == "0" })
 	for _, organization := range network.Organizations {
 		if !pinned(t, organization, victim.registration.CID) {
 			t.Errorf("the content is no longer pinned at %s", organization.MSP)
@@ -163,29 +163,31 @@ func TestErasureLeavesWhatOthersHave(t *testing.T) {
 	if got := victim.author.get(victim.contentPath(), nil); got.problem != nil || !bytes.Equal(got.body, victim.file) {
 		t.Errorf("%d bytes, %+v", len(got.body), got.problem)
 	}
-	// With the victim's own record the content goes.
 	victim.erase()
 	victim.allConfirm(ledger.ContentDeleted)
 }
 
-// While an upload waits for its record, an erasure of the same content waits for it.
-func TestErasureWaitsForAnUpload(t *testing.T) {
+// Nobody keeps an erased ciphertext at the hospitals by uploading it for a record of their
+// own: neither before the erasure, which does not wait for that, nor after it.
+func TestNobodyKeepsErasedContent(t *testing.T) {
 	erased := newShare(t, 1)
 	eventually(t, "the replica", func() bool { return len(erased.replicas()) == 1 })
-	waiting := authorized(erased.patient, erased.author)
-	if cid := erased.author.upload(waiting, erased.file).Cid; cid != erased.registration.CID {
+	before, after := authorized(erased.patient, erased.author), authorized(erased.patient, erased.author)
+	if cid := erased.author.upload(before, erased.file).Cid; cid != erased.registration.CID {
 		t.Fatalf("the same content is %s and %s", cid, erased.registration.CID)
 	}
 	erased.erase()
-	eventually(t, "the confirmations of hospitals without the upload", func() bool { return len(erased.outcomes()) == 2 })
-	if outcome, said := erased.outcomes()["HospitalA"]; said {
-		t.Errorf("HospitalA says %s while an upload waits", outcome)
+	erased.allConfirm(ledger.ContentDeleted)
+	for _, organization := range network.Organizations {
+		if onDisk(t, organization, erased.registration.CID) {
+			t.Errorf("%s still has it", organization.MSP)
+		}
 	}
-	registration := erased.registration
-	registration.Record = waiting
-	erased.author.mustTransact(ledger.TxRegisterRecord, registration, summary())
-	eventually(t, "the confirmation of HospitalA", func() bool { return erased.outcomes()["HospitalA"] == ledger.ContentKept })
-	if !pinned(t, hospital(t, "HospitalA"), registration.CID) {
-		t.Error("the content of the new record is not pinned")
+	erased.author.upload(after, erased.file)
+	for _, record := range []ledger.ID{before, after} {
+		registration := erased.registration
+		registration.Record = record
+		_, refusal := erased.author.transact(ledger.TxRegisterRecord, registration, summary())
+		refused(t, refusal, fault.AlreadyExists)
 	}
 }

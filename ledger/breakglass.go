@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -22,6 +23,10 @@ const (
 	// one responder and of all responders of one hospital.
 	ResponderQuota = 5
 	HospitalQuota  = 50
+	// DrillQuota and RefusalQuota are the drills of one responder in one day (UTC), and
+	// the refused declarations that are committed. What is beyond is refused without a trace.
+	DrillQuota   = 10
+	RefusalQuota = 20
 	// MinNarrative is the least length of what a responder says happened, in characters.
 	MinNarrative = 20
 
@@ -107,17 +112,35 @@ type Declaration struct {
 	Due         time.Time        `json:"due,omitzero"`        // when its review is overdue
 	ReviewedBy  string           `json:"reviewedBy,omitzero"` // MSP whose privacy officers review it
 	Review      Review           `json:"review,omitzero"`
+	Reviews     int              `json:"reviews,omitempty"` // how many there were: all but the last were escalated
+
+	NarrativesErased time.Time `json:"narrativesErased,omitzero"`
 }
 
-// Covers reports whether a declaration opens a record now.
+// Covers reports whether a declaration opens a record now. None opens a stream: each of
+// its segments has a file key of its own, and a custodian passes on one.
 func (d Declaration) Covers(record Record, now time.Time) bool {
 	named := d.Scope == ScopeSummary && record.Emergency || d.Scope == ScopeRecords && slices.Contains(d.Records, record.Record)
-	return named && d.Patient == record.Patient && d.State == ActiveEmergency && d.Reason != Drill && now.Before(d.Expiry)
+	return named && !record.Stream && d.Patient == record.Patient && d.State == ActiveEmergency && d.Reason != Drill && now.Before(d.Expiry)
 }
 
 // Waits reports whether a declaration can be approved now.
 func (d Declaration) Waits(now time.Time) bool {
 	return d.State == Declared && now.Sub(d.Declared) <= MaxWaiting
+}
+
+// Settled reports whether nobody has to read what was said of a declaration any more: it
+// was refused, nobody approved it in time, it is reviewed, or it is over and needs no review.
+func (d Declaration) Settled(now time.Time) bool {
+	switch d.State {
+	case Declared:
+		return !d.Waits(now)
+	case ActiveEmergency:
+		return d.Due.IsZero() && !now.Before(d.Expiry)
+	case Closed:
+		return d.Due.IsZero()
+	}
+	return true
 }
 
 // Verdict is what a review found.
@@ -310,6 +333,10 @@ func (a ReviewBreakGlass) Validate() error {
 	return a.DeclarationName.Validate()
 }
 
+// EraseNarratives makes hospitals forget what responder and reviewers said of a declaration
+// that is over and reviewed. Result: [Declaration].
+type EraseNarratives struct{ DeclarationName }
+
 // GrantCustody gives an emergency desk fragments that proxies serve only under an active
 // declaration that covers the record. They go through the transient map as
 // [TransientFragments]. Result: [Grant].
@@ -328,13 +355,13 @@ func (a GrantCustody) Validate() error {
 
 // IssueEmergencyGrant gives a responder what a custodian opened for them under an active
 // declaration: the file key, wrapped to a key of its own, whose fragments go through the
-// transient map as [TransientFragments]. The grant ends with the declaration.
+// transient map as [TransientFragments]. The grant is named by [EmergencyGrantID], so each
+// custodian issues one for a declaration and record version, and ends with the declaration.
 // Result: [Grant].
 type IssueEmergencyGrant struct {
 	RecordVersion
 	Declaration ID           `json:"declaration"`
 	Open        string       `json:"open"` // the custodian's own opening, a transaction ID
-	Grant       ID           `json:"grant"`
 	Key         EmergencyKey `json:"key"`
 	Fragments   Fragments    `json:"fragments"`
 }
@@ -344,7 +371,14 @@ func (a IssueEmergencyGrant) Validate() error {
 	if !transactionForm.MatchString(a.Open) {
 		return fault.New(fault.InvalidArgument, "open must be a transaction ID, 64 hexadecimal characters")
 	}
-	return firstError(a.RecordVersion.Validate(), a.Declaration.Validate(), a.Grant.Validate(), a.Key.Validate(), a.Fragments.Validate())
+	return firstError(a.RecordVersion.Validate(), a.Declaration.Validate(), a.Key.Validate(), a.Fragments.Validate())
+}
+
+// EmergencyGrantID names the one grant that a custodian issues for a record version under
+// a declaration: nobody else's answer can take its place.
+func EmergencyGrantID(declaration ID, v RecordVersion, custodian UserID) ID {
+	digest := DigestOf(fmt.Appendf(nil, "emergency grant\n%s\n%s\n%d\n%s", declaration, v.Record, v.Version, custodian))
+	return idOf([idSize]byte(digest[:idSize]))
 }
 
 // ReadDeclaration reads one declaration with its narratives, for those it concerns.

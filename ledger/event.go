@@ -46,6 +46,7 @@ const (
 	BreakGlassApproved     EventName = "BreakGlassApproved"
 	BreakGlassClosed       EventName = "BreakGlassClosed"
 	BreakGlassReviewed     EventName = "BreakGlassReviewed"
+	NarrativesErased       EventName = "NarrativesErased"
 	CustodyGranted         EventName = "CustodyGranted"
 	EmergencyGranted       EventName = "EmergencyGranted"
 )

@@ -19,8 +19,15 @@ var idForm = regexp.MustCompile(`^[a-z2-7]{26}$`)
 
 // NewID draws an ID from the operating system.
 func NewID() ID {
-	var bytes [16]byte
+	var bytes [idSize]byte
 	rand.Read(bytes[:])
+	return idOf(bytes)
+}
+
+// idSize is the length of what an ID writes, in bytes.
+const idSize = 16
+
+func idOf(bytes [idSize]byte) ID {
 	encoding := base32.StdEncoding.WithPadding(base32.NoPadding)
 	return ID(strings.ToLower(encoding.EncodeToString(bytes[:])))
 }

@@ -132,7 +132,8 @@ type Upload struct {
 	Record     ID        `json:"record"`
 	Patient    UserID    `json:"patient"`
 	Author     Subject   `json:"author"`
-	Stream     bool      `json:"stream,omitempty"` // of segments
+	Stream     bool      `json:"stream,omitempty"`    // of segments
+	Emergency  bool      `json:"emergency,omitempty"` // for an emergency summary
 	Policy     Policy    `json:"policy"`
 	RecordKey  string    `json:"recordKey"`       // key statement, JWS
 	Grant      ID        `json:"grant,omitempty"` // the author's own, active once the record is registered; a department has none

@@ -68,6 +68,7 @@ const (
 	TxApproveBreakGlass    Transaction = "ApproveBreakGlass"
 	TxCloseBreakGlass      Transaction = "CloseBreakGlass"
 	TxReviewBreakGlass     Transaction = "ReviewBreakGlass"
+	TxEraseNarratives      Transaction = "EraseNarratives"
 	TxGrantCustody         Transaction = "GrantCustody"
 	TxIssueEmergencyGrant  Transaction = "IssueEmergencyGrant"
 	TxReadDeclaration      Transaction = "ReadDeclaration"
@@ -93,7 +94,7 @@ func (t Transaction) Writes() bool {
 		TxRevokeGrant, TxAppendSegments, TxConfirmReplicas, TxConfirmErasure, TxChangePolicy,
 		TxReplaceKeys, TxRequestKeyReplacement, TxApproveKeyReplacement, TxRejectKeyReplacement, TxRotateRecord, TxEraseRecord,
 		TxSetResponders, TxSetEmergencyPolicy, TxDeclareBreakGlass, TxApproveBreakGlass, TxCloseBreakGlass,
-		TxReviewBreakGlass, TxGrantCustody, TxIssueEmergencyGrant:
+		TxReviewBreakGlass, TxEraseNarratives, TxGrantCustody, TxIssueEmergencyGrant:
 		return true
 	}
 	return false
@@ -152,7 +153,8 @@ type Slot struct {
 	Record    ID        `json:"record"`
 	RecordKey string    `json:"recordKey"` // key statement, JWS
 	Author    Subject   `json:"author"`
-	Stream    bool      `json:"stream,omitempty"` // segments will be appended; else one content is registered
+	Stream    bool      `json:"stream,omitempty"`    // segments will be appended; else one content is registered
+	Emergency bool      `json:"emergency,omitempty"` // for an emergency summary, which a responder may have opened; else for anything but one
 	Policy    Policy    `json:"policy"`
 	Expiry    time.Time `json:"expiry"` // of the slot, and of the author's grant
 	Grant     ID        `json:"grant,omitempty"`
@@ -181,6 +183,9 @@ func (a AuthorizeUpload) Validate() error {
 func (s Slot) Validate() error {
 	if s.Stream && s.Author.Kind != Person {
 		return fault.New(fault.InvalidArgument, "the author of a stream is a person")
+	}
+	if s.Stream && s.Emergency {
+		return fault.New(fault.InvalidArgument, "a stream is no emergency summary")
 	}
 	return firstError(s.Record.Validate(), s.Author.Validate(), s.Policy.Validate(),
 		statementSize(s.RecordKey), hasExpiry(s.Expiry), s.validateGrant())

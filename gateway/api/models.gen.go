@@ -64,7 +64,7 @@ type Assertion = trust.Assertion
 
 // AuthorizeUpload AuthorizeUpload authorises one record for each slot. The sealed fragments go through the transient map as "fragments" ([]SealedFragment). Result: []Upload
 //
-// Example: {"slots":[{"author":"person:HospitalB/k4wq7hz2tmx5vbna","expiry":"2030-03-04T12:00:00Z","fragments":{"proxies":[{"proxy":"HospitalA","sha256":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"}],"receivingKey":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","threshold":1},"grant":"mfzwizltoqzgk43fmfzwizltoq","policy":{"purposes":["TREAT","ETREAT"],"replicas":2,"roles":["physician"]},"record":"mfzwizltoqzgk43fmfzwizltoq","recordKey":"text","stream":false}]}
+// Example: {"slots":[{"author":"person:HospitalB/k4wq7hz2tmx5vbna","emergency":false,"expiry":"2030-03-04T12:00:00Z","fragments":{"proxies":[{"proxy":"HospitalA","sha256":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"}],"receivingKey":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","threshold":1},"grant":"mfzwizltoqzgk43fmfzwizltoq","policy":{"purposes":["TREAT","ETREAT"],"replicas":2,"roles":["physician"]},"record":"mfzwizltoqzgk43fmfzwizltoq","recordKey":"text","stream":false}]}
 type AuthorizeUpload = ledger.AuthorizeUpload
 
 // Bundle Bundle is what a device believes without asking anybody: the consortium's channel each member's roots and gateways, and the ordering nodes. It comes out of band, never from a gateway
@@ -246,6 +246,11 @@ type EnrollmentRequest struct {
 	Secret    string    `json:"secret"`
 }
 
+// EraseNarratives EraseNarratives makes hospitals forget what responder and reviewers said of a declaration that is over and reviewed. Result: Declaration
+//
+// Example: {"declaration":"mfzwizltoqzgk43fmfzwizltoq","patient":"HospitalA/7f3k2amq5xwz4bnd"}
+type EraseNarratives = ledger.EraseNarratives
+
 // EraseRecord EraseRecord erases a record of the caller's, all versions of it: key fragments and private rows are purged, grants end, hospitals remove the ciphertext and confirm it. What the record is about goes through the transient map as "summary" (Summary), as it stands. A slot that nobody has used is withdrawn, without that. Result: Erasure
 //
 // Example: {"record":"mfzwizltoqzgk43fmfzwizltoq"}
@@ -321,9 +326,9 @@ type Identity = ledger.Identity
 // Example: {"bundle":{"channel":"text","orderers":[{"certificate":"text","id":1,"msp":"text"}],"organizations":[{"gateways":["https://127.77.0.15:8443"],"msp":"HospitalA","name":"Hospital A","proxy":"HospitalA/gateway","updated":"2026-05-04T09:30:00Z"}]},"card":"text","gateway":"text","msp":"text","pseudonym":"text","secret":"text"}
 type Invitation = trust.Invitation
 
-// IssueEmergencyGrant IssueEmergencyGrant gives a responder what a custodian opened for them under an active declaration: the file key, wrapped to a key of its own, whose fragments go through the transient map as "fragments" ([]SealedFragment). The grant ends with the declaration. Result: Grant
+// IssueEmergencyGrant IssueEmergencyGrant gives a responder what a custodian opened for them under an active declaration: the file key, wrapped to a key of its own, whose fragments go through the transient map as "fragments" ([]SealedFragment). The grant is named by EmergencyGrantID, so each custodian issues one for a declaration and record version, and ends with the declaration. Result: Grant
 //
-// Example: {"declaration":"mfzwizltoqzgk43fmfzwizltoq","fragments":{"proxies":[{"proxy":"HospitalA","sha256":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"}],"receivingKey":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","threshold":1},"grant":"mfzwizltoqzgk43fmfzwizltoq","key":{"capsule":"AA==","key":"text","wrapped":"AA=="},"open":"text","record":"mfzwizltoqzgk43fmfzwizltoq","version":1}
+// Example: {"declaration":"mfzwizltoqzgk43fmfzwizltoq","fragments":{"proxies":[{"proxy":"HospitalA","sha256":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"}],"receivingKey":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","threshold":1},"key":{"capsule":"AA==","key":"text","wrapped":"AA=="},"open":"text","record":"mfzwizltoqzgk43fmfzwizltoq","version":1}
 type IssueEmergencyGrant = ledger.IssueEmergencyGrant
 
 // KeyFragEnvelope KeyFragEnvelope is what is sealed to a proxy: one key fragment and the only use it is for. A proxy refuses a fragment whose context is not that of the open
@@ -643,7 +648,7 @@ type SignedTransaction struct {
 
 // Slot Slot is what a patient authorises for one record: its key, who writes it, what may become of it, and the author's own grant. A department has no receiving key, so a slot for one comes without grant and fragments: who uses it asks the patient to open it
 //
-// Example: {"author":"person:HospitalB/k4wq7hz2tmx5vbna","expiry":"2030-03-04T12:00:00Z","fragments":{"proxies":[{"proxy":"HospitalA","sha256":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"}],"receivingKey":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","threshold":1},"grant":"mfzwizltoqzgk43fmfzwizltoq","policy":{"purposes":["TREAT","ETREAT"],"replicas":2,"roles":["physician"]},"record":"mfzwizltoqzgk43fmfzwizltoq","recordKey":"text","stream":false}
+// Example: {"author":"person:HospitalB/k4wq7hz2tmx5vbna","emergency":false,"expiry":"2030-03-04T12:00:00Z","fragments":{"proxies":[{"proxy":"HospitalA","sha256":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"}],"receivingKey":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","threshold":1},"grant":"mfzwizltoqzgk43fmfzwizltoq","policy":{"purposes":["TREAT","ETREAT"],"replicas":2,"roles":["physician"]},"record":"mfzwizltoqzgk43fmfzwizltoq","recordKey":"text","stream":false}
 type Slot = ledger.Slot
 
 // Standing The standing rule of the patient's that answered, and in which of its slots of the day

@@ -50,7 +50,7 @@ func TestZEndOfADeclarationStopsEverything(t *testing.T) {
 	servesNothing(t, desk, opened, fault.BreakGlassRefused)
 
 	issue := issuing(t, desk, r.user, opened)
-	if _, err := past(desk).commit(t.Context(), desk.connect(t, "HospitalB"), issue(ledger.NewID())); err != nil {
+	if _, err := past(desk).commit(t.Context(), desk.connect(t, "HospitalB"), issue()); err != nil {
 		t.Fatal(err)
 	}
 	own := ledger.OpenRecord{RecordVersion: opening.RecordVersion, Grant: grantUnder(t, by, name).Grant}
@@ -58,7 +58,7 @@ func TestZEndOfADeclarationStopsEverything(t *testing.T) {
 
 	wantCode(t, desk.open(t, "HospitalB", opening).Decision.Err(), fault.BreakGlassRefused)
 	wantCode(t, r.open(t, "HospitalC", own).Decision.Err(), fault.ConsentExpired)
-	_, err := desk.endorse(t.Context(), desk.connect(t, "HospitalB"), issue(ledger.NewID()))
+	_, err := desk.endorse(t.Context(), desk.connect(t, "HospitalB"), issue())
 	wantCode(t, err, fault.BreakGlassRefused)
 	if covered, err := by.EmergencyRecords(t.Context(), name); err != nil || len(covered) != 0 {
 		t.Errorf("after its end it covers %d records, %v", len(covered), err)
@@ -82,7 +82,7 @@ func servesNothing(t *testing.T, d *device, opened ledger.Access, want fault.Cod
 }
 
 // issuing is what the desk signs for the responder; what is sealed is of no matter here.
-func issuing(t *testing.T, desk *device, responder ledger.UserID, opened ledger.Access) func(ledger.ID) call {
+func issuing(t *testing.T, desk *device, responder ledger.UserID, opened ledger.Access) func() call {
 	t.Helper()
 	once, err := umbral.GenerateSecretKey(nil)
 	if err != nil {
@@ -99,7 +99,9 @@ func issuing(t *testing.T, desk *device, responder ledger.UserID, opened ledger.
 	if err != nil {
 		t.Fatal(err)
 	}
-	return func(grant ledger.ID) call {
+	return func() call {
+		v := ledger.RecordVersion{Record: opened.Record, Version: opened.Version}
+		grant := ledger.EmergencyGrantID(opened.Declaration, v, desk.user)
 		fragments := ledger.Fragments{ReceivingKey: receivingKey(t, responder), Threshold: ledger.Threshold(len(network.Organizations))}
 		var sealed []ledger.SealedFragment
 		for _, o := range network.Organizations {
@@ -108,8 +110,8 @@ func issuing(t *testing.T, desk *device, responder ledger.UserID, opened ledger.
 			sealed = append(sealed, ledger.SealedFragment{Grant: grant, Proxy: o.MSP, Salt: ledger.NewSalt(), Sealed: text})
 		}
 		return call{ledger.TxIssueEmergencyGrant, ledger.IssueEmergencyGrant{
-			RecordVersion: ledger.RecordVersion{Record: opened.Record, Version: opened.Version}, Declaration: opened.Declaration,
-			Open: opened.Open, Grant: grant, Fragments: fragments,
+			RecordVersion: v, Declaration: opened.Declaration,
+			Open: opened.Open, Fragments: fragments,
 			Key: ledger.EmergencyKey{Key: statement, Capsule: capsule.Bytes(), Wrapped: wrapped},
 		}, map[string]any{ledger.TransientFragments: sealed}}
 	}

@@ -35,7 +35,8 @@ func (w *world) cells(t *testing.T, tx ledger.Transaction) []cell {
 		ledger.TxListKeyReplacements: w.listKeyReplacements,
 		ledger.TxSetResponders:       w.setResponders, ledger.TxSetEmergencyPolicy: w.setEmergencyPolicy, ledger.TxDeclareBreakGlass: w.declareBreakGlass,
 		ledger.TxApproveBreakGlass: w.approveBreakGlass, ledger.TxCloseBreakGlass: w.closeBreakGlass, ledger.TxReviewBreakGlass: w.reviewBreakGlass,
-		ledger.TxGrantCustody: w.grantCustody, ledger.TxIssueEmergencyGrant: w.issueEmergencyGrant,
+		ledger.TxEraseNarratives: w.eraseNarratives,
+		ledger.TxGrantCustody:    w.grantCustody, ledger.TxIssueEmergencyGrant: w.issueEmergencyGrant,
 		ledger.TxReadDeclaration: w.readDeclaration, ledger.TxListDeclarations: w.listDeclarations, ledger.TxListEmergencyRecords: w.listEmergencyRecords,
 	}[tx]
 	if !known {

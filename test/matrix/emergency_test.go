@@ -1,6 +1,7 @@
 package matrix
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -21,6 +22,7 @@ type emergencies struct {
 	declarations []object      // in every state
 	openings     []object      // by custodians, and some that are none
 	grants       []object      // that open under a declaration alone, each under several
+	issued       call          // what the desk passed on under the first opening
 	declaring    []*declaring  // about patients who allow this or that
 	custody      *ledger.Grant // the desk's
 }
@@ -238,11 +240,11 @@ func (w *world) openInEmergencies(ctx context.Context) error {
 		o.open = opened.Open
 		e.openings = append(e.openings, o)
 	}
-	issued, err := w.issuing(e.desk, e.openings[0])
-	if err != nil {
+	var err error
+	if e.issued, err = w.issuing(e.desk, e.openings[0]); err != nil {
 		return err
 	}
-	grant, err := commit[ledger.Grant](ctx, w, e.desk, issued)
+	grant, err := commit[ledger.Grant](ctx, w, e.desk, e.issued)
 	f.grants = append(f.grants, grant)
 	e.grants = append(e.grants, f.under(grant, first))
 	return err
@@ -256,12 +258,12 @@ func (w *world) issuing(by *person, o object) (call, error) {
 	if err != nil {
 		return call{}, err
 	}
-	grant := ledger.NewID()
+	grant := ledger.EmergencyGrantID(o.declaration.Declaration, o.about, by.User)
 	fragments, sealed := w.fragments(grant, w.emergencies.responder)
 	return call{
 		tx: ledger.TxIssueEmergencyGrant, transient: map[string]any{ledger.TransientFragments: sealed},
 		argument: ledger.IssueEmergencyGrant{
-			RecordVersion: o.about, Declaration: o.declaration.Declaration, Open: o.open, Grant: grant, Fragments: fragments,
+			RecordVersion: o.about, Declaration: o.declaration.Declaration, Open: o.open, Fragments: fragments,
 			Key: ledger.EmergencyKey{Key: key, Capsule: w.shared.registration.Capsule, Wrapped: []byte("the file key, wrapped")},
 		},
 	}, nil
@@ -329,6 +331,8 @@ func relatedInEmergency(relation string, by ledger.Identity, o object) bool {
 		return slices.Contains(o.custodians, by.User)
 	case "concerned":
 		return officer && slices.Contains([]string{o.record.Patient.MSP, o.from().MSP, o.reviewer()}, by.User.MSP)
+	case "eraser":
+		return officer && by.User.MSP == cmp.Or(o.reviewer(), o.record.Patient.MSP)
 	case "reviewer":
 		return officer && by.User.MSP == o.reviewer() && by.User != o.declaration.Approver.User
 	}
@@ -384,12 +388,21 @@ func (w *world) reviewBreakGlass(*testing.T) []cell {
 	return product(w.responding(), w.emergencies.declarations, reviewing(ledger.Unjustified))
 }
 
+func (w *world) eraseNarratives(*testing.T) []cell {
+	return product(w.responding(), w.emergencies.declarations, func(_ *person, o object) call {
+		return call{tx: ledger.TxEraseNarratives, argument: ledger.EraseNarratives{DeclarationName: o.declarationName()}}
+	})
+}
+
 func (w *world) grantCustody(*testing.T) []cell {
 	return w.byOwner(product(w.everybody(), w.eachState(), w.entrusting), w.entrusting)
 }
 
 func (w *world) issueEmergencyGrant(t *testing.T) []cell {
 	return product(w.responding(), w.emergencies.openings, func(by *person, o object) call {
+		if by == w.emergencies.desk && o.open == w.emergencies.openings[0].open {
+			return w.emergencies.issued // a custodian has one answer, and may repeat it
+		}
 		issuing, err := w.issuing(by, o)
 		if err != nil {
 			t.Fatal(err)

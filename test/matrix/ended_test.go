@@ -1,6 +1,7 @@
 package matrix
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"slices"
@@ -52,13 +53,10 @@ func (w *world) rotating(o object, f *fixture) (call, error) {
 		return call{}, err
 	}
 	fragments, sealed := w.fragments(f.slot.Grant, f.author)
-	content := w.content
-	another := []byte(content.cid)
-	another[len(another)/2] = map[bool]byte{true: 'b', false: 'a'}[another[len(another)/2] == 'a']
 	return call{
 		tx: ledger.TxRotateRecord,
 		argument: ledger.RotateRecord{
-			RecordVersion: o.about, CID: string(another), SHA256: content.sha256, Size: content.size, Capsule: f.registration.Capsule,
+			RecordVersion: o.about, CID: unregisteredCID(), SHA256: f.registration.SHA256, Size: f.registration.Size, Capsule: f.registration.Capsule,
 			RecordKey: statement, Grants: []ledger.RotatedGrant{{Grant: f.slot.Grant, Fragments: fragments}},
 		},
 		transient: map[string]any{
@@ -173,14 +171,14 @@ func (w *world) readErasure(*testing.T) []cell {
 
 func (w *world) readContentReferences(*testing.T) []cell {
 	return product(w.everybody(), nothing, func(*person, object) call {
-		return call{tx: ledger.TxReadContentReferences, argument: ledger.ReadContentReferences{CID: w.content.cid}}
+		return call{tx: ledger.TxReadContentReferences, argument: ledger.ReadContentReferences{CID: w.shared.registration.CID}}
 	})
 }
 
-// confirming says what the nodes do as well: other records have the same content.
+// confirming says what the nodes do as well.
 func (w *world) confirming(o object) call {
 	return call{tx: ledger.TxConfirmErasure, argument: ledger.ConfirmErasure{
-		Record: o.about.Record, Contents: []ledger.ErasedContent{{CID: w.content.cid, Outcome: ledger.ContentKept}},
+		Record: o.about.Record, Contents: []ledger.ErasedContent{{CID: cmp.Or(o.record.CID, unregisteredCID()), Outcome: ledger.ContentDeleted}},
 	}}
 }
 

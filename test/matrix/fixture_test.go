@@ -3,6 +3,7 @@ package matrix
 import (
 	"context"
 	"crypto/rand"
+	"encoding/base32"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -73,7 +74,6 @@ func (w *world) newFixture(patient, author *person, t terms) (*fixture, error) {
 	capsule := make([]byte, 98)
 	rand.Read(capsule)
 	f.registration = ledger.RegisterRecord{Record: record, Capsule: capsule, Level: t.level}
-	f.use(w.content)
 	f.summary = ledger.Summary{Salt: ledger.NewSalt(), Class: classes[t.level], MediaType: "text/plain"}
 	return f, nil
 }
@@ -103,24 +103,32 @@ func (f *fixture) use(c content) {
 	f.registration.CID, f.registration.SHA256, f.registration.Size = c.cid, c.sha256, c.size
 }
 
-// fill puts one ciphertext on the author's hospital's node, for all records.
+// fill puts a ciphertext for each record on the author's hospital's node: the ledger
+// registers none twice.
 func (w *world) fill(ctx context.Context) error {
 	client, err := w.signIn(ctx, w.author)
 	if err != nil {
 		return err
 	}
-	answer, err := client.AddContentWithBodyWithResponse(ctx, w.free.slot.Record, "application/octet-stream", strings.NewReader("ciphertext"))
-	if err != nil {
-		return err
-	}
-	if answer.JSON200 == nil {
-		return fmt.Errorf("add content: %s", answer.Body)
-	}
-	w.content = content{answer.JSON200.Cid, answer.JSON200.Sha256, answer.JSON200.Size}
 	for _, f := range slices.Concat(w.records, w.owned, w.unused, w.streams, []*fixture{w.free}) {
-		f.use(w.content)
+		text := strings.NewReader("ciphertext of " + string(f.slot.Record))
+		answer, err := client.AddContentWithBodyWithResponse(ctx, w.free.slot.Record, "application/octet-stream", text)
+		if err != nil {
+			return err
+		}
+		if answer.JSON200 == nil {
+			return fmt.Errorf("add content: %s", answer.Body)
+		}
+		f.use(content{answer.JSON200.Cid, answer.JSON200.Sha256, answer.JSON200.Size})
 	}
 	return nil
+}
+
+// unregisteredCID is a CID that no record has.
+func unregisteredCID() string {
+	random := make([]byte, 64)
+	rand.Read(random)
+	return "bafybei" + strings.ToLower(base32.StdEncoding.EncodeToString(random))[:52]
 }
 
 // signIn is a person's own hospital's gateway with the person's token.

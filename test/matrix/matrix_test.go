@@ -164,7 +164,7 @@ func (w *world) requireAll(t *testing.T, v *visits) {
 		}
 		for _, relation := range row.relations {
 			if !slices.Contains([]string{"patient", "author", "requester", "officer", "opener", "opened", "gateway", "owner", "elsewhere",
-				"responder", "approver", "second", "custodian", "concerned", "reviewer", "entitled"}, relation) {
+				"responder", "approver", "second", "custodian", "concerned", "reviewer", "eraser", "entitled"}, relation) {
 				t.Errorf("%s: no test knows the relation %q", tx, relation)
 			}
 		}

@@ -378,7 +378,7 @@ func TestTricksAreRefused(t *testing.T) {
 	for _, path := range []string{
 		content + "/../../../../../../etc/passwd", content + "/..%2f..%2fetc%2fpasswd", content + "/%2e%2e/%2e%2e/etc/passwd",
 		content + "/..", content + "%00", content + "/", strings.Replace(content, "/versions", "//versions", 1),
-		strings.Replace(content, "/1/", "/%31%2f/", 1), strings.Replace(content, "/1/", "/01x/", 1), "/v1/content/" + the.content.cid,
+		strings.Replace(content, "/1/", "/%31%2f/", 1), strings.Replace(content, "/1/", "/01x/", 1), "/v1/content/" + the.shared.registration.CID,
 		"/v1/records/..%2f" + record, "/v1/records/" + record + "%00", "/v1/records/" + record + "%2faccesses", "/v1/records/" + strings.ToUpper(record),
 		"/v1/records/" + record + "?version=0", "/v1/records/" + record + "?version=1e0", "/v1/records/" + record + "/versions/-1/history",
 		"/v1/users/HospitalA%2f..%2fHospitalB/the-patient", "/v1/users/HospitalA/the-patient%00", "/v1/users/HospitalA%00/the-patient",

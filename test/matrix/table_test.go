@@ -204,7 +204,7 @@ func (t table) related(relation string, by ledger.Identity, o object) bool {
 		return by.User == o.record.Author
 	case "owner":
 		return by.User == o.record.Patient
-	case "elsewhere", "responder", "approver", "second", "custodian", "concerned", "reviewer", "entitled":
+	case "elsewhere", "responder", "approver", "second", "custodian", "concerned", "reviewer", "eraser", "entitled":
 		return relatedInEmergency(relation, by, o)
 	case "requester":
 		return by.User == o.requester

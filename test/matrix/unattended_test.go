@@ -19,7 +19,7 @@ func (w *world) unattended(by *person, patient ledger.UserID) (call, error) {
 	fragments, sealed := w.fragments(grant, by)
 	custody := ledger.Custody{Sealed: []byte("sealed to the patient")}
 	registration := w.shared.registration
-	registration.Record, registration.Level = record, ledger.Low
+	registration.Record, registration.CID, registration.Level = record, unregisteredCID(), ledger.Low
 	return call{
 		tx: ledger.TxRegisterUnattended,
 		argument: ledger.RegisterUnattended{

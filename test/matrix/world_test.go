@@ -28,7 +28,6 @@ type world struct {
 	// gave the patient's name.
 	patient, author, colleague, namesake *person
 
-	content  content    // of every record: what it is does not matter to the ledger
 	records  []*fixture // of the patient, by the author: every level, state and policy
 	shared   *fixture   // the one of them that all who may ask have asked for
 	narrowed *fixture   // the one whose policy the patient changed

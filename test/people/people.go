@@ -60,7 +60,8 @@ func professional(msp string, role ledger.Role, clearance ledger.Level) networkt
 // Authorize opens a slot for the physician, with the class's default policy.
 func (c *Cast) Authorize(ctx context.Context, class ledger.Class) (ledger.ID, error) {
 	uploads, err := c.Patient.Authorize(ctx, client.Authorization{
-		Author: ledger.PersonSubject(c.Physician.Identity().User), Policy: client.DefaultPolicy(class), Expiry: time.Now().Add(time.Hour),
+		Author: ledger.PersonSubject(c.Physician.Identity().User), Emergency: class == ledger.EmergencySummary,
+		Policy: client.DefaultPolicy(class), Expiry: time.Now().Add(time.Hour),
 	})
 	if err != nil {
 		return "", err

@@ -68,10 +68,10 @@ func sameDeclaration(old, again ledger.Declaration) error {
 	return nil
 }
 
-// decideEmergency gathers what the decision depends on. A slot of each quota is taken by
-// a declaration that is allowed and no drill.
+// decideEmergency gathers what the decision depends on. A declaration that is allowed
+// takes a slot of each quota, a drill one of the responder's drills.
 func decideEmergency(ctx *state.Context, declaration ledger.Declaration) (ledger.Decision, error) {
-	responder, day := declaration.Responder.User, ledger.DayOf(ctx.Now)
+	responder := declaration.Responder.User
 	listed, err := isListed(ctx, responder)
 	if err != nil {
 		return ledger.Decision{}, err
@@ -84,11 +84,11 @@ func decideEmergency(ctx *state.Context, declaration ledger.Declaration) (ledger
 	if err != nil {
 		return ledger.Decision{}, err
 	}
-	own, err := freeSlot(ctx, state.ResponderSlots, ledger.ResponderQuota, responder.MSP, responder.Pseudonym, day)
+	slots, own, err := ownSlot(ctx, declaration)
 	if err != nil {
 		return ledger.Decision{}, err
 	}
-	hospital, err := freeSlot(ctx, state.HospitalSlots, ledger.HospitalQuota, responder.MSP, day)
+	hospital, err := freeSlot(ctx, state.HospitalSlots, ledger.HospitalQuota, responder.MSP, ledger.DayOf(ctx.Now))
 	if err != nil {
 		return ledger.Decision{}, err
 	}
@@ -96,13 +96,38 @@ func decideEmergency(ctx *state.Context, declaration ledger.Declaration) (ledger
 		Responder: declaration.Responder, Listed: listed, Overdue: overdue, Scope: declaration.Scope, Policy: allowed,
 		OwnLeft: own != nil, HospitalLeft: hospital != nil,
 	})
-	if !decision.Allowed || declaration.Reason == ledger.Drill {
-		return decision, nil
+	if !decision.Allowed {
+		return decision, noteRefusal(ctx, declaration, decision)
 	}
-	if err := state.ResponderSlots.Insert(ctx, declaration.Declaration, own...); err != nil {
+	if err := slots.Insert(ctx, declaration.Declaration, own...); err != nil || declaration.Reason == ledger.Drill {
 		return decision, err
 	}
 	return decision, state.HospitalSlots.Insert(ctx, declaration.Declaration, hospital...)
+}
+
+// ownSlot is a free slot of the responder's quota of the day: drills have one of their own.
+func ownSlot(ctx *state.Context, declaration ledger.Declaration) (slots state.Table[ledger.ID], free []string, err error) {
+	slots, quota := state.ResponderSlots, ledger.ResponderQuota
+	if declaration.Reason == ledger.Drill {
+		slots, quota = state.DrillSlots, ledger.DrillQuota
+	}
+	responder := declaration.Responder.User
+	free, err = freeSlot(ctx, slots, quota, responder.MSP, responder.Pseudonym, ledger.DayOf(ctx.Now))
+	return slots, free, err
+}
+
+// noteRefusal lets so many refusals of a day be committed and refuses the others, so that
+// nobody fills the ledger with declarations that the rules refuse.
+func noteRefusal(ctx *state.Context, declaration ledger.Declaration, decision ledger.Decision) error {
+	responder := declaration.Responder.User
+	slot, err := freeSlot(ctx, state.RefusalSlots, ledger.RefusalQuota, responder.MSP, responder.Pseudonym, ledger.DayOf(ctx.Now))
+	if err != nil {
+		return err
+	}
+	if slot == nil {
+		return fault.New(fault.BreakGlassRefused, "refused by the rule %s, and not written down: %d declarations of %s were refused today", decision.Rule, ledger.RefusalQuota, responder)
+	}
+	return state.RefusalSlots.Insert(ctx, declaration.Declaration, slot...)
 }
 
 func isListed(ctx *state.Context, responder ledger.UserID) (bool, error) {
@@ -198,7 +223,7 @@ func storeDeclaration(ctx *state.Context, declaration ledger.Declaration, narrat
 	if err := state.Declarations.Insert(ctx, declaration, key...); err != nil {
 		return err
 	}
-	if err := state.Narratives.Put(ctx, narrative, narrative.Salt, append(key, "responder")...); err != nil {
+	if err := state.Narratives.Put(ctx, narrative, nil, narrativeKey(declaration)...); err != nil {
 		return err
 	}
 	index := []string{responder.MSP, responder.Pseudonym, state.TimePart(declaration.Declared)}
@@ -279,6 +304,9 @@ func closeBreakGlass(ctx *state.Context, a ledger.CloseBreakGlass) (ledger.Decla
 			return declaration, err
 		}
 	}
+	if err := endEmergencyGrants(ctx, declaration); err != nil {
+		return declaration, err
+	}
 	declaration.State, declaration.Closer, declaration.Closed = ledger.Closed, caller.User, ctx.Now
 	return updateDeclaration(ctx, declaration, ledger.BreakGlassClosed)
 }
@@ -313,8 +341,12 @@ func reviewBreakGlass(ctx *state.Context, a ledger.ReviewBreakGlass) (ledger.Dec
 		return declaration, err
 	}
 	declaration.Review = ledger.Review{Verdict: a.Verdict, Reviewer: ctx.Caller.User, Time: ctx.Now}
-	if err := state.Narratives.Put(ctx, note, note.Salt, reviewKey(declaration)...); err != nil {
+	declaration.Reviews++
+	if err := state.Narratives.Put(ctx, note, nil, noteKey(declaration, declaration.Reviews)...); err != nil {
 		return declaration, err
+	}
+	if err := endEmergencyGrants(ctx, declaration); err != nil {
+		return declaration, err // of one that ended by time
 	}
 	if a.Verdict != ledger.Escalated {
 		if err := endReview(ctx, &declaration); err != nil {
@@ -399,10 +431,15 @@ func declarationKey(declaration ledger.Declaration) []string {
 	return []string{declaration.Patient.MSP, declaration.Patient.Pseudonym, string(declaration.Declaration)}
 }
 
-// reviewKey names the note of a declaration's last review; those that were escalated
-// before have their own.
-func reviewKey(declaration ledger.Declaration) []string {
-	return append(declarationKey(declaration), "reviewer", state.TimePart(declaration.Review.Time))
+// narrativeKey names what the responder said happened.
+func narrativeKey(declaration ledger.Declaration) []string {
+	return append(declarationKey(declaration), "responder")
+}
+
+// noteKey names the note of one review of a declaration, counted from 1; those that were
+// escalated have their own.
+func noteKey(declaration ledger.Declaration, review int) []string {
+	return append(declarationKey(declaration), "reviewer", state.NumberPart(review))
 }
 
 // emitDeclaration tells those who may read the declaration, but for those who could still

@@ -265,6 +265,34 @@ func TestDrillsOpenNothingAndCostNothing(t *testing.T) {
 	}
 }
 
+// Drills and refusals have quotas of their own, so that nobody fills the ledger with them.
+func TestDrillsAndRefusalsAreCounted(t *testing.T) {
+	e := newEmergency(t)
+	drill := func() ledger.DeclareBreakGlass {
+		a := e.ofSummary()
+		a.Reason = ledger.Drill
+		return a
+	}
+	for range ledger.DrillQuota {
+		if d := e.declare(e.responder, drill()); d.State != ledger.ActiveEmergency {
+			t.Fatalf("a drill: %+v", d.Decision)
+		}
+	}
+	for range ledger.RefusalQuota {
+		e.denied(e.responder, drill(), "responder-quota")
+	}
+	e.refused(fault.BreakGlassRefused, e.responder, ledger.TxDeclareBreakGlass, drill(), ledger.TransientNarrative, narrative())
+	if d := e.declare(e.responder, e.ofSummary()); d.State != ledger.ActiveEmergency {
+		t.Errorf("after drills and refusals an emergency is: %+v", d.Decision)
+	}
+	e.denied(e.colleague, e.ofSummary(), "responder") // another's refusals are theirs
+	e.clock = e.clock.Add(12 * time.Hour)             // the next day
+	if d := e.declare(e.responder, drill()); d.State != ledger.ActiveEmergency {
+		t.Errorf("the next day: %+v", d.Decision)
+	}
+	e.denied(e.colleague, e.ofSummary(), "responder")
+}
+
 func TestClosing(t *testing.T) {
 	e := newEmergency(t)
 	for name, by := range map[string]*person{"responder": e.responder, "patient": e.patient, "officer of the patient's hospital": e.officer} {

@@ -1,6 +1,9 @@
 package contract
 
 import (
+	"encoding/base32"
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -90,6 +93,7 @@ func (c *consortium) newUpload(class ledger.Class) *upload {
 			Record:    record,
 			RecordKey: c.patient.statement(trust.KeyStatement{Kind: ledger.RecordKey, Record: record, Version: 1}),
 			Author:    ledger.PersonSubject(c.author.user),
+			Emergency: class == ledger.EmergencySummary,
 			Policy: ledger.Policy{
 				Roles:    []ledger.Role{ledger.Physician, ledger.Researcher},
 				Purposes: []ledger.Purpose{ledger.Treatment, ledger.Research}, Replicas: 2,
@@ -124,10 +128,16 @@ func (c *consortium) authorize(u *upload) {
 // registrationOf is what the author registers for an upload.
 func registrationOf(u *upload, level ledger.Level) ledger.RegisterRecord {
 	return ledger.RegisterRecord{
-		Record: u.slot().Record, CID: "bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi",
+		Record: u.slot().Record, CID: cidOf(u.slot().Record, firstVersion),
 		SHA256: ledger.DigestOf([]byte("ciphertext")), Size: 1234, Capsule: make([]byte, 98),
 		Commitment: ledger.DigestOf([]byte("payload")), Level: level,
 	}
+}
+
+// cidOf is a CID for a version of a record or a segment of a stream, no two alike.
+func cidOf(record ledger.ID, number int) string {
+	digest := ledger.DigestOf(fmt.Append(nil, record, number))
+	return "bafybei" + strings.ToLower(base32.StdEncoding.EncodeToString(digest[:]))[:52]
 }
 
 // register authorises and registers a record of the class.

@@ -7,8 +7,22 @@ import (
 	"github.com/pie-consortium/pie/ledger/fault"
 )
 
-// readContent says where the ciphertext of a record version, or of a stream's segment, is, to the patient, the author
-// and those with a grant that opens.
+// claimContent notes to which record version a ciphertext belongs. It belongs to that one
+// for ever: nobody else registers it again, so that hospitals would keep what its patient
+// erases. Every encryption is another ciphertext, so no two honest ones are alike.
+func claimContent(ctx *state.Context, cid string, v ledger.RecordVersion) error {
+	_, claimed, err := state.Contents.Find(ctx, cid)
+	if err != nil {
+		return err
+	}
+	if claimed {
+		return fault.New(fault.AlreadyExists, "content %s is, or was, that of another record or version; encrypt anew", cid)
+	}
+	return state.Contents.Insert(ctx, v, cid)
+}
+
+// readContent says where the ciphertext of a record version, or of a stream's segment, is,
+// to the patient, the author and those with a grant that opens.
 func readContent(ctx *state.Context, q ledger.ReadContent) (ledger.ContentView, error) {
 	reader, err := ctx.Reader(q.OnBehalf)
 	if err != nil {
@@ -53,7 +67,7 @@ func opens(ctx *state.Context, reader ledger.Identity, record ledger.Record) (bo
 		if err != nil {
 			return false, err
 		}
-		question.Grant.Custodian = false // a custodian reads the wrapped key before it opens; it is ciphertext
+		question.Action = policy.Fetch
 		if policy.Decide(question).Allowed {
 			return true, nil
 		}

@@ -40,6 +40,7 @@ var transactions = map[ledger.Transaction]handler{
 	ledger.TxApproveBreakGlass:    handle(approveBreakGlass),
 	ledger.TxCloseBreakGlass:      handle(closeBreakGlass),
 	ledger.TxReviewBreakGlass:     handle(reviewBreakGlass),
+	ledger.TxEraseNarratives:      handle(eraseNarratives),
 	ledger.TxGrantCustody:         handle(grantCustody),
 	ledger.TxIssueEmergencyGrant:  handle(issueEmergencyGrant),
 	ledger.TxReadDeclaration:      handle(readDeclaration),

@@ -50,6 +50,9 @@ func grantCustody(ctx *state.Context, a ledger.GrantCustody) (ledger.Grant, erro
 	if !record.State.Live() {
 		return ledger.Grant{}, fault.New(fault.StateConflict, "version %d of record %s is %s", a.Version, a.Record, record.State)
 	}
+	if record.Stream {
+		return ledger.Grant{}, fault.New(fault.StateConflict, "record %s is a stream, which no desk passes on in an emergency", a.Record)
+	}
 	grant := ledger.Grant{
 		Grant: a.Grant, Record: a.Record, Version: a.Version, Patient: ctx.Caller.User, Issuer: ctx.Caller.User,
 		Grantee: ledger.PersonSubject(a.Custodian), Purpose: ledger.BreakGlass, Custodian: true,
@@ -106,11 +109,47 @@ func issueEmergencyGrant(ctx *state.Context, a ledger.IssueEmergencyGrant) (ledg
 		return ledger.Grant{}, err
 	}
 	grant := ledger.Grant{
-		Grant: a.Grant, Record: a.Record, Version: a.Version, Patient: record.Patient, Issuer: ctx.Caller.User,
+		Grant:  ledger.EmergencyGrantID(a.Declaration, a.RecordVersion, ctx.Caller.User),
+		Record: a.Record, Version: a.Version, Patient: record.Patient, Issuer: ctx.Caller.User,
 		Grantee: ledger.PersonSubject(declaration.Responder.User), Purpose: ledger.BreakGlass, Declaration: a.Declaration, Emergency: &a.Key,
 		State: ledger.Active, Granted: ctx.Now, Expiry: declaration.Expiry, Fragments: a.Fragments,
 	}
+	if err := requireOwnName(ctx, grant); err != nil {
+		return ledger.Grant{}, err
+	}
 	return storeGrant(ctx, grant, ledger.EmergencyGranted)
+}
+
+// requireOwnName refuses when the patient has given the custodian's name for the grant to
+// another one: the custodian's own earlier answer is a repeat, this is a fault to report.
+func requireOwnName(ctx *state.Context, grant ledger.Grant) error {
+	old, found, err := state.Grants.Find(ctx, grantKey(grant)...)
+	if err == nil && found && old.Issuer != grant.Issuer {
+		err = fault.New(fault.StateConflict, "the name of %s's emergency grant for record %s is taken by a grant of %s", grant.Issuer, grant.Record, old.Issuer)
+	}
+	return err
+}
+
+// endEmergencyGrants makes every peer forget what was passed on under a declaration.
+func endEmergencyGrants(ctx *state.Context, declaration ledger.Declaration) error {
+	key := declarationKey(declaration)
+	issued, err := state.ByDeclaration.All(ctx, key...)
+	if err != nil {
+		return err
+	}
+	for _, parts := range issued {
+		grant, err := state.Grants.Get(ctx, parts...)
+		if err != nil {
+			return err
+		}
+		if _, err := endGrant(ctx, grant); err != nil {
+			return err
+		}
+		if err := state.ByDeclaration.Remove(ctx, append(slices.Clone(key), parts...)...); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // requireOwnOpening wants the caller to have opened the record under the declaration:
@@ -229,12 +268,11 @@ func readDeclaration(ctx *state.Context, q ledger.ReadDeclaration) (ledger.Decla
 	if ctx.Caller.Role != ledger.Gateway {
 		return view, nil // what a query answers stands in a block when somebody submits it
 	}
-	key := declarationKey(declaration)
-	narrative, _, err := state.Narratives.First(ctx, append(key, "responder")...)
+	narrative, _, err := state.Narratives.First(ctx, narrativeKey(declaration)...)
 	if err != nil {
 		return view, err
 	}
-	note, _, err := state.Narratives.First(ctx, reviewKey(declaration)...)
+	note, _, err := state.Narratives.First(ctx, noteKey(declaration, declaration.Reviews)...)
 	view.Narrative, view.Note = narrative.Text, note.Text
 	return view, err
 }

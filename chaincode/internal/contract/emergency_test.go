@@ -2,6 +2,7 @@ package contract
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -35,11 +36,10 @@ func (e *emergency) openUnder(d ledger.ID, grant ledger.Grant, by *person) ledge
 
 // issuing is what a custodian signs for a responder.
 func (e *emergency) issuing(d ledger.Declaration, opened ledger.Access, custodian, responder *person) (ledger.IssueEmergencyGrant, []ledger.SealedFragment) {
-	grant := ledger.NewID()
-	fragments, sealed := e.newFragments(grant, responder)
 	v := ledger.RecordVersion{Record: opened.Record, Version: opened.Version}
+	fragments, sealed := e.newFragments(ledger.EmergencyGrantID(d.Declaration, v, custodian.user), responder)
 	return ledger.IssueEmergencyGrant{
-		RecordVersion: v, Declaration: d.Declaration, Open: opened.Open, Grant: grant, Fragments: fragments,
+		RecordVersion: v, Declaration: d.Declaration, Open: opened.Open, Fragments: fragments,
 		Key: ledger.EmergencyKey{
 			Key:     custodian.statement(trust.KeyStatement{Kind: ledger.OneGrantKey, Record: v.Record, Version: v.Version}),
 			Capsule: make([]byte, 98), Wrapped: make([]byte, 56),
@@ -287,5 +287,152 @@ func TestRotationKeepsCustodyAndNoEmergencyGrant(t *testing.T) {
 	must[ledger.Erasure](e.world, e.patient, ledger.TxEraseRecord, ledger.EraseRecord{Record: e.summary.slot().Record}, ledger.TransientSummary, r.under())
 	if list := must[ledger.List[ledger.RecordView]](e.world, e.responder, ledger.TxListEmergencyRecords, q); len(list.Rows) != 0 {
 		t.Errorf("erased, %+v is covered", list.Rows)
+	}
+}
+
+// A custodian who answers in bad faith takes nothing away from another: each has one grant
+// for a declaration and version, whose name nobody else's answer has.
+func TestEachCustodianHasAnAnswerOfTheirOwn(t *testing.T) {
+	e := newEmergency(t)
+	custody, own := e.custody(e.record), ledger.Grant{Record: e.record.slot().Record, Version: 1, Grant: e.record.slot().Grant}
+	d := e.approve(e.declare(e.responder, e.ofRecord()), e.colleague)
+	byDesk := e.openUnder(d.Declaration, custody, e.desk)
+	a, sealed := e.issuing(d, e.openUnder(d.Declaration, own, e.author), e.author, e.responder)
+	deskName := ledger.EmergencyGrantID(d.Declaration, e.record.version(), e.desk.user)
+	stolen, itsFragments := a, slices.Clone(sealed)
+	for i := range itsFragments {
+		itsFragments[i].Grant = deskName
+	}
+	e.refused(fault.FragmentInvalid, e.author, ledger.TxIssueEmergencyGrant, stolen, ledger.TransientFragments, itsFragments)
+	must[ledger.Grant](e.world, e.author, ledger.TxIssueEmergencyGrant, a, ledger.TransientFragments, sealed)
+	second, sealed := e.issuing(d, e.openUnder(d.Declaration, own, e.author), e.author, e.responder)
+	e.refused(fault.AlreadyExists, e.author, ledger.TxIssueEmergencyGrant, second, ledger.TransientFragments, sealed)
+
+	b, sealed := e.issuing(d, byDesk, e.desk, e.responder)
+	grant := must[ledger.Grant](e.world, e.desk, ledger.TxIssueEmergencyGrant, b, ledger.TransientFragments, sealed)
+	e.decided(e.open(grant, e.responder), true, "declaration")
+}
+
+// The patient alone can give the name away, and then the custodian is told that it is not
+// their own earlier answer.
+func TestATakenNameIsNoEarlierAnswer(t *testing.T) {
+	e := newEmergency(t)
+	custody := e.custody(e.record)
+	d := e.approve(e.declare(e.responder, e.ofRecord()), e.colleague)
+	a, sealed := e.issuing(d, e.openUnder(d.Declaration, custody, e.desk), e.desk, e.responder)
+	taking, itsFragments := e.custodyOf(e.record)
+	taking.Grant = ledger.EmergencyGrantID(d.Declaration, e.record.version(), e.desk.user)
+	for i := range itsFragments {
+		itsFragments[i].Grant = taking.Grant
+	}
+	must[ledger.Grant](e.world, e.patient, ledger.TxGrantCustody, taking, ledger.TransientFragments, itsFragments)
+	e.refused(fault.StateConflict, e.desk, ledger.TxIssueEmergencyGrant, a, ledger.TransientFragments, sealed)
+}
+
+// rowsOf counts a grant's fragments at the peers.
+func (e *emergency) rowsOf(grant ledger.Grant) (count int) {
+	for key := range e.private[ledger.KeyFragments] {
+		if strings.Contains(key, string(grant.Grant)) {
+			count++
+		}
+	}
+	return count
+}
+
+// passedOn is what the desk issues under a declaration of the summary.
+func (e *emergency) passedOn(custody ledger.Grant, d ledger.Declaration) ledger.Grant {
+	e.t.Helper()
+	a, sealed := e.issuing(d, e.openUnder(d.Declaration, custody, e.desk), e.desk, e.responder)
+	return must[ledger.Grant](e.world, e.desk, ledger.TxIssueEmergencyGrant, a, ledger.TransientFragments, sealed)
+}
+
+// Whatever ends an emergency for good purges what was passed on: closing it, or the review
+// of one that ended by time. What patients gave their desks stays.
+func TestTheEndPurgesWhatWasPassedOn(t *testing.T) {
+	e := newEmergency(t)
+	custody := e.custody(e.summary)
+	for name, end := range map[string]func(ledger.Declaration){
+		"closed": func(d ledger.Declaration) { e.close(d, e.responder) },
+		"reviewed": func(d ledger.Declaration) {
+			e.clock = d.Expiry
+			e.review(d, map[string]*person{"HospitalB": e.officerB, "HospitalC": e.officerC}[d.ReviewedBy], ledger.Escalated)
+		},
+	} {
+		d := e.declare(e.responder, e.ofSummary())
+		grant := e.passedOn(custody, d)
+		if e.rowsOf(grant) != len(hospitals) {
+			t.Fatalf("%s: %d fragments before", name, e.rowsOf(grant))
+		}
+		end(d)
+		list := must[ledger.List[ledger.Grant]](e.world, e.responder, ledger.TxListGrants, ledger.ListGrants{})
+		ended := slices.ContainsFunc(list.Rows, func(g ledger.Grant) bool {
+			return g.Grant == grant.Grant && g.State == ledger.Revoked && g.Emergency == nil
+		})
+		if e.rowsOf(grant) != 0 || !ended {
+			t.Errorf("%s: %d fragments are left, ended %t", name, e.rowsOf(grant), ended)
+		}
+		if e.rowsOf(custody) != len(hospitals) {
+			t.Errorf("%s: the desk has %d fragments left", name, e.rowsOf(custody))
+		}
+	}
+}
+
+// In an emergency a policy's end ends neither the custodian's opening nor what it needs for
+// that: what may be opened then, the patient says apart.
+func TestAPolicysEndIsNoneInAnEmergency(t *testing.T) {
+	e := newEmergency(t)
+	custody := e.custody(e.record)
+	ended := e.record.slot().Policy
+	ended.NotAfter = e.clock.Add(time.Minute)
+	must[ledger.Record](e.world, e.patient, ledger.TxChangePolicy, ledger.ChangePolicy{RecordVersion: e.record.version(), Policy: ended})
+	e.clock = e.clock.Add(time.Hour)
+	d := e.approve(e.declare(e.responder, e.ofRecord()), e.colleague)
+	q := ledger.ReadContent{RecordVersion: e.record.version()}
+	must[ledger.ContentView](e.world, e.desk, ledger.TxReadContent, q)
+	grant := e.passedOn(custody, d)
+	e.decided(e.open(grant, e.responder), true, "declaration")
+	must[ledger.ContentView](e.world, e.responder, ledger.TxReadContent, q)
+	must[ledger.Grant](e.world, e.patient, ledger.TxRevokeGrant, ledger.RevokeGrant{RecordVersion: e.record.version(), Grant: custody.Grant})
+	e.refused(fault.PermissionDenied, e.desk, ledger.TxReadContent, q)
+}
+
+func TestNoStreamIsPassedOn(t *testing.T) {
+	e := newEmergency(t)
+	u := e.stream(1)
+	a, sealed := e.custodyOf(u)
+	e.refused(fault.StateConflict, e.patient, ledger.TxGrantCustody, a, ledger.TransientFragments, sealed)
+	naming := e.ofRecord()
+	naming.Records = append(naming.Records, u.slot().Record)
+	d := e.approve(e.declare(e.responder, naming), e.colleague)
+	list := must[ledger.List[ledger.RecordView]](e.world, e.responder, ledger.TxListEmergencyRecords, ledger.ListEmergencyRecords{DeclarationName: nameOf(d)})
+	if len(list.Rows) != 1 || list.Rows[0].Stream {
+		t.Errorf("covered %+v", list.Rows)
+	}
+	own := ledger.Grant{Record: u.slot().Record, Version: 1, Grant: u.slot().Grant}
+	e.decided(e.openUnder(d.Declaration, own, e.author), false, "declaration")
+}
+
+// No author makes a record an emergency summary by calling it one: its patient does, with
+// the slot.
+func TestPatientsSayWhatTheirSummaryIs(t *testing.T) {
+	e := newEmergency(t)
+	for slot, class := range map[ledger.Class]ledger.Class{ledger.Imaging: ledger.EmergencySummary, ledger.EmergencySummary: ledger.Imaging} {
+		u := e.newUpload(slot)
+		e.authorize(u)
+		u.summary.Class = class
+		e.refused(fault.PermissionDenied, e.author, ledger.TxRegisterRecord, registrationOf(u, class.Level()), ledger.TransientSummary, u.summary)
+	}
+	without := e.newFoundling(e.author)
+	without.summary.Class = ledger.EmergencySummary
+	if record := e.found(without, e.author); record.Emergency {
+		t.Error("nobody asked the patient, and it opens as their summary")
+	}
+	u := e.newStream()
+	u.slot().Emergency = true
+	e.refused(fault.InvalidArgument, e.patient, ledger.TxAuthorizeUpload, u.argument, ledger.TransientFragments, u.fragments)
+	seen := must[ledger.List[ledger.RecordView]](e.world, e.responder, ledger.TxListEmergencyRecords,
+		ledger.ListEmergencyRecords{DeclarationName: nameOf(e.declare(e.responder, e.ofSummary()))})
+	if len(seen.Rows) != 1 || seen.Rows[0].Record.Record != e.summary.slot().Record {
+		t.Errorf("opens as the summary: %+v", seen.Rows)
 	}
 }

@@ -55,7 +55,8 @@ func endVersion(ctx *state.Context, record ledger.Record, summary ledger.Summary
 	return endGrants(ctx, ledger.RecordVersion{Record: record.Record, Version: record.Version})
 }
 
-// unindex takes a record version out of the public indexes.
+// unindex takes a record version out of the public indexes, but for that of contents:
+// what was registered once is never registered again.
 func unindex(ctx *state.Context, record ledger.Record) error {
 	key := recordKey(record.Record, record.Version)
 	time := state.TimePart(record.Registered)
@@ -65,15 +66,10 @@ func unindex(ctx *state.Context, record ledger.Record) error {
 	if err := state.ByHospital.Remove(ctx, append([]string{record.Author.MSP, time}, key...)...); err != nil {
 		return err
 	}
-	if record.Emergency {
-		if err := state.BySummary.Remove(ctx, append([]string{record.Patient.MSP, record.Patient.Pseudonym, time}, key...)...); err != nil {
-			return err
-		}
-	}
-	if record.Stream {
+	if !record.Emergency {
 		return nil
 	}
-	return state.ByContent.Remove(ctx, append([]string{record.CID}, key...)...)
+	return state.BySummary.Remove(ctx, append([]string{record.Patient.MSP, record.Patient.Pseudonym, time}, key...)...)
 }
 
 // purgeSummary makes every peer forget what a record version is about. Who asks for it

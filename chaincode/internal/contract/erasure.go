@@ -136,9 +136,6 @@ func eraseContents(ctx *state.Context, record ledger.Record) ([]ledger.ErasedVer
 	var contents []ledger.ErasedVersion
 	for _, segment := range segments {
 		contents = append(contents, ledger.ErasedVersion{Version: record.Version, CID: segment.CID})
-		if err := state.ByContent.Remove(ctx, append([]string{segment.CID}, key...)...); err != nil {
-			return nil, err
-		}
 		if err := state.Segments.Remove(ctx, segmentKey(record.Record, record.Version, segment.Number)...); err != nil {
 			return nil, err
 		}
@@ -191,40 +188,19 @@ func readErasure(ctx *state.Context, q ledger.ReadErasure) (ledger.ErasureView, 
 	return view, nil
 }
 
-// readContentReferences tells gateways which live record versions have a ciphertext. The
-// index forgets versions that are superseded or erased, but for segments of streams.
+// readContentReferences tells gateways which live record version has a ciphertext, if any.
 func readContentReferences(ctx *state.Context, q ledger.ReadContentReferences) (ledger.ContentReferences, error) {
 	found := ledger.ContentReferences{Versions: []ledger.RecordVersion{}}
 	if err := ctx.RequireRole(ledger.Gateway); err != nil {
 		return found, err
 	}
-	for page := (ledger.Page{Limit: ledger.MaxPage}); ; {
-		keys, err := state.ByContent.Page(ctx, page, q.CID)
-		if err != nil {
-			return found, err
-		}
-		live, err := liveVersions(ctx, keys.Rows)
-		if err != nil {
-			return found, err
-		}
-		found.Versions = append(found.Versions, live...)
-		if page.Bookmark = keys.Bookmark; page.Bookmark == "" {
-			return found, nil
-		}
+	version, claimed, err := state.Contents.Find(ctx, q.CID)
+	if err != nil || !claimed {
+		return found, err
 	}
-}
-
-// liveVersions are those of the record versions, named by parts of keys, that are live.
-func liveVersions(ctx *state.Context, keys [][]string) ([]ledger.RecordVersion, error) {
-	records, err := state.Records.GetEach(ctx, keys)
-	if err != nil {
-		return nil, err
+	record, err := state.Records.Get(ctx, recordKey(version.Record, version.Version)...)
+	if err == nil && record.Live() == nil {
+		found.Versions = append(found.Versions, version)
 	}
-	var live []ledger.RecordVersion
-	for _, record := range records {
-		if record.Live() == nil {
-			live = append(live, ledger.RecordVersion{Record: record.Record, Version: record.Version})
-		}
-	}
-	return live, nil
+	return found, err
 }

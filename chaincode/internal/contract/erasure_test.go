@@ -225,28 +225,48 @@ func TestErasureIsShownToThoseConcerned(t *testing.T) {
 	}
 }
 
-// Who registers a victim's CID and erases it does not make anybody remove the content.
-func TestContentIsReferredToByEveryLiveVersion(t *testing.T) {
+// A content belongs for ever to the version that registered it first: nobody has hospitals
+// keep a victim's ciphertext by registering its CID, before its erasure or after it, and
+// nobody has them remove it by erasing what they registered.
+func TestContentIsRegisteredOnce(t *testing.T) {
 	c := newConsortium(t)
-	victim, attack := c.register(ledger.Imaging), c.register(ledger.Imaging)
-	q := ledger.ReadContentReferences{CID: registrationOf(victim, "").CID}
-	references := func() []ledger.RecordVersion {
+	victim, attack := c.register(ledger.Imaging), c.newUpload(ledger.Imaging)
+	c.authorize(attack)
+	first := registrationOf(victim, "").CID
+	q := ledger.ReadContentReferences{CID: first}
+	refers := func(want ...ledger.RecordVersion) {
 		t.Helper()
-		found := must[ledger.ContentReferences](c.world, c.gatewayA, ledger.TxReadContentReferences, q).Versions
-		slices.SortFunc(found, func(a, b ledger.RecordVersion) int { return strings.Compare(string(a.Record), string(b.Record)) })
-		return found
+		if got := must[ledger.ContentReferences](c.world, c.gatewayA, ledger.TxReadContentReferences, q).Versions; !slices.Equal(got, want) {
+			t.Errorf("references %+v, want %+v", got, want)
+		}
 	}
-	if got := references(); len(got) != 2 {
-		t.Errorf("references %+v", got)
+	keep := func() {
+		t.Helper()
+		a := registrationOf(attack, ledger.Private)
+		a.CID = first
+		c.refused(fault.AlreadyExists, c.author, ledger.TxRegisterRecord, a, ledger.TransientSummary, attack.summary)
+		without := c.newFoundling(c.author)
+		without.argument.CID = first
+		c.refused(fault.AlreadyExists, c.author, ledger.TxRegisterUnattended, without.argument, without.private()...)
+		stream := c.newStream()
+		c.authorize(stream)
+		s := segments(stream, 1, 2)
+		s.Segments[1].CID = first
+		c.refused(fault.AlreadyExists, c.author, ledger.TxAppendSegments, s, ledger.TransientSummary, stream.summary)
+		own := c.register(ledger.Imaging)
+		r := c.newRotation(own.version(), own.summary, nil)
+		r.argument.CID = first
+		c.refused(fault.AlreadyExists, c.patient, ledger.TxRotateRecord, r.argument, r.transient()...)
 	}
-	c.erase(attack.slot().Record, attack.summary)
-	if got := references(); !slices.Equal(got, []ledger.RecordVersion{victim.version()}) {
-		t.Errorf("after the erasure %+v", got)
-	}
-	c.rotate(c.newRotation(victim.version(), victim.summary, nil))
-	if got := references(); len(got) > 0 {
-		t.Errorf("after the rotation %+v", got)
-	}
+	refers(victim.version())
+	keep()
+	r := c.newRotation(victim.version(), victim.summary, nil)
+	c.rotate(r)
+	refers()
+	keep() // what was superseded
+	c.erase(victim.slot().Record, r.under())
+	refers()
+	keep() // what is erased
 	for _, by := range []*person{c.patient, c.author, c.officer, c.adminA} {
 		c.refused(fault.PermissionDenied, by, ledger.TxReadContentReferences, q)
 	}

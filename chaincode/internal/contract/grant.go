@@ -97,6 +97,12 @@ func issueGrant(ctx *state.Context, grant ledger.Grant, fragments []ledger.Seale
 	if err := state.Grants.Insert(ctx, grant, grantKey(grant)...); err != nil {
 		return err
 	}
+	if grant.Declaration != "" {
+		declaration := ledger.Declaration{Patient: grant.Patient, Declaration: grant.Declaration}
+		if err := state.ByDeclaration.Add(ctx, append(declarationKey(declaration), grantKey(grant)...)...); err != nil {
+			return err
+		}
+	}
 	user := grant.Grantee.User
 	return state.ByHolder.Add(ctx, user.MSP, user.Pseudonym, string(grant.Record), state.VersionPart(grant.Version), string(grant.Grant))
 }

@@ -121,6 +121,7 @@ var arguments = map[ledger.Transaction]any{
 	ledger.TxApproveBreakGlass:    ledger.ApproveBreakGlass{},
 	ledger.TxCloseBreakGlass:      ledger.CloseBreakGlass{},
 	ledger.TxReviewBreakGlass:     ledger.ReviewBreakGlass{},
+	ledger.TxEraseNarratives:      ledger.EraseNarratives{},
 	ledger.TxGrantCustody:         ledger.GrantCustody{},
 	ledger.TxIssueEmergencyGrant:  ledger.IssueEmergencyGrant{},
 	ledger.TxReadDeclaration:      ledger.ReadDeclaration{},

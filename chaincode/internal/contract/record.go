@@ -34,7 +34,10 @@ func registerRecord(ctx *state.Context, a ledger.RegisterRecord) (ledger.Record,
 		Record: a.Record, Version: firstVersion, State: ledger.Registered,
 		Patient: upload.Patient, Author: ctx.Caller.User, Registered: ctx.Now,
 		CID: a.CID, SHA256: a.SHA256, Size: a.Size, Capsule: a.Capsule, Commitment: a.Commitment,
-		Level: a.Level, Policy: upload.Policy, Emergency: summary.Class == ledger.EmergencySummary,
+		Level: a.Level, Policy: upload.Policy, Emergency: upload.Emergency,
+	}
+	if err := requireAgreed(upload, summary); err != nil {
+		return record, err
 	}
 	if level := requiredLevel(summary.Class, upload.Policy); a.Level != level {
 		return record, fault.New(fault.InvalidArgument, "the level of a record of class and policy such as these is %s", level)
@@ -55,6 +58,16 @@ func registerRecord(ctx *state.Context, a ledger.RegisterRecord) (ledger.Record,
 		return record, err
 	}
 	return record, ctx.Emit(ledger.RecordRegistered, recordEvent(record))
+}
+
+// requireAgreed wants an emergency summary in the slots that the patient opened for one,
+// and nothing else there: no author's choice of class alone makes a record one that a
+// single hospital opens in an emergency.
+func requireAgreed(upload ledger.Upload, summary ledger.Summary) error {
+	if is := summary.Class == ledger.EmergencySummary; is == upload.Emergency {
+		return nil
+	}
+	return fault.New(fault.PermissionDenied, "an emergency summary goes into a slot that its patient authorised for one, and nothing else does: record %s", upload.Record)
 }
 
 // requiredLevel is the class's level, or the policy's when that is higher.
@@ -97,7 +110,7 @@ func storeRecord(ctx *state.Context, record ledger.Record, summary ledger.Summar
 		return err
 	}
 	if !record.Stream {
-		if err := state.ByContent.Add(ctx, append([]string{record.CID}, key...)...); err != nil {
+		if err := claimContent(ctx, record.CID, ledger.RecordVersion{Record: record.Record, Version: record.Version}); err != nil {
 			return err
 		}
 	}

@@ -25,7 +25,7 @@ func (c *consortium) newRotation(v ledger.RecordVersion, summary ledger.Summary,
 	c.t.Helper()
 	next := v.Version + 1
 	r := &rotation{summary: summary, salt: ledger.NewSalt(), fragments: []ledger.SealedFragment{}, argument: ledger.RotateRecord{
-		RecordVersion: v, CID: versionCID(next), SHA256: ledger.DigestOf([]byte{byte(next)}), Size: 4321, Capsule: make([]byte, 98),
+		RecordVersion: v, CID: cidOf(v.Record, next), SHA256: ledger.DigestOf([]byte{byte(next)}), Size: 4321, Capsule: make([]byte, 98),
 		RecordKey: c.patient.statement(trust.KeyStatement{Kind: ledger.RecordKey, Record: v.Record, Version: next}),
 	}}
 	for _, grant := range slices.Sorted(maps.Keys(kept)) {
@@ -34,12 +34,6 @@ func (c *consortium) newRotation(v ledger.RecordVersion, summary ledger.Summary,
 		r.fragments = append(r.fragments, sealed...)
 	}
 	return r
-}
-
-// versionCID is a CID for a version, no two alike.
-func versionCID(version int) string {
-	cid := registrationOf(&upload{argument: ledger.AuthorizeUpload{Slots: make([]ledger.Slot, 1)}}, "").CID
-	return cid[:len(cid)-1] + string(rune('a'+version))
 }
 
 func (r *rotation) transient() []any {
@@ -157,7 +151,7 @@ func TestRotatingAgainChangesNothing(t *testing.T) {
 		t.Errorf("a repeat wrote something, event %v", c.event)
 	}
 	for name, change := range map[string]func(*rotation){
-		"other content":   func(r *rotation) { r.argument.CID = versionCID(9) },
+		"other content":   func(r *rotation) { r.argument.CID = cidOf(r.argument.Record, 9) },
 		"another capsule": func(r *rotation) { r.argument.Capsule[5] = 1 },
 		"another key": func(r *rotation) {
 			r.argument.RecordKey = c.patient.statement(trust.KeyStatement{Kind: ledger.RecordKey, Record: r.argument.Record, Version: 2})

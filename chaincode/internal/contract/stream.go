@@ -170,7 +170,7 @@ func storeSegments(ctx *state.Context, record ledger.Record, segments []ledger.S
 		if err := state.Segments.Insert(ctx, inUTC(segment), segmentKey(record.Record, record.Version, segment.Number)...); err != nil {
 			return err
 		}
-		if err := state.ByContent.Add(ctx, append([]string{segment.CID}, recordKey(record.Record, record.Version)...)...); err != nil {
+		if err := claimContent(ctx, segment.CID, ledger.RecordVersion{Record: record.Record, Version: record.Version}); err != nil {
 			return err
 		}
 	}

@@ -63,7 +63,8 @@ func authors(uploads []ledger.Upload) []ledger.UserID {
 
 func authorizeSlot(ctx *state.Context, slot ledger.Slot, fragments []ledger.SealedFragment) (ledger.Upload, error) {
 	upload := ledger.Upload{
-		Record: slot.Record, Patient: ctx.Caller.User, Author: slot.Author, Stream: slot.Stream, Policy: slot.Policy,
+		Record: slot.Record, Patient: ctx.Caller.User, Author: slot.Author, Stream: slot.Stream, Emergency: slot.Emergency,
+		Policy:    slot.Policy,
 		RecordKey: slot.RecordKey, Grant: slot.Grant, Authorized: ctx.Now, Expiry: slot.Expiry.UTC(),
 	}
 	grant := ledger.Grant{

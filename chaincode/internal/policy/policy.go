@@ -15,16 +15,23 @@ import (
 type Action string
 
 // The actions. Discovering shows that a record exists and what it is about;
-// requesting asks the patient; opening needs a grant, or the record's key.
+// requesting asks the patient; opening needs a grant, or the record's key. Fetching is
+// having the ciphertext: who may open may, and a custodian, who needs the wrapped key
+// before there is anything to open under.
 const (
 	Discover Action = "discover"
 	Request  Action = "request"
 	Open     Action = "open"
 	OpenOwn  Action = "open-own"
+	Fetch    Action = "fetch"
 )
 
-// openInEmergency is opening with a grant that a declaration has to cover.
+// openInEmergency is opening with a grant that a declaration has to cover, whatever has
+// become of the policy: what a patient allows in an emergency they say apart.
 const openInEmergency Action = "open in an emergency"
+
+// fetchInCustody is fetching with a custodian's grant.
+const fetchInCustody Action = "fetch in custody"
 
 // Question is everything a decision depends on.
 type Question struct {
@@ -87,7 +94,8 @@ var rules = map[Action][]rule{
 	Open:     {notErased, notSuperseded, notDisputed, grantee, notRevoked, active, unexpired, cleared, inTime},
 	OpenOwn:  {notErased, notSuperseded, keyHolder},
 
-	openInEmergency: {notErased, notSuperseded, notDisputed, grantee, notRevoked, active, unexpired, declared, cleared},
+	openInEmergency: {notErased, notSuperseded, notDisputed, grantee, unexpired, declared, notRevoked, active, cleared},
+	fetchInCustody:  {notErased, notSuperseded, notDisputed, grantee, unexpired, notRevoked, active, cleared},
 }
 
 // Decide answers the question. An allowed decision names the rule that allowed.
@@ -95,9 +103,7 @@ func Decide(q Question) ledger.Decision {
 	if q.Action == Discover && involved(q) && !notErased.broken(q) {
 		return ledger.Decision{Allowed: true, Rule: "involved"}
 	}
-	if q.Action == Open && (q.Grant.Custodian || q.Under != "") {
-		q.Action = openInEmergency
-	}
+	q.Action = underItsRules(q)
 	list, known := rules[q.Action]
 	if !known {
 		return ledger.Decision{Code: fault.PolicyDenied, Rule: "action"}
@@ -108,6 +114,20 @@ func Decide(q Question) ledger.Decision {
 		}
 	}
 	return ledger.Decision{Allowed: true, Rule: allowing(q)}
+}
+
+// underItsRules is the action by the kind of grant that it is taken with.
+func underItsRules(q Question) Action {
+	opens := q.Action == Open || q.Action == Fetch
+	switch {
+	case q.Action == Fetch && q.Grant.Custodian:
+		return fetchInCustody
+	case opens && (q.Grant.Custodian || q.Under != ""):
+		return openInEmergency
+	case opens:
+		return Open
+	}
+	return q.Action
 }
 
 // allowing is the rule that an allowed decision names.

@@ -15,7 +15,6 @@ type Index string
 const (
 	ByPatient  = Index("patient")   // msp, pseudonym, time, record, version
 	ByHospital = Index("hospital")  // msp of the author, time, record, version
-	ByContent  = Index("content")   // cid, record, version
 	BySlot     = Index("slot")      // patient, author or department: msp, name, time, record
 	ByStock    = Index("stock")     // author or department: msp, name, patient's msp, pseudonym, record: slots still free
 	ByInbox    = Index("inbox")     // patient: msp, pseudonym, time, record, version, request
@@ -30,6 +29,8 @@ const (
 	ByDuty       = Index("duty")       // custodian: msp, pseudonym, time
 	ByReview     = Index("review")     // msp of the reviewers, due time
 	ByUnreviewed = Index("unreviewed") // responder: msp, pseudonym, due time
+
+	ByDeclaration = Index("issued") // declaration's key, record, version, grant: emergency grants that have not ended
 )
 
 // Add writes one key.

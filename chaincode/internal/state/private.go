@@ -14,7 +14,8 @@ import (
 
 // PrivateTable holds rows of one type in a private data collection. Fabric publishes
 // a plain hash of every private key and value, so a key ends in the caller's salt and
-// a value contains it: nobody can confirm a guess. A transaction that writes cannot
+// a value contains it: nobody can confirm a guess. Of a key whose parts are public anyway
+// the salt is nil, so that the row can be purged by name; its value still contains one. A transaction that writes cannot
 // search for a private row, so who purges one must know its salt.
 //
 // Keys are escaped parts joined by "/": unlike composite keys these can be read from
@@ -29,7 +30,7 @@ var (
 	SummaryRows = PrivateTable[ledger.Summary]{ledger.Summaries, "summary"}     // record, version
 	ByClass     = PrivateTable[ledger.Salt]{ledger.Summaries, "class"}          // class, time, record, version
 	ByCode      = PrivateTable[ledger.Salt]{ledger.Summaries, "code"}           // code, time, record, version
-	Narratives  = PrivateTable[ledger.Narrative]{ledger.Summaries, "narrative"} // patient: msp, pseudonym, declaration, whose: responder, or reviewer and time
+	Narratives  = PrivateTable[ledger.Narrative]{ledger.Summaries, "narrative"} // patient: msp, pseudonym, declaration, whose: responder, or reviewer and which review; no salt
 	Profiles    = PrivateTable[ledger.Profile]{ledger.Summaries, "profile"}     // msp, pseudonym
 )
 

@@ -30,12 +30,15 @@ const (
 	Segments      = Table[ledger.Segment]("segment")        // record, version, number
 	Accesses      = Table[ledger.Access]("access")          // record, transaction
 	Answers       = Table[ledger.Answer]("answer")          // patient: msp, pseudonym, rule, day, slot
+	Contents      = Table[ledger.RecordVersion]("content")  // cid
 	Replicas      = Table[ledger.Replica]("replica")        // record, version, msp
 
 	EmergencyPolicies = Table[ledger.EmergencyPolicy]("emergencypolicy") // patient: msp, pseudonym
 	ResponderLists    = Table[ledger.Responders]("responders")           // msp
 	ResponderSlots    = Table[ledger.ID]("breakglassByResponder")        // msp, pseudonym, day, slot
 	HospitalSlots     = Table[ledger.ID]("breakglassByHospital")         // msp, day, slot
+	DrillSlots        = Table[ledger.ID]("breakglassDrill")              // msp, pseudonym, day, slot
+	RefusalSlots      = Table[ledger.ID]("breakglassRefused")            // msp, pseudonym, day, slot
 
 	Erasures             = Table[ledger.Erasure]("erasure")            // record
 	ErasureConfirmations = Table[ledger.ErasureConfirmation]("erased") // record, msp

@@ -31,6 +31,9 @@ One slot is for one record. A stock of them (--slots) lets results arrive while 
 offline. A department's physicians use its slots up between them; as no one person's key
 is known beforehand, they ask you before they open what is in them.
 
+A slot of class summary is for your emergency summary and nothing else: a responder has
+that opened in an emergency without anybody else's approval.
+
 The policy says who may discover the record and ask for it; opening it always needs
 your grant. Without flags: physicians for treatment, and for classes of clinical trials
 researchers for research.`,
@@ -84,7 +87,9 @@ func (w wish) authorization(command *cobra.Command, now time.Time) (client.Autho
 		return client.Authorization{}, err
 	}
 	policy, err := w.policy.change(client.DefaultPolicy(class), command)
-	return client.Authorization{Author: author, Policy: policy, Expiry: now.Add(w.expires)}, err
+	return client.Authorization{
+		Author: author, Emergency: class == ledger.EmergencySummary, Policy: policy, Expiry: now.Add(w.expires),
+	}, err
 }
 
 func (w wish) author() (ledger.Subject, error) {

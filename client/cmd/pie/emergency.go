@@ -26,7 +26,7 @@ func (a *app) emergency() *cobra.Command {
 			"  pie emergency open HospitalA/7f3k2a/mfz…oq --out records",
 	}
 	group.AddCommand(a.emergencyDeclare(), a.emergencyOpen(), a.emergencyList(), a.emergencyShow(), a.emergencyApprove(),
-		a.emergencyClose(), a.emergencyReview(), a.emergencyAnswer(), a.emergencyCustody(), a.emergencyPolicy(), a.emergencyResponders())
+		a.emergencyClose(), a.emergencyReview(), a.emergencyEraseNarratives(), a.emergencyAnswer(), a.emergencyCustody(), a.emergencyPolicy(), a.emergencyResponders())
 	onlySubcommands(group)
 	return group
 }
@@ -252,6 +252,14 @@ func (a *app) emergencyApprove() *cobra.Command {
 
 func (a *app) emergencyClose() *cobra.Command {
 	return a.onDeclaration("close", "End an emergency: nothing opens after it", "", a.changing((*client.Client).CloseEmergency))
+}
+
+func (a *app) emergencyEraseNarratives() *cobra.Command {
+	return a.onDeclaration("erase-narratives", "Make the hospitals forget what was said of an emergency",
+		`What responder and reviewers wrote is purged at every hospital, once the emergency is over
+and reviewed. That it was, when, by whom, and the verdict stay. For its patient, and
+privacy officers of the hospital that reviewed it (the patient's when none did).`,
+		a.changing((*client.Client).EraseNarratives))
 }
 
 // changing prints the declaration as something left it.

@@ -32,7 +32,7 @@ var described = []any{
 	ledger.ReplaceKeys{}, ledger.RequestKeyReplacement{}, ledger.ApproveKeyReplacement{}, ledger.RejectKeyReplacement{},
 	ledger.RotateRecord{}, ledger.EraseRecord{},
 	ledger.SetResponders{}, ledger.SetEmergencyPolicy{}, ledger.DeclareBreakGlass{}, ledger.ApproveBreakGlass{},
-	ledger.CloseBreakGlass{}, ledger.ReviewBreakGlass{}, ledger.GrantCustody{}, ledger.IssueEmergencyGrant{}, ledger.Narrative{},
+	ledger.CloseBreakGlass{}, ledger.ReviewBreakGlass{}, ledger.EraseNarratives{}, ledger.GrantCustody{}, ledger.IssueEmergencyGrant{}, ledger.Narrative{},
 	ledger.SealedFragment{}, ledger.Profile{},
 	trust.KeyStatement{}, trust.KeyFragEnvelope{}, trust.Assertion{}, trust.ReencryptionRequest{}, trust.Reencryption{},
 	trust.Card{}, trust.Invitation{}, trust.Replacement{}, trust.Objection{},

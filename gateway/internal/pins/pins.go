@@ -110,28 +110,50 @@ func (p *Pins) Keep(ctx context.Context, cid string) error {
 	return p.options.Node.Pin(ctx, cid)
 }
 
-// Release deletes the content of a record version that is dead, once nobody needs it. It
-// reports false when it stays, because a live record has it. While it waits for another
-// record's registration that is an error: try again.
+// Release deletes the content of a record version that is dead. It reports false when it
+// stays, because a live record has it. Nothing else keeps it: the ledger registers a content
+// once, so what others uploaded of it becomes no record.
 func (p *Pins) Release(ctx context.Context, record ledger.ID, cid string) (gone bool, err error) {
 	lock := p.lock(cid)
 	lock.Lock()
 	defer lock.Unlock()
-	if err := p.uploaded.remove(note{record, cid}); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return false, fmt.Errorf("note of an upload: %w", err)
-	}
-	needed, err := p.needed(ctx, cid)
-	if needed || err != nil {
+	unused, err := p.forget(ctx, note{record, cid})
+	if !unused || err != nil {
 		return false, err
+	}
+	return p.delete(ctx, cid)
+}
+
+// Withdraw deletes what was uploaded for a record and never registered, unless another
+// record has it. While another's upload of it waits for its registration that is an error:
+// try again.
+func (p *Pins) Withdraw(ctx context.Context, record ledger.ID, cid string) error {
+	lock := p.lock(cid)
+	lock.Lock()
+	defer lock.Unlock()
+	unused, err := p.forget(ctx, note{record, cid})
+	if !unused || err != nil {
+		return err
 	}
 	uploads, err := p.uploaded.list()
 	if err != nil {
-		return false, err
+		return err
 	}
 	if others := uploads[cid]; len(others) > 0 && !expired(others, time.Now()) {
-		return false, fault.New(fault.StateConflict, "the content was uploaded for another record too, which is not registered yet")
+		return fault.New(fault.StateConflict, "the content was uploaded for another record too, which is not registered yet")
 	}
-	return p.delete(ctx, cid)
+	_, err = p.delete(ctx, cid)
+	return err
+}
+
+// forget forgets an upload, and reports whether no live record has its content. It is for
+// who holds the lock.
+func (p *Pins) forget(ctx context.Context, upload note) (unused bool, err error) {
+	if err := p.uploaded.remove(upload); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return false, fmt.Errorf("note of an upload: %w", err)
+	}
+	needed, err := p.needed(ctx, upload.cid)
+	return !needed, err
 }
 
 // delete is for who holds the lock.

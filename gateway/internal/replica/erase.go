@@ -59,7 +59,7 @@ func (k *Keeper) releaseUploads(ctx context.Context, record ledger.ID) error {
 		return err
 	}
 	for _, cid := range cids {
-		if _, err := k.options.Pins.Release(ctx, record, cid); err != nil {
+		if err := k.options.Pins.Withdraw(ctx, record, cid); err != nil {
 			return err
 		}
 	}
