@@ -150,7 +150,7 @@ func (c *Client) EmergencyGrants(ctx context.Context, declaration ledger.ID) ([]
 
 // emergencyGrants says who told of them too.
 func (c *Client) emergencyGrants(ctx context.Context, declaration ledger.ID) ([]ledger.Grant, *gateway, error) {
-	grants, from, err := c.grants(ctx)
+	grants, from, err := c.grants(ctx, "")
 	return slices.DeleteFunc(grants, func(grant ledger.Grant) bool {
 		return grant.Declaration != declaration || grant.State != ledger.Active
 	}), from, err
