@@ -18,6 +18,7 @@ import (
 	"github.com/pie-consortium/pie/gateway/internal/content"
 	"github.com/pie-consortium/pie/gateway/internal/enrollment"
 	"github.com/pie-consortium/pie/gateway/internal/fabric"
+	"github.com/pie-consortium/pie/gateway/internal/feed"
 	"github.com/pie-consortium/pie/gateway/internal/health"
 	"github.com/pie-consortium/pie/gateway/internal/ipfs"
 	"github.com/pie-consortium/pie/gateway/internal/pins"
@@ -47,6 +48,7 @@ type gateway struct {
 	registration *proxy.Registration
 	revoked      *revocation.List
 	replicas     *replica.Keeper
+	events       *feed.Feed
 	api          http.Handler
 }
 
@@ -92,6 +94,7 @@ func (g *gateway) connect() error {
 	if g.peer, err = fabric.Connect(g.config, g.signer); err != nil {
 		return err
 	}
+	g.events = feed.New(g.peer, g.log)
 	g.node, err = ipfs.New(g.config.IPFS.API)
 	return err
 }
@@ -139,7 +142,7 @@ func (g *gateway) buildAPI() error {
 	api := &rest.API{
 		Bookmarks: bookmarks, Origins: g.config.Origins,
 		Authority: authority,
-		CA:        ca, Peer: g.peer, Node: g.node, Pins: g.pins, Recent: g.recent, Log: g.log, Requests: requests, Now: time.Now,
+		CA:        ca, Peer: g.peer, Node: g.node, Pins: g.pins, Recent: g.recent, Events: g.events, Log: g.log, Requests: requests, Now: time.Now,
 		Proxy: &proxy.Proxy{
 			Channel: g.config.Channel, MSP: g.config.MSP, Bundle: g.bundle, Signer: g.signer, Key: key,
 			Release: g.release, Revoked: g.revoked, Now: time.Now,
@@ -173,6 +176,7 @@ func (g *gateway) checks() health.Checks {
 		"peer":           g.askPeer,
 		"ipfs":           g.node.Ready,
 		"events":         g.replicas.Ready,
+		"eventFeed":      g.events.Ready,
 		"proxyKey":       g.registration.Ready,
 		"revocations":    g.revoked.Ready,
 		"certificate":    health.Unexpired(func() *x509.Certificate { return g.signer.Certificate }, time.Now),

@@ -149,6 +149,26 @@ type ClientInterface interface {
 	// Corresponds with POST /v1/enrollments (the `Enroll` operationId).
 	Enroll(ctx context.Context, body EnrollJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// StreamEvents What concerns the caller, as it happens (Server-Sent Events)
+	//
+	// Each message is named by its `Notice`'s type and has that as its data: a
+	// reference, to be read with another call. Who may read an object is told of it;
+	// privacy officers are told of their hospital's emergencies.
+	//
+	// A message's `id` is its place on the ledger, the same at every hospital: who
+	// comes back with it in `Last-Event-ID`, here or at another gateway, misses
+	// nothing and gets nothing twice. Without it the stream begins now; `0-0` is the
+	// ledger's beginning. At least every 15 seconds comes a block with an `id` alone,
+	// which moves the place on without a message. `ReviewOverdue` is a reminder and
+	// has no `id`; it may come again.
+	//
+	// The stream ends when the token does, or when its reader is too slow: come back
+	// with a new token and the last `id`. Browsers' `EventSource` cannot send the
+	// token; read the stream with `fetch`.
+	//
+	// Corresponds with GET /v1/events (the `StreamEvents` operationId).
+	StreamEvents(ctx context.Context, params *StreamEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListGrants The grants that the caller holds, of one record or of all
 	//
 	// Corresponds with GET /v1/grants (the `ListGrants` operationId).
@@ -492,6 +512,36 @@ func (c *Client) EnrollWithBody(ctx context.Context, contentType string, body io
 // Corresponds with POST /v1/enrollments (the `Enroll` operationId).
 func (c *Client) Enroll(ctx context.Context, body EnrollJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewEnrollRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// StreamEvents What concerns the caller, as it happens (Server-Sent Events)
+//
+// Each message is named by its `Notice`'s type and has that as its data: a
+// reference, to be read with another call. Who may read an object is told of it;
+// privacy officers are told of their hospital's emergencies.
+//
+// A message's `id` is its place on the ledger, the same at every hospital: who
+// comes back with it in `Last-Event-ID`, here or at another gateway, misses
+// nothing and gets nothing twice. Without it the stream begins now; `0-0` is the
+// ledger's beginning. At least every 15 seconds comes a block with an `id` alone,
+// which moves the place on without a message. `ReviewOverdue` is a reminder and
+// has no `id`; it may come again.
+//
+// The stream ends when the token does, or when its reader is too slow: come back
+// with a new token and the last `id`. Browsers' `EventSource` cannot send the
+// token; read the stream with `fetch`.
+//
+// Corresponds with GET /v1/events (the `StreamEvents` operationId).
+func (c *Client) StreamEvents(ctx context.Context, params *StreamEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewStreamEventsRequest(c.Server, params)
 	if err != nil {
 		return nil, err
 	}
@@ -1322,6 +1372,48 @@ func NewEnrollRequestWithBody(server string, contentType string, body io.Reader)
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewStreamEventsRequest constructs an http.Request for the StreamEvents method
+func NewStreamEventsRequest(server string, params *StreamEventsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/events")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.LastEventID != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Last-Event-ID", *params.LastEventID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Last-Event-ID", headerParam0)
+		}
+
+	}
 
 	return req, nil
 }
@@ -2983,6 +3075,28 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /v1/enrollments (the `Enroll` operationId).
 	EnrollWithResponse(ctx context.Context, body EnrollJSONRequestBody, reqEditors ...RequestEditorFn) (*EnrollResponse, error)
 
+	// StreamEventsWithResponse What concerns the caller, as it happens (Server-Sent Events)
+	//
+	// Each message is named by its `Notice`'s type and has that as its data: a
+	// reference, to be read with another call. Who may read an object is told of it;
+	// privacy officers are told of their hospital's emergencies.
+	//
+	// A message's `id` is its place on the ledger, the same at every hospital: who
+	// comes back with it in `Last-Event-ID`, here or at another gateway, misses
+	// nothing and gets nothing twice. Without it the stream begins now; `0-0` is the
+	// ledger's beginning. At least every 15 seconds comes a block with an `id` alone,
+	// which moves the place on without a message. `ReviewOverdue` is a reminder and
+	// has no `id`; it may come again.
+	//
+	// The stream ends when the token does, or when its reader is too slow: come back
+	// with a new token and the last `id`. Browsers' `EventSource` cannot send the
+	// token; read the stream with `fetch`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/events (the `StreamEvents` operationId).
+	StreamEventsWithResponse(ctx context.Context, params *StreamEventsParams, reqEditors ...RequestEditorFn) (*StreamEventsResponse, error)
+
 	// ListGrantsWithResponse The grants that the caller holds, of one record or of all
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -3519,6 +3633,47 @@ func (r EnrollResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r EnrollResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type StreamEventsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r StreamEventsResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r StreamEventsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r StreamEventsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r StreamEventsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r StreamEventsResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -4940,6 +5095,34 @@ func (c *ClientWithResponses) EnrollWithResponse(ctx context.Context, body Enrol
 	return ParseEnrollResponse(rsp)
 }
 
+// StreamEventsWithResponse What concerns the caller, as it happens (Server-Sent Events)
+//
+// Each message is named by its `Notice`'s type and has that as its data: a
+// reference, to be read with another call. Who may read an object is told of it;
+// privacy officers are told of their hospital's emergencies.
+//
+// A message's `id` is its place on the ledger, the same at every hospital: who
+// comes back with it in `Last-Event-ID`, here or at another gateway, misses
+// nothing and gets nothing twice. Without it the stream begins now; `0-0` is the
+// ledger's beginning. At least every 15 seconds comes a block with an `id` alone,
+// which moves the place on without a message. `ReviewOverdue` is a reminder and
+// has no `id`; it may come again.
+//
+// The stream ends when the token does, or when its reader is too slow: come back
+// with a new token and the last `id`. Browsers' `EventSource` cannot send the
+// token; read the stream with `fetch`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/events (the `StreamEvents` operationId).
+func (c *ClientWithResponses) StreamEventsWithResponse(ctx context.Context, params *StreamEventsParams, reqEditors ...RequestEditorFn) (*StreamEventsResponse, error) {
+	rsp, err := c.StreamEvents(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseStreamEventsResponse(rsp)
+}
+
 // ListGrantsWithResponse The grants that the caller holds, of one record or of all
 //
 // Returns a wrapper object for the known response body format(s).
@@ -5565,6 +5748,32 @@ func ParseEnrollResponse(rsp *http.Response) (*EnrollResponse, error) {
 		}
 		response.JSON200 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseStreamEventsResponse parses an HTTP response from a StreamEventsWithResponse call
+func ParseStreamEventsResponse(rsp *http.Response) (*StreamEventsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &StreamEventsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {

@@ -366,6 +366,11 @@ type MSP = string
 // Example: {"salt":"AAAAAAAAAAAAAAAAAAAAAA==","text":"text"}
 type Narrative = ledger.Narrative
 
+// Notice Notice is what people are told of an event: a reference, to be read with a token of their own. It is one gateway's word
+//
+// Example: {"actor":"HospitalA/7f3k2amq5xwz4bnd","concerned":["HospitalA/7f3k2amq5xwz4bnd"],"declaration":"mfzwizltoqzgk43fmfzwizltoq","grant":"mfzwizltoqzgk43fmfzwizltoq","id":"text","officers":["text"],"outcome":{"allowed":true,"rule":"policy"},"patient":"HospitalA/7f3k2amq5xwz4bnd","records":["mfzwizltoqzgk43fmfzwizltoq"],"replacement":"mfzwizltoqzgk43fmfzwizltoq","replicas":1,"request":"mfzwizltoqzgk43fmfzwizltoq","segments":[1],"time":"2030-03-04T12:00:00Z","transaction":"text","type":"text","user":"HospitalA/7f3k2amq5xwz4bnd","version":1}
+type Notice = ledger.Notice
+
 // Objection Objection is what the holder of a registered verifying key signs to reject a replacement that somebody else asked for
 //
 // Example: {"channel":"text","replacement":"mfzwizltoqzgk43fmfzwizltoq","user":"HospitalA/7f3k2amq5xwz4bnd"}
@@ -807,6 +812,12 @@ type ListDeclarationsParams struct {
 
 	// Bookmark Of the page before
 	Bookmark *QueryBookmark `form:"bookmark,omitempty" json:"bookmark,omitempty"`
+}
+
+// StreamEventsParams defines parameters for StreamEvents.
+type StreamEventsParams struct {
+	// LastEventID The place after which the stream goes on
+	LastEventID *string `json:"Last-Event-ID,omitempty"`
 }
 
 // ListGrantsParams defines parameters for ListGrants.

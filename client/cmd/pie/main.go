@@ -82,7 +82,7 @@ usage, 3 refused by policy or permission, 4 somebody lied or altered something,
 	flags.StringVar(&a.gateway, "gateway", "", "URL of the gateway of the trust bundle to ask first (default: your own hospital's)")
 	flags.StringVar(&a.passphraseFile, "passphrase-file", "", "file with the passphrase of the keys (default: ask on the terminal)")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(a.enroll(), a.whoami(), a.record(), a.stream(), a.access(), a.agent(), a.emergency(), a.summary(), a.audit(), a.recovery())
+	root.AddCommand(a.enroll(), a.whoami(), a.record(), a.stream(), a.access(), a.agent(), a.emergency(), a.summary(), a.events(), a.audit(), a.recovery())
 	onlySubcommands(root)
 	return root
 }

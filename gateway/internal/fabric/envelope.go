@@ -31,13 +31,13 @@ func ParseTransaction(bytes []byte) (Transaction, error) {
 		return transaction, noTransaction()
 	}
 	transaction.ID, transaction.Channel = header.GetTxId(), header.GetChannelId()
-	var err error
-	transaction.Result, err = resultOf(payload.GetData())
+	outcome, err := outcomeOf(payload.GetData())
+	transaction.Result = outcome.GetResponse().GetPayload()
 	return transaction, err
 }
 
-// resultOf unpacks the answer that the endorsers signed.
-func resultOf(data []byte) ([]byte, error) {
+// outcomeOf unpacks the answer that the endorsers signed.
+func outcomeOf(data []byte) (*peer.ChaincodeAction, error) {
 	var actions peer.Transaction
 	if err := proto.Unmarshal(data, &actions); err != nil || len(actions.GetActions()) != 1 {
 		return nil, noTransaction()
@@ -54,7 +54,7 @@ func resultOf(data []byte) ([]byte, error) {
 	if err := proto.Unmarshal(response.GetExtension(), &outcome); err != nil || outcome.GetResponse() == nil {
 		return nil, noTransaction()
 	}
-	return outcome.GetResponse().GetPayload(), nil
+	return &outcome, nil
 }
 
 func noTransaction() error {

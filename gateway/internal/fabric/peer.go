@@ -118,10 +118,14 @@ func (p *Peer) Evaluate(ctx context.Context, name ledger.Transaction, argument, 
 
 // Block is the block that holds a transaction, as the own peer keeps it, in protobuf.
 func (p *Peer) Block(ctx context.Context, id string) ([]byte, error) {
-	ledger := p.gateway.GetNetwork(p.channel).GetContract("qscc") // the peer's own, for queries of blocks
-	block, err := ledger.EvaluateWithContext(ctx, "GetBlockByTxID", client.WithArguments(p.channel, id),
+	block, err := p.system().EvaluateWithContext(ctx, "GetBlockByTxID", client.WithArguments(p.channel, id),
 		client.WithEndorsingOrganizations(p.msp))
 	return block, decodeError(err)
+}
+
+// system is the peer's own contract, for queries of blocks.
+func (p *Peer) system() *client.Contract {
+	return p.gateway.GetNetwork(p.channel).GetContract("qscc")
 }
 
 // Transact submits a transaction of the gateway's own and waits until it is committed.

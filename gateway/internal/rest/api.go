@@ -18,6 +18,7 @@ import (
 	"github.com/pie-consortium/pie/gateway/internal/content"
 	"github.com/pie-consortium/pie/gateway/internal/enrollment"
 	"github.com/pie-consortium/pie/gateway/internal/fabric"
+	"github.com/pie-consortium/pie/gateway/internal/feed"
 	"github.com/pie-consortium/pie/gateway/internal/ipfs"
 	"github.com/pie-consortium/pie/gateway/internal/pins"
 	"github.com/pie-consortium/pie/gateway/internal/proxy"
@@ -41,6 +42,7 @@ type API struct {
 	Pins      *pins.Pins
 	Recent    *content.Recent // what the node was given through this gateway
 	Proxy     *proxy.Proxy
+	Events    *feed.Feed
 	Bookmarks *Bookmarks
 	Origins   []string // of apps in browsers that may call
 
@@ -48,8 +50,10 @@ type API struct {
 	Requests *telemetry.Requests
 	Now      func() time.Time
 
-	uploads, verifications *room.Room // by user
-	page                   []byte     // the document for people
+	uploads, verifications, streams *room.Room // by user
+
+	beat time.Duration // the longest that a stream of events says nothing
+	page []byte        // the document for people
 }
 
 var _ StrictServerInterface = (*API)(nil)
@@ -71,6 +75,7 @@ func (a *API) engine() (*gin.Engine, error) {
 	}
 	a.uploads = room.New(maxUploads, maxUploadsEach)
 	a.verifications = room.New(maxVerifications, maxVerificationsEach)
+	a.streams, a.beat = room.New(maxStreams, maxStreamsEach), beat
 	gin.SetMode(gin.ReleaseMode)
 	engine := gin.New()
 	engine.ContextWithFallback = true

@@ -118,6 +118,12 @@ func (w *patientWriter) Write(b []byte) (int, error) {
 	return w.ResponseWriter.Write(b)
 }
 
+// Flush lifts the deadline: an answer that says nothing for a while waits for nobody.
+func (w *patientWriter) Flush() {
+	w.ResponseWriter.Flush()
+	_ = w.control.SetWriteDeadline(time.Time{}) // a connection that has ended needs none
+}
+
 // validate refuses what the OpenAPI document does not describe. It goes through the
 // parts itself: the library's check of a whole request reads any body into memory.
 func validate(r *http.Request, route *routers.Route, parameters map[string]string) error {

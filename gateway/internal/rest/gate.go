@@ -25,7 +25,7 @@ const (
 	// maxBody bounds a JSON or form body, in bytes: the fragments of a full upload,
 	// in base64 inside base64, stay well below.
 	maxBody = 4 << 20
-	// maxHandling bounds a request that is not content. Checking a large content
+	// maxHandling bounds a request that is neither content nor events. Checking a large content
 	// before its registration takes longest.
 	maxHandling = 2 * time.Minute
 )
@@ -64,7 +64,7 @@ func (g *gate) pass(c *gin.Context) {
 			return
 		}
 	}
-	if !isContent(route) {
+	if !isContent(route) && route.Operation.OperationID != "streamEvents" {
 		ctx, cancel := context.WithTimeout(c.Request.Context(), maxHandling)
 		defer cancel()
 		c.Request = c.Request.WithContext(ctx)
@@ -97,8 +97,8 @@ func (g *gate) authenticate(c *gin.Context, route *routers.Route) error {
 	if security := route.Operation.Security; security != nil && len(*security) == 0 {
 		return nil
 	}
-	scheme, token, _ := strings.Cut(c.GetHeader("Authorization"), " ")
-	if !strings.EqualFold(scheme, "Bearer") {
+	token, given := bearerOf(c.Request)
+	if !given {
 		c.Header("WWW-Authenticate", "Bearer")
 		return fault.New(fault.Unauthenticated, "a bearer token is needed; get one from /oauth2/token")
 	}
@@ -106,7 +106,7 @@ func (g *gate) authenticate(c *gin.Context, route *routers.Route) error {
 	if pause := g.failing.pause(address, g.now()); pause > 0 {
 		return tooMany(c, pause)
 	}
-	identity, err := g.authority.Verify(strings.TrimSpace(token))
+	identity, err := g.authority.Verify(token)
 	if err != nil {
 		g.failing.take(address, g.now())
 		c.Header("WWW-Authenticate", `Bearer error="invalid_token"`)
@@ -114,6 +114,12 @@ func (g *gate) authenticate(c *gin.Context, route *routers.Route) error {
 	}
 	c.Request = c.Request.WithContext(context.WithValue(c.Request.Context(), identityKey{}, identity))
 	return nil
+}
+
+// bearerOf is the token that came with a request.
+func bearerOf(r *http.Request) (token string, given bool) {
+	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	return strings.TrimSpace(token), strings.EqualFold(scheme, "Bearer")
 }
 
 // callerOf is the identity of the token; only routes without one have the zero value.

@@ -1,0 +1,121 @@
+package rest
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/pie-consortium/pie/ledger"
+)
+
+const (
+	// maxStreams are followed at the same time, maxStreamsEach by one user.
+	maxStreams, maxStreamsEach = 2048, 8
+	// beat is the longest that a stream says nothing.
+	beat = 15 * time.Second
+)
+
+// StreamEvents tells the caller what concerns them, as it happens.
+func (a *API) StreamEvents(ctx context.Context, request StreamEventsRequestObject) (StreamEventsResponseObject, error) {
+	call, ok := ctx.(*gin.Context)
+	if !ok {
+		return nil, fmt.Errorf("the context of a request is a %T", ctx)
+	}
+	token, _ := bearerOf(call.Request)
+	s := &stream{api: a, ctx: ctx, token: token, reader: callerOf(ctx), beat: time.NewTicker(a.beat)}
+	var err error
+	if s.at, err = a.Events.Newest(ctx); err == nil && request.Params.LastEventID != nil {
+		s.at, err = ledger.ParseEventID(*request.Params.LastEventID)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if s.leave, ok = a.streams.Enter(s.reader.User.String()); !ok {
+		return nil, busy("event streams")
+	}
+	call.Header("Cache-Control", "no-store")
+	s.rest()
+	return StreamEvents200TextEventStreamResponse{Body: s}, nil
+}
+
+// stream is the messages for one reader, made as they are read. It ends when the token
+// does, whatever the reason.
+type stream struct {
+	api    *API
+	ctx    context.Context // of the request
+	token  string
+	reader ledger.Identity
+	at     ledger.EventID
+	beat   *time.Ticker
+	leave  func()
+	buffer bytes.Buffer
+}
+
+// Close gives the place back.
+func (s *stream) Close() error {
+	s.beat.Stop()
+	s.leave()
+	return nil
+}
+
+// Read waits until there is something to say.
+func (s *stream) Read(p []byte) (int, error) {
+	for s.buffer.Len() == 0 {
+		batch, err := s.api.Events.After(s.ctx, s.at)
+		if err != nil {
+			return 0, err
+		}
+		if err := s.tell(batch.Notices); err != nil {
+			return 0, err
+		}
+		s.at = batch.Until
+		if err := s.wait(batch.More); err != nil {
+			return 0, err
+		}
+	}
+	if _, err := s.api.Authority.Verify(s.token); err != nil {
+		return 0, io.EOF
+	}
+	return s.buffer.Read(p)
+}
+
+// tell writes messages of what concerns the reader.
+func (s *stream) tell(notices []ledger.Notice) error {
+	for _, notice := range notices {
+		if !notice.Concerns(s.reader) {
+			continue
+		}
+		data, err := json.Marshal(notice.For(s.reader.User))
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(&s.buffer, "event: %s\nid: %s\ndata: %s\n\n", notice.Name, notice.ID, data)
+	}
+	return nil
+}
+
+// wait returns when there may be more, or it is time to say that there is nothing. It does
+// not wait when there is something to say.
+func (s *stream) wait(more <-chan struct{}) error {
+	if s.buffer.Len() > 0 {
+		return nil
+	}
+	select {
+	case <-s.beat.C:
+		s.rest()
+	case <-s.ctx.Done():
+		return s.ctx.Err()
+	case <-s.api.Events.Ended():
+		return io.EOF
+	case <-more:
+	}
+	return nil
+}
+
+// rest says how far the stream is, without a message.
+func (s *stream) rest() { fmt.Fprintf(&s.buffer, ":\nid: %s\n\n", s.at) }
