@@ -140,6 +140,9 @@ func (w *world) send(ctx context.Context, g guest, p probe) (int, fault.Code, er
 		return 0, "", err
 	}
 	defer response.Body.Close()
+	if response.StatusCode == http.StatusOK && response.Header.Get("Content-Type") == "text/event-stream" {
+		return response.StatusCode, "", nil // it has no end
+	}
 	text, err := io.ReadAll(response.Body)
 	if err != nil || response.StatusCode < http.StatusBadRequest {
 		return response.StatusCode, "", err
@@ -178,6 +181,7 @@ func (w *world) routes(t *testing.T) map[string][]probe {
 		"searchRecords":       {{path: "/v1/records?patient=" + url.QueryEscape(w.patient.User.String()), want: always("")}},
 		"listUploads":         {{path: "/v1/uploads", want: always("")}},
 		"listRequests":        {{path: "/v1/access-requests", want: always("")}},
+		"streamEvents":        {{path: "/v1/events", want: always("")}},
 		"listGrants":          {{path: "/v1/grants", want: always("")}},
 		"listAnswers":         {{path: "/v1/standing-rules/" + string(w.rule) + "/answers?day=" + w.day, want: always("")}},
 		"readTransaction": {
