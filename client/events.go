@@ -62,6 +62,22 @@ func (c *Client) Events(ctx context.Context, after string, each func(ledger.Noti
 	}
 }
 
+// Wake gets something whenever there is an event that concerns the user, until the context
+// ends. Who waits by it looks by themselves now and then: a gateway may keep events back.
+func (c *Client) Wake(ctx context.Context) <-chan struct{} {
+	wake := make(chan struct{}, 1)
+	go func() {
+		_ = c.Events(ctx, "", func(ledger.Notice) error {
+			select {
+			case wake <- struct{}{}:
+			default: // whoever waits is to look already
+			}
+			return nil
+		}) // without events there is still looking now and then
+	}()
+	return wake
+}
+
 // interrupted tells what passes from a refusal, and from what the caller made fail.
 func interrupted(err error) bool {
 	return errors.Is(err, io.ErrUnexpectedEOF) || tryAnother(err) || fault.CodeOf(err) == fault.RateLimited

@@ -14,12 +14,16 @@ import (
 	"github.com/pie-consortium/pie/ledger/fault"
 )
 
-// watchInterval is how often a responder's device looks whether it has what it waits for.
+// watchInterval is how often a responder's device looks whether it has what it waits for,
+// beside each time that its gateway tells of something.
 const watchInterval = 250 * time.Millisecond
 
 // AwaitEmergency waits until a declaration is active and custodians have passed on all that
 // it covers, and says what it waits for. It fails with the declaration as it is then.
 func (c *Client) AwaitEmergency(ctx context.Context, name ledger.DeclarationName, patience time.Duration) (ledger.Declaration, error) {
+	listening, stop := context.WithCancel(ctx)
+	defer stop()
+	wake := c.Wake(listening)
 	for deadline := time.Now().Add(patience); ; {
 		view, lacks, err := c.lacks(ctx, name)
 		if err != nil || lacks == "" {
@@ -30,6 +34,7 @@ func (c *Client) AwaitEmergency(ctx context.Context, name ledger.DeclarationName
 		}
 		c.step("waiting for %s", lacks)
 		select {
+		case <-wake:
 		case <-time.After(watchInterval):
 		case <-ctx.Done():
 			return view.Declaration, ctx.Err()

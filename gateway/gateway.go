@@ -27,6 +27,7 @@ import (
 	"github.com/pie-consortium/pie/gateway/internal/rest"
 	"github.com/pie-consortium/pie/gateway/internal/revocation"
 	"github.com/pie-consortium/pie/gateway/internal/telemetry"
+	"github.com/pie-consortium/pie/gateway/internal/webhook"
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/fault"
 	"github.com/pie-consortium/pie/ledger/trust"
@@ -49,6 +50,7 @@ type gateway struct {
 	revoked      *revocation.List
 	replicas     *replica.Keeper
 	events       *feed.Feed
+	webhooks     *webhook.Hooks
 	api          http.Handler
 }
 
@@ -59,7 +61,7 @@ func assemble(c *config.Config) (*gateway, error) {
 	if err := os.MkdirAll(c.Data, 0o700); err != nil {
 		return nil, fmt.Errorf("data folder: %w", err)
 	}
-	for _, step := range []func() error{g.loadTrust, g.connect, g.buildReplicas, g.buildAPI} {
+	for _, step := range []func() error{g.loadTrust, g.connect, g.buildReplicas, g.buildWebhooks, g.buildAPI} {
 		if err := step(); err != nil {
 			return nil, err
 		}
@@ -116,6 +118,25 @@ func (g *gateway) buildReplicas() error {
 		Folder: g.config.Data, MSP: g.config.MSP, Members: members, Peer: g.peer, Node: g.node, Pins: g.pins, Recent: g.recent, Log: g.log,
 	}, g.registry)
 	return err
+}
+
+func (g *gateway) buildWebhooks() error {
+	var err error
+	g.webhooks, err = webhook.Open(g.config.Webhooks, webhook.Options{
+		Folder: filepath.Join(g.config.Data, "webhooks"), MSP: g.config.MSP, Events: g.events, Overdue: g.owedReviews, Log: g.log,
+	}, g.registry)
+	return err
+}
+
+// owedReviews are the declarations that the hospital's privacy officers are to review, the
+// first due first; those beyond one page come when these are done.
+func (g *gateway) owedReviews(ctx context.Context) ([]ledger.Declaration, error) {
+	reader := ledger.Identity{User: ledger.UserID{MSP: g.config.MSP, Pseudonym: g.signer.Certificate.Subject.CommonName}, Role: ledger.PrivacyOfficer}
+	var owed ledger.List[ledger.Declaration]
+	err := g.peer.Evaluate(ctx, ledger.TxListDeclarations, ledger.ListDeclarations{
+		OnBehalf: ledger.OnBehalf{Reader: &reader}, Page: ledger.Page{Limit: ledger.MaxPage}, Concern: ledger.ToReview,
+	}, &owed)
+	return owed.Rows, err
 }
 
 func (g *gateway) buildAPI() error {

@@ -44,6 +44,7 @@ func (g *gateway) serve(ctx context.Context) error {
 	group.Go(func() error { return serveUntil(ctx, operations, g.operations()) })
 	group.Go(func() error { return g.replicas.Run(ctx) })
 	group.Go(func() error { g.events.Run(ctx); return nil })
+	group.Go(func() error { g.webhooks.Run(ctx); return nil })
 	group.Go(func() error { g.registration.Run(ctx); return nil })
 	group.Go(func() error { g.revoked.Run(ctx, g.peer, g.log); return nil })
 	group.Go(func() error { g.pins.Run(ctx); return nil })

@@ -13,7 +13,8 @@ import (
 	"github.com/pie-consortium/pie/ledger"
 )
 
-// deskInterval is the pause between two looks, with jitter: somebody waits for the answer.
+// deskInterval is the pause between two looks, with jitter, unless a gateway tells that there
+// is something before it ends: somebody waits for the answer.
 const deskInterval = 300 * time.Millisecond
 
 // atOnce is how many declarations a desk answers at the same time, afterFailure how long
@@ -37,7 +38,7 @@ func (d *Desk) Run(ctx context.Context) error {
 	defer func() { d.Log.Info("stopped") }()
 	a := answers{taken: map[ledger.ID]bool{}}
 	a.running.SetLimit(atOnce)
-	repeat(ctx, d.Log, deskInterval, func() error { return d.round(ctx, &a) })
+	repeat(ctx, d.Log, deskInterval, d.Client.Wake(ctx), func() error { return d.round(ctx, &a) })
 	return a.running.Wait() // nil: what failed has been logged
 }
 

@@ -25,13 +25,15 @@ type Config struct {
 	Channel    string   `yaml:"channel"`
 	Chaincode  string   `yaml:"chaincode"`
 	Origins    []string `yaml:"origins"` // of apps in browsers that may call, such as https://app.example; none when empty
-	Data       string   `yaml:"data"`    // folder for proxy key, event checkpoint, pending replicas and notes of pins; losing it costs the proxy key
+	Data       string   `yaml:"data"`    // folder for proxy key, event checkpoint, pending replicas, notes of pins and places of webhooks; losing it costs the proxy key
 	Trust      string   `yaml:"trust"`   // file: the consortium's trust bundle, JSON
 	TLS        KeyPair  `yaml:"tls"`
 	Identity   KeyPair  `yaml:"identity"` // of role gateway
 	Peer       Peer     `yaml:"peer"`
 	CA         CA       `yaml:"ca"`
 	IPFS       IPFS     `yaml:"ipfs"`
+
+	Webhooks []Webhook `yaml:"webhooks"` // the hospital's own systems that are told of events
 }
 
 // KeyPair names the files of a certificate and its private key, PEM.
@@ -81,6 +83,7 @@ func (c *Config) validate() error {
 		readable("trust", c.Trust), readable("peer.tlsRoot", c.Peer.TLSRoot), readable("ca.tlsRoot", c.CA.TLSRoot),
 		readable("tls.certificate", c.TLS.Certificate), readable("identity.certificate", c.Identity.Certificate),
 		origins(c.Origins),
+		webhooks(c.Webhooks),
 		secret("tls.key", c.TLS.Key), secret("identity.key", c.Identity.Key),
 	)
 }

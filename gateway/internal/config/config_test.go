@@ -112,3 +112,26 @@ func TestSignerRefusesAKeyOfAnotherCertificate(t *testing.T) {
 		t.Error("accepted")
 	}
 }
+
+func TestLoadChecksWebhooks(t *testing.T) {
+	with := func(hooks string) func(string) string {
+		return func(text string) string { return text + "webhooks:\n" + hooks }
+	}
+	path := write(t, unchanged)
+	key := filepath.Join(filepath.Dir(path), "key.pem") // any secret file
+	good := fmt.Sprintf("- {name: privacy, url: 'https://127.0.0.1:1/hook', secret: %s, audience: privacy-officers}\n", key)
+	c, err := config.Load(write(t, with(good)))
+	if err != nil || len(c.Webhooks) != 1 || c.Webhooks[0].Audience != config.Officers {
+		t.Fatalf("%v, %+v", err, c)
+	}
+	bad := good + "- {name: privacy, url: 'http://127.0.0.1:1/hook', secret: /none, tlsRoot: /none, audience: everybody}\n"
+	_, err = config.Load(write(t, with(bad)))
+	if err == nil {
+		t.Fatal("accepted")
+	}
+	for _, field := range []string{"name", "url", "secret", "tlsRoot", "audience"} {
+		if !strings.Contains(err.Error(), "webhooks[1]."+field) {
+			t.Errorf("%s is not reported in %v", field, err)
+		}
+	}
+}

@@ -46,6 +46,18 @@ type Organization struct {
 	// Origins are those of apps in browsers that may call the gateway, such as
 	// https://app.example.
 	Origins []string `yaml:"origins,omitempty"`
+	// Webhooks are systems of the hospital's that the gateway tells of events.
+	Webhooks []Webhook `yaml:"webhooks,omitempty"`
+}
+
+// Webhook is one such system; docs/operate.md says what it gets. Files are on the
+// gateway's machine.
+type Webhook struct {
+	Name     string `yaml:"name" json:"name"`
+	URL      string `yaml:"url" json:"url"`
+	TLSRoot  string `yaml:"tlsRoot,omitempty" json:"tlsRoot,omitempty"`
+	Secret   string `yaml:"secret" json:"secret"` // file that its owner alone can read
+	Audience string `yaml:"audience" json:"audience"`
 }
 
 // Load reads and checks the file at path. The error names every violation, not

@@ -90,6 +90,7 @@ func (t *Table) gateway(n *Node) {
 		"channel":    t.consortium.Channel,
 		"chaincode":  t.consortium.Chaincode,
 		"origins":    organization.Origins,
+		"webhooks":   organization.Webhooks,
 		"data":       n.file("state"),
 		"trust":      n.Trust(),
 		"tls":        map[string]any{"certificate": n.file("tls", "cert.pem"), "key": n.file("tls", "key.pem")},

@@ -152,6 +152,8 @@ func TestGatewayConfiguration(t *testing.T) {
 		}
 		IPFS    struct{ API string }
 		Origins []string
+
+		Webhooks []manifest.Webhook
 	}
 	if err := yaml.UnmarshalWithOptions(text, &configuration, yaml.Strict()); err != nil {
 		t.Fatal(err)
