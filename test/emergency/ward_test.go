@@ -25,6 +25,7 @@ type ward struct {
 	dir, program string // the program is pie
 
 	patient         ledger.UserID
+	phone           *client.Client // the patient's device, which nobody switches on but to read its notices
 	author          *client.Client // the treating physician
 	desk            *client.Client // used by no test while the desk's process runs
 	approver        *client.Client // a physician of hospital B
@@ -67,7 +68,7 @@ func admit(ctx context.Context, dir string) (*ward, error) {
 	if err := enrolling.Wait(); err != nil {
 		return w, err
 	}
-	w.patient = patient.Identity().User
+	w.patient, w.phone = patient.Identity().User, patient
 	var err error
 	if w.summary, err = w.publish(ctx, patient, ledger.EmergencySummary, summaryText); err != nil {
 		return w, err
