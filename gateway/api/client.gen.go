@@ -95,6 +95,8 @@ type ClientInterface interface {
 
 	// ReadPage This document as a page that needs no network
 	//
+	// Made from the document by the gateway itself.
+	//
 	// Corresponds with GET /docs (the `ReadPage` operationId).
 	ReadPage(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
@@ -122,20 +124,31 @@ type ClientInterface interface {
 
 	// ReadDocument This document
 	//
+	// Complete: an app can be written from it and the pages under `docs/`.
+	//
 	// Corresponds with GET /openapi.yaml (the `ReadDocument` operationId).
 	ReadDocument(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListRequests Requests to answer as a patient, or the caller's own requests
+	//
+	// To a patient, those about their records; to anybody else, their own.
 	//
 	// Corresponds with GET /v1/access-requests (the `ListRequests` operationId).
 	ListRequests(ctx context.Context, params *ListRequestsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListDeclarations The declarations of emergencies that concern the caller in one way
 	//
+	// `about-me` for patients, `by-me` for responders, `to-approve` for physicians of other
+	// hospitals, `to-answer` for custodians, `to-review` for privacy officers.
+	//
 	// Corresponds with GET /v1/declarations (the `ListDeclarations` operationId).
 	ListDeclarations(ctx context.Context, params *ListDeclarationsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// EnrollWithBody Get a certificate from the hospital's CA for a key made on the device
+	//
+	// The secret of the invitation works once. The CSR's common name is the pseudonym, its
+	// key ECDSA P-256. Check that the certificate has your key and your name, and that a
+	// root of the trust bundle issued it.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -143,6 +156,10 @@ type ClientInterface interface {
 	EnrollWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// Enroll Get a certificate from the hospital's CA for a key made on the device
+	//
+	// The secret of the invitation works once. The CSR's common name is the pseudonym, its
+	// key ECDSA P-256. Check that the certificate has your key and your name, and that a
+	// root of the trust bundle issued it.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -171,10 +188,14 @@ type ClientInterface interface {
 
 	// ListGrants The grants that the caller holds, of one record or of all
 	//
+	// Also those that have ended. What a patient granted is listed with a record's readers.
+	//
 	// Corresponds with GET /v1/grants (the `ListGrants` operationId).
 	ListGrants(ctx context.Context, params *ListGrantsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListOrganizations The member hospitals
+	//
+	// As they describe themselves. Whom to believe is in the trust bundle, not here.
 	//
 	// Corresponds with GET /v1/organizations (the `ListOrganizations` operationId).
 	ListOrganizations(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -188,10 +209,15 @@ type ClientInterface interface {
 
 	// ReadRecord A record version; the newest when none is named
 	//
+	// For those who may discover it. `summary` is left out while this hospital's peer has not
+	// received it; `erased` afterwards.
+	//
 	// Corresponds with GET /v1/records/{record} (the `ReadRecord` operationId).
 	ReadRecord(ctx context.Context, record PathRecord, params *ReadRecordParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListAccesses A record's audit trail, for its patient and privacy officers
+	//
+	// Every opening and every attempt, with the decision. Each can be proven by its receipt.
 	//
 	// Corresponds with GET /v1/records/{record}/accesses (the `ListAccesses` operationId).
 	ListAccesses(ctx context.Context, record PathRecord, params *ListAccessesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -222,20 +248,29 @@ type ClientInterface interface {
 
 	// ReadErasure How far a record's erasure is
 	//
+	// The certificate of an erasure, for the record's patient, author and privacy officers.
+	// Hospitals that are down confirm when they are back.
+	//
 	// Corresponds with GET /v1/records/{record}/erasure (the `ReadErasure` operationId).
 	ReadErasure(ctx context.Context, record PathRecord, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// WhoCanRead Who could open a record version now, and by which rule, for its patient and privacy officers
+	//
+	// Decided as if they opened it now. Ask every hospital, and put the answers together.
 	//
 	// Corresponds with GET /v1/records/{record}/readers (the `WhoCanRead` operationId).
 	WhoCanRead(ctx context.Context, record PathRecord, params *WhoCanReadParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ReadUpload What a patient authorised for one record, for the patient and the author
 	//
+	// With the record's key, stated by the patient: verify it before you encrypt to it.
+	//
 	// Corresponds with GET /v1/records/{record}/upload (the `ReadUpload` operationId).
 	ReadUpload(ctx context.Context, record PathRecord, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ReadRequest One access request, for its patient or requester
+	//
+	// `permission_denied` to everybody else.
 	//
 	// Corresponds with GET /v1/records/{record}/versions/{version}/access-requests/{requestID} (the `ReadRequest` operationId).
 	ReadRequest(ctx context.Context, record PathRecord, version PathVersion, requestID ID, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -257,6 +292,8 @@ type ClientInterface interface {
 
 	// ReadHistory What a record version was, newest first
 	//
+	// For those who may discover the record.
+	//
 	// Corresponds with GET /v1/records/{record}/versions/{version}/history (the `ReadHistory` operationId).
 	ReadHistory(ctx context.Context, record PathRecord, version PathVersion, reqEditors ...RequestEditorFn) (*http.Response, error)
 
@@ -268,6 +305,9 @@ type ClientInterface interface {
 	ReadReplicas(ctx context.Context, record PathRecord, version PathVersion, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListSegments A stream's segments, in order
+	//
+	// Each has a ciphertext of its own, which `content?segment=` gives. For those who may
+	// discover the stream.
 	//
 	// Corresponds with GET /v1/records/{record}/versions/{version}/segments (the `ListSegments` operationId).
 	ListSegments(ctx context.Context, record PathRecord, version PathVersion, params *ListSegmentsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -296,10 +336,16 @@ type ClientInterface interface {
 
 	// ListAnswers What a standing rule of the caller's answered on one day
 	//
+	// One row for each slot of the day that the rule has used.
+	//
 	// Corresponds with GET /v1/standing-rules/{rule}/answers (the `ListAnswers` operationId).
 	ListAnswers(ctx context.Context, rule ID, params *ListAnswersParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// PrepareTransactionWithBody Build the proposal to sign, for apps that do not build proposals
+	//
+	// The argument is checked, and said in words beside the bytes. Neither is to be
+	// believed: decode the bytes, and hold them against what you asked for, before you
+	// sign them.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -308,12 +354,19 @@ type ClientInterface interface {
 
 	// PrepareTransaction Build the proposal to sign, for apps that do not build proposals
 	//
+	// The argument is checked, and said in words beside the bytes. Neither is to be
+	// believed: decode the bytes, and hold them against what you asked for, before you
+	// sign them.
+	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /v1/transactions (the `PrepareTransaction` operationId).
 	PrepareTransaction(ctx context.Context, body PrepareTransactionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ReadTransaction Ask what became of a transaction
+	//
+	// What this hospital's peer knows. `not_found`: not committed there, which it may still
+	// be while orderers have it.
 	//
 	// Corresponds with GET /v1/transactions/{transactionID} (the `ReadTransaction` operationId).
 	ReadTransaction(ctx context.Context, transactionID PathTransactionID, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -362,31 +415,45 @@ type ClientInterface interface {
 
 	// ListUploads Slots addressed to the caller or their department, or the caller's own as a patient
 	//
+	// Used ones too, but for `freeOf`. Those that were withdrawn are left out.
+	//
 	// Corresponds with GET /v1/uploads (the `ListUploads` operationId).
 	ListUploads(ctx context.Context, params *ListUploadsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ReadUser A user's registration, with key statements and professional card
+	//
+	// Statements and card are signed: verify them against the trust bundle. `not_found` until
+	// the user has registered.
 	//
 	// Corresponds with GET /v1/users/{msp}/{pseudonym} (the `ReadUser` operationId).
 	ReadUser(ctx context.Context, msp MSP, pseudonym Pseudonym, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ReadDeclaration One declaration about a patient, with what was said of it
 	//
+	// For those it concerns: as in the list, and the patient.
+	//
 	// Corresponds with GET /v1/users/{msp}/{pseudonym}/declarations/{declaration} (the `ReadDeclaration` operationId).
 	ReadDeclaration(ctx context.Context, msp PathMSP, pseudonym PathPseudonym, declaration PathDeclaration, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListEmergencyRecords What a declaration covers now
+	//
+	// For those it concerns.
 	//
 	// Corresponds with GET /v1/users/{msp}/{pseudonym}/declarations/{declaration}/records (the `ListEmergencyRecords` operationId).
 	ListEmergencyRecords(ctx context.Context, msp PathMSP, pseudonym PathPseudonym, declaration PathDeclaration, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListKeyReplacements Keys that somebody asked to have in the place of a user's
 	//
+	// A patient's app shows those that the patient did not ask for, loudly: they can be
+	// rejected until they are used.
+	//
 	// Corresponds with GET /v1/users/{msp}/{pseudonym}/key-replacements (the `ListKeyReplacements` operationId).
 	ListKeyReplacements(ctx context.Context, msp MSP, pseudonym Pseudonym, params *ListKeyReplacementsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 }
 
 // ReadPage This document as a page that needs no network
+//
+// Made from the document by the gateway itself.
 //
 // Corresponds with GET /docs (the `ReadPage` operationId).
 func (c *Client) ReadPage(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -445,6 +512,8 @@ func (c *Client) IssueTokenWithFormdataBody(ctx context.Context, body IssueToken
 
 // ReadDocument This document
 //
+// Complete: an app can be written from it and the pages under `docs/`.
+//
 // Corresponds with GET /openapi.yaml (the `ReadDocument` operationId).
 func (c *Client) ReadDocument(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewReadDocumentRequest(c.Server)
@@ -459,6 +528,8 @@ func (c *Client) ReadDocument(ctx context.Context, reqEditors ...RequestEditorFn
 }
 
 // ListRequests Requests to answer as a patient, or the caller's own requests
+//
+// To a patient, those about their records; to anybody else, their own.
 //
 // Corresponds with GET /v1/access-requests (the `ListRequests` operationId).
 func (c *Client) ListRequests(ctx context.Context, params *ListRequestsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -475,6 +546,9 @@ func (c *Client) ListRequests(ctx context.Context, params *ListRequestsParams, r
 
 // ListDeclarations The declarations of emergencies that concern the caller in one way
 //
+// `about-me` for patients, `by-me` for responders, `to-approve` for physicians of other
+// hospitals, `to-answer` for custodians, `to-review` for privacy officers.
+//
 // Corresponds with GET /v1/declarations (the `ListDeclarations` operationId).
 func (c *Client) ListDeclarations(ctx context.Context, params *ListDeclarationsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListDeclarationsRequest(c.Server, params)
@@ -489,6 +563,10 @@ func (c *Client) ListDeclarations(ctx context.Context, params *ListDeclarationsP
 }
 
 // EnrollWithBody Get a certificate from the hospital's CA for a key made on the device
+//
+// The secret of the invitation works once. The CSR's common name is the pseudonym, its
+// key ECDSA P-256. Check that the certificate has your key and your name, and that a
+// root of the trust bundle issued it.
 //
 // Takes any type of body and a specified content type.
 //
@@ -506,6 +584,10 @@ func (c *Client) EnrollWithBody(ctx context.Context, contentType string, body io
 }
 
 // Enroll Get a certificate from the hospital's CA for a key made on the device
+//
+// The secret of the invitation works once. The CSR's common name is the pseudonym, its
+// key ECDSA P-256. Check that the certificate has your key and your name, and that a
+// root of the trust bundle issued it.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -554,6 +636,8 @@ func (c *Client) StreamEvents(ctx context.Context, params *StreamEventsParams, r
 
 // ListGrants The grants that the caller holds, of one record or of all
 //
+// Also those that have ended. What a patient granted is listed with a record's readers.
+//
 // Corresponds with GET /v1/grants (the `ListGrants` operationId).
 func (c *Client) ListGrants(ctx context.Context, params *ListGrantsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListGrantsRequest(c.Server, params)
@@ -568,6 +652,8 @@ func (c *Client) ListGrants(ctx context.Context, params *ListGrantsParams, reqEd
 }
 
 // ListOrganizations The member hospitals
+//
+// As they describe themselves. Whom to believe is in the trust bundle, not here.
 //
 // Corresponds with GET /v1/organizations (the `ListOrganizations` operationId).
 func (c *Client) ListOrganizations(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -601,6 +687,9 @@ func (c *Client) SearchRecords(ctx context.Context, params *SearchRecordsParams,
 
 // ReadRecord A record version; the newest when none is named
 //
+// For those who may discover it. `summary` is left out while this hospital's peer has not
+// received it; `erased` afterwards.
+//
 // Corresponds with GET /v1/records/{record} (the `ReadRecord` operationId).
 func (c *Client) ReadRecord(ctx context.Context, record PathRecord, params *ReadRecordParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewReadRecordRequest(c.Server, record, params)
@@ -615,6 +704,8 @@ func (c *Client) ReadRecord(ctx context.Context, record PathRecord, params *Read
 }
 
 // ListAccesses A record's audit trail, for its patient and privacy officers
+//
+// Every opening and every attempt, with the decision. Each can be proven by its receipt.
 //
 // Corresponds with GET /v1/records/{record}/accesses (the `ListAccesses` operationId).
 func (c *Client) ListAccesses(ctx context.Context, record PathRecord, params *ListAccessesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -675,6 +766,9 @@ func (c *Client) AddContentWithBody(ctx context.Context, record PathRecord, cont
 
 // ReadErasure How far a record's erasure is
 //
+// The certificate of an erasure, for the record's patient, author and privacy officers.
+// Hospitals that are down confirm when they are back.
+//
 // Corresponds with GET /v1/records/{record}/erasure (the `ReadErasure` operationId).
 func (c *Client) ReadErasure(ctx context.Context, record PathRecord, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewReadErasureRequest(c.Server, record)
@@ -689,6 +783,8 @@ func (c *Client) ReadErasure(ctx context.Context, record PathRecord, reqEditors 
 }
 
 // WhoCanRead Who could open a record version now, and by which rule, for its patient and privacy officers
+//
+// Decided as if they opened it now. Ask every hospital, and put the answers together.
 //
 // Corresponds with GET /v1/records/{record}/readers (the `WhoCanRead` operationId).
 func (c *Client) WhoCanRead(ctx context.Context, record PathRecord, params *WhoCanReadParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -705,6 +801,8 @@ func (c *Client) WhoCanRead(ctx context.Context, record PathRecord, params *WhoC
 
 // ReadUpload What a patient authorised for one record, for the patient and the author
 //
+// With the record's key, stated by the patient: verify it before you encrypt to it.
+//
 // Corresponds with GET /v1/records/{record}/upload (the `ReadUpload` operationId).
 func (c *Client) ReadUpload(ctx context.Context, record PathRecord, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewReadUploadRequest(c.Server, record)
@@ -719,6 +817,8 @@ func (c *Client) ReadUpload(ctx context.Context, record PathRecord, reqEditors .
 }
 
 // ReadRequest One access request, for its patient or requester
+//
+// `permission_denied` to everybody else.
 //
 // Corresponds with GET /v1/records/{record}/versions/{version}/access-requests/{requestID} (the `ReadRequest` operationId).
 func (c *Client) ReadRequest(ctx context.Context, record PathRecord, version PathVersion, requestID ID, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -770,6 +870,8 @@ func (c *Client) ReadCustody(ctx context.Context, record PathRecord, version Pat
 
 // ReadHistory What a record version was, newest first
 //
+// For those who may discover the record.
+//
 // Corresponds with GET /v1/records/{record}/versions/{version}/history (the `ReadHistory` operationId).
 func (c *Client) ReadHistory(ctx context.Context, record PathRecord, version PathVersion, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewReadHistoryRequest(c.Server, record, version)
@@ -801,6 +903,9 @@ func (c *Client) ReadReplicas(ctx context.Context, record PathRecord, version Pa
 }
 
 // ListSegments A stream's segments, in order
+//
+// Each has a ciphertext of its own, which `content?segment=` gives. For those who may
+// discover the stream.
 //
 // Corresponds with GET /v1/records/{record}/versions/{version}/segments (the `ListSegments` operationId).
 func (c *Client) ListSegments(ctx context.Context, record PathRecord, version PathVersion, params *ListSegmentsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -859,6 +964,8 @@ func (c *Client) Reencrypt(ctx context.Context, body ReencryptJSONRequestBody, r
 
 // ListAnswers What a standing rule of the caller's answered on one day
 //
+// One row for each slot of the day that the rule has used.
+//
 // Corresponds with GET /v1/standing-rules/{rule}/answers (the `ListAnswers` operationId).
 func (c *Client) ListAnswers(ctx context.Context, rule ID, params *ListAnswersParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListAnswersRequest(c.Server, rule, params)
@@ -873,6 +980,10 @@ func (c *Client) ListAnswers(ctx context.Context, rule ID, params *ListAnswersPa
 }
 
 // PrepareTransactionWithBody Build the proposal to sign, for apps that do not build proposals
+//
+// The argument is checked, and said in words beside the bytes. Neither is to be
+// believed: decode the bytes, and hold them against what you asked for, before you
+// sign them.
 //
 // Takes any type of body and a specified content type.
 //
@@ -891,6 +1002,10 @@ func (c *Client) PrepareTransactionWithBody(ctx context.Context, contentType str
 
 // PrepareTransaction Build the proposal to sign, for apps that do not build proposals
 //
+// The argument is checked, and said in words beside the bytes. Neither is to be
+// believed: decode the bytes, and hold them against what you asked for, before you
+// sign them.
+//
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /v1/transactions (the `PrepareTransaction` operationId).
@@ -907,6 +1022,9 @@ func (c *Client) PrepareTransaction(ctx context.Context, body PrepareTransaction
 }
 
 // ReadTransaction Ask what became of a transaction
+//
+// What this hospital's peer knows. `not_found`: not committed there, which it may still
+// be while orderers have it.
 //
 // Corresponds with GET /v1/transactions/{transactionID} (the `ReadTransaction` operationId).
 func (c *Client) ReadTransaction(ctx context.Context, transactionID PathTransactionID, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -1005,6 +1123,8 @@ func (c *Client) SubmitTransaction(ctx context.Context, transactionID PathTransa
 
 // ListUploads Slots addressed to the caller or their department, or the caller's own as a patient
 //
+// Used ones too, but for `freeOf`. Those that were withdrawn are left out.
+//
 // Corresponds with GET /v1/uploads (the `ListUploads` operationId).
 func (c *Client) ListUploads(ctx context.Context, params *ListUploadsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListUploadsRequest(c.Server, params)
@@ -1019,6 +1139,9 @@ func (c *Client) ListUploads(ctx context.Context, params *ListUploadsParams, req
 }
 
 // ReadUser A user's registration, with key statements and professional card
+//
+// Statements and card are signed: verify them against the trust bundle. `not_found` until
+// the user has registered.
 //
 // Corresponds with GET /v1/users/{msp}/{pseudonym} (the `ReadUser` operationId).
 func (c *Client) ReadUser(ctx context.Context, msp MSP, pseudonym Pseudonym, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -1035,6 +1158,8 @@ func (c *Client) ReadUser(ctx context.Context, msp MSP, pseudonym Pseudonym, req
 
 // ReadDeclaration One declaration about a patient, with what was said of it
 //
+// For those it concerns: as in the list, and the patient.
+//
 // Corresponds with GET /v1/users/{msp}/{pseudonym}/declarations/{declaration} (the `ReadDeclaration` operationId).
 func (c *Client) ReadDeclaration(ctx context.Context, msp PathMSP, pseudonym PathPseudonym, declaration PathDeclaration, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewReadDeclarationRequest(c.Server, msp, pseudonym, declaration)
@@ -1050,6 +1175,8 @@ func (c *Client) ReadDeclaration(ctx context.Context, msp PathMSP, pseudonym Pat
 
 // ListEmergencyRecords What a declaration covers now
 //
+// For those it concerns.
+//
 // Corresponds with GET /v1/users/{msp}/{pseudonym}/declarations/{declaration}/records (the `ListEmergencyRecords` operationId).
 func (c *Client) ListEmergencyRecords(ctx context.Context, msp PathMSP, pseudonym PathPseudonym, declaration PathDeclaration, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListEmergencyRecordsRequest(c.Server, msp, pseudonym, declaration)
@@ -1064,6 +1191,9 @@ func (c *Client) ListEmergencyRecords(ctx context.Context, msp PathMSP, pseudony
 }
 
 // ListKeyReplacements Keys that somebody asked to have in the place of a user's
+//
+// A patient's app shows those that the patient did not ask for, loudly: they can be
+// rejected until they are used.
 //
 // Corresponds with GET /v1/users/{msp}/{pseudonym}/key-replacements (the `ListKeyReplacements` operationId).
 func (c *Client) ListKeyReplacements(ctx context.Context, msp MSP, pseudonym Pseudonym, params *ListKeyReplacementsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -3013,6 +3143,8 @@ type ClientWithResponsesInterface interface {
 
 	// ReadPageWithResponse This document as a page that needs no network
 	//
+	// Made from the document by the gateway itself.
+	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /docs (the `ReadPage` operationId).
@@ -3042,12 +3174,16 @@ type ClientWithResponsesInterface interface {
 
 	// ReadDocumentWithResponse This document
 	//
+	// Complete: an app can be written from it and the pages under `docs/`.
+	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /openapi.yaml (the `ReadDocument` operationId).
 	ReadDocumentWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ReadDocumentResponse, error)
 
 	// ListRequestsWithResponse Requests to answer as a patient, or the caller's own requests
+	//
+	// To a patient, those about their records; to anybody else, their own.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -3056,6 +3192,9 @@ type ClientWithResponsesInterface interface {
 
 	// ListDeclarationsWithResponse The declarations of emergencies that concern the caller in one way
 	//
+	// `about-me` for patients, `by-me` for responders, `to-approve` for physicians of other
+	// hospitals, `to-answer` for custodians, `to-review` for privacy officers.
+	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /v1/declarations (the `ListDeclarations` operationId).
@@ -3063,12 +3202,20 @@ type ClientWithResponsesInterface interface {
 
 	// EnrollWithBodyWithResponse Get a certificate from the hospital's CA for a key made on the device
 	//
+	// The secret of the invitation works once. The CSR's common name is the pseudonym, its
+	// key ECDSA P-256. Check that the certificate has your key and your name, and that a
+	// root of the trust bundle issued it.
+	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /v1/enrollments (the `Enroll` operationId).
 	EnrollWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*EnrollResponse, error)
 
 	// EnrollWithResponse Get a certificate from the hospital's CA for a key made on the device
+	//
+	// The secret of the invitation works once. The CSR's common name is the pseudonym, its
+	// key ECDSA P-256. Check that the certificate has your key and your name, and that a
+	// root of the trust bundle issued it.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -3099,12 +3246,16 @@ type ClientWithResponsesInterface interface {
 
 	// ListGrantsWithResponse The grants that the caller holds, of one record or of all
 	//
+	// Also those that have ended. What a patient granted is listed with a record's readers.
+	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /v1/grants (the `ListGrants` operationId).
 	ListGrantsWithResponse(ctx context.Context, params *ListGrantsParams, reqEditors ...RequestEditorFn) (*ListGrantsResponse, error)
 
 	// ListOrganizationsWithResponse The member hospitals
+	//
+	// As they describe themselves. Whom to believe is in the trust bundle, not here.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -3122,12 +3273,17 @@ type ClientWithResponsesInterface interface {
 
 	// ReadRecordWithResponse A record version; the newest when none is named
 	//
+	// For those who may discover it. `summary` is left out while this hospital's peer has not
+	// received it; `erased` afterwards.
+	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /v1/records/{record} (the `ReadRecord` operationId).
 	ReadRecordWithResponse(ctx context.Context, record PathRecord, params *ReadRecordParams, reqEditors ...RequestEditorFn) (*ReadRecordResponse, error)
 
 	// ListAccessesWithResponse A record's audit trail, for its patient and privacy officers
+	//
+	// Every opening and every attempt, with the decision. Each can be proven by its receipt.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -3162,12 +3318,17 @@ type ClientWithResponsesInterface interface {
 
 	// ReadErasureWithResponse How far a record's erasure is
 	//
+	// The certificate of an erasure, for the record's patient, author and privacy officers.
+	// Hospitals that are down confirm when they are back.
+	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /v1/records/{record}/erasure (the `ReadErasure` operationId).
 	ReadErasureWithResponse(ctx context.Context, record PathRecord, reqEditors ...RequestEditorFn) (*ReadErasureResponse, error)
 
 	// WhoCanReadWithResponse Who could open a record version now, and by which rule, for its patient and privacy officers
+	//
+	// Decided as if they opened it now. Ask every hospital, and put the answers together.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -3176,12 +3337,16 @@ type ClientWithResponsesInterface interface {
 
 	// ReadUploadWithResponse What a patient authorised for one record, for the patient and the author
 	//
+	// With the record's key, stated by the patient: verify it before you encrypt to it.
+	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /v1/records/{record}/upload (the `ReadUpload` operationId).
 	ReadUploadWithResponse(ctx context.Context, record PathRecord, reqEditors ...RequestEditorFn) (*ReadUploadResponse, error)
 
 	// ReadRequestWithResponse One access request, for its patient or requester
+	//
+	// `permission_denied` to everybody else.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -3209,6 +3374,8 @@ type ClientWithResponsesInterface interface {
 
 	// ReadHistoryWithResponse What a record version was, newest first
 	//
+	// For those who may discover the record.
+	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /v1/records/{record}/versions/{version}/history (the `ReadHistory` operationId).
@@ -3224,6 +3391,9 @@ type ClientWithResponsesInterface interface {
 	ReadReplicasWithResponse(ctx context.Context, record PathRecord, version PathVersion, reqEditors ...RequestEditorFn) (*ReadReplicasResponse, error)
 
 	// ListSegmentsWithResponse A stream's segments, in order
+	//
+	// Each has a ciphertext of its own, which `content?segment=` gives. For those who may
+	// discover the stream.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -3254,12 +3424,18 @@ type ClientWithResponsesInterface interface {
 
 	// ListAnswersWithResponse What a standing rule of the caller's answered on one day
 	//
+	// One row for each slot of the day that the rule has used.
+	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /v1/standing-rules/{rule}/answers (the `ListAnswers` operationId).
 	ListAnswersWithResponse(ctx context.Context, rule ID, params *ListAnswersParams, reqEditors ...RequestEditorFn) (*ListAnswersResponse, error)
 
 	// PrepareTransactionWithBodyWithResponse Build the proposal to sign, for apps that do not build proposals
+	//
+	// The argument is checked, and said in words beside the bytes. Neither is to be
+	// believed: decode the bytes, and hold them against what you asked for, before you
+	// sign them.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -3268,12 +3444,19 @@ type ClientWithResponsesInterface interface {
 
 	// PrepareTransactionWithResponse Build the proposal to sign, for apps that do not build proposals
 	//
+	// The argument is checked, and said in words beside the bytes. Neither is to be
+	// believed: decode the bytes, and hold them against what you asked for, before you
+	// sign them.
+	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /v1/transactions (the `PrepareTransaction` operationId).
 	PrepareTransactionWithResponse(ctx context.Context, body PrepareTransactionJSONRequestBody, reqEditors ...RequestEditorFn) (*PrepareTransactionResponse, error)
 
 	// ReadTransactionWithResponse Ask what became of a transaction
+	//
+	// What this hospital's peer knows. `not_found`: not committed there, which it may still
+	// be while orderers have it.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -3324,12 +3507,17 @@ type ClientWithResponsesInterface interface {
 
 	// ListUploadsWithResponse Slots addressed to the caller or their department, or the caller's own as a patient
 	//
+	// Used ones too, but for `freeOf`. Those that were withdrawn are left out.
+	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /v1/uploads (the `ListUploads` operationId).
 	ListUploadsWithResponse(ctx context.Context, params *ListUploadsParams, reqEditors ...RequestEditorFn) (*ListUploadsResponse, error)
 
 	// ReadUserWithResponse A user's registration, with key statements and professional card
+	//
+	// Statements and card are signed: verify them against the trust bundle. `not_found` until
+	// the user has registered.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -3338,6 +3526,8 @@ type ClientWithResponsesInterface interface {
 
 	// ReadDeclarationWithResponse One declaration about a patient, with what was said of it
 	//
+	// For those it concerns: as in the list, and the patient.
+	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /v1/users/{msp}/{pseudonym}/declarations/{declaration} (the `ReadDeclaration` operationId).
@@ -3345,12 +3535,17 @@ type ClientWithResponsesInterface interface {
 
 	// ListEmergencyRecordsWithResponse What a declaration covers now
 	//
+	// For those it concerns.
+	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /v1/users/{msp}/{pseudonym}/declarations/{declaration}/records (the `ListEmergencyRecords` operationId).
 	ListEmergencyRecordsWithResponse(ctx context.Context, msp PathMSP, pseudonym PathPseudonym, declaration PathDeclaration, reqEditors ...RequestEditorFn) (*ListEmergencyRecordsResponse, error)
 
 	// ListKeyReplacementsWithResponse Keys that somebody asked to have in the place of a user's
+	//
+	// A patient's app shows those that the patient did not ask for, loudly: they can be
+	// rejected until they are used.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -4985,6 +5180,8 @@ func (r ListKeyReplacementsResponse) ContentType() string {
 
 // ReadPageWithResponse This document as a page that needs no network
 //
+// Made from the document by the gateway itself.
+//
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /docs (the `ReadPage` operationId).
@@ -5032,6 +5229,8 @@ func (c *ClientWithResponses) IssueTokenWithFormdataBodyWithResponse(ctx context
 
 // ReadDocumentWithResponse This document
 //
+// Complete: an app can be written from it and the pages under `docs/`.
+//
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /openapi.yaml (the `ReadDocument` operationId).
@@ -5044,6 +5243,8 @@ func (c *ClientWithResponses) ReadDocumentWithResponse(ctx context.Context, reqE
 }
 
 // ListRequestsWithResponse Requests to answer as a patient, or the caller's own requests
+//
+// To a patient, those about their records; to anybody else, their own.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -5058,6 +5259,9 @@ func (c *ClientWithResponses) ListRequestsWithResponse(ctx context.Context, para
 
 // ListDeclarationsWithResponse The declarations of emergencies that concern the caller in one way
 //
+// `about-me` for patients, `by-me` for responders, `to-approve` for physicians of other
+// hospitals, `to-answer` for custodians, `to-review` for privacy officers.
+//
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /v1/declarations (the `ListDeclarations` operationId).
@@ -5071,6 +5275,10 @@ func (c *ClientWithResponses) ListDeclarationsWithResponse(ctx context.Context, 
 
 // EnrollWithBodyWithResponse Get a certificate from the hospital's CA for a key made on the device
 //
+// The secret of the invitation works once. The CSR's common name is the pseudonym, its
+// key ECDSA P-256. Check that the certificate has your key and your name, and that a
+// root of the trust bundle issued it.
+//
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /v1/enrollments (the `Enroll` operationId).
@@ -5083,6 +5291,10 @@ func (c *ClientWithResponses) EnrollWithBodyWithResponse(ctx context.Context, co
 }
 
 // EnrollWithResponse Get a certificate from the hospital's CA for a key made on the device
+//
+// The secret of the invitation works once. The CSR's common name is the pseudonym, its
+// key ECDSA P-256. Check that the certificate has your key and your name, and that a
+// root of the trust bundle issued it.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -5125,6 +5337,8 @@ func (c *ClientWithResponses) StreamEventsWithResponse(ctx context.Context, para
 
 // ListGrantsWithResponse The grants that the caller holds, of one record or of all
 //
+// Also those that have ended. What a patient granted is listed with a record's readers.
+//
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /v1/grants (the `ListGrants` operationId).
@@ -5137,6 +5351,8 @@ func (c *ClientWithResponses) ListGrantsWithResponse(ctx context.Context, params
 }
 
 // ListOrganizationsWithResponse The member hospitals
+//
+// As they describe themselves. Whom to believe is in the trust bundle, not here.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -5166,6 +5382,9 @@ func (c *ClientWithResponses) SearchRecordsWithResponse(ctx context.Context, par
 
 // ReadRecordWithResponse A record version; the newest when none is named
 //
+// For those who may discover it. `summary` is left out while this hospital's peer has not
+// received it; `erased` afterwards.
+//
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /v1/records/{record} (the `ReadRecord` operationId).
@@ -5178,6 +5397,8 @@ func (c *ClientWithResponses) ReadRecordWithResponse(ctx context.Context, record
 }
 
 // ListAccessesWithResponse A record's audit trail, for its patient and privacy officers
+//
+// Every opening and every attempt, with the decision. Each can be proven by its receipt.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -5230,6 +5451,9 @@ func (c *ClientWithResponses) AddContentWithBodyWithResponse(ctx context.Context
 
 // ReadErasureWithResponse How far a record's erasure is
 //
+// The certificate of an erasure, for the record's patient, author and privacy officers.
+// Hospitals that are down confirm when they are back.
+//
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /v1/records/{record}/erasure (the `ReadErasure` operationId).
@@ -5242,6 +5466,8 @@ func (c *ClientWithResponses) ReadErasureWithResponse(ctx context.Context, recor
 }
 
 // WhoCanReadWithResponse Who could open a record version now, and by which rule, for its patient and privacy officers
+//
+// Decided as if they opened it now. Ask every hospital, and put the answers together.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -5256,6 +5482,8 @@ func (c *ClientWithResponses) WhoCanReadWithResponse(ctx context.Context, record
 
 // ReadUploadWithResponse What a patient authorised for one record, for the patient and the author
 //
+// With the record's key, stated by the patient: verify it before you encrypt to it.
+//
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /v1/records/{record}/upload (the `ReadUpload` operationId).
@@ -5268,6 +5496,8 @@ func (c *ClientWithResponses) ReadUploadWithResponse(ctx context.Context, record
 }
 
 // ReadRequestWithResponse One access request, for its patient or requester
+//
+// `permission_denied` to everybody else.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -5313,6 +5543,8 @@ func (c *ClientWithResponses) ReadCustodyWithResponse(ctx context.Context, recor
 
 // ReadHistoryWithResponse What a record version was, newest first
 //
+// For those who may discover the record.
+//
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /v1/records/{record}/versions/{version}/history (the `ReadHistory` operationId).
@@ -5340,6 +5572,9 @@ func (c *ClientWithResponses) ReadReplicasWithResponse(ctx context.Context, reco
 }
 
 // ListSegmentsWithResponse A stream's segments, in order
+//
+// Each has a ciphertext of its own, which `content?segment=` gives. For those who may
+// discover the stream.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -5388,6 +5623,8 @@ func (c *ClientWithResponses) ReencryptWithResponse(ctx context.Context, body Re
 
 // ListAnswersWithResponse What a standing rule of the caller's answered on one day
 //
+// One row for each slot of the day that the rule has used.
+//
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /v1/standing-rules/{rule}/answers (the `ListAnswers` operationId).
@@ -5400,6 +5637,10 @@ func (c *ClientWithResponses) ListAnswersWithResponse(ctx context.Context, rule 
 }
 
 // PrepareTransactionWithBodyWithResponse Build the proposal to sign, for apps that do not build proposals
+//
+// The argument is checked, and said in words beside the bytes. Neither is to be
+// believed: decode the bytes, and hold them against what you asked for, before you
+// sign them.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -5414,6 +5655,10 @@ func (c *ClientWithResponses) PrepareTransactionWithBodyWithResponse(ctx context
 
 // PrepareTransactionWithResponse Build the proposal to sign, for apps that do not build proposals
 //
+// The argument is checked, and said in words beside the bytes. Neither is to be
+// believed: decode the bytes, and hold them against what you asked for, before you
+// sign them.
+//
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /v1/transactions (the `PrepareTransaction` operationId).
@@ -5426,6 +5671,9 @@ func (c *ClientWithResponses) PrepareTransactionWithResponse(ctx context.Context
 }
 
 // ReadTransactionWithResponse Ask what became of a transaction
+//
+// What this hospital's peer knows. `not_found`: not committed there, which it may still
+// be while orderers have it.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -5506,6 +5754,8 @@ func (c *ClientWithResponses) SubmitTransactionWithResponse(ctx context.Context,
 
 // ListUploadsWithResponse Slots addressed to the caller or their department, or the caller's own as a patient
 //
+// Used ones too, but for `freeOf`. Those that were withdrawn are left out.
+//
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /v1/uploads (the `ListUploads` operationId).
@@ -5518,6 +5768,9 @@ func (c *ClientWithResponses) ListUploadsWithResponse(ctx context.Context, param
 }
 
 // ReadUserWithResponse A user's registration, with key statements and professional card
+//
+// Statements and card are signed: verify them against the trust bundle. `not_found` until
+// the user has registered.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -5532,6 +5785,8 @@ func (c *ClientWithResponses) ReadUserWithResponse(ctx context.Context, msp MSP,
 
 // ReadDeclarationWithResponse One declaration about a patient, with what was said of it
 //
+// For those it concerns: as in the list, and the patient.
+//
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /v1/users/{msp}/{pseudonym}/declarations/{declaration} (the `ReadDeclaration` operationId).
@@ -5545,6 +5800,8 @@ func (c *ClientWithResponses) ReadDeclarationWithResponse(ctx context.Context, m
 
 // ListEmergencyRecordsWithResponse What a declaration covers now
 //
+// For those it concerns.
+//
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /v1/users/{msp}/{pseudonym}/declarations/{declaration}/records (the `ListEmergencyRecords` operationId).
@@ -5557,6 +5814,9 @@ func (c *ClientWithResponses) ListEmergencyRecordsWithResponse(ctx context.Conte
 }
 
 // ListKeyReplacementsWithResponse Keys that somebody asked to have in the place of a user's
+//
+// A patient's app shows those that the patient did not ask for, loudly: they can be
+// rejected until they are used.
 //
 // Returns a wrapper object for the known response body format(s).
 //

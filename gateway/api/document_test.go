@@ -1,7 +1,12 @@
 package api_test
 
 import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/getkin/kin-openapi/openapi3"
@@ -63,6 +68,60 @@ func TestEnumsAreTheLedgers(t *testing.T) {
 	}
 }
 
+// Enums of the ledger's types that have no list are the constants of the type.
+func TestEnumsAreTheConstants(t *testing.T) {
+	constants := constantsOf(t)
+	for name, schema := range load(t).Components.Schemas {
+		typed, _ := schema.Value.Extensions["x-go-type"].(string)
+		declared := constants[strings.TrimPrefix(typed, "ledger.")]
+		switch {
+		case schema.Value.Enum == nil || declared == nil:
+			continue
+		case name == "Transaction":
+			declared = slices.DeleteFunc(declared, func(tx string) bool { return !ledger.Transaction(tx).Writes() })
+		case name == "Purpose":
+			declared = slices.DeleteFunc(declared, func(purpose string) bool { return purpose == string(ledger.BreakGlass) })
+		}
+		var listed []string
+		for _, value := range schema.Value.Enum {
+			listed = append(listed, value.(string))
+		}
+		slices.Sort(listed)
+		if slices.Sort(declared); !slices.Equal(listed, declared) {
+			t.Errorf("enum %s is %v, the ledger declares %v", name, listed, declared)
+		}
+	}
+}
+
+// constantsOf are the texts of the ledger's constants by the name of their type.
+func constantsOf(t *testing.T) map[string][]string {
+	t.Helper()
+	found := map[string][]string{}
+	paths, err := filepath.Glob(filepath.Join("..", "..", "ledger", "*.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range paths {
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ast.Inspect(file, func(node ast.Node) bool {
+			spec, isValue := node.(*ast.ValueSpec)
+			if !isValue || len(spec.Values) != 1 {
+				return true
+			}
+			named, isNamed := spec.Type.(*ast.Ident)
+			text, isText := spec.Values[0].(*ast.BasicLit)
+			if isNamed && isText && text.Kind == token.STRING {
+				found[named.Name] = append(found[named.Name], strings.Trim(text.Value, `"`))
+			}
+			return true
+		})
+	}
+	return found
+}
+
 // Whoever reads the document alone can write every transaction.
 func TestEveryTransactionIsDescribed(t *testing.T) {
 	schemas := load(t).Components.Schemas
@@ -70,6 +129,45 @@ func TestEveryTransactionIsDescribed(t *testing.T) {
 		if schemas[name.(string)] == nil {
 			t.Errorf("no schema of the argument of %s", name)
 		}
+	}
+}
+
+// Every route says what it is for, who may call it, what it answers, and that it can fail.
+func TestEveryRouteIsDescribed(t *testing.T) {
+	document := load(t)
+	seen := map[string]bool{}
+	for path, item := range document.Paths.Map() {
+		for method, operation := range item.Operations() {
+			route := method + " " + path
+			if operation.OperationID == "" || seen[operation.OperationID] {
+				t.Errorf("%s has no operation ID of its own", route)
+			}
+			seen[operation.OperationID] = true
+			if operation.Summary == "" || operation.Description == "" || len(operation.Tags) != 1 {
+				t.Errorf("%s lacks a summary, a description or its one tag", route)
+			} else if document.Tags.Get(operation.Tags[0]) == nil {
+				t.Errorf("%s has the unknown tag %s", route, operation.Tags[0])
+			}
+			checkAnswers(t, route, operation)
+		}
+	}
+}
+
+func checkAnswers(t *testing.T, route string, operation *openapi3.Operation) {
+	t.Helper()
+	if failure := operation.Responses.Default(); failure == nil || failure.Ref != "#/components/responses/Problem" {
+		t.Errorf("%s does not say that it answers with problems", route)
+	}
+	for status, answer := range operation.Responses.Map() {
+		if answer.Value.Description == nil || *answer.Value.Description == "" {
+			t.Errorf("%s: the answer %s is not described", route, status)
+		}
+		if content := answer.Value.Content.Get("application/json"); content != nil && content.Schema.Ref == "" {
+			t.Errorf("%s: the answer %s is of no named schema, so it has no example", route, status)
+		}
+	}
+	if body := operation.RequestBody; body != nil && body.Value.Content.Get("application/json") != nil && body.Value.Content.Get("application/json").Schema.Ref == "" {
+		t.Errorf("%s: its body is of no named schema, so it has no example", route)
 	}
 }
 

@@ -59,17 +59,17 @@ type ApproveKeyReplacement = ledger.ApproveKeyReplacement
 
 // Assertion Assertion is the claim set with which a device asks for a token (RFC 7523, private_key_jwt)
 //
-// Example: {"aud":"text","exp":1,"iat":1,"iss":"HospitalA/7f3k2amq5xwz4bnd","jti":"text","sub":"HospitalA/7f3k2amq5xwz4bnd"}
+// Example: {"aud":"https://127.77.0.15:8443","exp":1,"iat":1,"iss":"HospitalA/7f3k2amq5xwz4bnd","jti":"b7c1f0e2-5a4d-4f0e-9c52-0f1d2a3b4c5d","sub":"HospitalA/7f3k2amq5xwz4bnd"}
 type Assertion = trust.Assertion
 
 // AuthorizeUpload AuthorizeUpload authorises one record for each slot. The sealed fragments go through the transient map as "fragments" ([]SealedFragment). Result: []Upload
 //
-// Example: {"slots":[{"author":"person:HospitalB/k4wq7hz2tmx5vbna","emergency":false,"expiry":"2030-03-04T12:00:00Z","fragments":{"proxies":[{"proxy":"HospitalA","sha256":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"}],"receivingKey":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","threshold":1},"grant":"mfzwizltoqzgk43fmfzwizltoq","policy":{"purposes":["TREAT","ETREAT"],"replicas":2,"roles":["physician"]},"record":"mfzwizltoqzgk43fmfzwizltoq","recordKey":"text","stream":false}]}
+// Example: {"slots":[{"author":"person:HospitalB/k4wq7hz2tmx5vbna","expiry":"2030-03-04T12:00:00Z","fragments":{"proxies":[{"proxy":"HospitalA","sha256":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"}],"receivingKey":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","threshold":1},"grant":"mfzwizltoqzgk43fmfzwizltoq","policy":{"purposes":["TREAT","ETREAT"],"replicas":2,"roles":["physician"]},"record":"mfzwizltoqzgk43fmfzwizltoq","recordKey":"eyJhbGciOiJFUzI1NiJ9.e30.c2ln"}]}
 type AuthorizeUpload = ledger.AuthorizeUpload
 
 // Bundle Bundle is what a device believes without asking anybody: the consortium's channel each member's roots and gateways, and the ordering nodes. It comes out of band, never from a gateway
 //
-// Example: {"channel":"text","orderers":[{"certificate":"text","id":1,"msp":"text"}],"organizations":[{"gateways":["https://127.77.0.15:8443"],"msp":"HospitalA","name":"Hospital A","proxy":"HospitalA/gateway","updated":"2026-05-04T09:30:00Z"}]}
+// Example: {"channel":"pie","orderers":[{"certificate":"-----BEGIN CERTIFICATE-----\nMIIC…\n-----END CERTIFICATE-----\n","id":1,"msp":"HospitalA"}],"organizations":[{"gateways":["https://127.77.0.15:8443"],"msp":"HospitalA","name":"Hospital A","roots":["-----BEGIN CERTIFICATE-----\nMIIC…\n-----END CERTIFICATE-----\n"],"tlsRoots":["-----BEGIN CERTIFICATE-----\nMIIC…\n-----END CERTIFICATE-----\n"]}]}
 type Bundle = trust.Bundle
 
 // CID A CIDv1 in base32 of a SHA-256
@@ -77,9 +77,14 @@ type Bundle = trust.Bundle
 // Example: bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi
 type CID = string
 
+// Capsule Umbral: the points E and V, compressed, and the scalar s, 98 bytes together
+//
+// Example: AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=
+type Capsule = []byte
+
 // Card Card says who a professional is, in words that a patient understands; their hospital's administrator signs it
 //
-// Example: {"department":"text","issued":"2030-03-04T12:00:00Z","name":"text","role":"physician","user":"HospitalA/7f3k2amq5xwz4bnd"}
+// Example: {"department":"cardiology","issued":"2030-03-04T12:00:00Z","name":"Hospital A","role":"physician","user":"HospitalA/7f3k2amq5xwz4bnd"}
 type Card = trust.Card
 
 // ChangePolicy ChangePolicy replaces the policy of a record version, for what is asked from then on. The record's level rises to the policy's, and never falls. Result: Record
@@ -127,7 +132,7 @@ type Concern = ledger.Concern
 
 // ConfirmErasure ConfirmErasure says, in the name of the caller's hospital, what became of the ciphertexts of an erased record at its node: each of them, once. Result: ErasureConfirmation
 //
-// Example: {"contents":[{"cid":"text","outcome":"text"}],"record":"mfzwizltoqzgk43fmfzwizltoq"}
+// Example: {"contents":[{"cid":"bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi","outcome":"deleted"}],"record":"mfzwizltoqzgk43fmfzwizltoq"}
 type ConfirmErasure = ledger.ConfirmErasure
 
 // ConfirmRecord ConfirmRecord says that the patient could read what was registered. Result: Record
@@ -137,7 +142,7 @@ type ConfirmRecord = ledger.ConfirmRecord
 
 // ConfirmReplicas ConfirmReplicas says, in the name of the caller's hospital, of which record versions its node keeps the ciphertext from now on, and of which no longer. Versions that are not live any more are passed over. Result: []Replica, those that are new
 //
-// Example: {"kept":[{"record":"mfzwizltoqzgk43fmfzwizltoq","version":1}],"lost":[{"record":"mfzwizltoqzgk43fmfzwizltoq","version":1}]}
+// Example: {"kept":[{"record":"mfzwizltoqzgk43fmfzwizltoq","version":1}]}
 type ConfirmReplicas = ledger.ConfirmReplicas
 
 // Content Ciphertext as it was stored
@@ -156,10 +161,20 @@ type Content struct {
 	Size   int64  `json:"size"`
 }
 
+// ContentOutcome What became of an erased ciphertext; kept where a live record has the same
+//
+// Example: deleted
+type ContentOutcome = ledger.ContentOutcome
+
 // Custody The secret key of an unattended record, sealed to its patient
 //
 // Example: {"sealed":"YWdlLWVuY3J5cHRpb24ub3JnL3Yx"}
 type Custody = ledger.Custody
+
+// CustodyEnvelope CustodyEnvelope is what the author of an unattended record leaves sealed for its patient: the record's secret key and what it is for
+//
+// Example: {"author":"HospitalA/7f3k2amq5xwz4bnd","channel":"pie","record":"mfzwizltoqzgk43fmfzwizltoq","secret":"AA==","version":1}
+type CustodyEnvelope = trust.CustodyEnvelope
 
 // Decision What a rule of the ledger said
 //
@@ -183,33 +198,48 @@ type DeclarationView = ledger.DeclarationView
 
 // DeclareBreakGlass DeclareBreakGlass says that a patient cannot answer. What happened goes through the transient map as "narrative" (Narrative). A refusal is committed too. Result: Declaration
 //
-// Example: {"declaration":"mfzwizltoqzgk43fmfzwizltoq","patient":"HospitalA/7f3k2amq5xwz4bnd","reason":"unconscious","records":["mfzwizltoqzgk43fmfzwizltoq"],"scope":"summary"}
+// Example: {"declaration":"mfzwizltoqzgk43fmfzwizltoq","patient":"HospitalA/7f3k2amq5xwz4bnd","reason":"unconscious","scope":"summary"}
 type DeclareBreakGlass = ledger.DeclareBreakGlass
 
 // DenyAccess DenyAccess answers a request with no. Result: AccessRequest
 //
-// Example: {"reason":"text","record":"mfzwizltoqzgk43fmfzwizltoq","request":"mfzwizltoqzgk43fmfzwizltoq","version":1}
+// Example: {"reason":"declined","record":"mfzwizltoqzgk43fmfzwizltoq","request":"mfzwizltoqzgk43fmfzwizltoq","version":1}
 type DenyAccess = ledger.DenyAccess
+
+// DenyReason Why a patient refuses a request
+//
+// Example: declined
+type DenyReason = ledger.DenyReason
 
 // Digest A SHA-256 in hexadecimal
 //
 // Example: 2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae
 type Digest = ledger.Digest
 
+// DisputeReason Why a patient disputes a record
+//
+// Example: not-mine
+type DisputeReason = ledger.DisputeReason
+
 // DisputeRecord DisputeRecord says that the patient could not, or does not recognise it. Result: Record
 //
-// Example: {"reason":"text","record":"mfzwizltoqzgk43fmfzwizltoq","version":1}
+// Example: {"reason":"not-mine","record":"mfzwizltoqzgk43fmfzwizltoq","version":1}
 type DisputeRecord = ledger.DisputeRecord
 
 // EmergencyKey EmergencyKey is what a custodian wrapped a record's file key with for one responder
 //
-// Example: {"capsule":"AA==","key":"text","wrapped":"AA=="}
+// Example: {"capsule":"AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=","key":"eyJhbGciOiJFUzI1NiJ9.e30.c2ln","wrapped":"AA=="}
 type EmergencyKey = ledger.EmergencyKey
 
 // EmergencyReason Why glass is broken; HTEST is a drill
 //
 // Example: unconscious
 type EmergencyReason = ledger.EmergencyReason
+
+// EmergencyRule Who may have records opened in an emergency: whom a second hospital approves, of those only trusted responders, nobody
+//
+// Example: approved
+type EmergencyRule = ledger.EmergencyRule
 
 // EndorsedTransaction An envelope's payload to check and sign
 //
@@ -258,13 +288,18 @@ type EraseRecord = ledger.EraseRecord
 
 // ErasedContent ErasedContent is what became of one ciphertext at a hospital
 //
-// Example: {"cid":"text","outcome":"text"}
+// Example: {"cid":"bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi","outcome":"deleted"}
 type ErasedContent = ledger.ErasedContent
 
 // ErasureView An erasure and what hospitals confirm of it
 //
 // Example: {"confirmations":[{"contents":[{"cid":"bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi","outcome":"deleted"}],"gateway":"HospitalA/gateway","msp":"HospitalA","record":"mfzwizltoqzgk43fmfzwizltoq","time":"2026-05-04T09:30:02Z"}],"members":["HospitalA","HospitalB"],"missing":["HospitalB"],"patient":"HospitalA/7f3k2amq5xwz4bnd","record":"mfzwizltoqzgk43fmfzwizltoq","time":"2026-05-04T09:30:00Z","transaction":"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08","versions":[{"cid":"bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi","version":1}]}
 type ErasureView = ledger.ErasureView
+
+// EventName What happened
+//
+// Example: AccessRequested
+type EventName = ledger.EventName
 
 // FragmentDigest Commits to the sealed fragment of one proxy
 //
@@ -276,6 +311,11 @@ type FragmentDigest = ledger.FragmentDigest
 // Example: {"proxies":[{"proxy":"HospitalA","sha256":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"}],"receivingKey":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","threshold":1}
 type Fragments = ledger.Fragments
 
+// GatewayURL A gateway's base URL
+//
+// Example: https://127.77.0.15:8443
+type GatewayURL = string
+
 // Grant Lets one subject open one record version
 //
 // Example: {"expiry":"2026-06-04T09:30:00Z","fragments":{"proxies":[{"proxy":"HospitalA","sha256":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"}],"receivingKey":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","threshold":1},"grant":"onswg4tfoqzgk43fonswg4tfoq","granted":"2026-05-04T09:30:00Z","grantee":"person:HospitalB/k4wq7hz2tmx5vbna","patient":"HospitalA/7f3k2amq5xwz4bnd","purpose":"TREAT","record":"mfzwizltoqzgk43fmfzwizltoq","request":"nbswy3dpo5xxe3denbswy3dpo4","state":"active","version":1}
@@ -283,7 +323,7 @@ type Grant = ledger.Grant
 
 // GrantAccess GrantAccess answers a request with key fragments, which go through the transient map as "fragments" ([]SealedFragment). It repeats what it grants, so that nobody can slip another request under a patient's signature. Result: Grant
 //
-// Example: {"expiry":"2030-03-04T12:00:00Z","fragments":{"proxies":[{"proxy":"HospitalA","sha256":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"}],"receivingKey":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","threshold":1},"grant":"mfzwizltoqzgk43fmfzwizltoq","purpose":"TREAT","record":"mfzwizltoqzgk43fmfzwizltoq","request":"mfzwizltoqzgk43fmfzwizltoq","requester":"HospitalA/7f3k2amq5xwz4bnd","standing":{"rule":"nbswy3dpo5xxe3denbswy3dpo4","slot":1},"version":1}
+// Example: {"expiry":"2030-03-04T12:00:00Z","fragments":{"proxies":[{"proxy":"HospitalA","sha256":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"}],"receivingKey":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","threshold":1},"grant":"mfzwizltoqzgk43fmfzwizltoq","purpose":"TREAT","record":"mfzwizltoqzgk43fmfzwizltoq","request":"mfzwizltoqzgk43fmfzwizltoq","requester":"HospitalA/7f3k2amq5xwz4bnd","version":1}
 type GrantAccess = ledger.GrantAccess
 
 // GrantCustody GrantCustody gives an emergency desk fragments that proxies serve only under an active declaration that covers the record. They go through the transient map as "fragments" ([]SealedFragment). Result: Grant
@@ -323,18 +363,28 @@ type Identity = ledger.Identity
 
 // Invitation Invitation is what hospital IT hands to a new user, as at a desk: the enrolment secret, the professional card, and the trust bundle. It is a secret until used
 //
-// Example: {"bundle":{"channel":"text","orderers":[{"certificate":"text","id":1,"msp":"text"}],"organizations":[{"gateways":["https://127.77.0.15:8443"],"msp":"HospitalA","name":"Hospital A","proxy":"HospitalA/gateway","updated":"2026-05-04T09:30:00Z"}]},"card":"text","gateway":"text","msp":"text","pseudonym":"text","secret":"text"}
+// Example: {"bundle":{"channel":"pie","orderers":[{"certificate":"-----BEGIN CERTIFICATE-----\nMIIC…\n-----END CERTIFICATE-----\n","id":1,"msp":"HospitalA"}],"organizations":[{"gateways":["https://127.77.0.15:8443"],"msp":"HospitalA","name":"Hospital A","roots":["-----BEGIN CERTIFICATE-----\nMIIC…\n-----END CERTIFICATE-----\n"],"tlsRoots":["-----BEGIN CERTIFICATE-----\nMIIC…\n-----END CERTIFICATE-----\n"]}]},"card":"eyJhbGciOiJFUzI1NiJ9.e30.c2ln","gateway":"https://127.77.0.15:8443","msp":"HospitalA","pseudonym":"7f3k2amq5xwz4bnd","secret":"sqYbWkRmTzNp"}
 type Invitation = trust.Invitation
 
 // IssueEmergencyGrant IssueEmergencyGrant gives a responder what a custodian opened for them under an active declaration: the file key, wrapped to a key of its own, whose fragments go through the transient map as "fragments" ([]SealedFragment). The grant is named by EmergencyGrantID, so each custodian issues one for a declaration and record version, and ends with the declaration. Result: Grant
 //
-// Example: {"declaration":"mfzwizltoqzgk43fmfzwizltoq","fragments":{"proxies":[{"proxy":"HospitalA","sha256":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"}],"receivingKey":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","threshold":1},"key":{"capsule":"AA==","key":"text","wrapped":"AA=="},"open":"text","record":"mfzwizltoqzgk43fmfzwizltoq","version":1}
+// Example: {"declaration":"mfzwizltoqzgk43fmfzwizltoq","fragments":{"proxies":[{"proxy":"HospitalA","sha256":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"}],"receivingKey":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","threshold":1},"key":{"capsule":"AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=","key":"eyJhbGciOiJFUzI1NiJ9.e30.c2ln","wrapped":"AA=="},"open":"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08","record":"mfzwizltoqzgk43fmfzwizltoq","version":1}
 type IssueEmergencyGrant = ledger.IssueEmergencyGrant
+
+// JWS A signed object, compact (RFC 7515): ES256, the signer's certificate in `x5c`, the kind of object in `typ`
+//
+// Example: eyJhbGciOiJFUzI1NiJ9.e30.c2ln
+type JWS = string
 
 // KeyFragEnvelope KeyFragEnvelope is what is sealed to a proxy: one key fragment and the only use it is for. A proxy refuses a fragment whose context is not that of the open
 //
-// Example: {"channel":"text","grant":"mfzwizltoqzgk43fmfzwizltoq","grantee":"person:HospitalB/k4wq7hz2tmx5vbna","keyFrag":"AA==","proxy":"text","record":"mfzwizltoqzgk43fmfzwizltoq","version":1}
+// Example: {"channel":"pie","grant":"mfzwizltoqzgk43fmfzwizltoq","grantee":"person:HospitalB/k4wq7hz2tmx5vbna","keyFrag":"AA==","proxy":"HospitalA","record":"mfzwizltoqzgk43fmfzwizltoq","version":1}
 type KeyFragEnvelope = trust.KeyFragEnvelope
+
+// KeyKind What a stated key is for
+//
+// Example: receiving
+type KeyKind = ledger.KeyKind
 
 // KeyReplacement Keys that somebody asked to have in the place of a user's
 //
@@ -348,7 +398,7 @@ type KeyReplacementList = ledger.List[ledger.KeyReplacement]
 
 // KeyStatement KeyStatement says "this key is mine, for this use": nobody encrypts to a key because a gateway said so
 //
-// Example: {"issued":"2030-03-04T12:00:00Z","key":"AA==","kind":"text","record":"mfzwizltoqzgk43fmfzwizltoq","user":"HospitalA/7f3k2amq5xwz4bnd","version":1}
+// Example: {"issued":"2030-03-04T12:00:00Z","key":"AA==","kind":"receiving","record":"mfzwizltoqzgk43fmfzwizltoq","user":"HospitalA/7f3k2amq5xwz4bnd","version":1}
 type KeyStatement = trust.KeyStatement
 
 // Level Security level; low < moderate < private
@@ -363,27 +413,27 @@ type MSP = string
 
 // Narrative Narrative is what a responder or a reviewer says happened. It is private to the member hospitals and erasable; the salt keeps its public hash from being guessed
 //
-// Example: {"salt":"AAAAAAAAAAAAAAAAAAAAAA==","text":"text"}
+// Example: {"salt":"AAAAAAAAAAAAAAAAAAAAAA==","text":"found on the floor of the ward, no reaction"}
 type Narrative = ledger.Narrative
 
 // Notice Notice is what people are told of an event: a reference, to be read with a token of their own. It is one gateway's word
 //
-// Example: {"actor":"HospitalA/7f3k2amq5xwz4bnd","concerned":["HospitalA/7f3k2amq5xwz4bnd"],"declaration":"mfzwizltoqzgk43fmfzwizltoq","grant":"mfzwizltoqzgk43fmfzwizltoq","id":"text","officers":["text"],"outcome":{"allowed":true,"rule":"policy"},"patient":"HospitalA/7f3k2amq5xwz4bnd","records":["mfzwizltoqzgk43fmfzwizltoq"],"replacement":"mfzwizltoqzgk43fmfzwizltoq","replicas":1,"request":"mfzwizltoqzgk43fmfzwizltoq","segments":[1],"time":"2030-03-04T12:00:00Z","transaction":"text","type":"text","user":"HospitalA/7f3k2amq5xwz4bnd","version":1}
+// Example: {"actor":"HospitalA/7f3k2amq5xwz4bnd","concerned":["HospitalA/7f3k2amq5xwz4bnd"],"declaration":"mfzwizltoqzgk43fmfzwizltoq","grant":"mfzwizltoqzgk43fmfzwizltoq","id":"1207-3","officers":["HospitalA"],"outcome":{"allowed":true,"rule":"policy"},"patient":"HospitalA/7f3k2amq5xwz4bnd","records":["mfzwizltoqzgk43fmfzwizltoq"],"replacement":"mfzwizltoqzgk43fmfzwizltoq","replicas":1,"request":"mfzwizltoqzgk43fmfzwizltoq","segments":[1],"time":"2030-03-04T12:00:00Z","transaction":"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08","type":"AccessRequested","user":"HospitalA/7f3k2amq5xwz4bnd","version":1}
 type Notice = ledger.Notice
 
 // Objection Objection is what the holder of a registered verifying key signs to reject a replacement that somebody else asked for
 //
-// Example: {"channel":"text","replacement":"mfzwizltoqzgk43fmfzwizltoq","user":"HospitalA/7f3k2amq5xwz4bnd"}
+// Example: {"channel":"pie","replacement":"mfzwizltoqzgk43fmfzwizltoq","user":"HospitalA/7f3k2amq5xwz4bnd"}
 type Objection = trust.Objection
 
 // OpenRecord OpenRecord records that the grantee is about to open a record; proxies answer to nothing else. A refusal is committed too. Result: Access
 //
-// Example: {"declaration":"mfzwizltoqzgk43fmfzwizltoq","grant":"mfzwizltoqzgk43fmfzwizltoq","record":"mfzwizltoqzgk43fmfzwizltoq","version":1}
+// Example: {"grant":"mfzwizltoqzgk43fmfzwizltoq","record":"mfzwizltoqzgk43fmfzwizltoq","version":1}
 type OpenRecord = ledger.OpenRecord
 
 // Orderer Orderer is one ordering node, by whose signatures blocks are known
 //
-// Example: {"certificate":"text","id":1,"msp":"text"}
+// Example: {"certificate":"-----BEGIN CERTIFICATE-----\nMIIC…\n-----END CERTIFICATE-----\n","id":1,"msp":"HospitalA"}
 type Orderer = trust.Orderer
 
 // Organization A member hospital
@@ -395,6 +445,13 @@ type Organization = ledger.Organization
 //
 // Example: {"rows":[{"gateways":["https://127.77.0.15:8443"],"msp":"HospitalA","name":"Hospital A","proxy":"HospitalA/gateway","updated":"2026-05-04T09:30:00Z"}]}
 type OrganizationList = ledger.List[ledger.Organization]
+
+// PEM A certificate
+//
+// Example: -----BEGIN CERTIFICATE-----
+// MIIC…
+// -----END CERTIFICATE-----
+type PEM = string
 
 // Policy What a patient allows for one record
 //
@@ -438,7 +495,7 @@ type Problem struct {
 
 // Profile Profile is a professional's card, private to the members and erasable
 //
-// Example: {"card":"text","salt":"AAAAAAAAAAAAAAAAAAAAAA=="}
+// Example: {"card":"eyJhbGciOiJFUzI1NiJ9.e30.c2ln","salt":"AAAAAAAAAAAAAAAAAAAAAA=="}
 type Profile = ledger.Profile
 
 // Pseudonym A user's random name at their hospital
@@ -499,6 +556,11 @@ type RecordView = ledger.RecordView
 // Example: {"rows":[{"author":"HospitalA/k4wq7hz2tmx5vbna","capsule":"AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=","cid":"bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi","commitment":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","level":"private","patient":"HospitalA/7f3k2amq5xwz4bnd","policy":{"purposes":["TREAT","ETREAT"],"replicas":2,"roles":["physician"]},"record":"mfzwizltoqzgk43fmfzwizltoq","recordKey":"eyJhbGciOiJFUzI1NiJ9.e30.c2ln","registered":"2026-05-04T09:30:00Z","sha256":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","size":4096,"state":"confirmed","summary":{"class":"medical-information","mediaType":"application/fhir+json","salt":"MDEyMzQ1Njc4OWFiY2RlZg=="},"version":1}]}
 type RecordViewList = ledger.List[ledger.RecordView]
 
+// Reencrypted Reencrypted is what a proxy says of one ciphertext: of a record, or of one segment of a stream
+//
+// Example: {"capsule":"AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=","capsuleFrag":"AA==","commitment":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","number":1,"sha256":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"}
+type Reencrypted = trust.Reencrypted
+
 // Reencryption A proxy's signed answer
 //
 // Example: {"reencryption":"eyJhbGciOiJFUzI1NiJ9.e30.c2ln"}
@@ -517,22 +579,22 @@ type ReencryptionRequest struct {
 
 // RegisterOrganization RegisterOrganization describes the caller's own organisation. Result: Organization
 //
-// Example: {"gateways":["text"],"name":"text","proxy":"text"}
+// Example: {"gateways":["https://127.77.0.15:8443"],"name":"Hospital A","proxy":"7f3k2amq5xwz4bnd"}
 type RegisterOrganization = ledger.RegisterOrganization
 
 // RegisterRecord RegisterRecord puts a record into its slot. What it is about goes through the transient map as "summary" (Summary). Result: Record
 //
-// Example: {"capsule":"AA==","cid":"text","commitment":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","level":"private","record":"mfzwizltoqzgk43fmfzwizltoq","sha256":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","size":1}
+// Example: {"capsule":"AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=","cid":"bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi","commitment":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","level":"private","record":"mfzwizltoqzgk43fmfzwizltoq","sha256":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","size":1}
 type RegisterRecord = ledger.RegisterRecord
 
 // RegisterUnattended RegisterUnattended registers a record whose patient could authorise nothing: they are unconscious, or the record comes from an older system. The author makes the record's key, and leaves its secret in custody, sealed to the patient's receiving key. Summary, fragments of the author's own grant and the sealed secret go through the transient map as "summary" (Summary), "fragments" ([]SealedFragment) and "custody" (Custody). The policy is UnattendedPolicy. Result: Record
 //
-// Example: {"capsule":"AA==","cid":"text","commitment":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","custody":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","expiry":"2030-03-04T12:00:00Z","fragments":{"proxies":[{"proxy":"HospitalA","sha256":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"}],"receivingKey":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","threshold":1},"grant":"mfzwizltoqzgk43fmfzwizltoq","level":"private","patient":"HospitalA/7f3k2amq5xwz4bnd","record":"mfzwizltoqzgk43fmfzwizltoq","recordKey":"text","sha256":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","size":1}
+// Example: {"capsule":"AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=","cid":"bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi","commitment":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","custody":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","expiry":"2030-03-04T12:00:00Z","fragments":{"proxies":[{"proxy":"HospitalA","sha256":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"}],"receivingKey":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","threshold":1},"grant":"mfzwizltoqzgk43fmfzwizltoq","level":"private","patient":"HospitalA/7f3k2amq5xwz4bnd","record":"mfzwizltoqzgk43fmfzwizltoq","recordKey":"eyJhbGciOiJFUzI1NiJ9.e30.c2ln","sha256":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","size":1}
 type RegisterUnattended = ledger.RegisterUnattended
 
 // RegisterUser RegisterUser publishes the caller's key statements; a professional's card goes through the transient map as "profile" (Profile). Result: User
 //
-// Example: {"keys":["text"]}
+// Example: {"keys":["eyJhbGciOiJFUzI1NiJ9.e30.c2ln"]}
 type RegisterUser = ledger.RegisterUser
 
 // RejectKeyReplacement RejectKeyReplacement ends a replacement of the caller's keys before it counts: with the registered identity key, or with a signature of the registered verifying key (Proof). Result: KeyReplacement
@@ -542,12 +604,12 @@ type RejectKeyReplacement = ledger.RejectKeyReplacement
 
 // ReplaceKeys ReplaceKeys makes the caller's identity key, and the keys it states, those of the registered user of the caller's name. The home CA, which can issue the certificate, cannot do it alone: it takes a signature of the verifying key that is registered (Proof), or a replacement that another hospital approved (Replacement). Result: User
 //
-// Example: {"keys":["text"],"proof":"AA==","replacement":"mfzwizltoqzgk43fmfzwizltoq"}
+// Example: {"keys":["eyJhbGciOiJFUzI1NiJ9.e30.c2ln"],"proof":"AA=="}
 type ReplaceKeys = ledger.ReplaceKeys
 
 // Replacement Replacement is what the holder of a registered verifying key signs to have other keys take the place of the registered ones. The key signs fragments too; those begin with random bytes, this with its name
 //
-// Example: {"channel":"text","identity":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","keys":["2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"],"replaces":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","user":"HospitalA/7f3k2amq5xwz4bnd"}
+// Example: {"channel":"pie","identity":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","keys":["2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"],"replaces":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","user":"HospitalA/7f3k2amq5xwz4bnd"}
 type Replacement = trust.Replacement
 
 // ReplacementState Where a replacement of keys stands
@@ -572,7 +634,7 @@ type RequestAccess = ledger.RequestAccess
 
 // RequestKeyReplacement RequestKeyReplacement asks another hospital to approve the caller's identity key, and the keys it states, in the place of those that are registered. Result: KeyReplacement
 //
-// Example: {"keys":["text"],"replacement":"mfzwizltoqzgk43fmfzwizltoq"}
+// Example: {"keys":["eyJhbGciOiJFUzI1NiJ9.e30.c2ln"],"replacement":"mfzwizltoqzgk43fmfzwizltoq"}
 type RequestKeyReplacement = ledger.RequestKeyReplacement
 
 // RequestState Where an access request stands
@@ -582,7 +644,7 @@ type RequestState = ledger.RequestState
 
 // ReviewBreakGlass ReviewBreakGlass says what a privacy officer found out. Their note goes through the transient map as "narrative" (Narrative). Result: Declaration
 //
-// Example: {"declaration":"mfzwizltoqzgk43fmfzwizltoq","patient":"HospitalA/7f3k2amq5xwz4bnd","verdict":"text"}
+// Example: {"declaration":"mfzwizltoqzgk43fmfzwizltoq","patient":"HospitalA/7f3k2amq5xwz4bnd","verdict":"justified"}
 type ReviewBreakGlass = ledger.ReviewBreakGlass
 
 // RevokeGrant RevokeGrant ends a grant of the caller's, as its patient: what is ordered after it opens nothing, and every peer forgets the fragments. Result: Grant
@@ -597,7 +659,7 @@ type Role = ledger.Role
 
 // RotateRecord RotateRecord puts the caller's record under a new key: a new version with new ciphertext of the same content takes the place of the one that is named. Commitment, author, level and policy stay what they are, and so do purpose, grantee and expiry of the grants that are kept; all others end. What the record is about goes through the transient map as "summary" (Summary), as it stands, with the salt that it gets next as "salt" (Salt, of a summary from now on), and the kept grants' fragments as "fragments" ([]SealedFragment). Result: the new Record
 //
-// Example: {"capsule":"AA==","cid":"text","grants":[{"fragments":{"proxies":[{"proxy":"HospitalA","sha256":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"}],"receivingKey":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","threshold":1},"grant":"mfzwizltoqzgk43fmfzwizltoq"}],"record":"mfzwizltoqzgk43fmfzwizltoq","recordKey":"text","sha256":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","size":1,"version":1}
+// Example: {"capsule":"AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=","cid":"bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi","grants":[{"fragments":{"proxies":[{"proxy":"HospitalA","sha256":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"}],"receivingKey":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","threshold":1},"grant":"mfzwizltoqzgk43fmfzwizltoq"}],"record":"mfzwizltoqzgk43fmfzwizltoq","recordKey":"eyJhbGciOiJFUzI1NiJ9.e30.c2ln","sha256":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","size":1,"version":1}
 type RotateRecord = ledger.RotateRecord
 
 // RotatedGrant RotatedGrant is a grant that a rotation keeps, with fragments of the new key
@@ -612,7 +674,7 @@ type Scope = ledger.Scope
 
 // SealedFragment SealedFragment is one key fragment, sealed to a proxy (an age file). It travels in the transient map and stands in the private collection KeyFragments
 //
-// Example: {"grant":"mfzwizltoqzgk43fmfzwizltoq","proxy":"text","salt":"AAAAAAAAAAAAAAAAAAAAAA==","sealed":"AA=="}
+// Example: {"grant":"mfzwizltoqzgk43fmfzwizltoq","proxy":"HospitalA","salt":"AAAAAAAAAAAAAAAAAAAAAA==","sealed":"AA=="}
 type SealedFragment = ledger.SealedFragment
 
 // Segment One ciphertext of a stream, with some of its readings
@@ -627,12 +689,12 @@ type SegmentList = ledger.List[ledger.Segment]
 
 // SetEmergencyPolicy SetEmergencyPolicy says what the calling patient allows in an emergency. Result: EmergencyPolicy
 //
-// Example: {"records":"text","trusted":["HospitalA/7f3k2amq5xwz4bnd"]}
+// Example: {"records":"approved"}
 type SetEmergencyPolicy = ledger.SetEmergencyPolicy
 
 // SetResponders SetResponders lists the physicians of the caller's hospital who respond to emergencies. Result: Responders
 //
-// Example: {"listed":["text"]}
+// Example: {"listed":["7f3k2amq5xwz4bnd"]}
 type SetResponders = ledger.SetResponders
 
 // SignedProposal A proposal and the device's ECDSA signature (DER or r‖s) over its SHA-256
@@ -653,7 +715,7 @@ type SignedTransaction struct {
 
 // Slot Slot is what a patient authorises for one record: its key, who writes it, what may become of it, and the author's own grant. A department has no receiving key, so a slot for one comes without grant and fragments: who uses it asks the patient to open it
 //
-// Example: {"author":"person:HospitalB/k4wq7hz2tmx5vbna","emergency":false,"expiry":"2030-03-04T12:00:00Z","fragments":{"proxies":[{"proxy":"HospitalA","sha256":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"}],"receivingKey":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","threshold":1},"grant":"mfzwizltoqzgk43fmfzwizltoq","policy":{"purposes":["TREAT","ETREAT"],"replicas":2,"roles":["physician"]},"record":"mfzwizltoqzgk43fmfzwizltoq","recordKey":"text","stream":false}
+// Example: {"author":"person:HospitalB/k4wq7hz2tmx5vbna","expiry":"2030-03-04T12:00:00Z","fragments":{"proxies":[{"proxy":"HospitalA","sha256":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"}],"receivingKey":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","threshold":1},"grant":"mfzwizltoqzgk43fmfzwizltoq","policy":{"purposes":["TREAT","ETREAT"],"replicas":2,"roles":["physician"]},"record":"mfzwizltoqzgk43fmfzwizltoq","recordKey":"eyJhbGciOiJFUzI1NiJ9.e30.c2ln"}
 type Slot = ledger.Slot
 
 // Standing The standing rule of the patient's that answered, and in which of its slots of the day
@@ -735,6 +797,21 @@ type TransactionStatus struct {
 	TransactionID TransactionID `json:"transactionID"`
 }
 
+// TrustOrganization Organization is one member of the consortium in a Bundle
+//
+// Example: {"gateways":["https://127.77.0.15:8443"],"msp":"HospitalA","name":"Hospital A","roots":["-----BEGIN CERTIFICATE-----\nMIIC…\n-----END CERTIFICATE-----\n"],"tlsRoots":["-----BEGIN CERTIFICATE-----\nMIIC…\n-----END CERTIFICATE-----\n"]}
+type TrustOrganization = trust.Organization
+
+// TrustReencryption Reencryption is a proxy's answer: the capsule fragment, and what the proxy's own peer says about the record. It is signed, so that blame is transferable and the proxies that answer vouch for the record together
+//
+// Example: {"capsule":"AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=","capsuleFrag":"AA==","commitment":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","grant":"mfzwizltoqzgk43fmfzwizltoq","number":1,"open":"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08","proxy":"HospitalA","record":"mfzwizltoqzgk43fmfzwizltoq","segments":[{"capsule":"AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=","capsuleFrag":"AA==","commitment":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","number":1,"sha256":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"}],"sha256":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","version":1}
+type TrustReencryption = trust.Reencryption
+
+// TrustReencryptionRequest ReencryptionRequest asks one proxy to re-encrypt for one open; it is signed with the key that signed the open
+//
+// Example: {"issued":"2030-03-04T12:00:00Z","open":"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08","proxy":"HospitalA","record":"mfzwizltoqzgk43fmfzwizltoq","segments":[1]}
+type TrustReencryptionRequest = trust.ReencryptionRequest
+
 // Upload A patient's authorisation for one record
 //
 // Example: {"author":"person:HospitalB/k4wq7hz2tmx5vbna","authorized":"2026-05-04T09:30:00Z","expiry":"2027-05-04T09:30:00Z","grant":"onswg4tfoqzgk43fonswg4tfoq","patient":"HospitalA/7f3k2amq5xwz4bnd","policy":{"purposes":["TREAT","ETREAT"],"replicas":2,"roles":["physician"]},"record":"mfzwizltoqzgk43fmfzwizltoq","recordKey":"eyJhbGciOiJFUzI1NiJ9.e30.c2ln","used":false}
@@ -754,6 +831,11 @@ type UserID = ledger.UserID
 //
 // Example: {"card":"eyJhbGciOiJFUzI1NiJ9.e30.c2ln","identity":{"clearance":"private","department":"cardiology","role":"physician","user":"HospitalB/k4wq7hz2tmx5vbna"},"keys":{"receiving":"eyJhbGciOiJFUzI1NiJ9.e30.c2ln"},"registered":"2026-05-04T09:30:00Z"}
 type UserView = ledger.UserView
+
+// Verdict What a review found; escalated leaves it open
+//
+// Example: justified
+type Verdict = ledger.Verdict
 
 // PathDeclaration 16 random bytes in lower-case base32, chosen by the caller
 //

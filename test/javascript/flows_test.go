@@ -25,7 +25,7 @@ const emr = `{"resourceType": "Bundle", "type": "collection", "entry": []}`
 
 // What a patient does, each flow on records of its own.
 func TestPatientApp(t *testing.T) {
-	install(t)
+	install(t, ".")
 	network, err := networktest.Start()
 	if err != nil {
 		t.Fatal(err)

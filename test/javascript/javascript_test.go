@@ -28,30 +28,36 @@ func needNode(t *testing.T) {
 	}
 }
 
-// install gets the packages that the tests in JavaScript need.
-func install(t *testing.T) {
+// install gets the packages that the tests in a folder need.
+func install(t *testing.T, folder string) {
 	t.Helper()
 	needNode(t)
-	if output, err := exec.CommandContext(t.Context(), "npm", "ci", "--no-audit", "--no-fund").CombinedOutput(); err != nil {
-		t.Fatalf("npm ci: %v\n%s", err, output)
+	run(t, folder, "npm", "ci", "--no-audit", "--no-fund")
+}
+
+func run(t *testing.T, folder string, command ...string) {
+	t.Helper()
+	program := exec.CommandContext(t.Context(), command[0], command[1:]...)
+	program.Dir = folder
+	if output, err := program.CombinedOutput(); err != nil {
+		t.Fatalf("%s: %v\n%s", strings.Join(command, " "), err, output)
 	}
+}
+
+// The gateway's document, by a linter that others use.
+func TestDocumentIsClean(t *testing.T) {
+	install(t, "lint")
+	run(t, "lint", "npx", "spectral", "lint", "--fail-severity", "warn", "../../../gateway/api/openapi.yaml")
 }
 
 func TestCheckBeforeSigning(t *testing.T) {
 	needNode(t)
-	runNode(t, "check.test.mjs")
+	run(t, ".", "node", "--test", "check.test.mjs")
 }
 
 func TestSealedFormats(t *testing.T) {
-	install(t)
-	runNode(t, "sealing.test.mjs")
-}
-
-func runNode(t *testing.T, file string) {
-	t.Helper()
-	if output, err := exec.CommandContext(t.Context(), "node", "--test", file).CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, output)
-	}
+	install(t, ".")
+	run(t, ".", "node", "--test", "sealing.test.mjs")
 }
 
 // app is the patient's device.

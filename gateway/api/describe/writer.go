@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"reflect"
@@ -26,10 +27,11 @@ type property struct {
 	name, schema string
 	required     bool
 	example      any
+	omitted      bool // from examples
 }
 
 func (w *writer) describe(t reflect.Type) error {
-	if w.done[t] || w.known[t.Name()] != nil {
+	if w.done[t] || w.byHand(t) != nil {
 		return nil
 	}
 	w.done[t] = true
@@ -43,10 +45,12 @@ func (w *writer) describe(t reflect.Type) error {
 		if p.required {
 			required = append(required, p.name)
 		}
-		example[p.name] = p.example
+		if !p.omitted {
+			example[p.name] = p.example
+		}
 	}
 	fmt.Fprintf(&w.text, "    %s:\n      description: %s\n      type: object\n      additionalProperties: false\n",
-		t.Name(), quoted(w.comments.resolve(w.comments[t.String()])))
+		w.name(t), quoted(w.comments.resolve(w.comments[t.String()])))
 	if len(required) > 0 {
 		fmt.Fprintf(&w.text, "      required: [%s]\n", strings.Join(required, ", "))
 	}
@@ -83,30 +87,55 @@ func (w *writer) properties(t reflect.Type) ([]property, error) {
 		if field.Anonymous || name == "" || name == "-" {
 			continue
 		}
-		schema, example, err := w.schema(field.Type)
+		schema, example, err := w.field(field.Type, t.Name()+"."+name)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
-		p := property{name: name, required: options == "", example: example}
-		p.schema = schema
-		if comment := w.comments[t.String()+"."+field.Name]; comment != "" && !strings.Contains(schema, "$ref: ") {
-			p.schema = strings.TrimSuffix(schema, "}") + ", description: " + quoted(comment) + "}"
-		}
+		p := property{name: name, required: options == "", example: example, omitted: omitted[t.Name()+"."+name]}
+		p.schema = commented(schema, w.comments[t.String()+"."+field.Name])
 		properties = append(properties, p)
 	}
 	return properties, nil
 }
 
+// commented is a schema with what is said of a field.
+func commented(schema, comment string) string {
+	switch {
+	case comment == "":
+		return schema
+	case strings.HasPrefix(schema, "{$ref"):
+		return "{allOf: [" + schema + "], description: " + quoted(comment) + "}"
+	}
+	return strings.TrimSuffix(schema, "}") + ", description: " + quoted(comment) + "}"
+}
+
+// field is a type's schema, or that of a name by which more is known of its text.
+func (w *writer) field(t reflect.Type, path string) (string, any, error) {
+	name := path[strings.Index(path, ".")+1:]
+	if schema, known := cmp.Or(texts[path], texts[name]), t.Kind() == reflect.String || t == reflect.TypeFor[[]byte]() && name == "capsule"; known && schema != "" {
+		return "{$ref: \"#/components/schemas/" + schema + "\"}", w.known[schema].Value.Example, nil
+	}
+	if t == reflect.TypeFor[[]string]() && texts[name] != "" {
+		schema, example, err := w.field(t.Elem(), path)
+		return "{type: array, items: " + schema + "}", []any{example}, err
+	}
+	schema, example, err := w.schema(t)
+	if example == "text" && examples[name] != "" {
+		example = examples[name]
+	}
+	return schema, example, err
+}
+
 // schema is a type's in one line, and a value of it.
 func (w *writer) schema(t reflect.Type) (string, any, error) {
-	if known := w.known[t.Name()]; known != nil && ours(t) {
-		return reference(t), known.Value.Example, nil
+	if known := w.byHand(t); known != nil {
+		return w.reference(t), known.Value.Example, nil
 	}
 	switch {
 	case t == reflect.TypeFor[time.Time]():
 		return "{type: string, format: date-time}", "2030-03-04T12:00:00Z", nil
 	case t == reflect.TypeFor[ledger.Salt]():
-		return "{type: string, format: byte}", ledger.Salt(make([]byte, 16)), nil
+		return "{type: string, format: byte, description: 16 random bytes}", ledger.Salt(make([]byte, 16)), nil
 	case t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Uint8:
 		return "{type: string, format: byte}", []byte{0}, nil
 	case t.Kind() == reflect.Pointer:
@@ -124,14 +153,36 @@ func (w *writer) schema(t reflect.Type) (string, any, error) {
 		properties, err := w.properties(t)
 		example := map[string]any{}
 		for _, p := range properties {
-			example[p.name] = p.example
+			if !p.omitted {
+				example[p.name] = p.example
+			}
 		}
-		return reference(t), example, err
+		return w.reference(t), example, err
 	}
 	return "", nil, fmt.Errorf("there are no words for the type %s", t)
 }
 
-func reference(t reflect.Type) string { return `{$ref: "#/components/schemas/` + t.Name() + `"}` }
+// byHand is the schema that somebody wrote for a type; nil without one.
+func (w *writer) byHand(t reflect.Type) *openapi3.SchemaRef {
+	schema := w.known[t.Name()]
+	if schema == nil || !ours(t) || schema.Value.Extensions["x-go-type"] != t.String() {
+		return nil
+	}
+	return schema
+}
+
+// name is a type's, with its package's where a schema of something else has that name.
+func (w *writer) name(t reflect.Type) string {
+	if w.known[t.Name()] != nil && w.byHand(t) == nil {
+		pkg, _, _ := strings.Cut(t.String(), ".")
+		return strings.ToUpper(pkg[:1]) + pkg[1:] + t.Name()
+	}
+	return t.Name()
+}
+
+func (w *writer) reference(t reflect.Type) string {
+	return `{$ref: "#/components/schemas/` + w.name(t) + `"}`
+}
 
 func ours(t reflect.Type) bool { return strings.Contains(t.PkgPath(), "/pie/ledger") }
 

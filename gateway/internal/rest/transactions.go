@@ -3,7 +3,6 @@ package rest
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 
 	"github.com/pie-consortium/pie/gateway/internal/content"
 	"github.com/pie-consortium/pie/gateway/internal/fabric"
@@ -30,10 +29,8 @@ func (a *API) PrepareTransaction(ctx context.Context, request PrepareTransaction
 	if err := a.Peer.IsFor(proposal, user); err != nil {
 		return nil, err
 	}
-	return PrepareTransaction200JSONResponse{
-		TransactionID: proposal.TransactionID, Proposal: proposal.Bytes,
-		Meaning: fmt.Sprintf("%s of chaincode %s on channel %s as %s", proposal.Transaction, proposal.Chaincode, proposal.Channel, user),
-	}, nil
+	said, err := meaning(proposal, user)
+	return PrepareTransaction200JSONResponse{TransactionID: proposal.TransactionID, Proposal: proposal.Bytes, Meaning: said}, err
 }
 
 // EndorseTransaction has the caller's own proposal endorsed.

@@ -5,15 +5,15 @@ import { newID } from "./patient.mjs";
 import { keyOfRecord, viewOf } from "./records.mjs";
 
 /**
- * Opens slots, each for one record (or stream) of an author's: a person with a grant of
- * their own, or a department without one. Returns the records' IDs.
+ * Opens slots, each for one record, stream or emergency summary of an author's: a person
+ * with a grant of their own, or a department without one. Returns the records' IDs.
  */
-export async function authorize(patient, author, policy, expiry, { count = 1, stream } = {}) {
+export async function authorize(patient, author, policy, expiry, { count = 1, stream, emergency } = {}) {
   const slots = [];
   const fragments = [];
   for (let i = 0; i < count; i++) {
     const record = newID();
-    const slot = { record, recordKey: await patient.stateRecordKey(record, 1), author, stream, policy, expiry };
+    const slot = { record, recordKey: await patient.stateRecordKey(record, 1), author, stream, emergency, policy, expiry };
     const [kind, grantee] = author.split(/:(.*)/);
     if (kind === "person") {
       slot.grant = newID();
