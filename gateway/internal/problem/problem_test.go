@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"net/http/httptest"
+	"os"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -45,6 +48,33 @@ func TestCodesAnswerAsPublished(t *testing.T) {
 		if got.Code != code || got.RequestID != "r1" {
 			t.Errorf("%s answers code %s, request %s", code, got.Code, got.RequestID)
 		}
+	}
+}
+
+var errorRow = regexp.MustCompile("(?m)^\\| `([a-z_]+)` \\| ([0-9]+) \\| (yes|no) \\| .+ \\|$")
+
+// The table that developers of apps go by has every code once, as it is answered.
+func TestTableOfErrorsIsTrue(t *testing.T) {
+	page, err := os.ReadFile("../../../docs/patient-app.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	listed := map[fault.Code]int{}
+	for _, row := range errorRow.FindAllStringSubmatch(string(page), -1) {
+		code := fault.Code(row[1])
+		listed[code]++
+		status, got := written(t, fault.New(code, "why"))
+		if strconv.Itoa(status) != row[2] || got.Retryable != (row[3] == "yes") {
+			t.Errorf("the page says %s, answered are %d and retryable %t", row[0], status, got.Retryable)
+		}
+	}
+	for _, code := range fault.Codes() {
+		if listed[code] != 1 {
+			t.Errorf("%s stands in the page's table %d times", code, listed[code])
+		}
+	}
+	if len(listed) != len(fault.Codes()) {
+		t.Errorf("the page's table has codes that there are not: %v", listed)
 	}
 }
 

@@ -60,7 +60,9 @@ func fail(c *gin.Context, err error) {
 	if c.Writer.Written() {
 		return
 	}
-	if fault.CodeOf(err) == fault.RateLimited && c.Writer.Header().Get("Retry-After") == "" {
+	status := problem.Status(err)
+	passes := status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable
+	if passes && c.Writer.Header().Get("Retry-After") == "" {
 		c.Header("Retry-After", retryAfter)
 	}
 	problem.Write(c.Writer, c.Writer.Header().Get(requestIDHeader), err)
