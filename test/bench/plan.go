@@ -56,6 +56,7 @@ var measurements = [][]measurement{
 		{"commits", (*stage).commits},
 		{"shares", (*stage).shares},
 		{"opens", (*stage).opens},
+		{"emergencies", (*stage).emergencies},
 		{"uploads", (*stage).uploads},
 		{"downloads", (*stage).downloads},
 		{"registrations", (*stage).registrations},
