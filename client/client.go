@@ -233,7 +233,7 @@ func tryAnother(err error) bool {
 		return false
 	}
 	switch told.Code {
-	case fault.OrderingUnavailable, fault.ContentUnavailable, fault.EndorsementFailed, fault.Internal:
+	case fault.OrderingUnavailable, fault.ContentUnavailable, fault.EndorsementFailed, fault.Overloaded, fault.Internal:
 		return true
 	}
 	return false

@@ -51,9 +51,14 @@ func inParallel[T any](n int, do func(i int) T, tell func(T)) {
 // unhurried does something again, a few times, that a gateway refused because there is
 // much to do at once.
 func unhurried(ctx context.Context, do func() (ledger.Record, error)) (record ledger.Record, err error) {
-	err = repeat(ctx, func(err error) bool { return fault.CodeOf(err) == fault.RateLimited }, func() (err error) {
+	err = repeat(ctx, crowded, func() (err error) {
 		record, err = do()
 		return err
 	})
 	return record, err
+}
+
+func crowded(err error) bool {
+	code := fault.CodeOf(err)
+	return code == fault.RateLimited || code == fault.Overloaded
 }

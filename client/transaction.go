@@ -54,11 +54,11 @@ func submit[T any](ctx context.Context, c *Client, wanted change) (T, string, er
 }
 
 // worthFresh reports whether nothing was changed and a fresh proposal may succeed:
-// somebody else was faster, or a peer had not seen yet what the others had.
+// somebody else was faster, a peer had not seen yet what the others had, or all were busy.
 func worthFresh(err error) bool {
 	code := fault.CodeOf(err)
 	var silence *silenceError
-	return code == fault.ConcurrentUpdate || code == fault.EndorsementFailed && !errors.As(err, &silence) || lags(err)
+	return code == fault.ConcurrentUpdate || code == fault.Overloaded || code == fault.EndorsementFailed && !errors.As(err, &silence) || lags(err)
 }
 
 func (c *Client) invocation(wanted change) (proposal.Invocation, error) {

@@ -39,6 +39,7 @@ func TestTroubleAtTheGatewayIsOvercome(t *testing.T) {
 		"a conflict":           {suffix: "/endorsement", status: http.StatusConflict, code: fault.ConcurrentUpdate, times: 3},
 		"peers that disagree":  {suffix: "/endorsement", status: http.StatusBadGateway, code: fault.EndorsementFailed, times: 2},
 		"too many calls":       {suffix: "/endorsement", status: http.StatusTooManyRequests, code: fault.RateLimited, times: 1},
+		"a crowd":              {suffix: "/endorsement", status: http.StatusServiceUnavailable, code: fault.Overloaded, times: 2},
 		"an orderer's absence": {suffix: "/submission", status: http.StatusServiceUnavailable, code: fault.OrderingUnavailable, times: 1},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -39,6 +39,7 @@ type gateway struct {
 	bundle   *trust.Bundle
 	signer   *trust.Signer
 	tls      *config.Served
+	traces   *telemetry.Traces
 	log      *slog.Logger
 	registry *prometheus.Registry
 
@@ -93,11 +94,18 @@ func (g *gateway) loadTrust() error {
 
 func (g *gateway) connect() error {
 	var err error
-	if g.peer, err = fabric.Connect(g.config, g.signer); err != nil {
+	if g.traces, err = telemetry.NewTraces(g.config.Traces, g.config.MSP); err != nil {
+		return err
+	}
+	calls, err := telemetry.NewCalls(g.registry, g.traces)
+	if err != nil {
+		return err
+	}
+	if g.peer, err = fabric.Connect(g.config, g.signer, calls.Fabric); err != nil {
 		return err
 	}
 	g.events = feed.New(g.peer, g.log)
-	g.node, err = ipfs.New(g.config.IPFS.API)
+	g.node, err = ipfs.New(g.config.IPFS.API, calls.IPFS(&http.Transport{}))
 	return err
 }
 
@@ -163,7 +171,7 @@ func (g *gateway) buildAPI() error {
 	api := &rest.API{
 		Bookmarks: bookmarks, Origins: g.config.Origins,
 		Authority: authority,
-		CA:        ca, Peer: g.peer, Node: g.node, Pins: g.pins, Recent: g.recent, Events: g.events, Log: g.log, Requests: requests, Now: time.Now,
+		CA:        ca, Peer: g.peer, Node: g.node, Pins: g.pins, Recent: g.recent, Events: g.events, Log: g.log, Requests: requests, Traces: g.traces, Now: time.Now,
 		Proxy: &proxy.Proxy{
 			Channel: g.config.Channel, MSP: g.config.MSP, Bundle: g.bundle, Signer: g.signer, Key: key,
 			Release: g.release, Revoked: g.revoked, Now: time.Now,

@@ -354,6 +354,14 @@ func TestSubmissionRefuses(t *testing.T) {
 	}}, nil)
 	refused(t, refusal(prepared.TransactionID, prepared.Proposal), fault.InvalidArgument)
 	refused(t, refusal(strings.Repeat("0", 64), []byte("nonsense")), fault.InvalidArgument)
+
+	id, envelope, problem := d.endorse(prepared)
+	if problem != nil {
+		t.Fatalf("%+v", *problem)
+	}
+	other := enrolled(t, networktest.Guest{MSP: "HospitalA", Role: ledger.Patient})
+	_, problem = other.submit(id, envelope)
+	refused(t, problem, fault.PermissionDenied)
 }
 
 // Every log of every gateway, after all of the above, holds no signed object: no token,

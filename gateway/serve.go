@@ -49,6 +49,11 @@ func (g *gateway) serve(ctx context.Context) error {
 	group.Go(func() error { g.revoked.Run(ctx, g.peer, g.log); return nil })
 	group.Go(func() error { g.pins.Run(ctx); return nil })
 	err = errors.Join(group.Wait(), g.peer.Close())
+	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
+	defer cancel()
+	if unsent := g.traces.Close(ending); unsent != nil {
+		g.log.Warn("some traces are lost", "error", unsent)
+	}
 	g.log.Info("gateway is down")
 	return err
 }

@@ -32,7 +32,8 @@ const (
 	OrderingUnavailable Code = "ordering_unavailable"
 	CommitUnknown       Code = "commit_unknown"
 	ContentUnavailable  Code = "content_unavailable"
-	RateLimited         Code = "rate_limited"
+	RateLimited         Code = "rate_limited" // this caller asks too much
+	Overloaded          Code = "overloaded"   // all together ask too much
 	Altered             Code = "altered"
 	Internal            Code = "internal"
 )
@@ -43,7 +44,7 @@ func Codes() []Code {
 		InvalidArgument, Unauthenticated, PermissionDenied, PolicyDenied, ConsentExpired, ConsentRevoked,
 		PurposeNotPermitted, BreakGlassRefused, NotFound, AlreadyExists, StateConflict, ConcurrentUpdate,
 		FragmentInvalid, Erased, EndorsementFailed, ThresholdNotMet, OrderingUnavailable, CommitUnknown,
-		ContentUnavailable, RateLimited, Altered, Internal,
+		ContentUnavailable, RateLimited, Overloaded, Altered, Internal,
 	}
 }
 

@@ -24,6 +24,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strconv"
 	"time"
 
 	"github.com/pie-consortium/pie/ledger"
@@ -98,6 +99,7 @@ type options struct {
 	topology string
 	gateways bool
 	wrap     Wrap
+	calls    int // that a peer's gateway service takes at the same time; 0 is Fabric's default
 }
 
 // Wrap makes, by MSP, the command that runs each of an organisation's nodes, given the
@@ -107,6 +109,10 @@ type Wrap func(subnet netip.Prefix, addresses map[string][]netip.Addr) (map[stri
 // Wrapped runs nodes behind commands of the caller's, such as one that enters a
 // network namespace.
 func Wrapped(wrap Wrap) Option { return func(o *options) { o.wrap = wrap } }
+
+// PeerCalls bounds how many calls a peer takes from its hospital's gateway at the same
+// time: beyond it, it refuses.
+func PeerCalls(most int) Option { return func(o *options) { o.calls = most } }
 
 // WithoutGateways leaves out gateways and IPFS nodes, and the hospitals' descriptions
 // on the ledger.
@@ -138,7 +144,7 @@ func Start(choices ...Option) (*Network, error) {
 		return nil, errors.Join(err, subnet.Close())
 	}
 	n := &Network{data: data, subnet: subnet, nodes: process.NewSupervisor(nil)}
-	if err := n.up(ctx, members, chosen.wrap); err != nil {
+	if err := n.up(ctx, members, chosen); err != nil {
 		// The logs stay where the error says they are.
 		return nil, errors.Join(fmt.Errorf("start a network for tests: %w", err), n.nodes.Close(ctx), subnet.Close())
 	}
@@ -171,15 +177,16 @@ func (o options) members(ctx context.Context) (manifest.Consortium, error) {
 	return members, nil
 }
 
-func (n *Network) up(ctx context.Context, members manifest.Consortium, wrap Wrap) (err error) {
+func (n *Network) up(ctx context.Context, members manifest.Consortium, chosen options) (err error) {
 	if err := consortium.Create(n.data, consortium.Description{Subnet: n.subnet.prefix, Consortium: members}); err != nil {
 		return err
 	}
 	if n.network, err = consortium.Open(n.data, n.nodes); err != nil {
 		return err
 	}
-	if wrap != nil {
-		if n.network.Wrapper, err = wrap(n.subnet.prefix, n.addresses()); err != nil {
+	n.bound(chosen.calls)
+	if chosen.wrap != nil {
+		if n.network.Wrapper, err = chosen.wrap(n.subnet.prefix, n.addresses()); err != nil {
 			return err
 		}
 	}
@@ -192,6 +199,14 @@ func (n *Network) up(ctx context.Context, members manifest.Consortium, wrap Wrap
 	}
 	n.describe()
 	return nil
+}
+
+func (n *Network) bound(calls int) {
+	for _, node := range n.network.Table.Nodes {
+		if node.Kind == settings.Peer && calls > 0 {
+			node.Environment["CORE_PEER_LIMITS_CONCURRENCY_GATEWAYSERVICE"] = strconv.Itoa(calls)
+		}
+	}
 }
 
 func (n *Network) addresses() map[string][]netip.Addr {

@@ -32,6 +32,7 @@ type credentials struct {
 type endorsed struct {
 	id      string
 	payload []byte
+	wrong   []byte // another person's signature
 }
 
 // authorization is the header's value: mostly good.
@@ -146,7 +147,8 @@ func (p *people) endorse(ctx context.Context, w *wallet) ([]endorsed, error) {
 	if answer.JSON200 == nil {
 		return nil, fmt.Errorf("endorse: %s", answer.Body)
 	}
-	return []endorsed{{made.TransactionID, answer.JSON200.Transaction}, {made.TransactionID, made.Bytes}}, nil
+	wrong, err := p.of(p.Patient.Identity().User).creator.Sign(answer.JSON200.Transaction)
+	return []endorsed{{made.TransactionID, answer.JSON200.Transaction, wrong}, {made.TransactionID, made.Bytes, signature}}, err
 }
 
 // of is who has the name.

@@ -21,6 +21,9 @@ var (
 // deadline bounds everything that is waited for; machines under load are slow.
 const deadline = 5 * time.Minute
 
+// peerCalls is what a peer takes at the same time: so few that gateways have to refuse.
+const peerCalls = 20
+
 // network is the consortium that all tests share, crowd the people who use it.
 var (
 	network *networktest.Network
@@ -53,7 +56,7 @@ func runWithNetwork(m *testing.M) (code int, err error) {
 		return 0, err
 	}
 	defer os.RemoveAll(dir)
-	if network, err = networktest.Start(); err != nil {
+	if network, err = networktest.Start(networktest.PeerCalls(peerCalls)); err != nil {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, network.Close()) }()

@@ -24,6 +24,7 @@ type state struct{ heights, goroutines, heaps map[string]float64 }
 var (
 	height     = regexp.MustCompile(`(?m)^ledger_blockchain_height\{[^}]*\} (\S+)$`)
 	goroutines = regexp.MustCompile(`(?m)^goroutine profile: total (\d+)$`)
+	collected  = regexp.MustCompile(`(?m)^# HeapAlloc = (\d+)$`)
 	heap       = regexp.MustCompile(`(?m)^go_memstats_heap_alloc_bytes (\S+)$`)
 )
 
@@ -42,32 +43,22 @@ func measure(ctx context.Context) (state, error) {
 		}{
 			{s.heights, o.Peers[0], operations + "/metrics", height},
 			{s.goroutines, o.Gateway, o.GatewayOperations + "/debug/pprof/goroutine?debug=1", goroutines},
-			{nil, o.Gateway, o.GatewayOperations + "/debug/pprof/heap?debug=1&gc=1", regexp.MustCompile(`(# )HeapAlloc`)}, // collects garbage
+			{map[string]float64{}, o.Gateway, o.GatewayOperations + "/debug/pprof/heap?debug=1&gc=1", collected}, // collects garbage
 			{s.heaps, o.Gateway, o.GatewayOperations + "/metrics", heap},
 		} {
 			value, err := read(ctx, m.url, m.form)
 			if err != nil {
 				return s, fmt.Errorf("%s: %w", m.node, err)
 			}
-			if m.into != nil {
-				m.into[m.node] = value
-			}
+			m.into[m.node] = value
 		}
 	}
 	return s, nil
 }
 
+// read asks a node for text and finds a number in it.
 func read(ctx context.Context, url string, form *regexp.Regexp) (float64, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return 0, err
-	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return 0, err
-	}
-	defer response.Body.Close()
-	text, err := io.ReadAll(response.Body)
+	text, err := scrape(ctx, url)
 	if err != nil {
 		return 0, err
 	}
@@ -75,8 +66,20 @@ func read(ctx context.Context, url string, form *regexp.Regexp) (float64, error)
 	if match == nil {
 		return 0, fmt.Errorf("%s shows no %s", url, form)
 	}
-	value, _ := strconv.ParseFloat(string(match[1]), 64)
-	return value, nil
+	return strconv.ParseFloat(string(match[1]), 64)
+}
+
+func scrape(ctx context.Context, url string) ([]byte, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return nil, err
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close()
+	return io.ReadAll(response.Body)
 }
 
 // require waits until everything is as it was before.

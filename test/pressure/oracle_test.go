@@ -74,7 +74,7 @@ func (o *oracle) check(ctx context.Context, r *request, a answer) error {
 	switch {
 	case strings.EqualFold(r.method, http.MethodHead), a.status == http.StatusNotModified:
 		return nil
-	case a.status >= http.StatusInternalServerError:
+	case a.status >= http.StatusInternalServerError && !bytes.Contains(a.body, []byte(`"code":"content_unavailable"`)): // it is not there
 		return fmt.Errorf("status %d for a request that is at fault itself: %s", a.status, a.body)
 	case a.status >= http.StatusBadRequest:
 		return o.checkProblem(kind, a)

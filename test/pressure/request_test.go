@@ -135,7 +135,7 @@ func (w *writer) argument(r *request, o operation, schema *openapi3.SchemaRef) a
 		}
 	case "submitTransaction":
 		endorsed := pick(w.drawer, w.endorsed)
-		body["transaction"] = endorsed.payload
+		body["transaction"], body["signature"] = endorsed.payload, endorsed.wrong
 		r.target = "/v1/transactions/" + endorsed.id + "/submission"
 	}
 	if w.chance(25) {

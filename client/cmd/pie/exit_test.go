@@ -20,7 +20,7 @@ func TestEveryCodeHasItsExit(t *testing.T) {
 		fault.FragmentInvalid: exitLied, fault.Altered: exitLied,
 		fault.ConcurrentUpdate: exitUnavailable, fault.EndorsementFailed: exitUnavailable,
 		fault.ThresholdNotMet: exitUnavailable, fault.OrderingUnavailable: exitUnavailable,
-		fault.CommitUnknown: exitUnavailable, fault.ContentUnavailable: exitUnavailable, fault.RateLimited: exitUnavailable,
+		fault.CommitUnknown: exitUnavailable, fault.ContentUnavailable: exitUnavailable, fault.RateLimited: exitUnavailable, fault.Overloaded: exitUnavailable,
 	}
 	for _, code := range fault.Codes() {
 		err := fmt.Errorf("record x: %w", fault.New(code, "detail"))

@@ -203,7 +203,7 @@ func exitCode(err error) int {
 	case fault.Altered, fault.FragmentInvalid:
 		return exitLied
 	case fault.ConcurrentUpdate, fault.EndorsementFailed, fault.ThresholdNotMet, fault.OrderingUnavailable,
-		fault.CommitUnknown, fault.ContentUnavailable, fault.RateLimited:
+		fault.CommitUnknown, fault.ContentUnavailable, fault.RateLimited, fault.Overloaded:
 		return exitUnavailable
 	}
 	return exitFailed

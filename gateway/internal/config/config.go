@@ -32,6 +32,7 @@ type Config struct {
 	Peer       Peer     `yaml:"peer"`
 	CA         CA       `yaml:"ca"`
 	IPFS       IPFS     `yaml:"ipfs"`
+	Traces     string   `yaml:"traces"` // base URL of an OTLP receiver over HTTP, such as http://127.0.0.1:4318; no traces when empty
 
 	Webhooks []Webhook `yaml:"webhooks"` // the hospital's own systems that are told of events
 }
@@ -82,6 +83,7 @@ func (c *Config) validate() error {
 		address("listen", c.Listen), address("operations", c.Operations), address("peer.address", c.Peer.Address),
 		readable("trust", c.Trust), readable("peer.tlsRoot", c.Peer.TLSRoot), readable("ca.tlsRoot", c.CA.TLSRoot),
 		readable("tls.certificate", c.TLS.Certificate), readable("identity.certificate", c.Identity.Certificate),
+		origins(c.Origins), optionalURL("traces", c.Traces),
 		origins(c.Origins),
 		webhooks(c.Webhooks),
 		secret("tls.key", c.TLS.Key), secret("identity.key", c.Identity.Key),
@@ -106,6 +108,13 @@ func baseURL(field, value string, schemes ...string) error {
 		}
 	}
 	return fmt.Errorf("%s must begin with %s://", field, schemes[0])
+}
+
+func optionalURL(field, value string) error {
+	if value == "" {
+		return nil
+	}
+	return baseURL(field, value, "https", "http")
 }
 
 func origins(values []string) error {

@@ -1,6 +1,8 @@
 package fabric
 
 import (
+	"crypto/x509"
+
 	"github.com/hyperledger/fabric-protos-go-apiv2/common"
 	"github.com/hyperledger/fabric-protos-go-apiv2/peer"
 	"google.golang.org/protobuf/proto"
@@ -14,6 +16,7 @@ type Transaction struct {
 	ID      string
 	Channel string
 	Result  []byte // what the chaincode returned, JSON
+	Creator *x509.Certificate
 }
 
 // ParseTransaction reads the payload of an envelope.
@@ -31,6 +34,15 @@ func ParseTransaction(bytes []byte) (Transaction, error) {
 		return transaction, noTransaction()
 	}
 	transaction.ID, transaction.Channel = header.GetTxId(), header.GetChannelId()
+	var signature common.SignatureHeader
+	if err := proto.Unmarshal(payload.GetHeader().GetSignatureHeader(), &signature); err != nil {
+		return transaction, noTransaction()
+	}
+	_, creator, err := parseCreator(signature.GetCreator())
+	if err != nil {
+		return transaction, noTransaction()
+	}
+	transaction.Creator = creator
 	outcome, err := outcomeOf(payload.GetData())
 	transaction.Result = outcome.GetResponse().GetPayload()
 	return transaction, err

@@ -78,12 +78,18 @@ func peerFault(answer *status.Status) *fault.Error {
 		return fault.New(fault.PermissionDenied, "the peer does not accept the signature or its certificate")
 	case strings.Contains(texts, "incorrect timestamp"):
 		return fault.New(fault.InvalidArgument, "the transaction's time is far off the peer's; check the device's clock")
-	case answer.Code() == codes.ResourceExhausted:
-		return fault.New(fault.RateLimited, "the hospital's peer is busy; try again")
+	case isBusy(answer):
+		return fault.New(fault.Overloaded, "the hospital's peer is busy; wait as long as Retry-After says")
 	case strings.Contains(texts, "orderer"):
 		return fault.New(fault.OrderingUnavailable, "no orderer took the transaction; try again")
 	}
 	return fault.New(fault.EndorsementFailed, "the hospitals' peers did not agree or did not answer; try again")
+}
+
+// isBusy reports whether a peer takes no more calls at the moment. It says so with a code
+// that says nothing.
+func isBusy(answer *status.Status) bool {
+	return answer.Code() == codes.ResourceExhausted || strings.Contains(answer.Message(), "exceeding concurrency limit")
 }
 
 // validity is nil for a valid transaction.

@@ -49,14 +49,14 @@ type Peer struct {
 	sign       identity.Sign
 }
 
-// Connect prepares the connection; it does not wait for the peer.
-func Connect(c *config.Config, signer *trust.Signer) (*Peer, error) {
+// Connect prepares the connection; it does not wait for the peer. Every call passes watch.
+func Connect(c *config.Config, signer *trust.Signer, watch grpc.UnaryClientInterceptor) (*Peer, error) {
 	roots, err := config.Roots(c.Peer.TLSRoot)
 	if err != nil {
 		return nil, fmt.Errorf("connect to peer %s: %w", c.Peer.Address, err)
 	}
 	connection, err := grpc.NewClient(c.Peer.Address,
-		grpc.WithTransportCredentials(credentials.NewClientTLSFromCert(roots, "")),
+		grpc.WithTransportCredentials(credentials.NewClientTLSFromCert(roots, "")), grpc.WithUnaryInterceptor(watch),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage)))
 	if err != nil {
 		return nil, fmt.Errorf("connect to peer %s: %w", c.Peer.Address, err)

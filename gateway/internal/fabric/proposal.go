@@ -106,24 +106,25 @@ func (p *Proposal) readHeaders(header *common.Header) error {
 	if channel.GetTxId() != p.TransactionID {
 		return malformed("its transaction ID does not follow from nonce and creator")
 	}
-	return p.readCreator(signature.GetCreator())
+	var err error
+	p.MSP, p.Creator, err = parseCreator(signature.GetCreator())
+	return err
 }
 
-func (p *Proposal) readCreator(serialized []byte) error {
+func parseCreator(serialized []byte) (string, *x509.Certificate, error) {
 	var creator msp.SerializedIdentity
 	if err := proto.Unmarshal(serialized, &creator); err != nil {
-		return malformed("its creator is malformed")
+		return "", nil, malformed("its creator is malformed")
 	}
 	block, _ := pem.Decode(creator.GetIdBytes())
 	if block == nil {
-		return malformed("its creator has no PEM certificate")
+		return "", nil, malformed("its creator has no PEM certificate")
 	}
 	certificate, err := x509.ParseCertificate(block.Bytes)
 	if err != nil {
-		return malformed("its creator's certificate is malformed")
+		return "", nil, malformed("its creator's certificate is malformed")
 	}
-	p.MSP, p.Creator = creator.GetMspid(), certificate
-	return nil
+	return creator.GetMspid(), certificate, nil
 }
 
 func (p *Proposal) readCall(payload []byte) error {

@@ -1,12 +1,14 @@
 package fabric
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"testing"
 
 	"github.com/hyperledger/fabric-protos-go-apiv2/common"
 	"github.com/hyperledger/fabric-protos-go-apiv2/peer"
+	"google.golang.org/grpc"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/pie-consortium/pie/gateway/internal/config"
@@ -27,7 +29,9 @@ func connect(t testing.TB, hospital *testpki.Hospital) *Peer {
 	p, err := Connect(&config.Config{
 		MSP: hospital.MSP, Channel: "pie", Chaincode: "pie",
 		Peer: config.Peer{Address: "127.0.0.1:1", TLSRoot: root},
-	}, gateway)
+	}, gateway, func(ctx context.Context, method string, request, answer any, c *grpc.ClientConn, invoke grpc.UnaryInvoker, options ...grpc.CallOption) error {
+		return invoke(ctx, method, request, answer, c, options...)
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,7 +1,10 @@
 package fabric
 
 import (
+	"crypto/ecdsa"
 	"crypto/elliptic"
+	"crypto/sha256"
+	"crypto/x509"
 	"encoding/asn1"
 	"math/big"
 
@@ -39,6 +42,14 @@ func parseSignature(signature []byte) (r, s *big.Int, err error) {
 		return nil, nil, badSignature()
 	}
 	return new(big.Int).SetBytes(signature[:scalarSize]), new(big.Int).SetBytes(signature[scalarSize:]), nil
+}
+
+// signedBy reports whether a signature in DER is that of the certificate's key over the
+// SHA-256 of a message.
+func signedBy(certificate *x509.Certificate, message, signature []byte) bool {
+	key, ok := certificate.PublicKey.(*ecdsa.PublicKey)
+	digest := sha256.Sum256(message)
+	return ok && ecdsa.VerifyASN1(key, digest[:], signature)
 }
 
 func badSignature() error {

@@ -18,6 +18,8 @@ import (
 const (
 	// askTimeout is how long a question about a transaction waits for its commit.
 	askTimeout = 3 * time.Second
+	// busyPause is how long a question waits that the peer was too busy to take.
+	busyPause = 200 * time.Millisecond
 	// afterRefusalTimeout is how long a transaction that the orderers seem to have
 	// refused may still turn up: some are ordered all the same.
 	afterRefusalTimeout = 5 * time.Second
@@ -55,6 +57,9 @@ func (p *Peer) Submit(ctx context.Context, transaction Transaction, signature []
 	if err != nil {
 		return Commit{}, err
 	}
+	if !signedBy(transaction.Creator, transaction.Bytes, low) { // orderers would refuse it as if they were gone
+		return Commit{}, fault.New(fault.PermissionDenied, "the signature is not that of the transaction's creator over these bytes")
+	}
 	submitting, cancel := context.WithTimeout(ctx, submitTimeout)
 	defer cancel()
 	_, err = p.stub.Submit(submitting, &gatewaypb.SubmitRequest{
@@ -64,7 +69,7 @@ func (p *Peer) Submit(ctx context.Context, transaction Transaction, signature []
 	if err != nil {
 		return p.afterRefusal(ctx, transaction.ID, err)
 	}
-	commit, err := p.status(ctx, transaction.ID, commitTimeout)
+	commit, err := p.await(ctx, transaction.ID, commitTimeout)
 	if err != nil {
 		return Commit{}, unknown(err)
 	}
@@ -80,7 +85,7 @@ func (p *Peer) afterRefusal(ctx context.Context, id string, refusal error) (Comm
 	default:
 		return Commit{}, decodeError(refusal)
 	}
-	commit, err := p.status(ctx, id, afterRefusalTimeout)
+	commit, err := p.await(ctx, id, afterRefusalTimeout)
 	switch {
 	case err == nil:
 		return commit, validity(commit.Code)
@@ -101,6 +106,24 @@ func (p *Peer) Status(ctx context.Context, id string) (Commit, error) {
 		return commit, fault.New(fault.NotFound, "the hospital's peer has not committed this transaction")
 	}
 	return commit, decodeError(err)
+}
+
+// await asks what became of a transaction that the orderers have, or may have: no crowd
+// at the peer is a reason not to know.
+func (p *Peer) await(ctx context.Context, id string, timeout time.Duration) (Commit, error) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	for {
+		commit, err := p.status(ctx, id, timeout)
+		if err == nil || !isBusy(status.Convert(err)) {
+			return commit, err
+		}
+		select {
+		case <-time.After(busyPause):
+		case <-ctx.Done():
+			return commit, err
+		}
+	}
 }
 
 // status waits for the commit with the gateway's own identity: the device has nothing

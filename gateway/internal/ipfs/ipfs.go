@@ -52,9 +52,10 @@ type Node struct {
 	offline bool
 }
 
-// New prepares a client of the RPC interface at the base URL; it does not wait for it.
-func New(url string) (*Node, error) {
-	api, err := rpc.NewURLApiWithClient(url, &http.Client{Transport: &http.Transport{}})
+// New prepares a client of the RPC interface at the base URL, through a transport; it does
+// not wait for it.
+func New(url string, transport http.RoundTripper) (*Node, error) {
+	api, err := rpc.NewURLApiWithClient(url, &http.Client{Transport: transport})
 	if err != nil {
 		return nil, fmt.Errorf("ipfs %s: %w", url, err)
 	}

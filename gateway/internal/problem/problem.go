@@ -74,6 +74,7 @@ var statuses = map[fault.Code]int{
 	fault.CommitUnknown:       http.StatusGatewayTimeout,
 	fault.ContentUnavailable:  http.StatusServiceUnavailable,
 	fault.RateLimited:         http.StatusTooManyRequests,
+	fault.Overloaded:          http.StatusServiceUnavailable,
 	fault.Altered:             http.StatusConflict,
 	fault.Internal:            http.StatusInternalServerError,
 }
@@ -87,6 +88,7 @@ var retryable = map[fault.Code]bool{
 	fault.OrderingUnavailable: true,
 	fault.ContentUnavailable:  true,
 	fault.RateLimited:         true,
+	fault.Overloaded:          true,
 }
 
 type statusError struct {

@@ -48,6 +48,7 @@ type API struct {
 
 	Log      *slog.Logger
 	Requests *telemetry.Requests
+	Traces   *telemetry.Traces
 	Now      func() time.Time
 
 	uploads, verifications, streams *room.Room // by user
@@ -88,7 +89,7 @@ func (a *API) engine() (*gin.Engine, error) {
 	engine.Use(compress(), gate.pass, revalidate)
 	RegisterHandlersWithOptions(engine, NewStrictHandlerWithOptions(a, nil, StrictGinServerOptions{
 		RequestErrorHandlerFunc:  refuse,
-		HandlerErrorFunc:         fail,
+		HandlerErrorFunc:         failHandling,
 		ResponseErrorHandlerFunc: fail,
 	}), GinServerOptions{ErrorHandler: func(c *gin.Context, err error, _ int) { refuse(c, err) }})
 	return engine, nil

@@ -53,6 +53,10 @@ func newFixture(t *testing.T) *fixture {
 	if err != nil {
 		t.Fatal(err)
 	}
+	traces, err := telemetry.NewTraces("", "HospitalA")
+	if err != nil {
+		t.Fatal(err)
+	}
 	kept, err := pins.Open(pins.Options{Folder: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
@@ -65,7 +69,7 @@ func newFixture(t *testing.T) *fixture {
 		Pins:      kept,
 		Recent:    content.NewRecent(),
 		Origins:   []string{origin},
-		Log:       slog.New(slog.NewJSONHandler(f.log, nil)), Requests: requests, Now: clock,
+		Log:       slog.New(slog.NewJSONHandler(f.log, nil)), Requests: requests, Traces: traces, Now: clock,
 	}
 	if f.engine, err = f.api.engine(); err != nil {
 		t.Fatal(err)

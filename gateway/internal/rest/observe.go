@@ -1,10 +1,12 @@
 package rest
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
 	"net/http"
+	"regexp"
 	"strconv"
 	"time"
 
@@ -20,10 +22,13 @@ const (
 	retryAfter = "2"
 )
 
-// observe gives the request its ID, answers a panic, and writes log line and metric.
+// observe gives the request its ID and its span, answers a panic, and writes log line and
+// metric.
 func (a *API) observe(c *gin.Context) {
 	began := a.Now()
 	c.Header(requestIDHeader, rand.Text())
+	var end func(operation string, status int, requestID string)
+	c.Request, end = a.Traces.Request(c.Request)
 	func() {
 		defer func() {
 			if reason := recover(); reason != nil {
@@ -33,23 +38,34 @@ func (a *API) observe(c *gin.Context) {
 		c.Next()
 	}()
 	a.record(c, a.Now().Sub(began))
+	end(c.Request.Method+" "+operationOf(c), c.Writer.Status(), c.Writer.Header().Get(requestIDHeader))
 }
 
 // record names the operation by its route, never by its path or query: those say whose
 // record somebody looked for.
 func (a *API) record(c *gin.Context, took time.Duration) {
-	status, operation := c.Writer.Status(), c.FullPath()
-	if operation == "" {
-		operation = "unknown"
-	}
+	status, operation := c.Writer.Status(), operationOf(c)
 	a.Requests.Observe(c.Request.Method+" "+operation, strconv.Itoa(status), took)
 	log := a.Log.With("requestID", c.Writer.Header().Get(requestIDHeader), "method", c.Request.Method,
 		"route", operation, "status", status, "milliseconds", took.Milliseconds(), "caller", callerOf(c.Request.Context()).User)
+	if id := c.Param("transactionID"); transactionID.MatchString(id) {
+		log = log.With("transactionID", id) // by which the logs of peers and orderers go on
+	}
 	if err := c.Errors.Last(); err != nil && status >= http.StatusInternalServerError {
 		log.Error("request failed", "error", err.Err)
 		return
 	}
 	log.Info("request")
+}
+
+var transactionID = regexp.MustCompile(`^[0-9a-f]{64}$`)
+
+// operationOf is the route.
+func operationOf(c *gin.Context) string {
+	if c.FullPath() == "" {
+		return "unknown"
+	}
+	return c.FullPath()
 }
 
 // fail answers with a problem, unless the answer is under way: then the connection ends
@@ -66,6 +82,15 @@ func fail(c *gin.Context, err error) {
 		c.Header("Retry-After", retryAfter)
 	}
 	problem.Write(c.Writer, c.Writer.Header().Get(requestIDHeader), err)
+}
+
+// failHandling answers what a handler could not do. That a caller hung up, and so ended
+// what was under way for them, is no failure of a neighbour's.
+func failHandling(c *gin.Context, err error) {
+	if errors.Is(c.Request.Context().Err(), context.Canceled) {
+		err = errors.Join(fault.New(fault.InvalidArgument, "the caller hung up before the answer was ready"), err)
+	}
+	fail(c, err)
 }
 
 // refuse answers what could not be decoded. The decoder's text may repeat the body.

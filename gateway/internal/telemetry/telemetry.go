@@ -1,5 +1,5 @@
-// Package telemetry is what operators see of a gateway: JSON log lines and metrics.
-// Neither ever holds a token, a secret, a body or what a search was for.
+// Package telemetry is what operators see of a gateway: JSON log lines, metrics and
+// traces. None ever holds a token, a secret, a body or what a search was for.
 package telemetry
 
 import (
@@ -9,6 +9,9 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 )
+
+// buckets bound the histograms of durations, in seconds.
+var buckets = []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30}
 
 // NewLogger writes one JSON object a line.
 func NewLogger(w io.Writer, msp string) *slog.Logger {
@@ -22,7 +25,7 @@ type Requests struct{ seconds *prometheus.HistogramVec }
 func NewRequests(registry *prometheus.Registry) (*Requests, error) {
 	requests := &Requests{prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name: "pie_gateway_request_duration_seconds", Help: "Requests by operation and status.",
-		Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30},
+		Buckets: buckets,
 	}, []string{"operation", "status"})}
 	return requests, registry.Register(requests.seconds)
 }
