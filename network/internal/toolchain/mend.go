@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// smartBFT orders the ledger's blocks. The pinned version can hang for good when it
+// smartBFT orders the ledger's blocks. Its newest release can hang for good when it
 // has decided on a block in the moment in which its view is given up (pull request
 // 681 of that project describes it), so it is built with mends: docs/adr/0010.
 const smartBFT = "github.com/hyperledger-labs/SmartBFT"
