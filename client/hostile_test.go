@@ -326,6 +326,21 @@ func TestAnotherGatewayTellsWhatOneHides(t *testing.T) {
 	wantCode(t, p.requester.Ask("https://127.0.0.1:1"), fault.InvalidArgument)
 }
 
+// A grant that the requester's own hospital hides, or has not seen yet, opens.
+func TestHiddenGrantIsFoundElsewhere(t *testing.T) {
+	t.Parallel()
+	p := newTrio(t)
+	record := p.upload(t, []byte("emr"))
+	p.grant(t, record)
+	betray(t, p.requester, "HospitalB", rewrite(t, "/v1/grants", func(grants *ledger.List[ledger.Grant]) { grants.Rows = nil }))
+	if grants, err := p.requester.Grants(t.Context()); err != nil || len(grants) > 0 {
+		t.Fatalf("nothing was hidden: %v, %v", grants, err)
+	}
+	if _, err := p.requester.Open(t.Context(), record, 0, filepath.Join(t.TempDir(), "emr")); err != nil {
+		t.Error(err)
+	}
+}
+
 // A lying inbox is not believed either: the ledger knows what was requested.
 func TestLyingInboxAchievesNothing(t *testing.T) {
 	t.Parallel()

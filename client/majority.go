@@ -128,7 +128,7 @@ func (q inquiry[T]) ask(ctx context.Context, g *gateway, first T) told[T] {
 		}
 	}
 	answer := told[T]{by: g}
-	answer.err = repeat(ctx, lags, func() (err error) {
+	answer.err = repeatTimes(ctx, insistence, lags, func() (err error) {
 		answer.word, err = askOne[T](ctx, g, readTimeout, q.read(first))
 		return err
 	})

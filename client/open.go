@@ -186,19 +186,24 @@ func (c *Client) holding(ctx context.Context, record ledger.ID) <-chan holding {
 	return answer
 }
 
-// grantsFor lists the user's grants for a record; not_found when there is none.
+// grantsFor lists the user's grants for a record; not_found when no hospital knows one.
 func (c *Client) grantsFor(ctx context.Context, record ledger.ID) ([]ledger.Grant, *gateway, error) {
+	others := func(g ledger.Grant) bool { return g.Record != record || !g.Grantee.Includes(c.identity) }
 	grants, from, err := c.grants(ctx, record)
 	if err != nil {
 		return nil, nil, err
 	}
-	grants = slices.DeleteFunc(grants, func(g ledger.Grant) bool {
-		return g.Record != record || !g.Grantee.Includes(c.identity)
-	})
-	if len(grants) == 0 {
-		return nil, nil, fault.New(fault.NotFound, "no grant for record %s", record)
+	if grants = slices.DeleteFunc(grants, others); len(grants) > 0 {
+		return grants, from, nil
 	}
-	return grants, from, nil
+	// Its peer is behind, or it hides them.
+	for _, g := range c.others(from) {
+		grants, err = listAt[ledger.Grant](ctx, g, listGrants(record))
+		if grants = slices.DeleteFunc(grants, others); err == nil && len(grants) > 0 {
+			return grants, g, nil
+		}
+	}
+	return nil, nil, fault.New(fault.NotFound, "no grant for record %s", record)
 }
 
 // grant returns the one for the record version that ends last. One that has ended is
