@@ -1,7 +1,7 @@
 # `make` alone lists what it can do.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help build demo up down purge status test check cover bench chaos fuzz
+.PHONY: help build demo up down purge status test check cover bench chaos pressure fuzz
 
 help: ## list what make can do
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ bench: ## measure every job against its floor, into docs/benchmarks.md (most of 
 chaos: ## put the network under every fault there is, for an hour or two (needs root)
 	go test -v -timeout 4h ./test/chaos -long -seed 0
 	go test -v -timeout 4h -run TestEveryRequestIsAnsweredOnce ./client/agent -long
+
+pressure: ## send gateways a hundred thousand broken requests, slow ones and far too many (a quarter of an hour)
+	go test -count=1 -v -timeout 4h ./test/pressure -long
 
 fuzz: ## run every fuzz target for a minute (FUZZTIME=10s for less)
 	@scripts/fuzz

@@ -5,8 +5,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -209,5 +213,26 @@ func (l *load) requireAll(ctx context.Context, t *testing.T, gateway string) {
 		}); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// The script for operators says how many answers there were of each status.
+func TestLoadScript(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), deadline)
+	defer cancel()
+	hospital := network.Organizations[0]
+	token, err := crowd.token(ctx, crowd.all[0], hospital.GatewayURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "token")
+	if err := os.WriteFile(file, []byte(token), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	script := exec.CommandContext(ctx, "../../scripts/load", file, hospital.GatewayURL+"/v1/organizations", "10", "2s")
+	script.Env = append(os.Environ(), "CA="+hospital.TLSRoot)
+	report, err := script.CombinedOutput()
+	if err != nil || !strings.Contains(string(report), "200:20") {
+		t.Errorf("%v\n%s", err, report)
 	}
 }

@@ -17,6 +17,9 @@ func explain(err error) error {
 	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
 		return bodyTooLarge(tooLarge.Limit)
 	}
+	if told := (*fault.Error)(nil); errors.As(err, &told) { // the body did not come
+		return err
+	}
 	where := "the body"
 	if request := (*openapi3filter.RequestError)(nil); errors.As(err, &request) && request.Parameter != nil {
 		where = "parameter " + request.Parameter.Name

@@ -9,10 +9,12 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
@@ -211,6 +213,17 @@ func TestGateRefusesOversizedStream(t *testing.T) {
 	document := problemOf(t, newFixture(t).ask("POST", "/v1/reencryptions", body, nil))
 	if document.Status != 413 {
 		t.Errorf("got %d %s", document.Status, document.Detail)
+	}
+}
+
+// What ends a body is told as what it is, also where the whole body is read at once.
+func TestGateRefusesBodiesThatDoNotCome(t *testing.T) {
+	for cause, status := range map[error]int{os.ErrDeadlineExceeded: http.StatusRequestTimeout, io.ErrUnexpectedEOF: http.StatusBadRequest} {
+		body := io.MultiReader(strings.NewReader(`{"proposal":"`), iotest.ErrReader(cause))
+		document := problemOf(t, newFixture(t).ask("POST", "/v1/reencryptions", body, nil))
+		if document.Status != status || strings.Contains(document.Detail, "malformed;") {
+			t.Errorf("%v: %d %s", cause, document.Status, document.Detail)
+		}
 	}
 }
 
