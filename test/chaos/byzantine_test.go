@@ -140,7 +140,7 @@ func TestByzantineHospital(t *testing.T) {
 	}
 	var parties []*party
 	for i := range network.Organizations {
-		p, err := enrol(t.Context(), i, people(t, network.Organizations[i].MSP))
+		p, err := enrol(t.Context(), i, folder(t, network.Organizations[i].MSP))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -22,7 +22,7 @@ func TestFaultsUnderLoad(t *testing.T) {
 	t.Logf("seed %d", *seed)
 	var parties []*party
 	for i := range network.Organizations {
-		p, err := enrol(t.Context(), i, people(t, fmt.Sprint("party-", i)))
+		p, err := enrol(t.Context(), i, folder(t, fmt.Sprint("party-", i)))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -35,8 +35,8 @@ func TestFaultsUnderLoad(t *testing.T) {
 	t.Logf("%d stories", len(stories))
 }
 
-// people is a folder for devices, which only their owners can enter.
-func people(t *testing.T, name string) string {
+// folder is one for devices, which only their owners can enter.
+func folder(t *testing.T, name string) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), name)
 	if err := os.Mkdir(dir, 0o700); err != nil {

@@ -2,20 +2,18 @@ package chaos
 
 import (
 	"context"
-	"encoding/json"
 	"testing"
 	"time"
 
-	"github.com/pie-consortium/pie/client/proposal"
-	"github.com/pie-consortium/pie/gateway/api"
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/fault"
+	"github.com/pie-consortium/pie/test/people"
 )
 
 // TestClockOfADeviceIsWrong lets a device sign in, and sign a transaction, an hour early
 // and an hour late.
 func TestClockOfADeviceIsWrong(t *testing.T) {
-	p, err := enrol(t.Context(), 0, people(t, "party"))
+	p, err := enrol(t.Context(), 0, folder(t, "party"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -28,7 +26,7 @@ func TestClockOfADeviceIsWrong(t *testing.T) {
 			t.Fatalf("%s: %v", step.name, err)
 		}
 	}
-	d, err := openDevice(p.home("reader"))
+	d, err := people.OpenDevice(p.home("reader"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,11 +34,11 @@ func TestClockOfADeviceIsWrong(t *testing.T) {
 		now := func() time.Time { return time.Now().Add(skew) }
 		for _, o := range network.Organizations {
 			late := *d
-			late.clock = now
-			if _, err := late.at(t.Context(), o.GatewayURL); fault.CodeOf(err) != fault.Unauthenticated {
+			late.Clock = now
+			if _, err := late.At(t.Context(), o.GatewayURL); fault.CodeOf(err) != fault.Unauthenticated {
 				t.Errorf("%s, %s off: got %v, want %s", o.MSP, skew, err, fault.Unauthenticated)
 			}
-			if err := d.request(t, o.GatewayURL, s.record, now()); fault.CodeOf(err) != fault.InvalidArgument {
+			if err := request(t, d, o.GatewayURL, s.record, now()); fault.CodeOf(err) != fault.InvalidArgument {
 				t.Errorf("%s, %s off: got %v, want %s", o.MSP, skew, err, fault.InvalidArgument)
 			}
 		}
@@ -54,30 +52,16 @@ func TestClockOfADeviceIsWrong(t *testing.T) {
 }
 
 // request has a request for a record endorsed that says that it was made at a time.
-func (d *device) request(t *testing.T, url string, record ledger.ID, at time.Time) error {
+func request(t *testing.T, d *people.Device, url string, record ledger.ID, at time.Time) error {
 	t.Helper()
-	arguments, err := json.Marshal(ledger.RequestAccess{
+	gateway, err := d.At(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wrong := *d
+	wrong.Clock = func() time.Time { return at }
+	_, err = wrong.Endorse(t.Context(), gateway, people.Call{Transaction: ledger.TxRequestAccess, Arguments: ledger.RequestAccess{
 		RecordVersion: ledger.RecordVersion{Record: record, Version: 1}, Request: ledger.NewID(), Purpose: ledger.Treatment,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	creator := proposal.Creator{MSP: d.user.MSP, Signer: d.signer}
-	made, err := proposal.New(creator, proposal.Invocation{
-		Channel: d.bundle.Channel, Transaction: ledger.TxRequestAccess, Arguments: arguments,
-	}, at)
-	if err != nil {
-		t.Fatal(err)
-	}
-	signature, err := creator.Sign(made.Bytes)
-	if err != nil {
-		t.Fatal(err)
-	}
-	gateway, err := d.at(t.Context(), url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, err = answer[api.EndorsedTransaction](gateway.EndorseTransaction(t.Context(), made.TransactionID,
-		api.SignedProposal{Proposal: made.Bytes, Signature: signature}))
+	}})
 	return err
 }

@@ -90,7 +90,7 @@ var commands = []struct {
 func TestClientKilledAtEachStep(t *testing.T) {
 	dice := rand.New(rand.NewPCG(*seed, 2))
 	pie := buildPIE(t)
-	p, err := enrol(t.Context(), int(*seed%3), people(t, "party"))
+	p, err := enrol(t.Context(), int(*seed%3), folder(t, "party"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,7 +106,7 @@ func TestClientKilledAtEachStep(t *testing.T) {
 		})
 	}
 	t.Run("enroll", func(t *testing.T) { enrolKilled(t, pie, a, dice) })
-	another, err := enrol(t.Context(), int(*seed%3), people(t, "another"))
+	another, err := enrol(t.Context(), int(*seed%3), folder(t, "another"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -248,7 +248,7 @@ func enrolKilled(t *testing.T, pie string, a *assassin, dice *rand.Rand) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		dir := people(t, fmt.Sprint("enrolled-", nth, late))
+		dir := folder(t, fmt.Sprint("enrolled-", nth, late))
 		file := filepath.Join(dir, "invitation")
 		if err := os.WriteFile(file, text, 0o600); err != nil {
 			t.Fatal(err)

@@ -18,6 +18,7 @@ import (
 	"github.com/pie-consortium/pie/gateway/api"
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/fault"
+	"github.com/pie-consortium/pie/test/people"
 )
 
 // agreement bounds how long the hospitals may take, once all faults are gone, to show
@@ -153,7 +154,7 @@ func (s *story) look(ctx context.Context, url string) (shown, error) {
 	if err != nil {
 		return seen, err
 	}
-	record, err := answer[ledger.RecordView](patient.ReadRecord(ctx, s.record, &api.ReadRecordParams{}))
+	record, err := people.Answer[ledger.RecordView](patient.ReadRecord(ctx, s.record, &api.ReadRecordParams{}))
 	switch {
 	case fault.CodeOf(err) == fault.NotFound:
 		return seen, nil
@@ -172,15 +173,15 @@ func (s *story) look(ctx context.Context, url string) (shown, error) {
 }
 
 func connectAs(ctx context.Context, home, url string) (*api.Client, error) {
-	d, err := openDevice(home)
+	d, err := people.OpenDevice(home)
 	if err != nil {
 		return nil, err
 	}
-	return d.at(ctx, url)
+	return d.At(ctx, url)
 }
 
 func (s *story) lookAtHistory(ctx context.Context, as *api.Client, seen *shown) error {
-	history, err := answer[ledger.List[ledger.HistoryEntry]](as.ReadHistory(ctx, s.record, 1))
+	history, err := people.Answer[ledger.List[ledger.HistoryEntry]](as.ReadHistory(ctx, s.record, 1))
 	for _, state := range history.Rows {
 		seen.History = append(seen.History, state.Record.State)
 	}
@@ -188,14 +189,14 @@ func (s *story) lookAtHistory(ctx context.Context, as *api.Client, seen *shown) 
 }
 
 func (s *story) lookAtAccess(ctx context.Context, as *api.Client, seen *shown) error {
-	accesses, err := rows[ledger.Access](func(limit *int, bookmark *string) (*http.Response, error) {
+	accesses, err := people.Rows[ledger.Access](func(limit *int, bookmark *string) (*http.Response, error) {
 		return as.ListAccesses(ctx, s.record, &api.ListAccessesParams{Limit: limit, Bookmark: bookmark})
 	})
 	if err != nil {
 		return err
 	}
 	seen.Accesses = accesses
-	requests, err := rows[ledger.AccessRequest](func(limit *int, bookmark *string) (*http.Response, error) {
+	requests, err := people.Rows[ledger.AccessRequest](func(limit *int, bookmark *string) (*http.Response, error) {
 		return as.ListRequests(ctx, &api.ListRequestsParams{Limit: limit, Bookmark: bookmark})
 	})
 	for _, request := range requests {
@@ -207,7 +208,7 @@ func (s *story) lookAtAccess(ctx context.Context, as *api.Client, seen *shown) e
 }
 
 func (s *story) lookAtGrants(ctx context.Context, as *api.Client, seen *shown) error {
-	grants, err := rows[ledger.Grant](func(limit *int, bookmark *string) (*http.Response, error) {
+	grants, err := people.Rows[ledger.Grant](func(limit *int, bookmark *string) (*http.Response, error) {
 		return as.ListGrants(ctx, &api.ListGrantsParams{Limit: limit, Bookmark: bookmark})
 	})
 	for _, grant := range grants {
@@ -320,7 +321,7 @@ func checkSlots(ctx context.Context, p *party, stories []*story) error {
 		if err != nil {
 			return err
 		}
-		uploads, err := rows[ledger.Upload](func(limit *int, bookmark *string) (*http.Response, error) {
+		uploads, err := people.Rows[ledger.Upload](func(limit *int, bookmark *string) (*http.Response, error) {
 			return as.ListUploads(ctx, &api.ListUploadsParams{Limit: limit, Bookmark: bookmark})
 		})
 		if err != nil {

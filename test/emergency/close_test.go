@@ -10,6 +10,7 @@ import (
 	"github.com/pie-consortium/pie/gateway/api"
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/fault"
+	"github.com/pie-consortium/pie/test/people"
 )
 
 // hammer asks one proxy for the same opening again and again.
@@ -29,7 +30,7 @@ type asking struct {
 func (h *hammer) run(ctx context.Context, d *device, record ledger.ID, open string) {
 	for ctx.Err() == nil {
 		a := asking{begun: time.Now()}
-		if a.err = d.reencrypt(ctx, h.gateway, h.msp, record, open); ctx.Err() == nil {
+		if _, a.err = d.Reencrypt(ctx, h.gateway, h.msp, record, open); ctx.Err() == nil {
 			h.mu.Lock()
 			h.asked = append(h.asked, a)
 			h.mu.Unlock()
@@ -81,14 +82,14 @@ func TestCloseEndsReencryptionAtEachPeersBlock(t *testing.T) {
 		eventually(t, h.msp+" serves the opening", func() bool { return h.fragments() >= 10 })
 	}
 	officer := deviceOf(t, the.officer)
-	closed, err := officer.commit(t.Context(), officer.connect(t, "HospitalA"),
-		call{tx: ledger.TxCloseBreakGlass, arguments: ledger.CloseBreakGlass{DeclarationName: name}})
+	closed, err := officer.Commit(t.Context(), officer.connect(t, "HospitalA"),
+		people.Call{Transaction: ledger.TxCloseBreakGlass, Arguments: ledger.CloseBreakGlass{DeclarationName: name}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	committed := map[*hammer]time.Time{}
 	for _, h := range hammers {
-		eventually(t, h.msp+" has the block", func() bool { return has(t.Context(), h.gateway, closed.id) })
+		eventually(t, h.msp+" has the block", func() bool { return has(t.Context(), h.gateway, closed.ID) })
 		committed[h] = time.Now()
 	}
 	for _, h := range hammers {

@@ -15,6 +15,7 @@ import (
 	"github.com/pie-consortium/pie/ledger/fault"
 	"github.com/pie-consortium/pie/ledger/trust"
 	"github.com/pie-consortium/pie/network/networktest"
+	"github.com/pie-consortium/pie/test/people"
 	"github.com/pie-consortium/pie/umbral"
 )
 
@@ -35,11 +36,11 @@ func TestZEndOfADeclarationStopsEverything(t *testing.T) {
 	r, desk := deviceOf(t, by), deviceOf(t, the.desk)
 	past := func(d *device) *device {
 		back := *d
-		back.clock = func() time.Time { return time.Now().Add(-ago) }
+		back.Clock = func() time.Time { return time.Now().Add(-ago) }
 		return &back
 	}
 	arguments := declaring()
-	if _, err := past(r).commit(t.Context(), r.connect(t, "HospitalC"), narrated(arguments)); err != nil {
+	if _, err := past(r).Commit(t.Context(), r.connect(t, "HospitalC"), narrated(arguments)); err != nil {
 		t.Fatal(err)
 	}
 	name := ledger.DeclarationName{Patient: the.patient, Declaration: arguments.Declaration}
@@ -49,8 +50,8 @@ func TestZEndOfADeclarationStopsEverything(t *testing.T) {
 	opened := past(desk).open(t, "HospitalB", opening)
 	servesNothing(t, desk, opened, fault.BreakGlassRefused)
 
-	issue := issuing(t, desk, r.user, opened)
-	if _, err := past(desk).commit(t.Context(), desk.connect(t, "HospitalB"), issue()); err != nil {
+	issue := issuing(t, desk, r.User, opened)
+	if _, err := past(desk).Commit(t.Context(), desk.connect(t, "HospitalB"), issue()); err != nil {
 		t.Fatal(err)
 	}
 	own := ledger.OpenRecord{RecordVersion: opening.RecordVersion, Grant: grantUnder(t, by, name).Grant}
@@ -58,7 +59,7 @@ func TestZEndOfADeclarationStopsEverything(t *testing.T) {
 
 	wantCode(t, desk.open(t, "HospitalB", opening).Decision.Err(), fault.BreakGlassRefused)
 	wantCode(t, r.open(t, "HospitalC", own).Decision.Err(), fault.ConsentExpired)
-	_, err := desk.endorse(t.Context(), desk.connect(t, "HospitalB"), issue())
+	_, err := desk.Endorse(t.Context(), desk.connect(t, "HospitalB"), issue())
 	wantCode(t, err, fault.BreakGlassRefused)
 	if covered, err := by.EmergencyRecords(t.Context(), name); err != nil || len(covered) != 0 {
 		t.Errorf("after its end it covers %d records, %v", len(covered), err)
@@ -77,12 +78,13 @@ func servesNothing(t *testing.T, d *device, opened ledger.Access, want fault.Cod
 	for _, o := range network.Organizations {
 		gateway := d.connect(t, o.MSP)
 		eventually(t, o.MSP+" has the block", func() bool { return has(t.Context(), gateway, opened.Open) })
-		wantCode(t, d.reencrypt(t.Context(), gateway, o.MSP, opened.Record, opened.Open), want)
+		_, err := d.Reencrypt(t.Context(), gateway, o.MSP, opened.Record, opened.Open)
+		wantCode(t, err, want)
 	}
 }
 
 // issuing is what the desk signs for the responder; what is sealed is of no matter here.
-func issuing(t *testing.T, desk *device, responder ledger.UserID, opened ledger.Access) func() call {
+func issuing(t *testing.T, desk *device, responder ledger.UserID, opened ledger.Access) func() people.Call {
 	t.Helper()
 	once, err := umbral.GenerateSecretKey(nil)
 	if err != nil {
@@ -92,16 +94,16 @@ func issuing(t *testing.T, desk *device, responder ledger.UserID, opened ledger.
 	if err != nil {
 		t.Fatal(err)
 	}
-	statement, err := desk.creator.Signer.SignKeyStatement(trust.KeyStatement{
-		Kind: ledger.OneGrantKey, Key: once.PublicKey().Bytes(), User: desk.user,
+	statement, err := desk.Creator.Signer.SignKeyStatement(trust.KeyStatement{
+		Kind: ledger.OneGrantKey, Key: once.PublicKey().Bytes(), User: desk.User,
 		Record: opened.Record, Version: opened.Version, Issued: time.Now().Add(-ago).UTC(),
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return func() call {
+	return func() people.Call {
 		v := ledger.RecordVersion{Record: opened.Record, Version: opened.Version}
-		grant := ledger.EmergencyGrantID(opened.Declaration, v, desk.user)
+		grant := ledger.EmergencyGrantID(opened.Declaration, v, desk.User)
 		fragments := ledger.Fragments{ReceivingKey: receivingKey(t, responder), Threshold: ledger.Threshold(len(network.Organizations))}
 		var sealed []ledger.SealedFragment
 		for _, o := range network.Organizations {
@@ -109,11 +111,11 @@ func issuing(t *testing.T, desk *device, responder ledger.UserID, opened ledger.
 			fragments.Proxies = append(fragments.Proxies, ledger.FragmentDigest{Proxy: o.MSP, SHA256: ledger.DigestOf(text)})
 			sealed = append(sealed, ledger.SealedFragment{Grant: grant, Proxy: o.MSP, Salt: ledger.NewSalt(), Sealed: text})
 		}
-		return call{ledger.TxIssueEmergencyGrant, ledger.IssueEmergencyGrant{
+		return people.Call{Transaction: ledger.TxIssueEmergencyGrant, Arguments: ledger.IssueEmergencyGrant{
 			RecordVersion: v, Declaration: opened.Declaration,
 			Open: opened.Open, Fragments: fragments,
 			Key: ledger.EmergencyKey{Key: statement, Capsule: capsule.Bytes(), Wrapped: wrapped},
-		}, map[string]any{ledger.TransientFragments: sealed}}
+		}, Private: map[string]any{ledger.TransientFragments: sealed}}
 	}
 }
 
@@ -121,11 +123,11 @@ func issuing(t *testing.T, desk *device, responder ledger.UserID, opened ledger.
 func receivingKey(t *testing.T, user ledger.UserID) ledger.Digest {
 	t.Helper()
 	d := deviceOf(t, the.author)
-	view, err := answer[ledger.UserView](d.connect(t, "HospitalA").ReadUser(t.Context(), user.MSP, user.Pseudonym))
+	view, err := people.Answer[ledger.UserView](d.connect(t, "HospitalA").ReadUser(t.Context(), user.MSP, user.Pseudonym))
 	if err != nil {
 		t.Fatal(err)
 	}
-	statement, err := d.bundle.VerifyKeyStatement(view.Keys[ledger.ReceivingKey], ledger.ReceivingKey, user)
+	statement, err := d.Bundle.VerifyKeyStatement(view.Keys[ledger.ReceivingKey], ledger.ReceivingKey, user)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/pie-consortium/pie/client"
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/fault"
+	"github.com/pie-consortium/pie/test/people"
 )
 
 // An adversary with all of hospital B, the entrusted desk included, opens no record that a
@@ -36,9 +37,9 @@ func TestHospitalAloneOpensNoRecords(t *testing.T) {
 	_, err := the.desk.ApproveEmergency(t.Context(), waits)
 	wantCode(t, err, fault.PermissionDenied)
 	borrowed := deviceOf(t, approvers[1])
-	borrowed.creator.MSP = "HospitalA"
-	_, err = borrowed.endorse(t.Context(), deviceOf(t, approvers[1]).connect(t, "HospitalB"),
-		call{tx: ledger.TxApproveBreakGlass, arguments: ledger.ApproveBreakGlass{DeclarationName: waits}})
+	borrowed.Creator.MSP = "HospitalA"
+	_, err = borrowed.Endorse(t.Context(), deviceOf(t, approvers[1]).connect(t, "HospitalB"),
+		people.Call{Transaction: ledger.TxApproveBreakGlass, Arguments: ledger.ApproveBreakGlass{DeclarationName: waits}})
 	if err == nil {
 		t.Error("a name that another hospital's CA gave was believed")
 	}
@@ -59,7 +60,8 @@ func opensNothing(t *testing.T, waits ledger.DeclarationName) {
 	for _, o := range network.Organizations {
 		gateway := d.connect(t, o.MSP)
 		eventually(t, o.MSP+" has the block", func() bool { return has(t.Context(), gateway, opened.Open) })
-		wantCode(t, d.reencrypt(t.Context(), gateway, o.MSP, the.record, opened.Open), fault.BreakGlassRefused)
+		_, err := d.Reencrypt(t.Context(), gateway, o.MSP, the.record, opened.Open)
+		wantCode(t, err, fault.BreakGlassRefused)
 	}
 }
 

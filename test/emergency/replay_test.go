@@ -8,6 +8,7 @@ import (
 	"github.com/pie-consortium/pie/gateway/api"
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/fault"
+	"github.com/pie-consortium/pie/test/people"
 )
 
 func declaring() ledger.DeclareBreakGlass {
@@ -23,10 +24,10 @@ func TestClockOfARespondersDeviceIsWrong(t *testing.T) {
 		gateway := d.connect(t, o.MSP)
 		for _, skew := range []time.Duration{-time.Hour, time.Hour} {
 			wrong := *d
-			wrong.clock = func() time.Time { return time.Now().Add(skew) }
+			wrong.Clock = func() time.Time { return time.Now().Add(skew) }
 			_, err := wrong.at(t.Context(), o.MSP)
 			wantCode(t, err, fault.Unauthenticated)
-			_, err = wrong.endorse(t.Context(), gateway, narrated(declaring()))
+			_, err = wrong.Endorse(t.Context(), gateway, narrated(declaring()))
 			wantCode(t, err, fault.InvalidArgument)
 		}
 	}
@@ -42,39 +43,39 @@ func TestReplayedDeclarationCountsOnce(t *testing.T) {
 	d := deviceOf(t, by)
 	own := d.connect(t, "HospitalC")
 	arguments := declaring()
-	first, err := d.commit(t.Context(), own, narrated(arguments))
+	first, err := d.Commit(t.Context(), own, narrated(arguments))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, o := range network.Organizations {
 		gateway := d.connect(t, o.MSP)
-		eventually(t, o.MSP+" has the block", func() bool { return has(t.Context(), gateway, first.id) })
-		if _, err := answer[api.EndorsedTransaction](gateway.EndorseTransaction(t.Context(), first.id, first.proposal)); fault.CodeOf(err) == fault.Internal || err == nil {
+		eventually(t, o.MSP+" has the block", func() bool { return has(t.Context(), gateway, first.ID) })
+		if _, err := people.Answer[api.EndorsedTransaction](gateway.EndorseTransaction(t.Context(), first.ID, first.Proposal)); fault.CodeOf(err) == fault.Internal || err == nil {
 			t.Errorf("%s endorses it again: %v", o.MSP, err)
 		}
 		// A transaction's ID is taken once: what it became stays, whoever asks again.
-		_, err := answer[api.CommittedTransaction](gateway.SubmitTransaction(t.Context(), first.id, first.transaction))
+		_, err := people.Answer[api.CommittedTransaction](gateway.SubmitTransaction(t.Context(), first.ID, first.Transaction))
 		if err != nil && fault.CodeOf(err) == fault.Internal {
 			t.Errorf("%s, handed in again: %v", o.MSP, err)
 		}
 	}
-	again, err := d.commit(t.Context(), own, narrated(arguments))
+	again, err := d.Commit(t.Context(), own, narrated(arguments))
 	if err != nil {
 		t.Fatal(err)
 	}
 	var was, is ledger.Declaration
-	if err := json.Unmarshal(first.result, &was); err != nil {
+	if err := json.Unmarshal(first.Result, &was); err != nil {
 		t.Fatal(err)
 	}
-	if err := json.Unmarshal(again.result, &is); err != nil || !is.Declared.Equal(was.Declared) || !is.Expiry.Equal(was.Expiry) {
+	if err := json.Unmarshal(again.Result, &is); err != nil || !is.Declared.Equal(was.Declared) || !is.Expiry.Equal(was.Expiry) {
 		t.Errorf("the repeat is of %s until %s, want %s until %s: %v", is.Declared, is.Expiry, was.Declared, was.Expiry, err)
 	}
 	other := arguments
 	other.Reason = ledger.LifeThreat
-	_, err = d.endorse(t.Context(), own, narrated(other))
+	_, err = d.Endorse(t.Context(), own, narrated(other))
 	wantCode(t, err, fault.AlreadyExists)
 	stolen := deviceOf(t, responder(t, "HospitalA"))
-	_, err = stolen.endorse(t.Context(), stolen.connect(t, "HospitalA"), narrated(arguments))
+	_, err = stolen.Endorse(t.Context(), stolen.connect(t, "HospitalA"), narrated(arguments))
 	wantCode(t, err, fault.AlreadyExists)
 
 	declared, err := by.Emergencies(t.Context(), ledger.ByMe)
