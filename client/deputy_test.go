@@ -12,6 +12,7 @@ import (
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/fault"
 	"github.com/pie-consortium/pie/ledger/trust"
+	"github.com/pie-consortium/pie/network/networktest"
 )
 
 // away is a patient who has written rules and gone, with a physician who has asked.
@@ -104,6 +105,9 @@ func wantNothing(t *testing.T, holder *Client) {
 
 func TestDeputyGrantsWithoutTheSeed(t *testing.T) {
 	t.Parallel()
+	if err := networktest.OneDay(t.Context(), 2*time.Minute); err != nil { // of the rule's slots
+		t.Fatal(err)
+	}
 	p := newHousehold(t)
 	record, other := p.upload(t, []byte("emr")), p.upload(t, []byte("other"))
 	only := p.forRequester()

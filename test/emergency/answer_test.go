@@ -22,6 +22,35 @@ func TestDeskAnswersWhilePatientAndPhysicianAreOffline(t *testing.T) {
 	}
 }
 
+// The author answers first, and in bad faith: their grant opens nothing. The desk's answer
+// is there all the same, and the responder opens with it.
+func TestDishonestCustodianCrowdsOutNobody(t *testing.T) {
+	by := responder(t, "HospitalC")
+	name := declare(t, by)
+	author := deviceOf(t, the.author)
+	grants, err := the.author.Grants(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	own := grants[slices.IndexFunc(grants, func(g ledger.Grant) bool { return g.Record == the.summary })]
+	opened := author.open(t, "HospitalA", ledger.OpenRecord{
+		RecordVersion: ledger.RecordVersion{Record: the.summary, Version: 1}, Grant: own.Grant, Declaration: name.Declaration,
+	})
+	if _, err := author.Commit(t.Context(), author.connect(t, "HospitalA"), issuing(t, author, by.Identity().User, opened)()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := by.OpenEmergency(t.Context(), name, t.TempDir()); err == nil {
+		t.Fatal("what the author passed on opens: this shows nothing")
+	}
+	if passed, err := the.desk.AnswerEmergency(t.Context(), name); err != nil || len(passed) != 1 {
+		t.Fatalf("the desk passed on %v, %v", passed, err)
+	}
+	opens(t, by, name, summaryText)
+	if who := issuers(t, by, name); len(who) != 2 {
+		t.Errorf("passed on by %v", who)
+	}
+}
+
 // No desk runs: nothing is passed on before the treating physician answers.
 func TestPhysicianAnswersWhileTheDeskIsDown(t *testing.T) {
 	by := responder(t, "HospitalC")

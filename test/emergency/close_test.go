@@ -59,20 +59,14 @@ func (h *hammer) fragments() (count int) {
 	return count
 }
 
-// A responder does nothing but ask all proxies while a privacy officer closes the
-// emergency. From the moment when a proxy's own peer has the block, that proxy answers
-// with no fragment.
-func TestCloseEndsReencryptionAtEachPeersBlock(t *testing.T) {
-	attend(t)
-	by := responder(t, "HospitalC")
-	name := declare(t, by)
-	open := opens(t, by, name, summaryText).Open
-	d := deviceOf(t, by)
-	ctx, stop := context.WithCancel(t.Context())
+// hammering has all proxies asked for an opening of the summary, each of which has served
+// it by now, until it is stopped, at the test's end at the latest.
+func hammering(t *testing.T, d *device, open string) (hammers []*hammer, stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
 	var running sync.WaitGroup
-	defer running.Wait()
-	defer stop()
-	var hammers []*hammer
+	stop = func() { cancel(); running.Wait() }
+	t.Cleanup(stop)
 	for _, o := range network.Organizations {
 		h := &hammer{msp: o.MSP, gateway: d.connect(t, o.MSP)}
 		hammers = append(hammers, h)
@@ -81,6 +75,19 @@ func TestCloseEndsReencryptionAtEachPeersBlock(t *testing.T) {
 	for _, h := range hammers {
 		eventually(t, h.msp+" serves the opening", func() bool { return h.fragments() >= 10 })
 	}
+	return hammers, stop
+}
+
+// A responder does nothing but ask all proxies while a privacy officer closes the
+// emergency. From the moment when a proxy's own peer has the block, that proxy answers
+// with no fragment.
+func TestCloseEndsReencryptionAtEachPeersBlock(t *testing.T) {
+	attend(t)
+	by := responder(t, "HospitalC")
+	name := declare(t, by)
+	open, grant := opens(t, by, name, summaryText).Open, grantUnder(t, by, name).Grant
+	d := deviceOf(t, by)
+	hammers, stop := hammering(t, d, open)
 	officer := deviceOf(t, the.officer)
 	closed, err := officer.Commit(t.Context(), officer.connect(t, "HospitalA"),
 		people.Call{Transaction: ledger.TxCloseBreakGlass, Arguments: ledger.CloseBreakGlass{DeclarationName: name}})
@@ -96,7 +103,6 @@ func TestCloseEndsReencryptionAtEachPeersBlock(t *testing.T) {
 		eventually(t, h.msp+" is asked after the block", func() bool { return len(h.since(committed[h])) >= 30 })
 	}
 	stop()
-	running.Wait()
 	for _, h := range hammers {
 		after := h.since(committed[h])
 		for _, a := range after {
@@ -109,7 +115,7 @@ func TestCloseEndsReencryptionAtEachPeersBlock(t *testing.T) {
 	_, err = by.OpenEmergency(t.Context(), name, t.TempDir())
 	wantCode(t, err, fault.BreakGlassRefused)
 	again := d.open(t, "HospitalC", ledger.OpenRecord{
-		RecordVersion: ledger.RecordVersion{Record: the.summary, Version: 1}, Grant: grantUnder(t, by, name).Grant,
+		RecordVersion: ledger.RecordVersion{Record: the.summary, Version: 1}, Grant: grant,
 	})
 	wantCode(t, again.Decision.Err(), fault.BreakGlassRefused)
 	passed, err := the.author.AnswerEmergency(t.Context(), name)

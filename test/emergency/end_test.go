@@ -1,20 +1,13 @@
 package emergency
 
 import (
-	"encoding/json"
 	"fmt"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"regexp"
-	"slices"
 	"testing"
 	"time"
 
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/fault"
 	"github.com/pie-consortium/pie/ledger/trust"
-	"github.com/pie-consortium/pie/network/networktest"
 	"github.com/pie-consortium/pie/test/people"
 	"github.com/pie-consortium/pie/umbral"
 )
@@ -26,12 +19,16 @@ const (
 	ago   = 70 * time.Second
 )
 
+func TestEndOfADeclaration(t *testing.T) {
+	shorten(t)
+	t.Run("stops everything", endStopsEverything)
+	t.Run("stops a session", endStopsASession)
+}
+
 // Everybody's transactions say that they are of a time before the declaration's end: the
 // ledger, which believes clocks up to two minutes, allows them, and each proxy refuses by
-// its own clock. By the true time the ledger refuses them too. It is the last test, as it
-// restarts the hospitals' chaincode with shorter emergencies.
-func TestZEndOfADeclarationStopsEverything(t *testing.T) {
-	shorten(t)
+// its own clock. By the true time the ledger refuses them too.
+func endStopsEverything(t *testing.T) {
 	by := responder(t, "HospitalC")
 	r, desk := deviceOf(t, by), deviceOf(t, the.desk)
 	past := func(d *device) *device {
@@ -66,6 +63,37 @@ func TestZEndOfADeclarationStopsEverything(t *testing.T) {
 	}
 	if _, err := the.officer.ReviewEmergency(t.Context(), name, ledger.Justified, "the patient was unconscious, the ward says so"); err != nil {
 		t.Errorf("one that ended by time cannot be reviewed: %v", err)
+	}
+}
+
+// A responder does nothing but ask all proxies for what they opened, until the emergency is
+// over: from then on no proxy answers with a fragment, though the opening is young enough.
+func endStopsASession(t *testing.T) {
+	attend(t)
+	by := responder(t, "HospitalC")
+	name := declare(t, by)
+	hammers, stop := hammering(t, deviceOf(t, by), opens(t, by, name, summaryText).Open)
+	declaration, err := by.Emergency(t.Context(), name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	end := declaration.Expiry
+	for _, h := range hammers {
+		eventually(t, h.msp+" is asked after the end", func() bool { return len(h.since(end)) >= 30 })
+	}
+	stop()
+	for _, h := range hammers {
+		after := h.since(end)
+		for _, a := range after {
+			if code := fault.CodeOf(a.err); a.err == nil || code != fault.ConsentExpired && code != fault.BreakGlassRefused {
+				t.Errorf("%s answered %v to a request after the end", h.msp, a.err)
+			}
+		}
+		t.Logf("%s: %d fragments before, %d refusals after the end", h.msp, h.fragments(), len(after))
+	}
+	_, err = by.OpenEmergency(t.Context(), name, t.TempDir())
+	if code := fault.CodeOf(err); err == nil || code != fault.ConsentExpired && code != fault.BreakGlassRefused {
+		t.Errorf("after the end: %v", err)
 	}
 }
 
@@ -132,70 +160,4 @@ func receivingKey(t *testing.T, user ledger.UserID) ledger.Digest {
 		t.Fatal(err)
 	}
 	return ledger.DigestOf(statement.Key)
-}
-
-// shorten restarts the hospitals' chaincode, built from the same source but for how long
-// an emergency lasts.
-func shorten(t *testing.T) {
-	t.Helper()
-	source, err := filepath.Abs("../../ledger/breakglass.go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	text, err := os.ReadFile(source)
-	if err != nil {
-		t.Fatal(err)
-	}
-	constant := regexp.MustCompile(`MaxEmergency = [^\n]+`)
-	if len(constant.FindAll(text, -1)) != 1 {
-		t.Fatal("how long an emergency lasts is said elsewhere now")
-	}
-	dir := t.TempDir()
-	changed, overlay, program := filepath.Join(dir, "breakglass.go"), filepath.Join(dir, "overlay.json"), filepath.Join(dir, "pie-chaincode")
-	replaced, err := json.Marshal(map[string]any{"Replace": map[string]string{source: changed}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for path, text := range map[string][]byte{
-		changed: constant.ReplaceAll(text, fmt.Appendf(nil, "MaxEmergency = %d * time.Second", short/time.Second)), overlay: replaced,
-	} {
-		if err := os.WriteFile(path, text, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	build := exec.CommandContext(t.Context(), "go", "build", "-overlay", overlay, "-o", program, "../../chaincode")
-	if output, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build the chaincode: %v\n%s", err, output)
-	}
-	for _, o := range network.Organizations {
-		replace(t, o.Chaincode, program)
-	}
-}
-
-// replace restarts a node with another program in the place of its own.
-func replace(t *testing.T, node, program string) {
-	t.Helper()
-	nodes := network.Nodes()
-	i := slices.IndexFunc(nodes, func(n networktest.Node) bool { return n.Name == node })
-	running, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", nodes[i].PID))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := network.Kill(node); err != nil {
-		t.Fatal(err)
-	}
-	own := filepath.Join(filepath.Dir(running), "pie-chaincode") // whose name has a suffix once it is replaced
-	text, err := os.ReadFile(program)
-	if err == nil {
-		err = os.WriteFile(own+".new", text, 0o700) //nolint:gosec // a program is executable
-	}
-	if err == nil {
-		err = os.Rename(own+".new", own)
-	}
-	if err == nil {
-		err = network.Start(node)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
 }

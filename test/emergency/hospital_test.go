@@ -72,7 +72,7 @@ func waiting(t *testing.T, by *client.Client) ledger.DeclarationName {
 	if err != nil {
 		t.Fatal(err)
 	}
-	the.spent++
+	the.spent[ledger.DayOf(declaration.Declared)]++
 	if declaration.State != ledger.Declared {
 		t.Fatalf("the declaration is %s before anybody approved", declaration.State)
 	}
@@ -84,7 +84,7 @@ func waiting(t *testing.T, by *client.Client) ledger.DeclarationName {
 // as refused, and hospital A is to review each that was allowed.
 func TestHospitalThatMintsRespondersIsStoppedAtTheQuota(t *testing.T) {
 	const minted, each = 20, 5
-	day := ledger.DayOf(time.Now())
+	oneDay(t)
 	responders := mint(t, minted)
 	allowed, refused := map[ledger.ID]bool{}, map[ledger.ID]bool{}
 	var mu sync.Mutex
@@ -107,10 +107,7 @@ func TestHospitalThatMintsRespondersIsStoppedAtTheQuota(t *testing.T) {
 		}
 	}
 	declaring.Wait()
-	if day != ledger.DayOf(time.Now()) {
-		t.Skip("the quotas began anew at midnight")
-	}
-	left := ledger.HospitalQuota - the.spent
+	left := ledger.HospitalQuota - the.spent[ledger.DayOf(time.Now())]
 	if len(allowed) != left || len(refused) != minted*each-left {
 		t.Errorf("%d allowed, %d refused, want %d and %d", len(allowed), len(refused), left, minted*each-left)
 	}
@@ -184,6 +181,7 @@ func onLedger(t *testing.T, responders []*client.Client, allowed, refused map[le
 
 // One responder declares many at once: as many as one may in a day are allowed.
 func TestResponderIsStoppedAtTheQuota(t *testing.T) {
+	oneDay(t)
 	by := responder(t, "HospitalA")
 	states := make([]ledger.DeclarationState, 3*ledger.ResponderQuota)
 	var declaring sync.WaitGroup

@@ -39,6 +39,7 @@ func TestClockOfARespondersDeviceIsWrong(t *testing.T) {
 // Somebody hands a signed declaration in again, at every gateway, as a proposal and as a
 // transaction; then its responder repeats it, and then says something else by its ID.
 func TestReplayedDeclarationCountsOnce(t *testing.T) {
+	oneDay(t)
 	by := responder(t, "HospitalC")
 	d := deviceOf(t, by)
 	own := d.connect(t, "HospitalC")

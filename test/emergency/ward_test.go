@@ -32,7 +32,7 @@ type ward struct {
 	officer         *client.Client // a privacy officer of hospital A
 	summary, record ledger.ID
 	custody         map[ledger.ID]ledger.Grant
-	spent           int // of hospital B's quota today
+	spent           map[string]int // of hospital B's quota of a day
 }
 
 // What the two records say.
@@ -43,7 +43,7 @@ var (
 
 // admit enrols everybody, and has the patient entrust the desk and leave.
 func admit(ctx context.Context, dir string) (*ward, error) {
-	w := &ward{dir: dir, program: filepath.Join(dir, "pie"), custody: map[ledger.ID]ledger.Grant{}}
+	w := &ward{dir: dir, program: filepath.Join(dir, "pie"), custody: map[ledger.ID]ledger.Grant{}, spent: map[string]int{}}
 	build := exec.CommandContext(ctx, "go", "build", "-o", w.program, "github.com/pie-consortium/pie/client/cmd/pie")
 	if output, err := build.CombinedOutput(); err != nil {
 		return w, fmt.Errorf("build pie: %w\n%s", err, output)
@@ -181,6 +181,14 @@ func issuers(t *testing.T, by *client.Client, name ledger.DeclarationName) []led
 		who = append(who, grant.Issuer)
 	}
 	return who
+}
+
+// oneDay keeps midnight out of a test that counts what a day allows.
+func oneDay(t *testing.T) {
+	t.Helper()
+	if err := networktest.OneDay(t.Context(), deadline); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func wantCode(t *testing.T, err error, want fault.Code) {

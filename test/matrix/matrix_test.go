@@ -29,10 +29,12 @@ func run(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), deadline)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*deadline)
 	defer cancel()
 	code := 1
-	if the, err = build(ctx, network); err == nil {
+	if err = networktest.OneDay(ctx, deadline); err != nil { // quotas are of one
+		fmt.Fprintln(os.Stderr, err)
+	} else if the, err = build(ctx, network); err == nil {
 		code = m.Run()
 	}
 	for _, err := range []error{err, network.Close()} {

@@ -49,9 +49,9 @@ everything happens, and nothing opens.`,
 			"  pie emergency declare --patient HospitalA/7f3k2a --reason life-threat --narrative - --record 4v7…q2",
 		Args: exactly(),
 		RunE: func(command *cobra.Command, _ []string) error {
-			user, err := ledger.ParseUserID(patient)
+			user, err := parseUser(patient)
 			if err != nil {
-				return usageError{err}
+				return err
 			}
 			text, err := readNarrative(narrative, command.InOrStdin())
 			if err != nil {
@@ -105,32 +105,19 @@ func readNarrative(path string, stdin io.Reader) (string, error) {
 
 func (a *app) emergencyOpen() *cobra.Command {
 	var out string
-	command := &cobra.Command{
-		Use:   "open DECLARATION",
-		Short: "Open what custodians have passed on to you under your declaration",
-		Long: `Open what custodians have passed on to you under your declaration. Each access is
-written to the ledger first.
+	command := a.onDeclaration("open", "Open what custodians have passed on to you under your declaration",
+		`Each access is written to the ledger first.
 
 Emergency summaries are shown as a page, the newest first. With --out each record goes
 to a file of its ID in the directory as well, a summary as FHIR; records that are no
 summaries need it.`,
-		Example: "  pie emergency open HospitalA/7f3k2a/mfz…oq\n  pie emergency open HospitalA/7f3k2a/mfz…oq --out records",
-		Args:    exactly("DECLARATION"),
-		RunE: func(command *cobra.Command, arguments []string) error {
-			name, err := ledger.ParseDeclarationName(arguments[0])
-			if err != nil {
-				return usageError{err}
-			}
-			c, err := a.open()
-			if err != nil {
-				return err
-			}
+		func(command *cobra.Command, c *client.Client, name ledger.DeclarationName) error {
 			if out == "" {
 				return a.showEmergency(command.Context(), c, name)
 			}
 			return a.saveEmergency(command.Context(), c, name, out)
-		},
-	}
+		})
+	command.Example += "\n" + command.Example + " --out records"
 	command.Flags().StringVar(&out, "out", "", "directory to write to")
 	return command
 }
@@ -356,9 +343,9 @@ for it under an active declaration that covers the record, and otherwise never.`
 		Example: "  pie emergency custody 4v7…q2 --desk HospitalB/k4wq7h",
 		Args:    exactly("RECORD"),
 		RunE: func(command *cobra.Command, arguments []string) error {
-			user, err := ledger.ParseUserID(desk)
+			user, err := parseUser(desk)
 			if err != nil {
-				return usageError{err}
+				return err
 			}
 			c, err := a.open()
 			if err != nil {
@@ -432,12 +419,20 @@ The list takes the place of the one before. Users of the role emergency respond 
 	}
 }
 
+func parseUser(text string) (ledger.UserID, error) {
+	user, err := ledger.ParseUserID(text)
+	if err != nil {
+		return user, usageError{err}
+	}
+	return user, nil
+}
+
 func parseUsers(texts []string) ([]ledger.UserID, error) {
 	var users []ledger.UserID
 	for _, text := range texts {
-		user, err := ledger.ParseUserID(text)
+		user, err := parseUser(text)
 		if err != nil {
-			return nil, usageError{err}
+			return nil, err
 		}
 		users = append(users, user)
 	}
