@@ -136,6 +136,9 @@ func (c *Client) underDeclaration(ctx context.Context, name ledger.DeclarationNa
 	if view.State != ledger.ActiveEmergency {
 		return fault.New(fault.BreakGlassRefused, "declaration %s is %s", name, view.State)
 	}
+	if !time.Now().Before(view.Expiry) {
+		return fault.New(fault.BreakGlassRefused, "declaration %s ended on %s; declare again", name, view.Expiry)
+	}
 	grants, from, err := c.emergencyGrants(ctx, name.Declaration)
 	if err != nil {
 		return err
