@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"filippo.io/age"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/pie-consortium/pie/gateway/api"
 	"github.com/pie-consortium/pie/ledger"
@@ -50,12 +51,12 @@ func (c *Client) GrantCustody(ctx context.Context, record ledger.ID, desk ledger
 // is opened on the ledger first. What this custodian passed on already stays as it is, by
 // the ledger's word: it keeps one grant of each custodian, under a name nobody else can take.
 func (c *Client) AnswerEmergency(ctx context.Context, name ledger.DeclarationName) ([]ledger.ID, error) {
-	declaration, err := c.Emergency(ctx, name)
-	if err != nil {
-		return nil, err
-	}
-	records, err := c.EmergencyRecords(ctx, name)
-	if err != nil {
+	var declaration ledger.DeclarationView
+	var records []ledger.RecordView
+	reading, both := errgroup.WithContext(ctx)
+	reading.Go(func() (err error) { declaration, err = c.Emergency(both, name); return err })
+	reading.Go(func() (err error) { records, err = c.EmergencyRecords(both, name); return err })
+	if err := reading.Wait(); err != nil {
 		return nil, err
 	}
 	var passed []ledger.ID
@@ -77,12 +78,13 @@ func (c *Client) AnswerEmergency(ctx context.Context, name ledger.DeclarationNam
 
 // passOn opens a record under a declaration and wraps its file key for the responder.
 func (c *Client) passOn(ctx context.Context, declaration ledger.Declaration, v ledger.RecordVersion) error {
+	held := c.holding(ctx, v.Record)
 	a, err := c.agree(ctx, v.Record, v.Version)
 	if err != nil {
 		return err
 	}
 	o := opening{agreed: a, under: declaration.Declaration}
-	if o.grant, o.from, err = (<-c.holding(ctx, v.Record)).grant(a.RecordView); err != nil {
+	if o.grant, o.from, err = (<-held).grant(a.RecordView); err != nil {
 		return err
 	}
 	p, err := c.recordOpening(ctx, &o)

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/fault"
 )
@@ -55,12 +57,12 @@ func (c *Client) lacks(ctx context.Context, name ledger.DeclarationName) (ledger
 	default:
 		return view, "", fault.New(fault.BreakGlassRefused, "declaration %s is %s", name, view.State)
 	}
-	covered, err := c.EmergencyRecords(ctx, name)
-	if err != nil {
-		return view, "", err
-	}
-	issued, err := c.EmergencyGrants(ctx, name.Declaration)
-	if err != nil {
+	var covered []ledger.RecordView
+	var issued []ledger.Grant
+	reading, both := errgroup.WithContext(ctx)
+	reading.Go(func() (err error) { covered, err = c.EmergencyRecords(both, name); return err })
+	reading.Go(func() (err error) { issued, err = c.EmergencyGrants(both, name.Declaration); return err })
+	if err := reading.Wait(); err != nil {
 		return view, "", err
 	}
 	if len(covered) == 0 {

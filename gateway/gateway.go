@@ -131,18 +131,17 @@ func (g *gateway) buildReplicas() error {
 func (g *gateway) buildWebhooks() error {
 	var err error
 	g.webhooks, err = webhook.Open(g.config.Webhooks, webhook.Options{
-		Folder: filepath.Join(g.config.Data, "webhooks"), MSP: g.config.MSP, Events: g.events, Overdue: g.owedReviews, Log: g.log,
+		Folder: filepath.Join(g.config.Data, "webhooks"), MSP: g.config.MSP, Events: g.events, Owed: g.owedReviews, Log: g.log,
 	}, g.registry)
 	return err
 }
 
-// owedReviews are the declarations that the hospital's privacy officers are to review, the
-// first due first; those beyond one page come when these are done.
-func (g *gateway) owedReviews(ctx context.Context) ([]ledger.Declaration, error) {
-	reader := ledger.Identity{User: ledger.UserID{MSP: g.config.MSP, Pseudonym: g.signer.Certificate.Subject.CommonName}, Role: ledger.PrivacyOfficer}
+// owedReviews are the declarations that a privacy officer is to review, the first due
+// first; those beyond one page come when these are done.
+func (g *gateway) owedReviews(ctx context.Context, officer ledger.Identity) ([]ledger.Declaration, error) {
 	var owed ledger.List[ledger.Declaration]
 	err := g.peer.Evaluate(ctx, ledger.TxListDeclarations, ledger.ListDeclarations{
-		OnBehalf: ledger.OnBehalf{Reader: &reader}, Page: ledger.Page{Limit: ledger.MaxPage}, Concern: ledger.ToReview,
+		OnBehalf: ledger.OnBehalf{Reader: &officer}, Page: ledger.Page{Limit: ledger.MaxPage}, Concern: ledger.ToReview,
 	}, &owed)
 	return owed.Rows, err
 }
@@ -171,7 +170,7 @@ func (g *gateway) buildAPI() error {
 	api := &rest.API{
 		Bookmarks: bookmarks, Origins: g.config.Origins,
 		Authority: authority,
-		CA:        ca, Peer: g.peer, Node: g.node, Pins: g.pins, Recent: g.recent, Events: g.events, Log: g.log, Requests: requests, Traces: g.traces, Now: time.Now,
+		CA:        ca, Peer: g.peer, Node: g.node, Pins: g.pins, Recent: g.recent, Events: g.events, Owed: g.owedReviews, Log: g.log, Requests: requests, Traces: g.traces, Now: time.Now,
 		Proxy: &proxy.Proxy{
 			Channel: g.config.Channel, MSP: g.config.MSP, Bundle: g.bundle, Signer: g.signer, Key: key,
 			Release: g.release, Revoked: g.revoked, Now: time.Now,

@@ -56,6 +56,11 @@ type Notice struct {
 	Event
 }
 
+// Reminder is the notice of a declaration whose review is overdue.
+func (d Declaration) Reminder() Notice {
+	return Notice{Name: ReviewOverdue, Event: Event{Time: d.Due, Actor: d.Responder.User, Patient: d.Patient, Declaration: d.Declaration}}
+}
+
 // For is the notice as somebody whom the event concerns may see it: without the others
 // whom it concerns, and without the patient where the ledger does not name them either.
 func (n Notice) For(somebody UserID) Notice {

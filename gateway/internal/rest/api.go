@@ -5,6 +5,7 @@ package rest
 //go:generate go run github.com/oapi-codegen/oapi-codegen/v2/cmd/oapi-codegen@v2.8.0 --config server.yaml ../../api/openapi.yaml
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -24,6 +25,7 @@ import (
 	"github.com/pie-consortium/pie/gateway/internal/proxy"
 	"github.com/pie-consortium/pie/gateway/internal/room"
 	"github.com/pie-consortium/pie/gateway/internal/telemetry"
+	"github.com/pie-consortium/pie/ledger"
 )
 
 // How many contents are taken, and how many are read again before their registration, at
@@ -43,6 +45,8 @@ type API struct {
 	Recent    *content.Recent // what the node was given through this gateway
 	Proxy     *proxy.Proxy
 	Events    *feed.Feed
+	// Owed lists the declarations that a privacy officer is to review, the first due first.
+	Owed      func(context.Context, ledger.Identity) ([]ledger.Declaration, error)
 	Bookmarks *Bookmarks
 	Origins   []string // of apps in browsers that may call
 

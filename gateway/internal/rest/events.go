@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -18,6 +19,8 @@ const (
 	maxStreams, maxStreamsEach = 2048, 8
 	// beat is the longest that a stream says nothing.
 	beat = 15 * time.Second
+	// overdueInterval is how often a privacy officer's overdue reviews are looked for.
+	overdueInterval = time.Minute
 )
 
 // StreamEvents tells the caller what concerns them, as it happens.
@@ -40,6 +43,9 @@ func (a *API) StreamEvents(ctx context.Context, request StreamEventsRequestObjec
 	}
 	call.Header("Cache-Control", "no-store")
 	s.rest()
+	if err := s.remind(); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
 	return StreamEvents200TextEventStreamResponse{Body: s}, nil
 }
 
@@ -51,6 +57,8 @@ type stream struct {
 	token  string
 	reader ledger.Identity
 	at     ledger.EventID
+	looked time.Time // for overdue reviews
+	told   time.Time // when the last that was told became due
 	beat   *time.Ticker
 	leave  func()
 	buffer bytes.Buffer
@@ -90,11 +98,39 @@ func (s *stream) tell(notices []ledger.Notice) error {
 		if !notice.Concerns(s.reader) {
 			continue
 		}
-		data, err := json.Marshal(notice.For(s.reader.User))
-		if err != nil {
+		fmt.Fprintf(&s.buffer, "id: %s\n", notice.ID)
+		if err := s.write(notice); err != nil {
 			return err
 		}
-		fmt.Fprintf(&s.buffer, "event: %s\nid: %s\ndata: %s\n\n", notice.Name, notice.ID, data)
+	}
+	return nil
+}
+
+func (s *stream) write(notice ledger.Notice) error {
+	data, err := json.Marshal(notice.For(s.reader.User))
+	fmt.Fprintf(&s.buffer, "event: %s\ndata: %s\n\n", notice.Name, data)
+	return err
+}
+
+// remind tells a privacy officer of reviews that have become overdue.
+func (s *stream) remind() error {
+	now := s.api.Now()
+	if s.reader.Role != ledger.PrivacyOfficer || now.Sub(s.looked) < overdueInterval {
+		return nil
+	}
+	s.looked = now
+	owed, err := s.api.Owed(s.ctx, s.reader)
+	if err != nil {
+		return err
+	}
+	for _, d := range owed {
+		if !d.Due.After(s.told) || now.Before(d.Due) {
+			continue
+		}
+		s.told = d.Due
+		if err := s.write(d.Reminder()); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -108,6 +144,7 @@ func (s *stream) wait(more <-chan struct{}) error {
 	select {
 	case <-s.beat.C:
 		s.rest()
+		return s.remind()
 	case <-s.ctx.Done():
 		return s.ctx.Err()
 	case <-s.api.Events.Ended():

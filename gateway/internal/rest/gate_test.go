@@ -25,6 +25,7 @@ import (
 	"github.com/pie-consortium/pie/gateway/internal/auth"
 	"github.com/pie-consortium/pie/gateway/internal/content"
 	"github.com/pie-consortium/pie/gateway/internal/fabric"
+	"github.com/pie-consortium/pie/gateway/internal/feed"
 	"github.com/pie-consortium/pie/gateway/internal/pins"
 	"github.com/pie-consortium/pie/gateway/internal/problem"
 	"github.com/pie-consortium/pie/gateway/internal/room"
@@ -38,12 +39,15 @@ const gatewayURL = "https://gateway.example:8443"
 
 // fixture is the API without neighbours: what the gate refuses never reaches them.
 type fixture struct {
-	api    *API
-	engine *gin.Engine
-	user   ledger.UserID
-	token  string
-	log    *bytes.Buffer
-	now    time.Time
+	api      *API
+	hospital *testpki.Hospital
+	engine   *gin.Engine
+	user     ledger.UserID
+	token    string
+	log      *bytes.Buffer
+	now      time.Time
+	chain    *chain
+	owed     []ledger.Declaration // reviews
 }
 
 func newFixture(t *testing.T) *fixture {
@@ -73,17 +77,29 @@ func newFixture(t *testing.T) *fixture {
 		Origins:   []string{origin},
 		Log:       slog.New(slog.NewJSONHandler(f.log, nil)), Requests: requests, Traces: traces, Now: clock,
 	}
+	f.chain = newChain()
+	f.api.Events = feed.New(f.chain, f.api.Log)
+	f.api.Owed = func(context.Context, ledger.Identity) ([]ledger.Declaration, error) { return f.owed, nil }
 	if f.engine, err = f.api.engine(); err != nil {
 		t.Fatal(err)
 	}
-	assertion, err := hospital.Issue("7f3k", ledger.Patient, "").SignAssertion(f.user, gatewayURL, f.now)
+	f.hospital = hospital
+	f.token = f.tokenOf(t, "7f3k", ledger.Patient)
+	return f
+}
+
+func (f *fixture) tokenOf(t *testing.T, pseudonym string, role ledger.Role) string {
+	t.Helper()
+	user := ledger.UserID{MSP: "HospitalA", Pseudonym: pseudonym}
+	assertion, err := f.hospital.Issue(pseudonym, role, "").SignAssertion(user, gatewayURL, f.now)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if f.token, err = f.api.Authority.Issue(assertion); err != nil {
+	token, err := f.api.Authority.Issue(assertion)
+	if err != nil {
 		t.Fatal(err)
 	}
-	return f
+	return token
 }
 
 func (f *fixture) ask(method, path string, body io.Reader, header http.Header) *httptest.ResponseRecorder {

@@ -152,7 +152,7 @@ func (r *receiver) remind(ctx context.Context) error {
 			return err
 		}
 	}
-	owed, err := r.options.Overdue(ctx)
+	owed, err := r.options.Owed(ctx, ledger.Identity{User: ledger.UserID{MSP: r.options.MSP, Pseudonym: r.target.Name}, Role: ledger.PrivacyOfficer})
 	if err != nil {
 		return err
 	}
@@ -161,10 +161,7 @@ func (r *receiver) remind(ctx context.Context) error {
 		if !d.Due.After(told) || now.Before(d.Due) {
 			continue
 		}
-		notice := ledger.Notice{Name: ledger.ReviewOverdue, Event: ledger.Event{
-			Time: d.Due, Actor: d.Responder.User, Patient: d.Patient, Declaration: d.Declaration,
-		}}
-		if err := r.deliver(ctx, "overdue-"+string(d.Declaration), notice); err != nil {
+		if err := r.deliver(ctx, "overdue-"+string(d.Declaration), d.Reminder()); err != nil {
 			return err
 		}
 		if err := r.overdue.write(d.Due.Format(time.RFC3339Nano)); err != nil {

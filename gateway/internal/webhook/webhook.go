@@ -39,10 +39,9 @@ type Options struct {
 	Folder string // for the receivers' places
 	MSP    string // of this hospital
 	Events *feed.Feed
-	// Overdue lists the declarations whose review the hospital's privacy officers owe, the
-	// first due first.
-	Overdue func(context.Context) ([]ledger.Declaration, error)
-	Log     *slog.Logger
+	// Owed lists the declarations that a privacy officer is to review, the first due first.
+	Owed func(context.Context, ledger.Identity) ([]ledger.Declaration, error)
+	Log  *slog.Logger
 }
 
 // Hooks are the receivers of a hospital.

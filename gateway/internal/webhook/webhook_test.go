@@ -147,7 +147,7 @@ func hooks(t *testing.T, folder string, ledgerOf *chain, owed []ledger.Declarati
 	}
 	hooks, err := Open(targets, Options{
 		Folder: folder, MSP: "HospitalA", Events: events, Log: log,
-		Overdue: func(context.Context) ([]ledger.Declaration, error) { return owed, nil },
+		Owed: func(context.Context, ledger.Identity) ([]ledger.Declaration, error) { return owed, nil },
 	}, prometheus.NewRegistry())
 	if err != nil {
 		t.Fatal(err)
