@@ -95,6 +95,22 @@ func (p *practice) share(t *testing.T) {
 	if asked.State != ledger.Denied {
 		t.Errorf("the request is %s", asked.State)
 	}
+	p.told(t, ledger.RecordRegistered, ledger.AccessRequested, ledger.RecordOpened, ledger.GrantRevoked, ledger.AccessRequested, ledger.AccessDenied)
+}
+
+// told wants the patient to have been told of all this, in that order.
+func (p *practice) told(t *testing.T, want ...ledger.EventName) {
+	t.Helper()
+	var notices []ledger.Notice
+	p.run(&notices, "notices", "0-0", want[len(want)-1])
+	for _, notice := range notices {
+		if len(want) > 0 && notice.Name == want[0] {
+			want = want[1:]
+		}
+	}
+	if len(want) > 0 {
+		t.Errorf("the patient was not told of %v", want)
+	}
 }
 
 // audit wants the colleague's one access, proven, and the grant among the readers.

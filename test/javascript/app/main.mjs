@@ -6,13 +6,14 @@ import { readFile, writeFile } from "node:fs/promises";
 
 import * as audit from "./audit.mjs";
 import * as emergencies from "./emergencies.mjs";
+import * as notices from "./notices.mjs";
 import { Patient, enrol } from "./patient.mjs";
 import * as records from "./records.mjs";
 import * as rotation from "./rotation.mjs";
 import * as sharing from "./sharing.mjs";
 import * as streams from "./streams.mjs";
 
-const commands = { ...audit, ...records, ...rotation, ...sharing, ...streams, ...emergencies };
+const commands = { ...audit, ...emergencies, ...notices, ...records, ...rotation, ...sharing, ...streams };
 const [path, command, ...texts] = process.argv.slice(2);
 const read = async (file) => file && JSON.parse(await readFile(file));
 const save = (kept) => writeFile(path, JSON.stringify(kept), { mode: 0o600 });
