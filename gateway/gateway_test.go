@@ -344,7 +344,7 @@ func TestConcurrentUpdate(t *testing.T) {
 }
 
 func TestSubmissionRefuses(t *testing.T) {
-	d := newDevice(t, "HospitalA", ledger.Patient)
+	d := enrolled(t, networktest.Guest{MSP: "HospitalA", Role: ledger.Patient})
 	refusal := func(id string, envelope []byte) *api.Problem {
 		_, problem := d.submit(id, envelope)
 		return problem

@@ -73,12 +73,12 @@ func (c *connection) ask(r *request) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	defer response.Body.Close()
 	a := answer{status: response.StatusCode, header: response.Header, last: response.Close}
-	if response.Header.Get("Content-Type") == "text/event-stream" { // has no end
+	if response.Header.Get("Content-Type") == "text/event-stream" { // has no end, and to close it is to wait for that
 		a.last = true
 		return a, nil
 	}
+	defer response.Body.Close()
 	a.body, err = io.ReadAll(response.Body)
 	if err == nil && !a.last {
 		err = <-sending

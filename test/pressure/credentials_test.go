@@ -122,7 +122,7 @@ func (p *people) endorse(ctx context.Context, w *wallet) ([]endorsed, error) {
 	if err != nil {
 		return nil, err
 	}
-	door, err := p.door(ctx, w, who, gateway.GatewayURL)
+	door, err := p.door(w, who, gateway.GatewayURL)
 	if err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"math/rand/v2"
 	"net/http"
@@ -145,14 +146,10 @@ func (b *barrage) one(ctx context.Context, open map[string]*connection, number u
 	if err != nil {
 		return err
 	}
-	c := open[gateway]
-	delete(open, gateway)
+	c, a, err := b.ask(ctx, open, gateway, r)
 	if c == nil {
-		if c, err = dial(ctx, gateway); err != nil {
-			return err
-		}
+		return err
 	}
-	a, err := c.ask(r)
 	b.count(a)
 	if a.last || err != nil || !r.whole() || a.status == http.StatusTooManyRequests {
 		c.Close()
@@ -170,6 +167,26 @@ func (b *barrage) one(ctx context.Context, open map[string]*connection, number u
 		return fmt.Errorf("%w\n%s%s", err, r, logged(a.header.Get("X-Request-ID")))
 	}
 	return nil
+}
+
+// ask uses the open connection, or a new one when there is none or the gateway has ended it
+// since: that is its right.
+func (b *barrage) ask(ctx context.Context, open map[string]*connection, gateway string, r *request) (*connection, answer, error) {
+	c := open[gateway]
+	delete(open, gateway)
+	if c != nil {
+		a, err := c.ask(r)
+		if !errors.Is(err, io.ErrUnexpectedEOF) {
+			return c, a, err
+		}
+		c.Close()
+	}
+	c, err := dial(ctx, gateway)
+	if err != nil {
+		return nil, answer{}, err
+	}
+	a, err := c.ask(r)
+	return c, a, err
 }
 
 func (b *barrage) count(a answer) {

@@ -44,7 +44,7 @@ type load struct {
 func TestOverloadLosesNothing(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 4*deadline)
 	defer cancel()
-	l, err := newLoad(ctx)
+	l, err := newLoad()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +75,7 @@ func TestOverloadLosesNothing(t *testing.T) {
 	}
 }
 
-func newLoad(ctx context.Context) (*load, error) {
+func newLoad() (*load, error) {
 	document, err := openapi3.NewLoader().LoadFromData(api.Document)
 	if err != nil {
 		return nil, err
@@ -90,7 +90,7 @@ func newLoad(ctx context.Context) (*load, error) {
 	})
 	for i := range writers {
 		who := askers[i%len(askers)]
-		door, err := crowd.door(ctx, w, who, network.Organizations[0].GatewayURL)
+		door, err := crowd.door(w, who, network.Organizations[0].GatewayURL)
 		if err != nil {
 			return nil, err
 		}
@@ -101,51 +101,62 @@ func newLoad(ctx context.Context) (*load, error) {
 
 // write asks for access once: whatever the ledger decides about it, it keeps.
 func (l *load) write(ctx context.Context, i int) error {
-	who, door := l.who[i], l.doors[i]
 	argument, err := json.Marshal(ledger.RequestAccess{
 		RecordVersion: ledger.RecordVersion{Record: crowd.record, Version: 1}, Request: ledger.NewID(), Purpose: ledger.Treatment,
 	})
 	if err != nil {
 		return err
 	}
-	made, err := proposal.New(who.creator, proposal.Invocation{Channel: network.Channel, Transaction: ledger.TxRequestAccess, Arguments: argument}, time.Now())
+	made, err := proposal.New(l.who[i].creator, proposal.Invocation{Channel: network.Channel, Transaction: ledger.TxRequestAccess, Arguments: argument}, time.Now())
 	if err != nil {
 		return err
 	}
-	signature, err := who.creator.Sign(made.Bytes)
-	if err != nil {
-		return err
-	}
-	endorsed, err := l.persist(ctx, func() (*http.Response, []byte, error) {
-		a, err := door.EndorseTransactionWithResponse(ctx, made.TransactionID, api.SignedProposal{Proposal: made.Bytes, Signature: signature})
-		if err != nil {
-			return nil, nil, err
-		}
-		return a.HTTPResponse, a.Body, nil
-	})
+	envelope, err := l.endorse(ctx, i, made)
 	if err != nil {
 		return fmt.Errorf("endorse: %w", err)
 	}
-	var envelope api.EndorsedTransaction
-	if err := json.Unmarshal(endorsed, &envelope); err != nil {
-		return err
-	}
-	if signature, err = who.creator.Sign(envelope.Transaction); err != nil {
-		return err
-	}
-	if _, err = l.persist(ctx, func() (*http.Response, []byte, error) {
-		a, err := door.SubmitTransactionWithResponse(ctx, made.TransactionID, api.SignedTransaction{Transaction: envelope.Transaction, Signature: signature})
-		if err != nil {
-			return nil, nil, err
-		}
-		return a.HTTPResponse, a.Body, nil
-	}); err != nil {
+	if err := l.submit(ctx, i, made.TransactionID, envelope); err != nil {
 		return fmt.Errorf("submit: %w", err)
 	}
 	l.mutex.Lock()
 	defer l.mutex.Unlock()
 	l.acknowledged = append(l.acknowledged, made.TransactionID)
 	return nil
+}
+
+func (l *load) endorse(ctx context.Context, i int, made *proposal.Proposal) ([]byte, error) {
+	signature, err := l.who[i].creator.Sign(made.Bytes)
+	if err != nil {
+		return nil, err
+	}
+	text, err := l.persist(ctx, func() (*http.Response, []byte, error) {
+		a, err := l.doors[i].EndorseTransactionWithResponse(ctx, made.TransactionID, api.SignedProposal{Proposal: made.Bytes, Signature: signature})
+		if err != nil {
+			return nil, nil, err
+		}
+		return a.HTTPResponse, a.Body, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	var endorsed api.EndorsedTransaction
+	err = json.Unmarshal(text, &endorsed)
+	return endorsed.Transaction, err
+}
+
+func (l *load) submit(ctx context.Context, i int, id string, envelope []byte) error {
+	signature, err := l.who[i].creator.Sign(envelope)
+	if err != nil {
+		return err
+	}
+	_, err = l.persist(ctx, func() (*http.Response, []byte, error) {
+		a, err := l.doors[i].SubmitTransactionWithResponse(ctx, id, api.SignedTransaction{Transaction: envelope, Signature: signature})
+		if err != nil {
+			return nil, nil, err
+		}
+		return a.HTTPResponse, a.Body, nil
+	})
+	return err
 }
 
 // persist repeats a request until it succeeds, as long as each refusal is typed and, when
@@ -195,7 +206,7 @@ func (l *load) requireAll(ctx context.Context, t *testing.T, gateway string) {
 	w := &wallet{tokens: map[purse]fresh{}}
 	for i, id := range l.acknowledged {
 		if err := eventually(ctx, "an acknowledged write is at "+gateway, func() (bool, error) {
-			door, err := crowd.door(ctx, w, crowd.all[i%len(crowd.all)], gateway)
+			door, err := crowd.door(w, crowd.all[i%len(crowd.all)], gateway)
 			if err != nil {
 				return false, err
 			}

@@ -113,7 +113,7 @@ func calm() error {
 		if err != nil {
 			return err
 		}
-		for _, word := range []string{"panic:", "goroutine 1 [", "DATA RACE"} {
+		for _, word := range []string{"panic:", "panic serving", "goroutine 1 [", "DATA RACE"} {
 			if at := bytes.Index(text, []byte(word)); at >= 0 {
 				return fmt.Errorf("the log of %s: %.600s", node.Name, text[max(at-200, 0):])
 			}

@@ -222,16 +222,13 @@ func (p *person) certificate() string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: p.creator.Signer.Certificate.Raw}))
 }
 
-// door is a gateway's API for somebody.
-func (p *people) door(ctx context.Context, w *wallet, who *person, gateway string) (*api.ClientWithResponses, error) {
-	token, err := w.token(ctx, who, gateway)
-	if err != nil {
-		return nil, err
-	}
+// door is a gateway's API for somebody, whose token is kept fresh.
+func (p *people) door(w *wallet, who *person, gateway string) (*api.ClientWithResponses, error) {
 	return api.NewClientWithResponses(gateway, api.WithHTTPClient(p.web), api.WithRequestEditorFn(
-		func(_ context.Context, r *http.Request) error {
+		func(ctx context.Context, r *http.Request) error {
+			token, err := w.token(ctx, who, gateway)
 			r.Header.Set("Authorization", "Bearer "+token)
-			return nil
+			return err
 		}))
 }
 

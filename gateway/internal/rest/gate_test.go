@@ -326,6 +326,22 @@ func TestLogHoldsNoQuery(t *testing.T) {
 	}
 }
 
+// From a request's line in the log one finds the transaction in those of peers and orderers.
+func TestLogNamesTheTransaction(t *testing.T) {
+	id := strings.Repeat("0a", 32)
+	f := newFixture(t)
+	answer := f.ask("POST", "/v1/transactions/"+id+"/endorsement", strings.NewReader("{}"), nil)
+	for _, want := range []string{`"transactionID":"` + id + `"`, `"requestID":"` + answer.Header().Get("X-Request-ID") + `"`} {
+		if !strings.Contains(f.log.String(), want) {
+			t.Errorf("no %s in %s", want, f.log)
+		}
+	}
+	f.ask("POST", "/v1/transactions/somebody/endorsement", strings.NewReader("{}"), nil)
+	if strings.Contains(f.log.String(), "somebody") {
+		t.Error("the log repeats what is no transaction ID")
+	}
+}
+
 func TestCallersAreLimited(t *testing.T) {
 	f := newFixture(t)
 	enrol := func() *httptest.ResponseRecorder {
