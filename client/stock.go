@@ -77,15 +77,17 @@ func (s *Stock) Free() int {
 	return len(s.free)
 }
 
-func (s *Stock) take() (ledger.Upload, bool) {
+// take takes a slot that a record of the class goes into: an emergency summary has its own.
+func (s *Stock) take(class ledger.Class) (ledger.Upload, bool) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
-	if len(s.free) == 0 {
+	i := slices.IndexFunc(s.free, func(u ledger.Upload) bool { return u.Emergency == (class == ledger.EmergencySummary) })
+	if i < 0 {
 		return ledger.Upload{}, false
 	}
-	last := s.free[len(s.free)-1]
-	s.free = s.free[:len(s.free)-1]
-	return last, true
+	free := s.free[i]
+	s.free = slices.Delete(s.free, i, i+1)
+	return free, true
 }
 
 // Upload is [Client.Upload] into a free slot: into another one when a colleague was
@@ -106,7 +108,7 @@ func (s *Stock) Upload(ctx context.Context, n NewRecord) (ledger.Record, error) 
 		}
 	}
 	for {
-		free, found := s.take()
+		free, found := s.take(n.Summary.Class)
 		if !found {
 			return ledger.Record{}, fault.New(fault.NotFound, "no slot of %s is free for you; the patient opens more: pie record authorize --slots N", n.Patient)
 		}

@@ -277,6 +277,6 @@ func (c *Client) authorization(ctx context.Context, record ledger.ID) (ledger.Up
 
 // sameUpload compares what never changes.
 func sameUpload(a, b ledger.Upload) bool {
-	return a.Record == b.Record && a.Patient == b.Patient && a.Author == b.Author && a.Stream == b.Stream &&
+	return a.Record == b.Record && a.Patient == b.Patient && a.Author == b.Author && a.Stream == b.Stream && a.Emergency == b.Emergency &&
 		a.RecordKey == b.RecordKey && a.Grant == b.Grant
 }
