@@ -11,7 +11,7 @@ var texts = map[string]string{
 
 // examples are other texts.
 var examples = map[string]string{
-	"name": "Hospital A", "id": "1207-3", "channel": "pie", "secret": "sqYbWkRmTzNp", "department": "cardiology",
+	"name": "Hospital A", "id": "1207-3", "channel": "pie", "department": "cardiology",
 	"jti": "b7c1f0e2-5a4d-4f0e-9c52-0f1d2a3b4c5d", "text": "found on the floor of the ward, no reaction",
 }
 
