@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"net/http"
 	"slices"
 	"time"
@@ -198,7 +197,7 @@ func (r *receiver) deliver(ctx context.Context, id string, notice ledger.Notice)
 		r.attempts.WithLabelValues("failed").Inc()
 		r.delay.Set(time.Since(notice.Time).Seconds())
 		r.log.Warn("webhook does not take a message; trying again", "message", id, "error", err, "pause", pause)
-		rest(ctx, pause/2+rand.N(pause))
+		rest(ctx, pause)
 	}
 }
 
