@@ -214,6 +214,10 @@ func reviewing(verdict ledger.Verdict) func(*person, object) call {
 	}
 }
 
+func erasingNarratives(_ *person, o object) call {
+	return call{tx: ledger.TxEraseNarratives, argument: ledger.EraseNarratives{DeclarationName: o.declarationName()}}
+}
+
 // openInEmergencies has the desk open the record under two declarations, the author under
 // one of them and under none, and the desk pass it on to the responder.
 func (w *world) openInEmergencies(ctx context.Context) error {
@@ -276,7 +280,8 @@ func (f *fixture) under(grant ledger.Grant, declared object) object {
 	return o
 }
 
-// endEmergencies has the patient close three declarations, of which one is reviewed.
+// endEmergencies has the patient close three declarations, of which one is reviewed, and
+// what was said of it erased.
 func (w *world) endEmergencies(ctx context.Context) error {
 	declarations := w.emergencies.declarations
 	for _, i := range []int{4, 5, 6} {
@@ -285,7 +290,10 @@ func (w *world) endEmergencies(ctx context.Context) error {
 		}
 	}
 	officer := w.member(ledger.PrivacyOfficer, ledger.Private, "HospitalA")
-	return w.advance(ctx, officer, &declarations[5], reviewing(ledger.Justified)(nil, declarations[5]))
+	if err := w.advance(ctx, officer, &declarations[5], reviewing(ledger.Justified)(nil, declarations[5])); err != nil {
+		return err
+	}
+	return w.advance(ctx, officer, &declarations[5], erasingNarratives(nil, declarations[5]))
 }
 
 // collectEmergencies is what cells are about, as it is when all has happened.
@@ -389,9 +397,7 @@ func (w *world) reviewBreakGlass(*testing.T) []cell {
 }
 
 func (w *world) eraseNarratives(*testing.T) []cell {
-	return product(w.responding(), w.emergencies.declarations, func(_ *person, o object) call {
-		return call{tx: ledger.TxEraseNarratives, argument: ledger.EraseNarratives{DeclarationName: o.declarationName()}}
-	})
+	return product(w.responding(), w.emergencies.declarations, erasingNarratives)
 }
 
 func (w *world) grantCustody(*testing.T) []cell {
@@ -400,7 +406,7 @@ func (w *world) grantCustody(*testing.T) []cell {
 
 func (w *world) issueEmergencyGrant(t *testing.T) []cell {
 	return product(w.responding(), w.emergencies.openings, func(by *person, o object) call {
-		if by == w.emergencies.desk && o.open == w.emergencies.openings[0].open {
+		if first := w.emergencies.openings[0]; by == w.emergencies.desk && o.open == first.open && o.about == first.about {
 			return w.emergencies.issued // a custodian has one answer, and may repeat it
 		}
 		issuing, err := w.issuing(by, o)

@@ -74,6 +74,7 @@ func (w *world) newFixture(patient, author *person, t terms) (*fixture, error) {
 	capsule := make([]byte, 98)
 	rand.Read(capsule)
 	f.registration = ledger.RegisterRecord{Record: record, Capsule: capsule, Level: t.level}
+	f.use(content{unregisteredCID(), ledger.DigestOf([]byte(record)), int64(len(record))}) // until it has some on a node
 	f.summary = ledger.Summary{Salt: ledger.NewSalt(), Class: classes[t.level], MediaType: "text/plain"}
 	return f, nil
 }
