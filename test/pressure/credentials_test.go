@@ -161,11 +161,6 @@ func (p *people) of(user ledger.UserID) *person {
 	return nil
 }
 
-// assertion is one for a gateway, which has taken it already.
-func (p *people) assertion(who *person, gateway string) (string, error) {
-	return who.creator.Signer.SignAssertion(who.User, gateway, time.Now())
-}
-
 // statement is something else that the identity key signed.
 func (p *person) statement() (string, error) {
 	return p.creator.Signer.SignReencryptionRequest(trust.ReencryptionRequest{Open: crowd.open, Record: crowd.record, Proxy: "HospitalA", Issued: time.Now().UTC()})

@@ -157,14 +157,13 @@ func (b *barrage) one(ctx context.Context, open map[string]*connection, number u
 		open[gateway] = c
 	}
 	_, illegible := url.ParseRequestURI(r.target)
-	if err != nil && r.whole() && illegible == nil {
+	switch {
+	case err == nil:
+		if err := b.oracle.check(ctx, r, a); err != nil {
+			return fmt.Errorf("%w\n%s%s", err, r, logged(a.header.Get("X-Request-ID")))
+		}
+	case r.whole() && illegible == nil: // others may be hung up on
 		return fmt.Errorf("no answer: %w\n%s", err, r)
-	}
-	if err != nil {
-		return nil
-	}
-	if err := b.oracle.check(ctx, r, a); err != nil {
-		return fmt.Errorf("%w\n%s%s", err, r, logged(a.header.Get("X-Request-ID")))
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -170,7 +171,7 @@ func eventually(ctx context.Context, what string, so func() (bool, error)) error
 		select {
 		case <-time.After(200 * time.Millisecond):
 		case <-ctx.Done():
-			return fmt.Errorf("it never came to be that %s: %w, %v", what, ctx.Err(), err)
+			return fmt.Errorf("it never came to be that %s: %w", what, errors.Join(ctx.Err(), err))
 		}
 	}
 }

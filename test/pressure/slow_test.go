@@ -156,7 +156,7 @@ func TestHalfClosedConnectionsEnd(t *testing.T) {
 					said, err := io.ReadAll(c.reader)
 					failed := bytes.Contains(said, []byte(`"status":5`)) && !bytes.Contains(said, []byte(`"code":"overloaded"`))
 					if failed || strings.Contains(name, "in") && bytes.HasPrefix(said, []byte("HTTP/1.1 2")) {
-						return fmt.Errorf("%.300q, %v%s", said, err, logged(requestID.FindString(string(said))))
+						return fmt.Errorf("%.300q, %w%s", said, err, logged(requestID.FindString(string(said))))
 					}
 					return nil // how the connection ends does not matter
 				})
