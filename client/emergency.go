@@ -7,7 +7,6 @@ import (
 
 	"github.com/pie-consortium/pie/gateway/api"
 	"github.com/pie-consortium/pie/ledger"
-	"github.com/pie-consortium/pie/ledger/fault"
 )
 
 // Emergency is a responder's word that a patient cannot answer.
@@ -165,21 +164,4 @@ func (c *Client) SetEmergencyPolicy(ctx context.Context, rule ledger.EmergencyRu
 	}
 	stated, _, err := submit[ledger.EmergencyPolicy](ctx, c, change{name: ledger.TxSetEmergencyPolicy, arguments: arguments})
 	return stated, err
-}
-
-// SetResponders lists the physicians of the administrator's own hospital who respond to
-// emergencies, beside those whose certificate says so.
-func (c *Client) SetResponders(ctx context.Context, physicians []ledger.UserID) (ledger.Responders, error) {
-	arguments := ledger.SetResponders{Listed: []string{}}
-	for _, physician := range physicians {
-		if physician.MSP != c.identity.User.MSP {
-			return ledger.Responders{}, fault.New(fault.InvalidArgument, "%s is of another hospital than %s", physician, c.identity.User.MSP)
-		}
-		arguments.Listed = append(arguments.Listed, physician.Pseudonym)
-	}
-	if err := arguments.Validate(); err != nil {
-		return ledger.Responders{}, err
-	}
-	list, _, err := submit[ledger.Responders](ctx, c, change{name: ledger.TxSetResponders, arguments: arguments})
-	return list, err
 }

@@ -26,7 +26,7 @@ func (a *app) emergency() *cobra.Command {
 			"  pie emergency open HospitalA/7f3k2a/mfz…oq --out records",
 	}
 	group.AddCommand(a.emergencyDeclare(), a.emergencyOpen(), a.emergencyList(), a.emergencyShow(), a.emergencyApprove(),
-		a.emergencyClose(), a.emergencyReview(), a.emergencyEraseNarratives(), a.emergencyAnswer(), a.emergencyCustody(), a.emergencyPolicy(), a.emergencyResponders())
+		a.emergencyClose(), a.emergencyReview(), a.emergencyEraseNarratives(), a.emergencyAnswer(), a.emergencyCustody(), a.emergencyPolicy())
 	onlySubcommands(group)
 	return group
 }
@@ -392,31 +392,6 @@ approves, of those only the responders you trust, or nobody. The summary always 
 	}
 	command.Flags().StringArrayVar(&trusted, "trust", nil, "a responder, several times for several")
 	return command
-}
-
-func (a *app) emergencyResponders() *cobra.Command {
-	return &cobra.Command{
-		Use:   "responders [USER]…",
-		Short: "List the physicians of your hospital who respond to emergencies, as its administrator",
-		Long: `List the physicians of your hospital who respond to emergencies, as its administrator.
-The list takes the place of the one before. Users of the role emergency respond anyway.`,
-		Example: "  pie emergency responders HospitalA/7f3k2a HospitalA/k4wq7h",
-		RunE: func(command *cobra.Command, arguments []string) error {
-			users, err := parseUsers(arguments)
-			if err != nil {
-				return err
-			}
-			c, err := a.open()
-			if err != nil {
-				return err
-			}
-			list, err := c.SetResponders(command.Context(), users)
-			if err != nil {
-				return err
-			}
-			return a.print(list, table{{"hospital", list.MSP}, {"responders", strings.Join(list.Listed, ", ")}})
-		},
-	}
 }
 
 func parseUser(text string) (ledger.UserID, error) {

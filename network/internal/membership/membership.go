@@ -1,5 +1,5 @@
 // Package membership has each hospital's administrator describe the hospital on the
-// ledger.
+// ledger, and say who of its physicians respond to emergencies.
 package membership
 
 import (
@@ -16,7 +16,7 @@ import (
 	"github.com/pie-consortium/pie/ledger"
 )
 
-// Ledger is where the description goes: a chaincode of a channel, through a peer of
+// Ledger is where the administrator's words go: a chaincode of a channel, through a peer of
 // the administrator's own hospital.
 type Ledger struct {
 	Channel, Chaincode string
@@ -26,25 +26,53 @@ type Ledger struct {
 // Register makes sure that the administrator's organisation stands on the ledger as
 // described. It returns once that is committed.
 func (l Ledger) Register(ctx context.Context, admin fabric.SigningIdentity, organization ledger.RegisterOrganization) error {
-	// The identity hashes what it signs.
-	gateway, err := client.Connect(admin, client.WithSign(admin.Sign), client.WithHash(hash.NONE), client.WithClientConnection(l.Peer))
+	gateway, err := l.connect(admin)
 	if err != nil {
 		return err
 	}
 	defer gateway.Close()
-	contract := gateway.GetNetwork(l.Channel).GetContract(l.Chaincode)
+	contract := l.contract(gateway)
 	registered, err := stands(ctx, contract, admin.MspID(), organization)
 	if err != nil || registered {
 		return err
 	}
-	argument, err := json.Marshal(organization)
-	if err != nil {
-		return err
-	}
-	if _, err := contract.SubmitWithContext(ctx, string(ledger.TxRegisterOrganization), client.WithBytesArguments(argument)); err != nil {
+	if err := submit(ctx, contract, ledger.TxRegisterOrganization, organization); err != nil {
 		return fmt.Errorf("register %s on the ledger: %w", admin.MspID(), err)
 	}
 	return nil
+}
+
+// SetResponders puts the list of the physicians who respond to emergencies for the
+// administrator's hospital in the place of the one before. It returns once that is
+// committed.
+func (l Ledger) SetResponders(ctx context.Context, admin fabric.SigningIdentity, list ledger.SetResponders) error {
+	gateway, err := l.connect(admin)
+	if err != nil {
+		return err
+	}
+	defer gateway.Close()
+	if err := submit(ctx, l.contract(gateway), ledger.TxSetResponders, list); err != nil {
+		return fmt.Errorf("list the responders of %s on the ledger: %w", admin.MspID(), err)
+	}
+	return nil
+}
+
+// connect has the identity hash what it signs.
+func (l Ledger) connect(admin fabric.SigningIdentity) (*client.Gateway, error) {
+	return client.Connect(admin, client.WithSign(admin.Sign), client.WithHash(hash.NONE), client.WithClientConnection(l.Peer))
+}
+
+func (l Ledger) contract(gateway *client.Gateway) *client.Contract {
+	return gateway.GetNetwork(l.Channel).GetContract(l.Chaincode)
+}
+
+func submit(ctx context.Context, contract *client.Contract, transaction ledger.Transaction, argument any) error {
+	text, err := json.Marshal(argument)
+	if err != nil {
+		return err
+	}
+	_, err = contract.SubmitWithContext(ctx, string(transaction), client.WithBytesArguments(text))
+	return err
 }
 
 // stands reports whether the ledger says that already.

@@ -11,8 +11,8 @@ const logFormat = "%{time:2006-01-02 15:04:05.000 MST} [%{module}] %{shortfunc} 
 func (t *Table) orderer(n *Node) {
 	n.Ports = []int{ordererPort, ordererAdminPort, operationsPort}
 	n.Command = []string{"orderer"}
-	// Fabric is healthy a moment before it listens.
-	n.Health = []string{"http://" + n.private(operationsPort) + "/healthz", "tcp://" + n.Endpoint()}
+	// Fabric is healthy a moment before it listens, and administrators come last.
+	n.Health = []string{"http://" + n.private(operationsPort) + "/healthz", "tcp://" + n.Endpoint(), "tcp://" + n.at(ordererAdminPort)}
 	n.Environment = map[string]string{
 		"FABRIC_CFG_PATH":                           n.Dir,
 		"FABRIC_LOGGING_FORMAT":                     logFormat,
