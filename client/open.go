@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"slices"
 	"time"
@@ -198,7 +199,9 @@ func (c *Client) grantsFor(ctx context.Context, record ledger.ID) ([]ledger.Gran
 	}
 	// Its peer is behind, or it hides them.
 	for _, g := range c.others(from) {
-		grants, err = listAt[ledger.Grant](ctx, g, listGrants(record))
+		grants, err = listAt[ledger.Grant](ctx, g, func(ctx context.Context, g *gateway, page ledger.Page) (*http.Response, error) {
+			return g.grants(ctx, record, page)
+		})
 		if grants = slices.DeleteFunc(grants, others); err == nil && len(grants) > 0 {
 			return grants, g, nil
 		}

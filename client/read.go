@@ -52,15 +52,15 @@ func (c *Client) Grants(ctx context.Context) ([]ledger.Grant, error) {
 
 // grants lists those for a record, or all when none is named, and says who told.
 func (c *Client) grants(ctx context.Context, record ledger.ID) ([]ledger.Grant, *gateway, error) {
-	return list[ledger.Grant](ctx, c, listGrants(record))
+	return list[ledger.Grant](ctx, c, func(ctx context.Context, g *gateway, page ledger.Page) (*http.Response, error) {
+		return g.grants(ctx, record, page)
+	})
 }
 
-func listGrants(record ledger.ID) func(context.Context, *gateway, ledger.Page) (*http.Response, error) {
-	return func(ctx context.Context, g *gateway, page ledger.Page) (*http.Response, error) {
-		return g.api.ListGrants(ctx, &api.ListGrantsParams{
-			Record: optional(record), Limit: &page.Limit, Bookmark: optional(page.Bookmark),
-		})
-	}
+func (g *gateway) grants(ctx context.Context, record ledger.ID, page ledger.Page) (*http.Response, error) {
+	return g.api.ListGrants(ctx, &api.ListGrantsParams{
+		Record: optional(record), Limit: &page.Limit, Bookmark: optional(page.Bookmark),
+	})
 }
 
 // Accesses is a record's audit trail: who opened it or tried to, when, what for, and

@@ -43,7 +43,7 @@ func (d *device) follow(after string) *following {
 	if after != "" {
 		parameters.LastEventID = &after
 	}
-	response, err := d.client.ClientInterface.StreamEvents(ctx, &parameters)
+	response, err := d.client.StreamEvents(ctx, &parameters)
 	if err != nil {
 		d.t.Fatal(err)
 	}
@@ -97,14 +97,14 @@ func (f *following) next() ledger.Notice {
 	}
 }
 
-// all are the names of messages up to and with the last one.
-func (f *following) all(last ledger.EventName) []string {
+// all are the names of messages up to and with the record's erasure.
+func (f *following) all() []string {
 	f.t.Helper()
 	var names []string
 	for {
 		notice := f.next()
 		names = append(names, notice.ID.String()+" "+string(notice.Name))
-		if notice.Name == last {
+		if notice.Name == ledger.RecordErased {
 			return names
 		}
 	}
@@ -118,7 +118,7 @@ func TestEventsAreTheReadersOwn(t *testing.T) {
 	s := newShare(t, 1)
 	own, authors := s.patient.follow("0-0"), s.author.follow("0-0")
 	s.erase()
-	if got := authors.all(ledger.RecordErased); len(got) != 4 {
+	if got := authors.all(); len(got) != 4 {
 		t.Errorf("the author is told %v", got)
 	}
 	for _, want := range []ledger.EventName{ledger.UserRegistered, ledger.UploadAuthorized, ledger.RecordRegistered, ledger.RecordErased} {
@@ -148,17 +148,17 @@ func TestEventsGoOnWhereTheyEnded(t *testing.T) {
 		authorized(s.patient, s.author)
 	}
 	s.erase()
-	want := live.all(ledger.RecordErased)
+	want := live.all()
 	everywhere := []*device{s.patient, s.patient.at(hospital(t, "HospitalB")), s.patient.at(hospital(t, "HospitalC"))}
 	check := func() {
 		t.Helper()
 		for _, d := range everywhere {
-			if got := d.follow(place).all(ledger.RecordErased); !slices.Equal(got, want) {
+			if got := d.follow(place).all(); !slices.Equal(got, want) {
 				t.Errorf("%s: %v, want %v", d.gateway.MSP, got, want)
 			}
 			for i := range want[:len(want)-1] {
 				id, _, _ := strings.Cut(want[i], " ")
-				if got := d.follow(id).all(ledger.RecordErased); !slices.Equal(got, want[i+1:]) {
+				if got := d.follow(id).all(); !slices.Equal(got, want[i+1:]) {
 					t.Errorf("%s after %s: %v, want %v", d.gateway.MSP, id, got, want[i+1:])
 				}
 			}
@@ -195,7 +195,7 @@ func TestStreamsAreBounded(t *testing.T) {
 	eventually(t, "a place for another stream", func() bool {
 		ctx, cancel := context.WithCancel(within(t))
 		defer cancel()
-		response, err := d.client.ClientInterface.StreamEvents(ctx, &api.StreamEventsParams{})
+		response, err := d.client.StreamEvents(ctx, &api.StreamEventsParams{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -313,9 +313,10 @@ func (n *Network) Resume(node string) error { return n.nodes.Resume(node) }
 // back.
 func (n *Network) Wipe(node string) error { return n.network.Wipe(node) }
 
-// Rejoin starts a node that was wiped and lets it take part again.
+// Rejoin starts a node that was wiped and lets it take part again, once it has fetched
+// every block.
 func (n *Network) Rejoin(node string) error {
-	ctx, cancel := context.WithTimeout(context.Background(), nodeTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*nodeTimeout)
 	defer cancel()
 	return n.network.Rejoin(ctx, node)
 }
