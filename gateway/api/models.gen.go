@@ -363,7 +363,7 @@ type Identity = ledger.Identity
 
 // Invitation Invitation is what hospital IT hands to a new user, as at a desk: the enrolment secret, the professional card, and the trust bundle. It is a secret until used
 //
-// Example: {"bundle":{"channel":"pie","orderers":[{"certificate":"-----BEGIN CERTIFICATE-----\nMIIC…\n-----END CERTIFICATE-----\n","id":1,"msp":"HospitalA"}],"organizations":[{"gateways":["https://127.77.0.15:8443"],"msp":"HospitalA","name":"Hospital A","roots":["-----BEGIN CERTIFICATE-----\nMIIC…\n-----END CERTIFICATE-----\n"],"tlsRoots":["-----BEGIN CERTIFICATE-----\nMIIC…\n-----END CERTIFICATE-----\n"]}]},"card":"eyJhbGciOiJFUzI1NiJ9.e30.c2ln","gateway":"https://127.77.0.15:8443","msp":"HospitalA","pseudonym":"7f3k2amq5xwz4bnd","secret":"sqYbWkRmTzNp"}
+// Example: {"bundle":{"channel":"pie","orderers":[{"certificate":"-----BEGIN CERTIFICATE-----\nMIIC…\n-----END CERTIFICATE-----\n","id":1,"msp":"HospitalA"}],"organizations":[{"gateways":["https://127.77.0.15:8443"],"msp":"HospitalA","name":"Hospital A","roots":["-----BEGIN CERTIFICATE-----\nMIIC…\n-----END CERTIFICATE-----\n"],"tlsRoots":["-----BEGIN CERTIFICATE-----\nMIIC…\n-----END CERTIFICATE-----\n"]}]},"card":"eyJhbGciOiJFUzI1NiJ9.e30.c2ln","gateway":"https://127.77.0.15:8443","msp":"HospitalA","pseudonym":"7f3k2amq5xwz4bnd","secret":"text"}
 type Invitation = trust.Invitation
 
 // IssueEmergencyGrant IssueEmergencyGrant gives a responder what a custodian opened for them under an active declaration: the file key, wrapped to a key of its own, whose fragments go through the transient map as "fragments" ([]SealedFragment). The grant is named by EmergencyGrantID, so each custodian issues one for a declaration and record version, and ends with the declaration. Result: Grant
