@@ -21,6 +21,7 @@ import (
 	"github.com/pie-consortium/pie/gateway/internal/feed"
 	"github.com/pie-consortium/pie/gateway/internal/health"
 	"github.com/pie-consortium/pie/gateway/internal/ipfs"
+	"github.com/pie-consortium/pie/gateway/internal/partial"
 	"github.com/pie-consortium/pie/gateway/internal/pins"
 	"github.com/pie-consortium/pie/gateway/internal/proxy"
 	"github.com/pie-consortium/pie/gateway/internal/replica"
@@ -47,6 +48,7 @@ type gateway struct {
 	node         *ipfs.Node
 	recent       *content.Recent
 	pins         *pins.Pins
+	partial      *partial.Uploads
 	registration *proxy.Registration
 	revoked      *revocation.List
 	replicas     *replica.Keeper
@@ -165,12 +167,15 @@ func (g *gateway) buildAPI() error {
 	if err != nil {
 		return err
 	}
+	if g.partial, err = partial.Open(filepath.Join(g.config.Data, "partial"), g.log); err != nil {
+		return err
+	}
 	authority := auth.New(g.config.URL, g.bundle, g.signer)
 	authority.Revoked = g.revoked
 	api := &rest.API{
 		Bookmarks: bookmarks, Origins: g.config.Origins,
 		Authority: authority,
-		CA:        ca, Peer: g.peer, Node: g.node, Pins: g.pins, Recent: g.recent, Events: g.events, Owed: g.owedReviews, Log: g.log, Requests: requests, Traces: g.traces, Now: time.Now,
+		CA:        ca, Peer: g.peer, Node: g.node, Pins: g.pins, Recent: g.recent, Partial: g.partial, Events: g.events, Owed: g.owedReviews, Log: g.log, Requests: requests, Traces: g.traces, Now: time.Now,
 		Proxy: &proxy.Proxy{
 			Channel: g.config.Channel, MSP: g.config.MSP, Bundle: g.bundle, Signer: g.signer, Key: key,
 			Release: g.release, Revoked: g.revoked, Now: time.Now,

@@ -48,6 +48,7 @@ func (g *gateway) serve(ctx context.Context) error {
 	group.Go(func() error { g.registration.Run(ctx); return nil })
 	group.Go(func() error { g.revoked.Run(ctx, g.peer, g.log); return nil })
 	group.Go(func() error { g.pins.Run(ctx); return nil })
+	group.Go(func() error { g.partial.Run(ctx); return nil })
 	err = errors.Join(group.Wait(), g.peer.Close())
 	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
 	defer cancel()

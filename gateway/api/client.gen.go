@@ -246,6 +246,47 @@ type ClientInterface interface {
 	// Corresponds with POST /v1/records/{record}/content (the `AddContent` operationId).
 	AddContentWithBody(ctx context.Context, record PathRecord, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// BeginContent Begin to put a record's ciphertext on the node in pieces, resumably
+	//
+	// For those who may put it there whole, by the protocol
+	// [tus 1.0](https://tus.io/protocols/resumable-upload) without extensions
+	// but creation. What has come is kept for a day after its last byte; 16
+	// uploads and 64 GiB for each caller at the same time, else
+	// `rate_limited`. `Upload-Metadata` is not kept: it would say in clear
+	// what is encrypted.
+	//
+	// Corresponds with POST /v1/records/{record}/content/uploads (the `BeginContent` operationId).
+	BeginContent(ctx context.Context, record PathRecord, params *BeginContentParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReadStored What was stored of an upload, as when it had come whole
+	//
+	// For whom began it, for a day. `state_conflict`: not all of it is on the
+	// node yet. Compute the CID as well, and compare.
+	//
+	// Corresponds with GET /v1/records/{record}/content/uploads/{upload} (the `ReadStored` operationId).
+	ReadStored(ctx context.Context, record PathRecord, upload PathUpload, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// MeasureContent How much of an upload has come
+	//
+	// For whom began it. Also after all of it is stored, for a day.
+	//
+	// Corresponds with HEAD /v1/records/{record}/content/uploads/{upload} (the `MeasureContent` operationId).
+	MeasureContent(ctx context.Context, record PathRecord, upload PathUpload, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AppendContentWithBody Send the next piece of an upload
+	//
+	// For whom began it, as long as they may put the content there. Streamed;
+	// what has come when it breaks off stays. The last piece is answered when
+	// all is on the hospital's IPFS node, pinned: then read what was stored.
+	// When that failed, send an empty piece to have it tried again.
+	// `state_conflict`: the upload has another offset, or another piece is
+	// still under way; ask where to go on.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PATCH /v1/records/{record}/content/uploads/{upload} (the `AppendContent` operationId).
+	AppendContentWithBody(ctx context.Context, record PathRecord, upload PathUpload, params *AppendContentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ReadErasure How far a record's erasure is
 	//
 	// The certificate of an erasure, for the record's patient, author and privacy officers.
@@ -754,6 +795,87 @@ func (c *Client) ReadReceipt(ctx context.Context, record PathRecord, transaction
 // Corresponds with POST /v1/records/{record}/content (the `AddContent` operationId).
 func (c *Client) AddContentWithBody(ctx context.Context, record PathRecord, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewAddContentRequestWithBody(c.Server, record, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// BeginContent Begin to put a record's ciphertext on the node in pieces, resumably
+//
+// For those who may put it there whole, by the protocol
+// [tus 1.0](https://tus.io/protocols/resumable-upload) without extensions
+// but creation. What has come is kept for a day after its last byte; 16
+// uploads and 64 GiB for each caller at the same time, else
+// `rate_limited`. `Upload-Metadata` is not kept: it would say in clear
+// what is encrypted.
+//
+// Corresponds with POST /v1/records/{record}/content/uploads (the `BeginContent` operationId).
+func (c *Client) BeginContent(ctx context.Context, record PathRecord, params *BeginContentParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewBeginContentRequest(c.Server, record, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReadStored What was stored of an upload, as when it had come whole
+//
+// For whom began it, for a day. `state_conflict`: not all of it is on the
+// node yet. Compute the CID as well, and compare.
+//
+// Corresponds with GET /v1/records/{record}/content/uploads/{upload} (the `ReadStored` operationId).
+func (c *Client) ReadStored(ctx context.Context, record PathRecord, upload PathUpload, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReadStoredRequest(c.Server, record, upload)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// MeasureContent How much of an upload has come
+//
+// For whom began it. Also after all of it is stored, for a day.
+//
+// Corresponds with HEAD /v1/records/{record}/content/uploads/{upload} (the `MeasureContent` operationId).
+func (c *Client) MeasureContent(ctx context.Context, record PathRecord, upload PathUpload, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewMeasureContentRequest(c.Server, record, upload)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AppendContentWithBody Send the next piece of an upload
+//
+// For whom began it, as long as they may put the content there. Streamed;
+// what has come when it breaks off stays. The last piece is answered when
+// all is on the hospital's IPFS node, pinned: then read what was stored.
+// When that failed, send an empty piece to have it tried again.
+// `state_conflict`: the upload has another offset, or another piece is
+// still under way; ask where to go on.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PATCH /v1/records/{record}/content/uploads/{upload} (the `AppendContent` operationId).
+func (c *Client) AppendContentWithBody(ctx context.Context, record PathRecord, upload PathUpload, params *AppendContentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAppendContentRequestWithBody(c.Server, record, upload, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -2022,6 +2144,213 @@ func NewAddContentRequestWithBody(server string, record PathRecord, contentType 
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewBeginContentRequest constructs an http.Request for the BeginContent method
+func NewBeginContentRequest(server string, record PathRecord, params *BeginContentParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "record", record, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/records/%s/content/uploads", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.TusResumable != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Tus-Resumable", *params.TusResumable, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Tus-Resumable", headerParam0)
+		}
+
+		var headerParam1 string
+
+		headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Upload-Length", params.UploadLength, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "integer", Format: "int64"})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Upload-Length", headerParam1)
+
+	}
+
+	return req, nil
+}
+
+// NewReadStoredRequest constructs an http.Request for the ReadStored method
+func NewReadStoredRequest(server string, record PathRecord, upload PathUpload) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "record", record, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "upload", upload, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/records/%s/content/uploads/%s", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewMeasureContentRequest constructs an http.Request for the MeasureContent method
+func NewMeasureContentRequest(server string, record PathRecord, upload PathUpload) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "record", record, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "upload", upload, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/records/%s/content/uploads/%s", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodHead, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewAppendContentRequestWithBody constructs an http.Request for the AppendContent method, with any body, and a specified content type
+func NewAppendContentRequestWithBody(server string, record PathRecord, upload PathUpload, params *AppendContentParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "record", record, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "upload", upload, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/records/%s/content/uploads/%s", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPatch, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.TusResumable != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Tus-Resumable", *params.TusResumable, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Tus-Resumable", headerParam0)
+		}
+
+		var headerParam1 string
+
+		headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Upload-Offset", params.UploadOffset, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "integer", Format: "int64"})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Upload-Offset", headerParam1)
+
+	}
 
 	return req, nil
 }
@@ -3316,6 +3645,53 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /v1/records/{record}/content (the `AddContent` operationId).
 	AddContentWithBodyWithResponse(ctx context.Context, record PathRecord, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AddContentResponse, error)
 
+	// BeginContentWithResponse Begin to put a record's ciphertext on the node in pieces, resumably
+	//
+	// For those who may put it there whole, by the protocol
+	// [tus 1.0](https://tus.io/protocols/resumable-upload) without extensions
+	// but creation. What has come is kept for a day after its last byte; 16
+	// uploads and 64 GiB for each caller at the same time, else
+	// `rate_limited`. `Upload-Metadata` is not kept: it would say in clear
+	// what is encrypted.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/records/{record}/content/uploads (the `BeginContent` operationId).
+	BeginContentWithResponse(ctx context.Context, record PathRecord, params *BeginContentParams, reqEditors ...RequestEditorFn) (*BeginContentResponse, error)
+
+	// ReadStoredWithResponse What was stored of an upload, as when it had come whole
+	//
+	// For whom began it, for a day. `state_conflict`: not all of it is on the
+	// node yet. Compute the CID as well, and compare.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/records/{record}/content/uploads/{upload} (the `ReadStored` operationId).
+	ReadStoredWithResponse(ctx context.Context, record PathRecord, upload PathUpload, reqEditors ...RequestEditorFn) (*ReadStoredResponse, error)
+
+	// MeasureContentWithResponse How much of an upload has come
+	//
+	// For whom began it. Also after all of it is stored, for a day.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with HEAD /v1/records/{record}/content/uploads/{upload} (the `MeasureContent` operationId).
+	MeasureContentWithResponse(ctx context.Context, record PathRecord, upload PathUpload, reqEditors ...RequestEditorFn) (*MeasureContentResponse, error)
+
+	// AppendContentWithBodyWithResponse Send the next piece of an upload
+	//
+	// For whom began it, as long as they may put the content there. Streamed;
+	// what has come when it breaks off stays. The last piece is answered when
+	// all is on the hospital's IPFS node, pinned: then read what was stored.
+	// When that failed, send an empty piece to have it tried again.
+	// `state_conflict`: the upload has another offset, or another piece is
+	// still under way; ask where to go on.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /v1/records/{record}/content/uploads/{upload} (the `AppendContent` operationId).
+	AppendContentWithBodyWithResponse(ctx context.Context, record PathRecord, upload PathUpload, params *AppendContentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AppendContentResponse, error)
+
 	// ReadErasureWithResponse How far a record's erasure is
 	//
 	// The certificate of an erasure, for the record's patient, author and privacy officers.
@@ -4205,6 +4581,203 @@ func (r AddContentResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r AddContentResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// BeginContentResponse201Headers the declared response headers of an HTTP 201 response for BeginContent
+type BeginContentResponse201Headers struct {
+	Location     string
+	TusResumable string
+}
+
+type BeginContentResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+	// Headers201 the parsed response headers for an HTTP 201 response
+	Headers201 *BeginContentResponse201Headers
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r BeginContentResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r BeginContentResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r BeginContentResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r BeginContentResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r BeginContentResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ReadStoredResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Content
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ReadStoredResponse) GetJSON200() *Content {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ReadStoredResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ReadStoredResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ReadStoredResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ReadStoredResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ReadStoredResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// MeasureContentResponse200Headers the declared response headers of an HTTP 200 response for MeasureContent
+type MeasureContentResponse200Headers struct {
+	CacheControl string
+	TusResumable string
+	UploadLength int64
+	UploadOffset int64
+}
+
+type MeasureContentResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *MeasureContentResponse200Headers
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r MeasureContentResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r MeasureContentResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r MeasureContentResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r MeasureContentResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r MeasureContentResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// AppendContentResponse204Headers the declared response headers of an HTTP 204 response for AppendContent
+type AppendContentResponse204Headers struct {
+	TusResumable string
+	UploadOffset int64
+}
+
+type AppendContentResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+	// Headers204 the parsed response headers for an HTTP 204 response
+	Headers204 *AppendContentResponse204Headers
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r AppendContentResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r AppendContentResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r AppendContentResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r AppendContentResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r AppendContentResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -5449,6 +6022,77 @@ func (c *ClientWithResponses) AddContentWithBodyWithResponse(ctx context.Context
 	return ParseAddContentResponse(rsp)
 }
 
+// BeginContentWithResponse Begin to put a record's ciphertext on the node in pieces, resumably
+//
+// For those who may put it there whole, by the protocol
+// [tus 1.0](https://tus.io/protocols/resumable-upload) without extensions
+// but creation. What has come is kept for a day after its last byte; 16
+// uploads and 64 GiB for each caller at the same time, else
+// `rate_limited`. `Upload-Metadata` is not kept: it would say in clear
+// what is encrypted.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/records/{record}/content/uploads (the `BeginContent` operationId).
+func (c *ClientWithResponses) BeginContentWithResponse(ctx context.Context, record PathRecord, params *BeginContentParams, reqEditors ...RequestEditorFn) (*BeginContentResponse, error) {
+	rsp, err := c.BeginContent(ctx, record, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseBeginContentResponse(rsp)
+}
+
+// ReadStoredWithResponse What was stored of an upload, as when it had come whole
+//
+// For whom began it, for a day. `state_conflict`: not all of it is on the
+// node yet. Compute the CID as well, and compare.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/records/{record}/content/uploads/{upload} (the `ReadStored` operationId).
+func (c *ClientWithResponses) ReadStoredWithResponse(ctx context.Context, record PathRecord, upload PathUpload, reqEditors ...RequestEditorFn) (*ReadStoredResponse, error) {
+	rsp, err := c.ReadStored(ctx, record, upload, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReadStoredResponse(rsp)
+}
+
+// MeasureContentWithResponse How much of an upload has come
+//
+// For whom began it. Also after all of it is stored, for a day.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with HEAD /v1/records/{record}/content/uploads/{upload} (the `MeasureContent` operationId).
+func (c *ClientWithResponses) MeasureContentWithResponse(ctx context.Context, record PathRecord, upload PathUpload, reqEditors ...RequestEditorFn) (*MeasureContentResponse, error) {
+	rsp, err := c.MeasureContent(ctx, record, upload, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseMeasureContentResponse(rsp)
+}
+
+// AppendContentWithBodyWithResponse Send the next piece of an upload
+//
+// For whom began it, as long as they may put the content there. Streamed;
+// what has come when it breaks off stays. The last piece is answered when
+// all is on the hospital's IPFS node, pinned: then read what was stored.
+// When that failed, send an empty piece to have it tried again.
+// `state_conflict`: the upload has another offset, or another piece is
+// still under way; ask where to go on.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /v1/records/{record}/content/uploads/{upload} (the `AppendContent` operationId).
+func (c *ClientWithResponses) AppendContentWithBodyWithResponse(ctx context.Context, record PathRecord, upload PathUpload, params *AppendContentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AppendContentResponse, error) {
+	rsp, err := c.AppendContentWithBody(ctx, record, upload, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAppendContentResponse(rsp)
+}
+
 // ReadErasureWithResponse How far a record's erasure is
 //
 // The certificate of an erasure, for the record's patient, author and privacy officers.
@@ -6272,6 +6916,200 @@ func ParseAddContentResponse(rsp *http.Response) (*AddContentResponse, error) {
 		}
 		response.ApplicationProblemJSONDefault = &dest
 
+	}
+
+	return response, nil
+}
+
+// ParseBeginContentResponse parses an HTTP response from a BeginContentWithResponse call
+func ParseBeginContentResponse(rsp *http.Response) (*BeginContentResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &BeginContentResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 201:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 201:
+		var headers BeginContentResponse201Headers
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		if values := rsp.Header.Values("Tus-Resumable"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Tus-Resumable", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.TusResumable = value
+		}
+		response.Headers201 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseReadStoredResponse parses an HTTP response from a ReadStoredWithResponse call
+func ParseReadStoredResponse(rsp *http.Response) (*ReadStoredResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ReadStoredResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Content
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseMeasureContentResponse parses an HTTP response from a MeasureContentWithResponse call
+func ParseMeasureContentResponse(rsp *http.Response) (*MeasureContentResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &MeasureContentResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers MeasureContentResponse200Headers
+		if values := rsp.Header.Values("Cache-Control"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Cache-Control", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.CacheControl = value
+		}
+		if values := rsp.Header.Values("Tus-Resumable"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Tus-Resumable", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.TusResumable = value
+		}
+		if values := rsp.Header.Values("Upload-Length"); len(values) > 0 {
+			var value int64
+			if err := runtime.BindStyledParameterWithOptions("simple", "Upload-Length", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			}
+			headers.UploadLength = value
+		}
+		if values := rsp.Header.Values("Upload-Offset"); len(values) > 0 {
+			var value int64
+			if err := runtime.BindStyledParameterWithOptions("simple", "Upload-Offset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			}
+			headers.UploadOffset = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseAppendContentResponse parses an HTTP response from a AppendContentWithResponse call
+func ParseAppendContentResponse(rsp *http.Response) (*AppendContentResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &AppendContentResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		var headers AppendContentResponse204Headers
+		if values := rsp.Header.Values("Tus-Resumable"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Tus-Resumable", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.TusResumable = value
+		}
+		if values := rsp.Header.Values("Upload-Offset"); len(values) > 0 {
+			var value int64
+			if err := runtime.BindStyledParameterWithOptions("simple", "Upload-Offset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			}
+			headers.UploadOffset = value
+		}
+		response.Headers204 = &headers
 	}
 
 	return response, nil

@@ -862,6 +862,11 @@ type PathRecord = ID
 // Example: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
 type PathTransactionID = TransactionID
 
+// PathUpload 16 random bytes in lower-case base32, chosen by the caller
+//
+// Example: mfzwizltoqzgk43fmfzwizltoq
+type PathUpload = ID
+
 // PathVersion Example: 1
 type PathVersion = int
 
@@ -870,6 +875,9 @@ type QueryBookmark = string
 
 // QueryLimit Example: 50
 type QueryLimit = int
+
+// TusResumable Example: 1.0.0
+type TusResumable = string
 
 // ListRequestsParams defines parameters for ListRequests.
 type ListRequestsParams struct {
@@ -951,6 +959,24 @@ type ListAccessesParams struct {
 
 	// Bookmark Of the page before
 	Bookmark *QueryBookmark `form:"bookmark,omitempty" json:"bookmark,omitempty"`
+}
+
+// BeginContentParams defines parameters for BeginContent.
+type BeginContentParams struct {
+	// TusResumable Version of the protocol; another one is answered 412
+	TusResumable *TusResumable `json:"Tus-Resumable,omitempty"`
+
+	// UploadLength Size of the ciphertext, in bytes
+	UploadLength int64 `json:"Upload-Length"`
+}
+
+// AppendContentParams defines parameters for AppendContent.
+type AppendContentParams struct {
+	// TusResumable Version of the protocol; another one is answered 412
+	TusResumable *TusResumable `json:"Tus-Resumable,omitempty"`
+
+	// UploadOffset Where the piece begins, in bytes; all before has come
+	UploadOffset int64 `json:"Upload-Offset"`
 }
 
 // WhoCanReadParams defines parameters for WhoCanRead.

@@ -2,6 +2,7 @@ package matrix
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -59,8 +60,10 @@ func (w *world) guests(ctx context.Context) ([]guest, error) {
 // probe is one request to a route, and what everybody must be answered.
 type probe struct {
 	method, path, contentType string
+	header                    map[string]string
 	body                      []byte
 	want                      func(guest) fault.Code
+	success                   int // status; 200 when zero
 }
 
 // statuses of the codes that authorization answers with.
@@ -109,7 +112,14 @@ func (w *world) probe(ctx context.Context, t *testing.T, p probe, guests []guest
 			want = fault.Unauthenticated
 		}
 		status, code, err := w.send(ctx, guests[i], p)
-		if err != nil || code != want || status != statuses[want] {
+		expected := statuses[want]
+		if want == "" {
+			expected = cmp.Or(p.success, expected)
+		}
+		if p.method == http.MethodHead {
+			code = want // it has no body: the status alone tells
+		}
+		if err != nil || code != want || status != expected {
 			return fmt.Errorf("%s %s by %s: got %d %q, want %q (%s)", p.method, p.path, guests[i], status, code, want, textOf(err))
 		}
 		return nil
@@ -132,6 +142,9 @@ func (w *world) send(ctx context.Context, g guest, p probe) (int, fault.Code, er
 	if p.contentType != "" {
 		request.Header.Set("Content-Type", p.contentType)
 	}
+	for name, value := range p.header {
+		request.Header.Set(name, value)
+	}
 	if g.token != "" {
 		request.Header.Set("Authorization", "Bearer "+g.token)
 	}
@@ -144,7 +157,7 @@ func (w *world) send(ctx context.Context, g guest, p probe) (int, fault.Code, er
 		return response.StatusCode, "", nil // it has no end
 	}
 	text, err := io.ReadAll(response.Body)
-	if err != nil || response.StatusCode < http.StatusBadRequest {
+	if err != nil || response.StatusCode < http.StatusBadRequest || p.method == http.MethodHead {
 		return response.StatusCode, "", err
 	}
 	var problem api.Problem
@@ -215,6 +228,9 @@ func (w *world) routes(t *testing.T) map[string][]probe {
 		routes["addContent"] = append(routes["addContent"], probe{
 			path: record + "/content", contentType: "application/octet-stream", body: []byte("ciphertext"), want: w.mayAdd(o),
 		})
+		routes["beginContent"] = append(routes["beginContent"], probe{
+			path: record + "/content/uploads", header: map[string]string{"Tus-Resumable": "1.0.0", "Upload-Length": "10"}, want: w.mayAdd(o), success: http.StatusCreated,
+		})
 	}
 	for _, o := range w.anyErasure() {
 		path := "/v1/records/" + string(o.about.Record) + "/erasure"
@@ -227,10 +243,20 @@ func (w *world) routes(t *testing.T) map[string][]probe {
 	routes["readContent"] = append(routes["readContent"], probe{
 		path: "/v1/records/" + string(w.growing.slot.Record) + "/versions/1/content?segment=1", want: w.as(ledger.TxReadContent, w.growing.object),
 	})
+	w.pieceRoutes(routes)
 	w.emergencyRoutes(routes)
 	w.identityRoutes(t, routes)
 	w.transactionRoutes(t, routes)
 	return routes
+}
+
+// pieceRoutes are about an upload that none of the guests began.
+func (w *world) pieceRoutes(routes map[string][]probe) {
+	missing := probe{path: "/v1/records/" + string(w.free.slot.Record) + "/content/uploads/" + string(ledger.NewID()), want: always(fault.NotFound)}
+	routes["measureContent"], routes["readStored"] = []probe{missing}, []probe{missing}
+	missing.contentType, missing.body = "application/offset+octet-stream", []byte("ciphertext")
+	missing.header = map[string]string{"Tus-Resumable": "1.0.0", "Upload-Offset": "0"}
+	routes["appendContent"] = []probe{missing}
 }
 
 // mayAdd lets the author alone put content into a slot, while it is free, and those who

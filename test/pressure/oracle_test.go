@@ -31,7 +31,7 @@ type oracle struct {
 
 // refusals are the statuses that invalid_argument has besides its own.
 var refusals = []int{
-	http.StatusMethodNotAllowed, http.StatusRequestTimeout, http.StatusRequestEntityTooLarge,
+	http.StatusMethodNotAllowed, http.StatusRequestTimeout, http.StatusPreconditionFailed, http.StatusRequestEntityTooLarge,
 	http.StatusUnsupportedMediaType, http.StatusRequestedRangeNotSatisfiable,
 }
 

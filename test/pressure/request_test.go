@@ -65,6 +65,7 @@ type writer struct {
 func (w *writer) next() *request {
 	o := pick(w.drawer, w.operations)
 	r := &request{method: o.method, framing: plain, target: w.target(o)}
+	w.head(r, o)
 	if o.RequestBody != nil {
 		w.fill(r, o)
 	}
@@ -97,6 +98,15 @@ func (w *writer) target(o operation) string {
 		path += "?" + query.Encode()
 	}
 	return path
+}
+
+// head gives a request the headers that its operation takes.
+func (w *writer) head(r *request, o operation) {
+	for _, ref := range o.Parameters {
+		if p := ref.Value; p.In == openapi3.ParameterInHeader && (p.Required || w.chance(40)) {
+			r.header = append(r.header, fmt.Sprintf("%s: %v", p.Name, w.value(p.Schema, 0)))
+		}
+	}
 }
 
 // fill gives a request the body that its operation takes.

@@ -21,6 +21,7 @@ import (
 	"github.com/pie-consortium/pie/gateway/internal/fabric"
 	"github.com/pie-consortium/pie/gateway/internal/feed"
 	"github.com/pie-consortium/pie/gateway/internal/ipfs"
+	"github.com/pie-consortium/pie/gateway/internal/partial"
 	"github.com/pie-consortium/pie/gateway/internal/pins"
 	"github.com/pie-consortium/pie/gateway/internal/proxy"
 	"github.com/pie-consortium/pie/gateway/internal/room"
@@ -43,6 +44,7 @@ type API struct {
 	Node      *ipfs.Node
 	Pins      *pins.Pins
 	Recent    *content.Recent // what the node was given through this gateway
+	Partial   *partial.Uploads
 	Proxy     *proxy.Proxy
 	Events    *feed.Feed
 	// Owed lists the declarations that a privacy officer is to review, the first due first.

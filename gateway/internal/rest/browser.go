@@ -20,16 +20,16 @@ const preflightAge = time.Hour
 func allowOrigins(origins []string) gin.HandlerFunc {
 	return cors.New(cors.Config{
 		AllowOrigins:  origins,
-		AllowMethods:  []string{"GET", "POST"},
-		AllowHeaders:  []string{"Authorization", "Content-Type", "If-None-Match", "Last-Event-ID", "Range"},
-		ExposeHeaders: []string{"Content-Range", "ETag", "Retry-After", requestIDHeader},
+		AllowMethods:  []string{"GET", "HEAD", "PATCH", "POST"},
+		AllowHeaders:  []string{"Authorization", "Content-Type", "If-None-Match", "Last-Event-ID", "Range", "Tus-Resumable", "Upload-Length", "Upload-Metadata", "Upload-Offset"},
+		ExposeHeaders: []string{"Content-Range", "ETag", "Location", "Retry-After", "Tus-Resumable", "Tus-Version", "Upload-Length", "Upload-Offset", requestIDHeader},
 		MaxAge:        preflightAge,
 	})
 }
 
 // incompressible is what does not shrink (ciphertext), what must not wait (events) and
 // what nobody may guess from its length (tokens).
-var incompressible = regexp.MustCompile(`/content$|^/v1/events$|^/oauth2/`)
+var incompressible = regexp.MustCompile(`/content(/|$)|^/v1/events$|^/oauth2/`)
 
 // compress shortens answers for those who said that they take it.
 func compress() gin.HandlerFunc {

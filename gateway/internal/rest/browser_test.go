@@ -4,6 +4,7 @@ import (
 	"compress/gzip"
 	"io"
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/pie-consortium/pie/ledger/fault"
@@ -25,6 +26,29 @@ func TestRegisteredOriginsMayCall(t *testing.T) {
 	}
 	if answer.Header().Get("Access-Control-Allow-Credentials") != "" {
 		t.Error("browsers may send credentials of their own")
+	}
+}
+
+// Clients of tus in browsers send and read the protocol's headers.
+func TestPiecesMayComeFromBrowsers(t *testing.T) {
+	f := newFixture(t)
+	const path = "/v1/records/mfzwizltoqzgk43fmfzwizltoq/content/uploads/mfzwizltoqzgk43fmfzwizltoq"
+	preflight := f.ask(http.MethodOptions, path, nil, http.Header{"Origin": {origin}, "Access-Control-Request-Method": {"PATCH"}})
+	allowed := strings.ToLower(preflight.Header().Get("Access-Control-Allow-Methods") + preflight.Header().Get("Access-Control-Allow-Headers"))
+	for _, want := range []string{"head", "patch", "tus-resumable", "upload-length", "upload-offset"} {
+		if !strings.Contains(allowed, want) {
+			t.Errorf("%s is not allowed: %s", want, allowed)
+		}
+	}
+	answer := f.ask(http.MethodHead, path, nil, http.Header{"Origin": {origin}, "Accept-Encoding": {"gzip"}})
+	exposed := strings.ToLower(answer.Header().Get("Access-Control-Expose-Headers"))
+	for _, want := range []string{"location", "tus-resumable", "upload-length", "upload-offset"} {
+		if !strings.Contains(exposed, want) {
+			t.Errorf("%s cannot be read: %s", want, exposed)
+		}
+	}
+	if answer.Code != http.StatusNotFound || answer.Header().Get("Tus-Resumable") != "1.0.0" || answer.Header().Get("Content-Encoding") != "" {
+		t.Errorf("status %d, headers %v", answer.Code, answer.Header())
 	}
 }
 

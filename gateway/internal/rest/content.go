@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 
+	"github.com/pie-consortium/pie/gateway/api"
 	"github.com/pie-consortium/pie/gateway/internal/content"
 	"github.com/pie-consortium/pie/gateway/internal/problem"
 	"github.com/pie-consortium/pie/ledger"
@@ -22,19 +24,28 @@ func (a *API) AddContent(ctx context.Context, request AddContentRequestObject) (
 	if err := a.mayAdd(ctx, request.Record); err != nil {
 		return nil, err
 	}
-	header := new(content.Header)
-	added, err := a.Node.Add(ctx, header.Of(request.Body))
+	stored, err := a.store(ctx, request.Record, request.Body)
 	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
 		return nil, bodyTooLarge(tooLarge.Limit)
 	}
 	if err != nil {
 		return nil, err
 	}
-	if err := a.Pins.Upload(ctx, request.Record, added.CID); err != nil {
-		return nil, err
+	return AddContent200JSONResponse(stored), nil
+}
+
+// store puts a ciphertext on the node, pinned for a record.
+func (a *API) store(ctx context.Context, record ledger.ID, ciphertext io.Reader) (api.Content, error) {
+	header := new(content.Header)
+	added, err := a.Node.Add(ctx, header.Of(ciphertext))
+	if err != nil {
+		return api.Content{}, err
+	}
+	if err := a.Pins.Upload(ctx, record, added.CID); err != nil {
+		return api.Content{}, err
 	}
 	a.Recent.Add(added.CID, added.SHA256, added.Size, header)
-	return AddContent200JSONResponse{Cid: added.CID, Sha256: added.SHA256, Size: added.Size}, nil
+	return api.Content{Cid: added.CID, Sha256: added.SHA256, Size: added.Size}, nil
 }
 
 // mayAdd lets authors put content into their slots, while these are free, those who treat

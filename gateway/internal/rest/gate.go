@@ -86,7 +86,7 @@ func noRoute(err error) error {
 // isContent tells the routes whose bodies are ciphertext: they stream, and take as long
 // as they take.
 func isContent(route *routers.Route) bool {
-	return strings.HasSuffix(route.Path, "/content")
+	return strings.HasSuffix(route.Path, "/content") || strings.HasSuffix(route.Path, "/content/uploads/{upload}")
 }
 
 type identityKey struct{}

@@ -26,6 +26,7 @@ import (
 	"github.com/pie-consortium/pie/gateway/internal/content"
 	"github.com/pie-consortium/pie/gateway/internal/fabric"
 	"github.com/pie-consortium/pie/gateway/internal/feed"
+	"github.com/pie-consortium/pie/gateway/internal/partial"
 	"github.com/pie-consortium/pie/gateway/internal/pins"
 	"github.com/pie-consortium/pie/gateway/internal/problem"
 	"github.com/pie-consortium/pie/gateway/internal/room"
@@ -67,6 +68,10 @@ func newFixture(t *testing.T) *fixture {
 	if err != nil {
 		t.Fatal(err)
 	}
+	uploads, err := partial.Open(t.TempDir(), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
 	authority := auth.New(gatewayURL, hospital.Bundle(), hospital.Issue("gateway", ledger.Gateway, ""))
 	authority.Now = clock
 	authority.Revoked.Learn(nil)
@@ -74,6 +79,7 @@ func newFixture(t *testing.T) *fixture {
 		Authority: authority,
 		Pins:      kept,
 		Recent:    content.NewRecent(),
+		Partial:   uploads,
 		Origins:   []string{origin},
 		Log:       slog.New(slog.NewJSONHandler(f.log, nil)), Requests: requests, Traces: traces, Now: clock,
 	}

@@ -60,6 +60,18 @@ type ServerInterface interface {
 	// AddContent Put a record's ciphertext on the hospital's IPFS node, pinned
 	// (POST /v1/records/{record}/content)
 	AddContent(c *gin.Context, record PathRecord)
+	// BeginContent Begin to put a record's ciphertext on the node in pieces, resumably
+	// (POST /v1/records/{record}/content/uploads)
+	BeginContent(c *gin.Context, record PathRecord, params BeginContentParams)
+	// ReadStored What was stored of an upload, as when it had come whole
+	// (GET /v1/records/{record}/content/uploads/{upload})
+	ReadStored(c *gin.Context, record PathRecord, upload PathUpload)
+	// MeasureContent How much of an upload has come
+	// (HEAD /v1/records/{record}/content/uploads/{upload})
+	MeasureContent(c *gin.Context, record PathRecord, upload PathUpload)
+	// AppendContent Send the next piece of an upload
+	// (PATCH /v1/records/{record}/content/uploads/{upload})
+	AppendContent(c *gin.Context, record PathRecord, upload PathUpload, params AppendContentParams)
 	// ReadErasure How far a record's erasure is
 	// (GET /v1/records/{record}/erasure)
 	ReadErasure(c *gin.Context, record PathRecord)
@@ -609,6 +621,225 @@ func (siw *ServerInterfaceWrapper) AddContent(c *gin.Context) {
 	}
 
 	siw.Handler.AddContent(c, record)
+}
+
+// BeginContent operation middleware
+func (siw *ServerInterfaceWrapper) BeginContent(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "record" -------------
+	var record PathRecord
+
+	err = runtime.BindStyledParameterWithOptions("simple", "record", c.Param("record"), &record, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter record: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params BeginContentParams
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "Tus-Resumable" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Tus-Resumable")]; found {
+		var TusResumable TusResumable
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for Tus-Resumable, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Tus-Resumable", valueList[0], &TusResumable, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter Tus-Resumable: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.TusResumable = &TusResumable
+
+	}
+
+	// ------------- Required header parameter "Upload-Length" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Upload-Length")]; found {
+		var UploadLength int64
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for Upload-Length, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Upload-Length", valueList[0], &UploadLength, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: "int64"})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter Upload-Length: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.UploadLength = UploadLength
+
+	} else {
+		siw.ErrorHandler(c, fmt.Errorf("Header parameter Upload-Length is required, but not found"), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.BeginContent(c, record, params)
+}
+
+// ReadStored operation middleware
+func (siw *ServerInterfaceWrapper) ReadStored(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "record" -------------
+	var record PathRecord
+
+	err = runtime.BindStyledParameterWithOptions("simple", "record", c.Param("record"), &record, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter record: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Path parameter "upload" -------------
+	var upload PathUpload
+
+	err = runtime.BindStyledParameterWithOptions("simple", "upload", c.Param("upload"), &upload, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter upload: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.ReadStored(c, record, upload)
+}
+
+// MeasureContent operation middleware
+func (siw *ServerInterfaceWrapper) MeasureContent(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "record" -------------
+	var record PathRecord
+
+	err = runtime.BindStyledParameterWithOptions("simple", "record", c.Param("record"), &record, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter record: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Path parameter "upload" -------------
+	var upload PathUpload
+
+	err = runtime.BindStyledParameterWithOptions("simple", "upload", c.Param("upload"), &upload, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter upload: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.MeasureContent(c, record, upload)
+}
+
+// AppendContent operation middleware
+func (siw *ServerInterfaceWrapper) AppendContent(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "record" -------------
+	var record PathRecord
+
+	err = runtime.BindStyledParameterWithOptions("simple", "record", c.Param("record"), &record, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter record: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Path parameter "upload" -------------
+	var upload PathUpload
+
+	err = runtime.BindStyledParameterWithOptions("simple", "upload", c.Param("upload"), &upload, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter upload: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params AppendContentParams
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "Tus-Resumable" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Tus-Resumable")]; found {
+		var TusResumable TusResumable
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for Tus-Resumable, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Tus-Resumable", valueList[0], &TusResumable, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter Tus-Resumable: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.TusResumable = &TusResumable
+
+	}
+
+	// ------------- Required header parameter "Upload-Offset" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Upload-Offset")]; found {
+		var UploadOffset int64
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for Upload-Offset, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Upload-Offset", valueList[0], &UploadOffset, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: "int64"})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter Upload-Offset: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.UploadOffset = UploadOffset
+
+	} else {
+		siw.ErrorHandler(c, fmt.Errorf("Header parameter Upload-Offset is required, but not found"), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.AppendContent(c, record, upload, params)
 }
 
 // ReadErasure operation middleware
@@ -1405,6 +1636,10 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.GET(options.BaseURL+"/v1/standing-rules/:rule/answers", wrapper.ListAnswers)
 	router.GET(options.BaseURL+"/v1/records/:record/upload", wrapper.ReadUpload)
 	router.POST(options.BaseURL+"/v1/records/:record/content", wrapper.AddContent)
+	router.POST(options.BaseURL+"/v1/records/:record/content/uploads", wrapper.BeginContent)
+	router.GET(options.BaseURL+"/v1/records/:record/content/uploads/:upload", wrapper.ReadStored)
+	router.HEAD(options.BaseURL+"/v1/records/:record/content/uploads/:upload", wrapper.MeasureContent)
+	router.PATCH(options.BaseURL+"/v1/records/:record/content/uploads/:upload", wrapper.AppendContent)
 	router.GET(options.BaseURL+"/v1/records/:record/versions/:version/content", wrapper.ReadContent)
 	router.POST(options.BaseURL+"/v1/reencryptions", wrapper.Reencrypt)
 }
@@ -1988,6 +2223,178 @@ type AddContentdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response AddContentdefaultApplicationProblemPlusJSONResponse) VisitAddContentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type BeginContentRequestObject struct {
+	Record PathRecord `json:"record"`
+	Params BeginContentParams
+}
+
+type BeginContentResponseObject interface {
+	VisitBeginContentResponse(w http.ResponseWriter) error
+}
+
+type BeginContent201ResponseHeaders struct {
+	Location     string
+	TusResumable string
+}
+
+type BeginContent201Response struct {
+	Headers BeginContent201ResponseHeaders
+}
+
+func (response BeginContent201Response) VisitBeginContentResponse(w http.ResponseWriter) error {
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.Header().Set("Tus-Resumable", fmt.Sprint(response.Headers.TusResumable))
+	w.WriteHeader(201)
+	return nil
+}
+
+type BeginContentdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response BeginContentdefaultApplicationProblemPlusJSONResponse) VisitBeginContentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReadStoredRequestObject struct {
+	Record PathRecord `json:"record"`
+	Upload PathUpload `json:"upload"`
+}
+
+type ReadStoredResponseObject interface {
+	VisitReadStoredResponse(w http.ResponseWriter) error
+}
+
+type ReadStored200JSONResponse Content
+
+func (response ReadStored200JSONResponse) VisitReadStoredResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReadStoreddefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ReadStoreddefaultApplicationProblemPlusJSONResponse) VisitReadStoredResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MeasureContentRequestObject struct {
+	Record PathRecord `json:"record"`
+	Upload PathUpload `json:"upload"`
+}
+
+type MeasureContentResponseObject interface {
+	VisitMeasureContentResponse(w http.ResponseWriter) error
+}
+
+type MeasureContent200ResponseHeaders struct {
+	CacheControl string
+	TusResumable string
+	UploadLength int64
+	UploadOffset int64
+}
+
+type MeasureContent200Response struct {
+	Headers MeasureContent200ResponseHeaders
+}
+
+func (response MeasureContent200Response) VisitMeasureContentResponse(w http.ResponseWriter) error {
+	w.Header().Set("Cache-Control", fmt.Sprint(response.Headers.CacheControl))
+	w.Header().Set("Tus-Resumable", fmt.Sprint(response.Headers.TusResumable))
+	w.Header().Set("Upload-Length", fmt.Sprint(response.Headers.UploadLength))
+	w.Header().Set("Upload-Offset", fmt.Sprint(response.Headers.UploadOffset))
+	w.WriteHeader(200)
+	return nil
+}
+
+type MeasureContentdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response MeasureContentdefaultApplicationProblemPlusJSONResponse) VisitMeasureContentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AppendContentRequestObject struct {
+	Record PathRecord `json:"record"`
+	Upload PathUpload `json:"upload"`
+	Params AppendContentParams
+	Body   io.Reader
+}
+
+type AppendContentResponseObject interface {
+	VisitAppendContentResponse(w http.ResponseWriter) error
+}
+
+type AppendContent204ResponseHeaders struct {
+	TusResumable string
+	UploadOffset int64
+}
+
+type AppendContent204Response struct {
+	Headers AppendContent204ResponseHeaders
+}
+
+func (response AppendContent204Response) VisitAppendContentResponse(w http.ResponseWriter) error {
+	w.Header().Set("Tus-Resumable", fmt.Sprint(response.Headers.TusResumable))
+	w.Header().Set("Upload-Offset", fmt.Sprint(response.Headers.UploadOffset))
+	w.WriteHeader(204)
+	return nil
+}
+
+type AppendContentdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response AppendContentdefaultApplicationProblemPlusJSONResponse) VisitAppendContentResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -2885,6 +3292,18 @@ type StrictServerInterface interface {
 	// AddContent Put a record's ciphertext on the hospital's IPFS node, pinned
 	// (POST /v1/records/{record}/content)
 	AddContent(ctx context.Context, request AddContentRequestObject) (AddContentResponseObject, error)
+	// BeginContent Begin to put a record's ciphertext on the node in pieces, resumably
+	// (POST /v1/records/{record}/content/uploads)
+	BeginContent(ctx context.Context, request BeginContentRequestObject) (BeginContentResponseObject, error)
+	// ReadStored What was stored of an upload, as when it had come whole
+	// (GET /v1/records/{record}/content/uploads/{upload})
+	ReadStored(ctx context.Context, request ReadStoredRequestObject) (ReadStoredResponseObject, error)
+	// MeasureContent How much of an upload has come
+	// (HEAD /v1/records/{record}/content/uploads/{upload})
+	MeasureContent(ctx context.Context, request MeasureContentRequestObject) (MeasureContentResponseObject, error)
+	// AppendContent Send the next piece of an upload
+	// (PATCH /v1/records/{record}/content/uploads/{upload})
+	AppendContent(ctx context.Context, request AppendContentRequestObject) (AppendContentResponseObject, error)
 	// ReadErasure How far a record's erasure is
 	// (GET /v1/records/{record}/erasure)
 	ReadErasure(ctx context.Context, request ReadErasureRequestObject) (ReadErasureResponseObject, error)
@@ -3374,6 +3793,117 @@ func (sh *strictHandler) AddContent(ctx *gin.Context, record PathRecord) {
 		sh.options.HandlerErrorFunc(ctx, err)
 	} else if validResponse, ok := response.(AddContentResponseObject); ok {
 		if err := validResponse.VisitAddContentResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// BeginContent operation middleware
+func (sh *strictHandler) BeginContent(ctx *gin.Context, record PathRecord, params BeginContentParams) {
+	var request BeginContentRequestObject
+
+	request.Record = record
+	request.Params = params
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.BeginContent(ctx, request.(BeginContentRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "BeginContent")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(BeginContentResponseObject); ok {
+		if err := validResponse.VisitBeginContentResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ReadStored operation middleware
+func (sh *strictHandler) ReadStored(ctx *gin.Context, record PathRecord, upload PathUpload) {
+	var request ReadStoredRequestObject
+
+	request.Record = record
+	request.Upload = upload
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ReadStored(ctx, request.(ReadStoredRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ReadStored")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(ReadStoredResponseObject); ok {
+		if err := validResponse.VisitReadStoredResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// MeasureContent operation middleware
+func (sh *strictHandler) MeasureContent(ctx *gin.Context, record PathRecord, upload PathUpload) {
+	var request MeasureContentRequestObject
+
+	request.Record = record
+	request.Upload = upload
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.MeasureContent(ctx, request.(MeasureContentRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "MeasureContent")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(MeasureContentResponseObject); ok {
+		if err := validResponse.VisitMeasureContentResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// AppendContent operation middleware
+func (sh *strictHandler) AppendContent(ctx *gin.Context, record PathRecord, upload PathUpload, params AppendContentParams) {
+	var request AppendContentRequestObject
+
+	request.Record = record
+	request.Upload = upload
+	request.Params = params
+
+	request.Body = ctx.Request.Body
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.AppendContent(ctx, request.(AppendContentRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AppendContent")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(AppendContentResponseObject); ok {
+		if err := validResponse.VisitAppendContentResponse(ctx.Writer); err != nil {
 			sh.options.ResponseErrorHandlerFunc(ctx, err)
 		}
 	} else if response != nil {

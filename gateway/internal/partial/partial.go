@@ -1,0 +1,207 @@
+// Package partial keeps ciphertexts that come in pieces, by the tus protocol 1.0, on the
+// gateway's disk until all of one has come and is stored elsewhere. An upload that broke
+// off goes on where it ended, also after the gateway was ended; one that gets no more goes
+// after a day.
+package partial
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"math"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/tus/tusd/v2/pkg/filestore"
+	tus "github.com/tus/tusd/v2/pkg/handler"
+
+	"github.com/pie-consortium/pie/gateway/api"
+	"github.com/pie-consortium/pie/gateway/internal/room"
+	"github.com/pie-consortium/pie/ledger"
+	"github.com/pie-consortium/pie/ledger/fault"
+)
+
+const (
+	// Version of the protocol.
+	Version = "1.0.0"
+	// maxEach and maxAll bound how many uploads are not stored yet: of one caller, and in all.
+	maxEach, maxAll = 16, 256
+	// bytesEach and bytesAll bound their announced sizes.
+	bytesEach, bytesAll = ledger.MaxContent, 4 * ledger.MaxContent
+	// term is how long an upload is kept after its last byte, and what was stored of it
+	// after that.
+	term = 24 * time.Hour
+	// sweepPause is that between two looks at what is past its term.
+	sweepPause = time.Hour
+
+	infoSuffix, storedSuffix = ".info", ".stored"
+)
+
+// Name of an upload. Whoever began it is part of it, so nobody else can name it.
+type Name struct {
+	Caller         ledger.UserID
+	Record, Upload ledger.ID
+}
+
+// String is the name of its file, which does not say in clear whose it is.
+func (n Name) String() string {
+	return ownerOf(n.Caller) + "." + string(n.Record) + "." + string(n.Upload)
+}
+
+func ownerOf(caller ledger.UserID) string { return ledger.DigestOf([]byte(caller.String())).String() }
+
+// Progress of an upload, in bytes.
+type Progress struct {
+	Offset, Size int64
+	Stored       *api.Content // nil until it is
+}
+
+// Uploads are those in pieces.
+type Uploads struct {
+	folder string
+	files  filestore.FileStore
+	tus    *tus.UnroutedHandler
+	log    *slog.Logger
+
+	held  *room.Room // one place for each upload
+	begin sync.Mutex // quotas are looked at and used at once
+}
+
+// Open finds the uploads in a folder, which belongs to nobody else.
+func Open(folder string, log *slog.Logger) (*Uploads, error) {
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return nil, fmt.Errorf("uploads in pieces: %w", err)
+	}
+	u := &Uploads{folder: folder, files: filestore.New(folder), log: log, held: room.New(math.MaxInt, 1)}
+	var err error
+	if u.tus, err = newProtocol(u.files); err != nil {
+		return nil, fmt.Errorf("uploads in pieces: %w", err)
+	}
+	return u, nil
+}
+
+// Begin makes room for an upload of so many bytes, which the request announces.
+func (u *Uploads) Begin(r *http.Request, n Name, size int64) error {
+	u.begin.Lock()
+	defer u.begin.Unlock()
+	if err := u.requireRoom(r.Context(), n.Caller, size); err != nil {
+		return err
+	}
+	return u.ask(u.tus.PostFile, r, n)
+}
+
+// requireRoom refuses what is more than a quota. Announced bytes count, not those that came.
+func (u *Uploads) requireRoom(ctx context.Context, caller ledger.UserID, size int64) error {
+	entries, err := os.ReadDir(u.folder)
+	if err != nil {
+		return err
+	}
+	own, all := quota{1, size}, quota{1, size}
+	for _, entry := range entries {
+		name, isInfo := strings.CutSuffix(entry.Name(), infoSuffix)
+		if !isInfo {
+			continue
+		}
+		progress, err := u.received(ctx, name)
+		if err != nil {
+			continue // stored or swept right now
+		}
+		all.add(progress.Size)
+		if strings.HasPrefix(name, ownerOf(caller)+".") {
+			own.add(progress.Size)
+		}
+	}
+	switch {
+	case own.uploads > maxEach || own.bytes > bytesEach:
+		return fault.New(fault.RateLimited, "you have %d uploads of %d bytes under way; finish one, or wait until it expires", own.uploads-1, own.bytes-size)
+	case all.uploads > maxAll || all.bytes > bytesAll:
+		return fault.New(fault.Overloaded, "the gateway has no room for more uploads in pieces; send the content whole")
+	}
+	return nil
+}
+
+type quota struct{ uploads, bytes int64 }
+
+func (q *quota) add(size int64) { q.uploads, q.bytes = q.uploads+1, q.bytes+size }
+
+// Hold keeps others from an upload until release is called: two pieces at once would mix.
+func (u *Uploads) Hold(n Name) (release func(), err error) {
+	release, ok := u.held.Enter(n.String())
+	if !ok {
+		return nil, fault.New(fault.StateConflict, "another piece of this upload is under way; ask for the offset in a moment")
+	}
+	return release, nil
+}
+
+// Progress says how much of an upload has come.
+func (u *Uploads) Progress(ctx context.Context, n Name) (Progress, error) {
+	text, err := os.ReadFile(u.path(n) + storedSuffix)
+	if errors.Is(err, fs.ErrNotExist) {
+		return u.received(ctx, n.String())
+	}
+	if err != nil {
+		return Progress{}, err
+	}
+	stored := new(api.Content)
+	if err := json.Unmarshal(text, stored); err != nil {
+		return Progress{}, fmt.Errorf("what was stored of an upload: %w", err)
+	}
+	return Progress{Offset: stored.Size, Size: stored.Size, Stored: stored}, nil
+}
+
+func (u *Uploads) received(ctx context.Context, name string) (Progress, error) {
+	upload, err := u.files.GetUpload(ctx, name)
+	if errors.Is(err, tus.ErrNotFound) {
+		return Progress{}, fault.New(fault.NotFound, "you have no such upload; it may have expired")
+	}
+	if err != nil {
+		return Progress{}, fmt.Errorf("upload in pieces: %w", err)
+	}
+	info, err := upload.GetInfo(ctx)
+	return Progress{Offset: info.Offset, Size: info.Size}, err
+}
+
+// Append adds the request's body. The caller holds the upload. What came before an error
+// stays.
+func (u *Uploads) Append(r *http.Request, n Name) (Progress, error) {
+	if err := u.ask(u.tus.PatchFile, r, n); err != nil {
+		return Progress{}, err
+	}
+	return u.received(r.Context(), n.String())
+}
+
+// Settle has an upload stored that is whole, notes as what, and deletes its bytes here. The
+// caller holds it.
+func (u *Uploads) Settle(n Name, store func(io.Reader) (api.Content, error)) error {
+	file, err := os.Open(u.path(n))
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	stored, err := store(file)
+	if err != nil {
+		return err
+	}
+	text, err := json.Marshal(stored)
+	if err != nil {
+		return err
+	}
+	draft := u.path(n) + storedSuffix + ".new"
+	if err := os.WriteFile(draft, text, 0o600); err != nil {
+		return err
+	}
+	if err := os.Rename(draft, u.path(n)+storedSuffix); err != nil {
+		return err
+	}
+	return errors.Join(os.Remove(u.path(n)+infoSuffix), os.Remove(u.path(n)))
+}
+
+func (u *Uploads) path(n Name) string { return filepath.Join(u.folder, n.String()) }

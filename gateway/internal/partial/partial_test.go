@@ -1,0 +1,160 @@
+package partial
+
+import (
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pie-consortium/pie/gateway/api"
+	"github.com/pie-consortium/pie/ledger"
+	"github.com/pie-consortium/pie/ledger/fault"
+)
+
+func open(t *testing.T) *Uploads {
+	t.Helper()
+	u, err := Open(t.TempDir(), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u
+}
+
+func nameOf(caller string) Name {
+	return Name{Caller: ledger.UserID{MSP: "HospitalA", Pseudonym: caller}, Record: ledger.NewID(), Upload: ledger.NewID()}
+}
+
+func (u *Uploads) start(t *testing.T, n Name, size int64, header http.Header) error {
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", strings.NewReader("12345"))
+	for name, values := range header {
+		r.Header[name] = values
+	}
+	r.Header.Set("Tus-Resumable", Version)
+	r.Header.Set("Upload-Length", strconv.FormatInt(size, 10))
+	return u.Begin(r, n, size)
+}
+
+func (u *Uploads) more(t *testing.T, n Name, offset int64, body io.Reader) error {
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodPatch, "/", body)
+	r.Header.Set("Tus-Resumable", Version)
+	r.Header.Set("Upload-Offset", strconv.FormatInt(offset, 10))
+	r.Header.Set("Content-Type", "application/offset+octet-stream")
+	_, err := u.Append(r, n)
+	return err
+}
+
+func TestRoomInAllIsBounded(t *testing.T) {
+	u := open(t)
+	for _, caller := range []string{"a", "b", "c", "d"} {
+		if err := u.start(t, nameOf(caller), ledger.MaxContent, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := u.start(t, nameOf("e"), 1, nil); fault.CodeOf(err) != fault.Overloaded {
+		t.Error(err)
+	}
+}
+
+func TestNumberInAllIsBounded(t *testing.T) {
+	u := open(t)
+	for i := range maxAll {
+		if err := u.start(t, nameOf(strconv.Itoa(i)), 1, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := u.start(t, nameOf("one-more"), 1, nil); fault.CodeOf(err) != fault.Overloaded {
+		t.Error(err)
+	}
+}
+
+// Headers of the library's that the API does not publish do nothing.
+func TestBeginningTakesNoPiece(t *testing.T) {
+	u, n := open(t), nameOf("a")
+	header := http.Header{"Content-Type": {"application/offset+octet-stream"}, "X-Http-Method-Override": {"OPTIONS"}}
+	if err := u.start(t, n, 5, header); err != nil {
+		t.Fatal(err)
+	}
+	if progress, err := u.Progress(t.Context(), n); err != nil || progress.Offset != 0 || progress.Size != 5 {
+		t.Errorf("%+v, %v", progress, err)
+	}
+}
+
+// The gate's own word about a body that ended early reaches the caller.
+func TestErrorOfTheBodyIsKept(t *testing.T) {
+	u, n := open(t), nameOf("a")
+	if err := u.start(t, n, 10, nil); err != nil {
+		t.Fatal(err)
+	}
+	slow := fault.New(fault.InvalidArgument, "the body came too slowly")
+	body := io.MultiReader(strings.NewReader("123"), &failing{slow})
+	if err := u.more(t, n, 0, body); !errors.Is(err, slow) {
+		t.Error(err)
+	}
+	if progress, err := u.Progress(t.Context(), n); err != nil || progress.Offset != 3 {
+		t.Errorf("%+v, %v", progress, err)
+	}
+}
+
+type failing struct{ err error }
+
+func (f *failing) Read([]byte) (int, error) { return 0, f.err }
+
+// What could not be stored can be tried again.
+func TestSettlingAgain(t *testing.T) {
+	u, n := open(t), nameOf("a")
+	if err := errors.Join(u.start(t, n, 5, nil), u.more(t, n, 0, strings.NewReader("12345"))); err != nil {
+		t.Fatal(err)
+	}
+	away := fault.New(fault.ContentUnavailable, "the node is away")
+	if err := u.Settle(n, func(io.Reader) (api.Content, error) { return api.Content{}, away }); !errors.Is(err, away) {
+		t.Error(err)
+	}
+	var got string
+	err := errors.Join(u.more(t, n, 5, strings.NewReader("")), u.Settle(n, func(r io.Reader) (api.Content, error) {
+		text, err := io.ReadAll(r)
+		got = string(text)
+		return api.Content{Size: 5}, err
+	}))
+	if err != nil || got != "12345" {
+		t.Errorf("%q, %v", got, err)
+	}
+}
+
+func TestSweepSparesWhatGoesOn(t *testing.T) {
+	u, held, idle := open(t), nameOf("a"), nameOf("b")
+	if err := errors.Join(u.start(t, held, 5, nil), u.start(t, idle, 5, nil)); err != nil {
+		t.Fatal(err)
+	}
+	release, err := u.Hold(held)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := u.Hold(held); fault.CodeOf(err) != fault.StateConflict {
+		t.Errorf("held twice: %v", err)
+	}
+	if err := u.sweep(time.Now().Add(term - time.Minute)); err != nil || u.count(t) != 4 {
+		t.Errorf("%d files before the term, %v", u.count(t), err)
+	}
+	if err := u.sweep(time.Now().Add(term + time.Minute)); err != nil || u.count(t) != 2 {
+		t.Errorf("%d files after the term, %v", u.count(t), err)
+	}
+	release()
+	if err := u.sweep(time.Now().Add(term + time.Minute)); err != nil || u.count(t) != 0 {
+		t.Errorf("%d files in the end, %v", u.count(t), err)
+	}
+}
+
+func (u *Uploads) count(t *testing.T) int {
+	t.Helper()
+	entries, err := os.ReadDir(u.folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(entries)
+}
