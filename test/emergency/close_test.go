@@ -127,9 +127,11 @@ func TestCloseEndsReencryptionAtEachPeersBlock(t *testing.T) {
 // grantUnder is the one that was passed on under a declaration.
 func grantUnder(t *testing.T, by *client.Client, name ledger.DeclarationName) ledger.Grant {
 	t.Helper()
-	grants, err := by.EmergencyGrants(t.Context(), name.Declaration)
-	if err != nil || len(grants) != 1 {
-		t.Fatalf("%d grants, %v", len(grants), err)
-	}
+	var grants []ledger.Grant
+	eventually(t, "the responder's hospital has the one grant", func() bool {
+		var err error
+		grants, err = by.EmergencyGrants(t.Context(), name.Declaration)
+		return err == nil && len(grants) == 1
+	})
 	return grants[0]
 }
