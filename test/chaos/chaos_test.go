@@ -65,9 +65,9 @@ func survive(t *testing.T, l *load, faults []mishap) {
 // suffer injects a fault under load, heals it, and waits until everybody is served
 // again.
 func (l *load) suffer(ctx context.Context, f mishap) error {
-	ctx, cancel := context.WithTimeout(ctx, f.lasts+2*recovery)
+	faulty, cancel := context.WithTimeout(ctx, f.lasts+2*recovery)
 	defer cancel()
-	if err := f.inject(ctx); err != nil {
+	if err := f.inject(faulty); err != nil {
 		return fmt.Errorf("inject: %w", err)
 	}
 	began := time.Now()
@@ -75,17 +75,17 @@ func (l *load) suffer(ctx context.Context, f mishap) error {
 	if lasts == 0 {
 		lasts = recovery / 4
 	}
-	lasting, end := context.WithTimeout(ctx, lasts)
+	lasting, end := context.WithTimeout(faulty, lasts)
 	defer end()
 	// That people are told something while the fault is there is no promise.
 	_ = l.pulse.await(lasting, began, func(marks []mark) bool { return f.lasts == 0 && len(marks) >= enough })
-	if err := f.heal(ctx); err != nil {
+	if err := f.heal(faulty); err != nil {
 		return fmt.Errorf("heal: %w", err)
 	}
-	healed := time.Now()
-	ctx, cancel = context.WithTimeout(ctx, recovery)
+	healed := time.Now() // which may have taken long: a peer without its ledger fetches every block
+	recovering, cancel := context.WithTimeout(ctx, recovery)
 	defer cancel()
-	return l.pulse.await(ctx, healed, l.everybody)
+	return l.pulse.await(recovering, healed, l.everybody)
 }
 
 // failures are the attempts that ended after a time and were not acknowledged.
