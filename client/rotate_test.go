@@ -265,6 +265,9 @@ func TestErasureEndsEverything(t *testing.T) {
 	wantCode(t, err, fault.Erased)
 	_, err = p.author.Upload(t.Context(), p.newRecord(t, record, []byte("emr")))
 	wantCode(t, err, fault.Erased)
+	p.author.loseContent(t, record)
+	_, err = p.author.Upload(t.Context(), p.newRecord(t, record, []byte("emr")))
+	wantCode(t, err, fault.Erased)
 	if trail, err := p.patient.Accesses(t.Context(), record); err != nil {
 		t.Errorf("the trail: %+v, %v", trail, err)
 	}
@@ -274,6 +277,19 @@ func TestErasureEndsEverything(t *testing.T) {
 	}
 	_, err = p.requester.Erasure(t.Context(), record)
 	wantCode(t, err, fault.PermissionDenied)
+}
+
+// loseContent has an upload that was begun name a content that no hospital has.
+func (c *Client) loseContent(t *testing.T, record ledger.ID) {
+	t.Helper()
+	var entry journal
+	if err := c.home.ReadJSON(journalName(record), &entry); err != nil {
+		t.Fatal(err)
+	}
+	entry.Arguments.CID = "bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy"
+	if err := c.home.WriteJSON(journalName(record), entry); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func TestWithdrawnSlotTakesNoUpload(t *testing.T) {

@@ -1,7 +1,6 @@
 package client
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -78,7 +77,8 @@ func (c *Client) uploadFrom(ctx context.Context, n NewRecord, file io.ReadSeeker
 		lost = err
 	}
 	if entry, err = begin(ctx, n, file); err != nil {
-		return ledger.Record{}, cmp.Or(lost, err)
+		// What there is to say about the record comes before that its content is gone.
+		return ledger.Record{}, errors.Join(err, lost)
 	}
 	return c.registerRecord(ctx, entry)
 }
