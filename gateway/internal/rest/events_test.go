@@ -14,57 +14,6 @@ import (
 	"github.com/pie-consortium/pie/ledger"
 )
 
-// chain is a ledger that grows by blocks of one event.
-type chain struct {
-	mutex  sync.Mutex
-	blocks []ledger.Notice
-	more   chan struct{}
-}
-
-func newChain() *chain { return &chain{more: make(chan struct{})} }
-
-func (c *chain) Height(context.Context) (uint64, error) {
-	c.mutex.Lock()
-	defer c.mutex.Unlock()
-	return uint64(len(c.blocks)), nil
-}
-
-func (c *chain) add(event ledger.Event) {
-	c.mutex.Lock()
-	defer c.mutex.Unlock()
-	id := ledger.EventID{Block: uint64(len(c.blocks)), Number: 1}
-	c.blocks = append(c.blocks, ledger.Notice{ID: id, Name: ledger.RecordConfirmed, Event: event})
-	close(c.more)
-	c.more = make(chan struct{})
-}
-
-func (c *chain) block(number uint64) ([]ledger.Notice, <-chan struct{}) {
-	c.mutex.Lock()
-	defer c.mutex.Unlock()
-	if number >= uint64(len(c.blocks)) {
-		return nil, c.more
-	}
-	return c.blocks[number : number+1], nil
-}
-
-func (c *chain) Watch(ctx context.Context, from uint64, process func(uint64, []ledger.Notice) error) error {
-	for {
-		events, more := c.block(from)
-		if events == nil {
-			select {
-			case <-more:
-				continue
-			case <-ctx.Done():
-				return nil
-			}
-		}
-		if err := process(from, events); err != nil {
-			return err
-		}
-		from++
-	}
-}
-
 // clock is a time that tests move on.
 type clock struct {
 	mutex sync.Mutex
@@ -130,13 +79,13 @@ func until(scanner *bufio.Scanner, line string) []string {
 func TestStreamEndsWithItsToken(t *testing.T) {
 	f, clock, server := streaming(t)
 	stream := lines(t, server, f.token)
-	f.chain.add(ledger.Event{Actor: ledger.UserID{MSP: "HospitalA", Pseudonym: "another"}})
-	f.chain.add(ledger.Event{Actor: f.user})
+	f.chain.Add(ledger.RecordConfirmed, ledger.Event{Actor: ledger.UserID{MSP: "HospitalA", Pseudonym: "another"}})
+	f.chain.Add(ledger.RecordConfirmed, ledger.Event{Actor: f.user})
 	if before := until(stream, "event: RecordConfirmed"); slices.Contains(before, "id: 0-1") || !slices.Contains(before, "id: 1-1") {
 		t.Errorf("before the first message: %q", before)
 	}
 	clock.move(6 * time.Minute)
-	f.chain.add(ledger.Event{Actor: f.user})
+	f.chain.Add(ledger.RecordConfirmed, ledger.Event{Actor: f.user})
 	if after := strings.Join(until(stream, ""), "\n") + strings.Join(until(stream, "event: RecordConfirmed"), "\n"); strings.Contains(after, "id: 2-1") {
 		t.Errorf("after the token's end: %q", after)
 	}

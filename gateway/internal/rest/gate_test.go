@@ -31,6 +31,7 @@ import (
 	"github.com/pie-consortium/pie/gateway/internal/problem"
 	"github.com/pie-consortium/pie/gateway/internal/room"
 	"github.com/pie-consortium/pie/gateway/internal/telemetry"
+	"github.com/pie-consortium/pie/gateway/internal/testchain"
 	"github.com/pie-consortium/pie/gateway/internal/testpki"
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/fault"
@@ -47,7 +48,7 @@ type fixture struct {
 	token    string
 	log      *bytes.Buffer
 	now      time.Time
-	chain    *chain
+	chain    *testchain.Chain
 	owed     []ledger.Declaration // reviews
 }
 
@@ -83,7 +84,7 @@ func newFixture(t *testing.T) *fixture {
 		Origins:   []string{origin},
 		Log:       slog.New(slog.NewJSONHandler(f.log, nil)), Requests: requests, Traces: traces, Now: clock,
 	}
-	f.chain = newChain()
+	f.chain = testchain.New()
 	f.api.Events = feed.New(f.chain, f.api.Log)
 	f.api.Owed = func(context.Context, ledger.Identity) ([]ledger.Declaration, error) { return f.owed, nil }
 	if f.engine, err = f.api.engine(); err != nil {

@@ -21,52 +21,11 @@ import (
 
 	"github.com/pie-consortium/pie/gateway/internal/config"
 	"github.com/pie-consortium/pie/gateway/internal/feed"
+	"github.com/pie-consortium/pie/gateway/internal/testchain"
 	"github.com/pie-consortium/pie/ledger"
 )
 
 const secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYqrTwjU"
-
-// chain is a ledger that grows by blocks of one event.
-type chain struct {
-	mutex  sync.Mutex
-	blocks []ledger.Notice
-	more   chan struct{}
-}
-
-func (c *chain) Height(context.Context) (uint64, error) {
-	c.mutex.Lock()
-	defer c.mutex.Unlock()
-	return uint64(len(c.blocks)), nil
-}
-
-func (c *chain) add(event ledger.Event) {
-	c.mutex.Lock()
-	defer c.mutex.Unlock()
-	c.blocks = append(c.blocks, ledger.Notice{ID: ledger.EventID{Block: uint64(len(c.blocks)), Number: 1}, Name: ledger.BreakGlassDeclared, Event: event})
-	close(c.more)
-	c.more = make(chan struct{})
-}
-
-func (c *chain) Watch(ctx context.Context, from uint64, process func(uint64, []ledger.Notice) error) error {
-	for ; ; from++ {
-		for {
-			c.mutex.Lock()
-			more, known := c.more, from < uint64(len(c.blocks))
-			c.mutex.Unlock()
-			if known {
-				break
-			}
-			select {
-			case <-more:
-			case <-ctx.Done():
-				return nil
-			}
-		}
-		if err := process(from, c.blocks[from:from+1]); err != nil {
-			return err
-		}
-	}
-}
 
 // inbox is a receiver that takes what it likes.
 type inbox struct {
@@ -132,7 +91,7 @@ func (in *inbox) await(t *testing.T, what string, holds func() bool) {
 }
 
 // hooks runs webhooks for a hospital until stopped.
-func hooks(t *testing.T, folder string, ledgerOf *chain, owed []ledger.Declaration, inboxes map[string]*inbox) (*Hooks, func()) {
+func hooks(t *testing.T, folder string, ledgerOf *testchain.Chain, owed []ledger.Declaration, inboxes map[string]*inbox) (*Hooks, func()) {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
 	events := feed.New(ledgerOf, log)
@@ -185,16 +144,16 @@ func of(msp, name string) ledger.UserID { return ledger.UserID{MSP: msp, Pseudon
 // What a receiver does not take is sent again under the same ID, over restarts as well; one
 // that takes everything does not wait for it; and nothing goes to whom it does not concern.
 func TestEachReceiverGetsItsOwnOnceItTakesThem(t *testing.T) {
-	c := &chain{more: make(chan struct{})}
-	c.add(ledger.Event{Patient: of("HospitalA", "before"), Officers: []string{"HospitalA"}}) // told to nobody
+	c := testchain.New()
+	c.Add(ledger.BreakGlassDeclared, ledger.Event{Patient: of("HospitalA", "before"), Officers: []string{"HospitalA"}}) // told to nobody
 	officers, patients, staff := newInbox(t), newInbox(t), newInbox(t)
 	all := map[string]*inbox{"privacy-officers": officers, "patients": patients, "staff": staff}
 	folder := t.TempDir()
 	patients.accept(http.StatusTemporaryRedirect)
 	_, stop := hooks(t, folder, c, nil, all)
-	c.add(ledger.Event{Actor: of("HospitalB", "r"), Patient: of("HospitalA", "p"), Officers: []string{"HospitalA", "HospitalB"}})
-	c.add(ledger.Event{Actor: of("HospitalB", "r"), Patient: of("HospitalB", "p"), Officers: []string{"HospitalB"}})
-	c.add(ledger.Event{Actor: of("HospitalB", "r"), Patient: of("HospitalA", "p"), Concerned: []ledger.UserID{of("HospitalA", "d"), of("HospitalB", "e")}})
+	c.Add(ledger.BreakGlassDeclared, ledger.Event{Actor: of("HospitalB", "r"), Patient: of("HospitalA", "p"), Officers: []string{"HospitalA", "HospitalB"}})
+	c.Add(ledger.BreakGlassDeclared, ledger.Event{Actor: of("HospitalB", "r"), Patient: of("HospitalB", "p"), Officers: []string{"HospitalB"}})
+	c.Add(ledger.BreakGlassDeclared, ledger.Event{Actor: of("HospitalB", "r"), Patient: of("HospitalA", "p"), Concerned: []ledger.UserID{of("HospitalA", "d"), of("HospitalB", "e")}})
 	officers.await(t, "the officers are told", func() bool { return len(officers.taken) == 1 })
 	staff.await(t, "the staff is told", func() bool { return len(staff.taken) == 1 })
 	if got := staff.taken[0].Data; len(got.Concerned) != 1 || got.Concerned[0] != of("HospitalA", "d") {
@@ -205,7 +164,7 @@ func TestEachReceiverGetsItsOwnOnceItTakesThem(t *testing.T) {
 	patients.accept(http.StatusOK)
 	hooks(t, folder, c, nil, all)
 	patients.await(t, "the patients are told", func() bool { return len(patients.taken) == 2 })
-	c.add(ledger.Event{Actor: of("HospitalB", "r"), Patient: of("HospitalA", "p"), Officers: []string{"HospitalA"}})
+	c.Add(ledger.BreakGlassDeclared, ledger.Event{Actor: of("HospitalB", "r"), Patient: of("HospitalA", "p"), Officers: []string{"HospitalA"}})
 	officers.await(t, "the officers are told more", func() bool { return len(officers.taken) == 2 })
 	patients.await(t, "the patients are told more", func() bool { return len(patients.taken) == 3 })
 	for i, id := range patients.attempts {
@@ -226,7 +185,7 @@ func TestEachReceiverGetsItsOwnOnceItTakesThem(t *testing.T) {
 }
 
 func TestOverdueReviewsAreToldOnce(t *testing.T) {
-	c := &chain{more: make(chan struct{})}
+	c := testchain.New()
 	in, other := newInbox(t), newInbox(t)
 	due := func(id ledger.ID, hours int) ledger.Declaration {
 		return ledger.Declaration{Declaration: id, Patient: of("HospitalA", "p"), Due: time.Now().Add(time.Duration(hours) * time.Hour).UTC()}
