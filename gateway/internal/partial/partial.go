@@ -70,6 +70,7 @@ type Uploads struct {
 	files  filestore.FileStore
 	tus    *tus.UnroutedHandler
 	log    *slog.Logger
+	keep   func(path string) error // has the disk keep a file or a folder for good
 
 	held  *room.Room // one place for each upload
 	begin sync.Mutex // quotas are looked at and used at once
@@ -80,7 +81,7 @@ func Open(folder string, log *slog.Logger) (*Uploads, error) {
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return nil, fmt.Errorf("uploads in pieces: %w", err)
 	}
-	u := &Uploads{folder: folder, files: filestore.New(folder), log: log, held: room.New(math.MaxInt, 1)}
+	u := &Uploads{folder: folder, files: filestore.New(folder), log: log, keep: keep, held: room.New(math.MaxInt, 1)}
 	var err error
 	if u.tus, err = newProtocol(u.files); err != nil {
 		return nil, fmt.Errorf("uploads in pieces: %w", err)
@@ -95,7 +96,10 @@ func (u *Uploads) Begin(r *http.Request, n Name, size int64) error {
 	if err := u.requireRoom(r.Context(), n.Caller, size); err != nil {
 		return err
 	}
-	return u.ask(u.tus.PostFile, r, n)
+	if err := u.ask(u.tus.PostFile, r, n); err != nil {
+		return err
+	}
+	return errors.Join(u.keep(u.path(n)+infoSuffix), u.keep(u.folder))
 }
 
 // requireRoom refuses what is more than a quota. Announced bytes count, not those that came.
@@ -141,11 +145,11 @@ func (u *Uploads) Hold(n Name) (release func(), err error) {
 	return release, nil
 }
 
-// Progress says how much of an upload has come.
+// Progress says how much of an upload has come. So much is there after a loss of power too.
 func (u *Uploads) Progress(ctx context.Context, n Name) (Progress, error) {
 	text, err := os.ReadFile(u.path(n) + storedSuffix)
 	if errors.Is(err, fs.ErrNotExist) {
-		return u.received(ctx, n.String())
+		return u.kept(ctx, n)
 	}
 	if err != nil {
 		return Progress{}, err
@@ -155,6 +159,18 @@ func (u *Uploads) Progress(ctx context.Context, n Name) (Progress, error) {
 		return Progress{}, fmt.Errorf("what was stored of an upload: %w", err)
 	}
 	return Progress{Offset: stored.Size, Size: stored.Size, Stored: stored}, nil
+}
+
+// kept is what was received, once the disk keeps it.
+func (u *Uploads) kept(ctx context.Context, n Name) (Progress, error) {
+	progress, err := u.received(ctx, n.String())
+	if err != nil {
+		return Progress{}, err
+	}
+	if err := u.keep(u.path(n)); err != nil && !errors.Is(err, fs.ErrNotExist) { // it was stored meanwhile
+		return Progress{}, err
+	}
+	return progress, nil
 }
 
 func (u *Uploads) received(ctx context.Context, name string) (Progress, error) {
@@ -175,7 +191,7 @@ func (u *Uploads) Append(r *http.Request, n Name) (Progress, error) {
 	if err := u.ask(u.tus.PatchFile, r, n); err != nil {
 		return Progress{}, err
 	}
-	return u.received(r.Context(), n.String())
+	return u.kept(r.Context(), n)
 }
 
 // Settle has an upload stored that is whole, notes as what, and deletes its bytes here. The
@@ -195,13 +211,22 @@ func (u *Uploads) Settle(n Name, store func(io.Reader) (api.Content, error)) err
 		return err
 	}
 	draft := u.path(n) + storedSuffix + ".new"
-	if err := os.WriteFile(draft, text, 0o600); err != nil {
+	if err := errors.Join(os.WriteFile(draft, text, 0o600), u.keep(draft)); err != nil {
 		return err
 	}
-	if err := os.Rename(draft, u.path(n)+storedSuffix); err != nil {
+	if err := errors.Join(os.Rename(draft, u.path(n)+storedSuffix), u.keep(u.folder)); err != nil {
 		return err
 	}
 	return errors.Join(os.Remove(u.path(n)+infoSuffix), os.Remove(u.path(n)))
 }
 
 func (u *Uploads) path(n Name) string { return filepath.Join(u.folder, n.String()) }
+
+// keep waits until a file or a folder is on the disk.
+func keep(path string) error {
+	file, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(file.Sync(), file.Close())
+}

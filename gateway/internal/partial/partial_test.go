@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -63,6 +65,7 @@ func TestRoomInAllIsBounded(t *testing.T) {
 
 func TestNumberInAllIsBounded(t *testing.T) {
 	u := open(t)
+	u.keep = func(string) error { return nil } // too slow for so many
 	for i := range maxAll {
 		if err := u.start(t, nameOf(strconv.Itoa(i)), 1, nil); err != nil {
 			t.Fatal(err)
@@ -123,6 +126,54 @@ func TestSettlingAgain(t *testing.T) {
 	}))
 	if err != nil || got != "12345" {
 		t.Errorf("%q, %v", got, err)
+	}
+}
+
+// Nothing is acknowledged that a loss of power could take away.
+func TestAcknowledgedIsKept(t *testing.T) {
+	u, n := open(t), nameOf("a")
+	full := errors.New("the disk is broken")
+	var kept []string
+	broken := "" // what the disk does not keep
+	u.keep = func(path string) error {
+		name := strings.Replace(filepath.Base(path), n.String(), "upload", 1)
+		if path == u.folder {
+			name = "folder"
+		}
+		if name == broken {
+			return full
+		}
+		kept = append(kept, name)
+		return keep(path)
+	}
+	for _, broken = range []string{"upload.info", "folder"} {
+		if err := u.start(t, n, 5, nil); !errors.Is(err, full) {
+			t.Errorf("begun without %s: %v", broken, err)
+		}
+	}
+	broken = "upload"
+	if err := u.more(t, n, 0, strings.NewReader("123")); !errors.Is(err, full) {
+		t.Errorf("a piece that the disk does not keep: %v", err)
+	}
+	if _, err := u.Progress(t.Context(), n); !errors.Is(err, full) {
+		t.Errorf("the offset: %v", err)
+	}
+	broken = ""
+	if err := u.more(t, n, 3, strings.NewReader("45")); err != nil {
+		t.Fatal(err)
+	}
+	store := func(io.Reader) (api.Content, error) { return api.Content{Size: 5}, nil }
+	for _, broken = range []string{"upload.stored.new", "folder"} {
+		if err := u.Settle(n, store); !errors.Is(err, full) {
+			t.Errorf("stored without %s: %v", broken, err)
+		}
+	}
+	if _, err := os.Stat(u.path(n)); err != nil {
+		t.Errorf("the bytes are gone before it is known what was stored: %v", err)
+	}
+	broken, kept = "", nil
+	if err := u.Settle(n, store); err != nil || !slices.Equal(kept, []string{"upload.stored.new", "folder"}) {
+		t.Errorf("%v, %q", err, kept)
 	}
 }
 
