@@ -17,6 +17,8 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/pie-consortium/pie/client"
+	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/trust"
 	"github.com/pie-consortium/pie/network/internal/control"
 	"github.com/pie-consortium/pie/network/internal/process"
@@ -40,9 +42,11 @@ func TestSessions(t *testing.T) {
 		Dir:   "testdata",
 		Setup: func(env *testscript.Env) error { return setup(env, source) },
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"crash": crash,
-			"exits": exits,
-			"user":  user,
+			"crash":   crash,
+			"declare": declare,
+			"enroll":  enroll,
+			"exits":   exits,
+			"user":    user,
 		},
 	})
 }
@@ -52,6 +56,41 @@ func user(ts *testscript.TestScript, _ bool, args []string) {
 	var invitation trust.Invitation
 	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[0])), &invitation))
 	ts.Setenv(args[1], invitation.MSP+"/"+invitation.Pseudonym)
+}
+
+// enroll makes devices of invitations: of $WORK/NAME.json, in $WORK/NAME.
+func enroll(ts *testscript.TestScript, _ bool, args []string) {
+	ctx, cancel := context.WithTimeout(context.Background(), deadline)
+	defer cancel()
+	for _, name := range args {
+		var invitation trust.Invitation
+		file := filepath.Join(ts.Getenv("WORK"), name)
+		ts.Check(json.Unmarshal([]byte(ts.ReadFile(file+".json")), &invitation))
+		_, err := client.Enroll(ctx, file, &invitation, nil)
+		ts.Check(err)
+	}
+}
+
+// declare RESPONDER PATIENT has one device declare an emergency of another's user. The
+// ledger may have to come to know first who responds.
+func declare(ts *testscript.TestScript, refused bool, args []string) {
+	ctx, cancel := context.WithTimeout(context.Background(), deadline)
+	defer cancel()
+	responder, err := client.Open(filepath.Join(ts.Getenv("WORK"), args[0]), nil)
+	ts.Check(err)
+	patient, err := client.Open(filepath.Join(ts.Getenv("WORK"), args[1]), nil)
+	ts.Check(err)
+	emergency := client.Emergency{Patient: patient.Identity().User, Reason: ledger.Unconscious, Narrative: "found on the floor of the ward"}
+	for {
+		declaration, err := responder.Declare(ctx, emergency)
+		if declaration.Decision.Code == "" {
+			ts.Check(err)
+		}
+		if refused == (declaration.Decision.Rule == "responder") {
+			return
+		}
+		ts.Check(pause(ctx))
+	}
 }
 
 // setup gives a script a data directory and a loopback network of its own, and takes

@@ -50,6 +50,6 @@ func listResponders(command *cobra.Command, data, msp string, names []string) er
 	if err := network.SetResponders(ctx, msp, physicians); err != nil {
 		return err
 	}
-	fmt.Fprintf(command.ErrOrStderr(), "%d physicians of %s respond to emergencies, beside those of the role emergency\n", len(physicians), msp)
+	fmt.Fprintf(command.ErrOrStderr(), "physicians of %s who respond to emergencies, beside the users of the role emergency: %d\n", msp, len(physicians))
 	return nil
 }
