@@ -32,7 +32,11 @@ type document struct {
 }
 
 // cast is who takes part.
-type cast struct{ patient, physician, colleague, researcher, neighbour *person }
+type cast struct {
+	patient, physician, colleague, researcher, neighbour *person
+	// They are there for emergencies.
+	responder, desk, officer *person
+}
 
 func (s *scene) enrollAll(t *testing.T) cast {
 	t.Helper()
@@ -45,9 +49,15 @@ func (s *scene) enrollAll(t *testing.T) cast {
 		colleague:  &person{name: "colleague", guest: guest("HospitalB", ledger.Physician, ledger.Private)},
 		researcher: &person{name: "researcher", guest: guest("HospitalC", ledger.Researcher, ledger.Low), passphrase: "correct horse"},
 		neighbour:  &person{name: "neighbour", guest: guest("HospitalB", ledger.Patient, "")},
+		responder:  &person{name: "responder", guest: guest("HospitalC", ledger.Emergency, ledger.Private)},
+		desk:       &person{name: "desk", guest: guest("HospitalB", ledger.EmergencyDesk, ledger.Private)},
+		officer:    &person{name: "officer", guest: guest("HospitalA", ledger.PrivacyOfficer, ledger.Private)},
 	}
-	for _, p := range []*person{c.patient, c.physician, c.colleague, c.researcher, c.neighbour} {
+	for _, p := range []*person{c.patient, c.physician, c.colleague, c.researcher, c.neighbour, c.responder, c.desk, c.officer} {
 		s.enroll(t, p)
+	}
+	for _, p := range []*person{c.patient, c.physician, c.colleague, c.officer} {
+		s.follow(t, p)
 	}
 	return c
 }
@@ -244,6 +254,7 @@ func (s *scene) knock(t *testing.T) {
 		{http.MethodPost, "/v1/transactions", "application/json"},
 		{http.MethodPost, "/v1/content?name=" + word("a name"), "application/" + word("a media type")},
 		{http.MethodPost, "/oauth2/token", "application/x-www-form-urlencoded"},
+		{strings.ToUpper(word("a method")), "/v1/records", ""},
 	} {
 		body := fmt.Sprintf(`{"csr": %q, "pseudonym": {"class": %q}, "secret": [`, word("a body"), word("a body"))
 		sent, err := http.NewRequestWithContext(t.Context(), request.method, hospital.GatewayURL+request.path, strings.NewReader(body))

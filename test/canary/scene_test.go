@@ -38,6 +38,9 @@ type scene struct {
 	shown    []output
 	glanced  []Finding // early on, where it must not be
 	people   []*person
+	outlets  []*outlet
+	// forgotten are what hospitals knew and were told to erase.
+	forgotten []Canary
 }
 
 // output is what one command printed.
@@ -86,6 +89,7 @@ func newScene(t *testing.T) *scene {
 	})
 	s.data = filepath.Dir(s.network.BundleFile)
 	s.keepServiceKeys(t)
+	s.tellEverything(t)
 	return s
 }
 
@@ -202,20 +206,48 @@ func (s *scene) fails(t *testing.T, p *person, want int, arguments ...string) {
 // run runs a command, keeps what it printed, and returns its exit code.
 func (s *scene) run(t *testing.T, p *person, arguments ...string) int {
 	t.Helper()
+	command := s.command(t, p, arguments...)
+	var exit *exec.ExitError
+	if err := command.Run(); err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	s.show(p, command, arguments)
+	return command.ProcessState.ExitCode()
+}
+
+// begin runs a command until stop is called.
+func (s *scene) begin(t *testing.T, p *person, arguments ...string) (stop func()) {
+	t.Helper()
+	command := s.command(t, p, arguments...)
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	return func() {
+		t.Helper()
+		if err := errors.Join(command.Process.Signal(os.Interrupt), command.Wait()); err != nil {
+			t.Fatal(err)
+		}
+		s.show(p, command, arguments)
+	}
+}
+
+func (s *scene) command(t *testing.T, p *person, arguments ...string) *exec.Cmd {
 	all := append([]string{"--home", p.home()}, arguments...)
 	if p.passphrase != "" {
 		all = append(all, "--passphrase-file", "passphrase")
 	}
 	command := exec.CommandContext(t.Context(), s.program, all...)
 	command.Dir = p.dir
-	var stdout, stderr bytes.Buffer
-	command.Stdout, command.Stderr = &stdout, &stderr
-	var exit *exec.ExitError
-	if err := command.Run(); err != nil && !errors.As(err, &exit) {
-		t.Fatal(err)
-	}
-	s.shown = append(s.shown, output{"pie " + strings.Join(arguments[:2], " ") + " of the " + p.name, stdout.Bytes(), stderr.Bytes()})
-	return command.ProcessState.ExitCode()
+	command.Stdout, command.Stderr = new(bytes.Buffer), new(bytes.Buffer)
+	return command
+}
+
+// show keeps what a command printed that has ended.
+func (s *scene) show(p *person, command *exec.Cmd, arguments []string) {
+	s.shown = append(s.shown, output{
+		"pie " + strings.Join(arguments[:2], " ") + " of the " + p.name,
+		command.Stdout.(*bytes.Buffer).Bytes(), command.Stderr.(*bytes.Buffer).Bytes(),
+	})
 }
 
 // keys is what a device keeps secret.

@@ -13,6 +13,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/pie-consortium/pie/gateway/internal/problem"
+	"github.com/pie-consortium/pie/gateway/internal/telemetry"
 	"github.com/pie-consortium/pie/ledger/fault"
 )
 
@@ -38,15 +39,15 @@ func (a *API) observe(c *gin.Context) {
 		c.Next()
 	}()
 	a.record(c, a.Now().Sub(began))
-	end(c.Request.Method+" "+operationOf(c), c.Writer.Status(), c.Writer.Header().Get(requestIDHeader))
+	end(telemetry.Method(c.Request)+" "+operationOf(c), c.Writer.Status(), c.Writer.Header().Get(requestIDHeader))
 }
 
 // record names the operation by its route, never by its path or query: those say whose
 // record somebody looked for.
 func (a *API) record(c *gin.Context, took time.Duration) {
-	status, operation := c.Writer.Status(), operationOf(c)
-	a.Requests.Observe(c.Request.Method+" "+operation, strconv.Itoa(status), took)
-	log := a.Log.With("requestID", c.Writer.Header().Get(requestIDHeader), "method", c.Request.Method,
+	status, method, operation := c.Writer.Status(), telemetry.Method(c.Request), operationOf(c)
+	a.Requests.Observe(method+" "+operation, strconv.Itoa(status), took)
+	log := a.Log.With("requestID", c.Writer.Header().Get(requestIDHeader), "method", method,
 		"route", operation, "status", status, "milliseconds", took.Milliseconds(), "caller", callerOf(c.Request.Context()).User)
 	if id := c.Param("transactionID"); transactionID.MatchString(id) {
 		log = log.With("transactionID", id) // by which the logs of peers and orderers go on

@@ -3,11 +3,14 @@ package rest
 import (
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"github.com/gin-gonic/gin"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/pie-consortium/pie/gateway/internal/problem"
+	"github.com/pie-consortium/pie/gateway/internal/telemetry"
 	"github.com/pie-consortium/pie/ledger/fault"
 )
 
@@ -23,5 +26,27 @@ func TestRetryAfter(t *testing.T) {
 		if said := recorder.Header().Get("Retry-After"); passes != (said != "") {
 			t.Errorf("%s: Retry-After %q", code, said)
 		}
+	}
+}
+
+// A caller's own word for a method is in no log, and makes no metric.
+func TestMadeUpMethodsAreNotKept(t *testing.T) {
+	f, registry := newFixture(t), prometheus.NewRegistry()
+	var err error
+	if f.api.Requests, err = telemetry.NewRequests(registry); err != nil {
+		t.Fatal(err)
+	}
+	for _, method := range []string{"DIAGNOSIS", "PRESCRIPTION", http.MethodGet} {
+		f.ask(method, "/v1/nowhere", nil, nil)
+	}
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if series := families[0].GetMetric(); len(series) != 2 {
+		t.Errorf("two series, of GET and of others, are %v", series)
+	}
+	if log := f.log.String(); strings.Contains(log, "DIAGNOSIS") || !strings.Contains(log, `"_OTHER"`) || !strings.Contains(log, `"GET"`) {
+		t.Errorf("the log has %s", log)
 	}
 }

@@ -5,6 +5,7 @@ package telemetry
 import (
 	"io"
 	"log/slog"
+	"net/http"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -16,6 +17,17 @@ var buckets = []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30}
 // NewLogger writes one JSON object a line.
 func NewLogger(w io.Writer, msp string) *slog.Logger {
 	return slog.New(slog.NewJSONHandler(w, nil)).With("msp", msp)
+}
+
+// Method is a request's, or "_OTHER" where it is none of HTTP's: callers may make texts up,
+// which nobody is to see and none of which is to become a metric of its own.
+func Method(r *http.Request) string {
+	switch r.Method {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch,
+		http.MethodDelete, http.MethodConnect, http.MethodOptions, http.MethodTrace:
+		return r.Method
+	}
+	return "_OTHER"
 }
 
 // Requests measures the REST API.

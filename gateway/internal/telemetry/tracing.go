@@ -44,10 +44,10 @@ func NewTraces(endpoint, msp string) (*Traces, error) {
 // says whose record somebody looked for.
 func (t *Traces) Request(r *http.Request) (_ *http.Request, end func(operation string, status int, requestID string)) {
 	ctx := propagation.TraceContext{}.Extract(r.Context(), propagation.HeaderCarrier(r.Header))
-	ctx, span := t.Tracer(tracerName).Start(ctx, r.Method, trace.WithSpanKind(trace.SpanKindServer))
+	ctx, span := t.Tracer(tracerName).Start(ctx, Method(r), trace.WithSpanKind(trace.SpanKindServer))
 	return r.WithContext(ctx), func(operation string, status int, requestID string) {
 		span.SetName(operation)
-		span.SetAttributes(attribute.String("http.request.method", r.Method), attribute.Int("http.response.status_code", status),
+		span.SetAttributes(attribute.String("http.request.method", Method(r)), attribute.Int("http.response.status_code", status),
 			attribute.String("pie.request_id", requestID))
 		if status >= http.StatusInternalServerError {
 			span.SetStatus(codes.Error, http.StatusText(status))
