@@ -42,7 +42,7 @@ func (c *Client) GrantCustody(ctx context.Context, record ledger.ID, desk ledger
 	if err := arguments.Validate(); err != nil {
 		return ledger.Grant{}, err
 	}
-	grant, _, err := submit[ledger.Grant](ctx, c, change{ledger.TxGrantCustody, arguments, transient{ledger.TransientFragments: sealed}})
+	grant, _, err := submit[ledger.Grant](ctx, c, change{name: ledger.TxGrantCustody, arguments: arguments, private: transient{ledger.TransientFragments: sealed}})
 	return grant, err
 }
 
@@ -52,38 +52,44 @@ func (c *Client) GrantCustody(ctx context.Context, record ledger.ID, desk ledger
 // the ledger's word: it keeps one grant of each custodian, under a name nobody else can take.
 func (c *Client) AnswerEmergency(ctx context.Context, name ledger.DeclarationName) ([]ledger.ID, error) {
 	var declaration ledger.DeclarationView
-	var records []ledger.RecordView
+	var records []covered
 	reading, both := errgroup.WithContext(ctx)
 	reading.Go(func() (err error) { declaration, err = c.Emergency(both, name); return err })
-	reading.Go(func() (err error) { records, err = c.EmergencyRecords(both, name); return err })
+	reading.Go(func() (err error) { records, err = c.coverage(ctx, name); return err })
 	if err := reading.Wait(); err != nil {
 		return nil, err
 	}
 	var passed []ledger.ID
 	var failures []error
-	for _, view := range records {
-		v := ledger.RecordVersion{Record: view.Record.Record, Version: view.Version}
-		err := c.passOn(ctx, declaration.Declaration, v)
+	for _, record := range records {
+		err := c.passOn(ctx, declaration.Declaration, record)
 		if errors.Is(err, fault.New(fault.AlreadyExists, "")) {
 			continue // an earlier answer
 		}
 		if err != nil {
-			failures = append(failures, fmt.Errorf("record %s: %w", v.Record, err))
+			failures = append(failures, fmt.Errorf("record %s: %w", record.Record.Record, err))
 			continue
 		}
-		passed = append(passed, v.Record)
+		passed = append(passed, record.Record.Record)
 	}
 	return passed, errors.Join(failures...)
 }
 
-// passOn opens a record under a declaration and wraps its file key for the responder.
-func (c *Client) passOn(ctx context.Context, declaration ledger.Declaration, v ledger.RecordVersion) error {
+// passOn opens a record under a declaration and wraps its file key for the responder. What
+// that takes beside the file key is made ready while the access is being recorded.
+func (c *Client) passOn(ctx context.Context, declaration ledger.Declaration, record covered) error {
+	v := ledger.RecordVersion{Record: record.Record.Record, Version: record.Version}
 	held := c.holding(ctx, v.Record)
-	a, err := c.agree(ctx, v.Record, v.Version)
+	a, err := record.agree(ctx)
 	if err != nil {
 		return err
 	}
-	o := opening{agreed: a, under: declaration.Declaration}
+	var header []byte
+	var cut onceCut
+	o := opening{agreed: a, under: declaration.Declaration, meanwhile: []func(context.Context) error{
+		func(ctx context.Context) (err error) { header, err = c.header(ctx, a.Record); return err },
+		func(ctx context.Context) (err error) { cut, err = c.cutOnce(ctx, declaration, v); return err },
+	}}
 	if o.grant, o.from, err = (<-held).grant(a.RecordView); err != nil {
 		return err
 	}
@@ -95,21 +101,18 @@ func (c *Client) passOn(ctx context.Context, declaration ledger.Declaration, v l
 	if err != nil {
 		return err
 	}
-	fileKey, err := c.fileKey(ctx, a, agefile.NewReencryptedIdentity(c.keys.receiving(), a.key, cfrags[0]))
+	fileKey, err := openHeader(header, a, agefile.NewReencryptedIdentity(c.keys.receiving(), a.key, cfrags[0]))
 	if err != nil {
 		return makerLied(a.Record, err)
 	}
-	return c.issueEmergency(ctx, fileKey, ledger.IssueEmergencyGrant{
+	c.step("passing record %s on to %s", v.Record, declaration.Responder.User)
+	return c.issueEmergency(ctx, cut, fileKey, ledger.IssueEmergencyGrant{
 		RecordVersion: v, Declaration: declaration.Declaration, Open: o.transaction,
-	}, declaration.Responder.User)
+	})
 }
 
-// fileKey opens the header of a record's ciphertext, and nothing else of it.
-func (c *Client) fileKey(ctx context.Context, a agreed, identity age.Identity) ([]byte, error) {
-	header, err := c.header(ctx, a.Record)
-	if err != nil {
-		return nil, err
-	}
+// openHeader takes the file key out of the header of a record's ciphertext.
+func openHeader(header []byte, a agreed, identity age.Identity) ([]byte, error) {
 	capsule, err := agefile.ReadCapsule(strings.NewReader(string(header)))
 	if err != nil {
 		return nil, err
@@ -156,38 +159,48 @@ func readHeader(ctx context.Context, g *gateway, record ledger.Record, first str
 	return header, nil
 }
 
-// issueEmergency wraps the file key to a key of its own and cuts that for the responder.
-func (c *Client) issueEmergency(ctx context.Context, fileKey []byte, arguments ledger.IssueEmergencyGrant, responder ledger.UserID) error {
+// onceCut is a key for one emergency grant, and its fragments for the responder.
+type onceCut struct {
+	key       *umbral.PublicKey
+	statement string // of the custodian, about the key
+	fragments ledger.Fragments
+	sealed    []ledger.SealedFragment
+}
+
+// cutOnce makes a key for one emergency grant, cuts it for the responder and forgets it.
+func (c *Client) cutOnce(ctx context.Context, declaration ledger.Declaration, v ledger.RecordVersion) (cut onceCut, err error) {
 	once, err := umbral.GenerateSecretKey(nil)
 	if err != nil {
-		return err
+		return cut, err
 	}
-	capsule, wrapped, err := umbral.Encrypt(rand.Reader, once.PublicKey(), fileKey)
-	if err != nil {
-		return err
-	}
-	statement, err := c.creator.Signer.SignKeyStatement(trust.KeyStatement{
-		Kind: ledger.OneGrantKey, Key: once.PublicKey().Bytes(), User: c.identity.User,
-		Record: arguments.Record, Version: arguments.Version, Issued: time.Now().UTC(),
+	cut.key = once.PublicKey()
+	cut.statement, err = c.creator.Signer.SignKeyStatement(trust.KeyStatement{
+		Kind: ledger.OneGrantKey, Key: cut.key.Bytes(), User: c.identity.User,
+		Record: v.Record, Version: v.Version, Issued: time.Now().UTC(),
 	})
 	if err != nil {
-		return err
+		return cut, err
 	}
-	arguments.Key = ledger.EmergencyKey{Key: statement, Capsule: capsule.Bytes(), Wrapped: wrapped}
-	grant := ledger.EmergencyGrantID(arguments.Declaration, arguments.RecordVersion, c.identity.User)
-	c.step("passing record %s on to %s", arguments.Record, responder)
-	fragments, sealed, err := c.fragments(ctx, share{
-		version: arguments.RecordVersion, grant: grant, grantee: responder,
+	cut.fragments, cut.sealed, err = c.fragments(ctx, share{
+		version: v, grantee: declaration.Responder.User,
+		grant:  ledger.EmergencyGrantID(declaration.Declaration, v, c.identity.User),
 		secret: func(context.Context) (*umbral.SecretKey, error) { return once, nil },
 	})
+	return cut, err
+}
+
+// issueEmergency wraps the file key to the key that was cut for the responder.
+func (c *Client) issueEmergency(ctx context.Context, cut onceCut, fileKey []byte, arguments ledger.IssueEmergencyGrant) error {
+	capsule, wrapped, err := umbral.Encrypt(rand.Reader, cut.key, fileKey)
 	if err != nil {
 		return err
 	}
-	arguments.Fragments = fragments
+	arguments.Key = ledger.EmergencyKey{Key: cut.statement, Capsule: capsule.Bytes(), Wrapped: wrapped}
+	arguments.Fragments = cut.fragments
 	if err := arguments.Validate(); err != nil {
 		return err
 	}
-	_, _, err = submit[ledger.Grant](ctx, c, change{ledger.TxIssueEmergencyGrant, arguments, transient{ledger.TransientFragments: sealed}})
+	_, _, err = submit[ledger.Grant](ctx, c, change{name: ledger.TxIssueEmergencyGrant, arguments: arguments, private: transient{ledger.TransientFragments: cut.sealed}})
 	return err
 }
 

@@ -34,7 +34,7 @@ func (c *Client) Declare(ctx context.Context, e Emergency) (ledger.Declaration, 
 		return ledger.Declaration{}, err
 	}
 	c.step("declaring the emergency")
-	declaration, _, err := submit[ledger.Declaration](ctx, c, change{ledger.TxDeclareBreakGlass, arguments, private})
+	declaration, _, err := submit[ledger.Declaration](ctx, c, change{name: ledger.TxDeclareBreakGlass, arguments: arguments, private: private})
 	if err != nil {
 		return declaration, err
 	}
@@ -66,7 +66,7 @@ func (c *Client) ReviewEmergency(ctx context.Context, name ledger.DeclarationNam
 	if err != nil {
 		return ledger.Declaration{}, err
 	}
-	return c.changeEmergency(ctx, name, change{ledger.TxReviewBreakGlass, arguments, private})
+	return c.changeEmergency(ctx, name, change{name: ledger.TxReviewBreakGlass, arguments: arguments, private: private})
 }
 
 // EraseNarratives makes the hospitals forget what was said of an emergency that is over and
@@ -128,17 +128,6 @@ func readDeclaration(name ledger.DeclarationName) request {
 	return func(ctx context.Context, g *gateway) (*http.Response, error) {
 		return g.api.ReadDeclaration(ctx, name.Patient.MSP, name.Patient.Pseudonym, name.Declaration)
 	}
-}
-
-// EmergencyRecords lists what a declaration covers now.
-func (c *Client) EmergencyRecords(ctx context.Context, name ledger.DeclarationName) ([]ledger.RecordView, error) {
-	if err := name.Validate(); err != nil {
-		return nil, err
-	}
-	rows, _, err := list[ledger.RecordView](ctx, c, func(ctx context.Context, g *gateway, _ ledger.Page) (*http.Response, error) {
-		return g.api.ListEmergencyRecords(ctx, name.Patient.MSP, name.Patient.Pseudonym, name.Declaration)
-	})
-	return rows, err
 }
 
 // EmergencyGrants lists what custodians have issued to this responder under a declaration.

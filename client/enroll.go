@@ -198,7 +198,7 @@ func (c *Client) register(ctx context.Context) error {
 		private = transient{ledger.TransientProfile: statement.Profile}
 	}
 	c.step("registering %s", c.identity.User)
-	user, _, err := submit[ledger.User](ctx, c, change{ledger.TxRegisterUser, statement.Arguments, private})
+	user, _, err := submit[ledger.User](ctx, c, change{name: ledger.TxRegisterUser, arguments: statement.Arguments, private: private})
 	if fault.CodeOf(err) == fault.AlreadyExists {
 		return c.checkRegistered(ctx)
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -62,12 +63,16 @@ func (c *Client) Events(ctx context.Context, after string, each func(ledger.Noti
 	}
 }
 
-// Wake gets something whenever there is an event that concerns the user, until the context
-// ends. Who waits by it looks by themselves now and then: a gateway may keep events back.
-func (c *Client) Wake(ctx context.Context) <-chan struct{} {
+// Wake gets something whenever there is an event of one of the names that concerns the user,
+// until the context ends. Who waits by it looks by themselves now and then: a gateway may
+// keep events back.
+func (c *Client) Wake(ctx context.Context, names ...ledger.EventName) <-chan struct{} {
 	wake := make(chan struct{}, 1)
 	go func() {
-		_ = c.Events(ctx, "", func(ledger.Notice) error {
+		_ = c.Events(ctx, "", func(notice ledger.Notice) error {
+			if !slices.Contains(names, notice.Name) {
+				return nil
+			}
 			select {
 			case wake <- struct{}{}:
 			default: // whoever waits is to look already

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/pie-consortium/pie/ledger"
@@ -41,20 +42,20 @@ type agreement[T any] struct {
 type inquiry[T any] struct {
 	matter[T]
 	c     *Client
-	early map[*gateway]<-chan told[T] // answers of those asked before the first had told
+	early map[*gateway]func() told[T] // waits for those asked before the first had told
 }
 
 // inquire asks all but the own gateway at once: most tell what that will tell.
 func inquire[T any](ctx context.Context, c *Client, m matter[T]) inquiry[T] {
-	q := inquiry[T]{matter: m, c: c, early: map[*gateway]<-chan told[T]{}}
+	q := inquiry[T]{matter: m, c: c, early: map[*gateway]func() told[T]{}}
 	var none T
 	for _, g := range c.others(c.gateways[0]) {
-		answer := make(chan told[T], 1)
-		q.early[g] = answer
-		go func() {
+		answer := sync.OnceValue(func() told[T] {
 			word, err := askOne[T](ctx, g, readTimeout, m.read(none))
-			answer <- told[T]{by: g, word: word, err: err}
-		}()
+			return told[T]{by: g, word: word, err: err}
+		})
+		q.early[g] = answer
+		go answer()
 	}
 	return q
 }
@@ -70,21 +71,27 @@ func agree[T any](ctx context.Context, c *Client, m matter[T]) (agreement[T], er
 	if err != nil {
 		return agreement[T]{}, err
 	}
-	words := q.collect(ctx, told[T]{by: from, word: first})
-	majority, found := m.majority(words, c.members())
+	return q.decide(ctx, told[T]{by: from, word: first})
+}
+
+// decide holds what the first gateway told against what the others tell.
+func (q inquiry[T]) decide(ctx context.Context, first told[T]) (agreement[T], error) {
+	words := q.collect(ctx, first)
+	majority, found := q.majority(words, q.c.members())
 	if !found {
-		return agreement[T]{}, undecided(m, words, c.members())
+		return agreement[T]{}, undecided(q.matter, words, q.c.members())
 	}
+	from := first.by
 	a := agreement[T]{word: majority, from: from}
 	for _, w := range words {
 		if w.err != nil {
 			continue
 		}
-		if m.same(w.word, majority) {
+		if q.same(w.word, majority) {
 			a.by, a.alike = append(a.by, w.by.msp), append(a.alike, w.word)
 			continue
 		}
-		lie := liar(w.by.name(), "what it tells of %s differs from what the other hospitals tell", m.name)
+		lie := liar(w.by.name(), "what it tells of %s differs from what the other hospitals tell", q.name)
 		if w.by == from {
 			return agreement[T]{}, lie
 		}
@@ -123,7 +130,7 @@ func (q inquiry[T]) collect(ctx context.Context, first told[T]) []told[T] {
 // have been a block behind.
 func (q inquiry[T]) ask(ctx context.Context, g *gateway, first T) told[T] {
 	if early, asked := q.early[g]; asked {
-		if answer := <-early; answer.err == nil && q.same(answer.word, first) {
+		if answer := early(); answer.err == nil && q.same(answer.word, first) {
 			return answer
 		}
 	}

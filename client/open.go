@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"slices"
+	"sync"
 	"time"
 
 	"filippo.io/age"
@@ -71,25 +72,28 @@ func (c *Client) openVersion(ctx context.Context, record ledger.ID, version int,
 
 // openWith opens a record version with one of these grants; with nil with any of the user's.
 func (c *Client) openWith(ctx context.Context, v ledger.RecordVersion, held <-chan holding, keep keeping) (Opened, error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	record := v.Record
-	a, err := c.agree(ctx, record, v.Version)
+	a, err := c.agree(ctx, v.Record, v.Version)
 	if err != nil {
 		return Opened{}, err
 	}
+	return c.openAgreed(ctx, a, held, keep)
+}
+
+func (c *Client) openAgreed(ctx context.Context, a agreed, held <-chan holding, keep keeping) (Opened, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	if err := a.Live(); err != nil {
 		return Opened{}, err
 	}
 	if a.Stream {
-		return Opened{}, fault.New(fault.InvalidArgument, "record %s is a stream; open it with: pie stream open %s", record, record)
+		return Opened{}, fault.New(fault.InvalidArgument, "record %s is a stream; open it with: pie stream open %[1]s", a.Record.Record)
 	}
 	sealed := locked{Record: a.Record}
-	if a.Patient != c.identity.User {
-		sealed.ahead = c.orderAhead(ctx, sealed)
-	}
 	opened := Opened{Record: a.RecordView, Blamed: a.blame}
-	o := opening{agreed: a}
+	o := opening{agreed: a, meanwhile: []func(context.Context) error{func(context.Context) error {
+		sealed.ahead = c.orderAhead(ctx, sealed)
+		return nil
+	}}}
 	identities, err := c.identitiesFor(ctx, &o, held, &opened)
 	if err != nil {
 		return opened, o.makerLied(err)
@@ -137,21 +141,23 @@ func (c *Client) identitiesFor(ctx context.Context, o *opening, held <-chan hold
 	return identities, nil
 }
 
-// recordOpening leaves the audit entry, whose transaction it notes in the opening, and
-// meanwhile verifies the keys that the fragments will depend on.
+// recordOpening leaves the audit entry, whose transaction it notes in the opening. While
+// that is being ordered it verifies the keys that the fragments will depend on.
 func (c *Client) recordOpening(ctx context.Context, o *opening) (parties, error) {
 	var p parties
-	verifying, verifyingCtx := errgroup.WithContext(ctx)
-	verifying.Go(func() (err error) {
-		p, err = c.parties(verifyingCtx, *o)
-		return err
+	meanwhile, both := errgroup.WithContext(ctx)
+	begin := sync.OnceFunc(func() {
+		meanwhile.Go(func() (err error) { p, err = c.parties(both, *o); return err })
+		for _, do := range o.meanwhile {
+			meanwhile.Go(func() error { return do(both) })
+		}
 	})
 	arguments := ledger.OpenRecord{
 		RecordVersion: ledger.RecordVersion{Record: o.grant.Record, Version: o.grant.Version}, Grant: o.grant.Grant, Declaration: o.under,
 	}
 	c.step("recording the access to %s", o.grant.Record)
-	access, id, err := submit[ledger.Access](ctx, c, change{name: ledger.TxOpenRecord, arguments: arguments})
-	errVerify := verifying.Wait()
+	access, id, err := submit[ledger.Access](ctx, c, change{name: ledger.TxOpenRecord, arguments: arguments, meanwhile: begin})
+	errMeanwhile := meanwhile.Wait()
 	if err != nil {
 		return p, err
 	}
@@ -163,7 +169,7 @@ func (c *Client) recordOpening(ctx context.Context, o *opening) (parties, error)
 		return p, err
 	}
 	o.transaction = id
-	return p, errVerify
+	return p, errMeanwhile
 }
 
 // holding is the user's grants for a record, and who told of them.

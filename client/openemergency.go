@@ -20,64 +20,83 @@ import (
 // beside each time that its gateway tells of something.
 const watchInterval = 250 * time.Millisecond
 
+// PassedOn is what custodians have passed on to a responder under a declaration.
+type PassedOn struct {
+	Declaration ledger.DeclarationView
+	c           *Client
+	covered     []covered
+	grants      []ledger.Grant
+	from        *gateway // who told of the grants
+}
+
+// PassedOn looks for what custodians have passed on under a declaration of this user's.
+func (c *Client) PassedOn(ctx context.Context, name ledger.DeclarationName) (PassedOn, error) {
+	p := PassedOn{c: c}
+	err := p.look(ctx, name)
+	return p, err
+}
+
 // AwaitEmergency waits until a declaration is active and custodians have passed on all that
 // it covers, and says what it waits for. It fails with the declaration as it is then.
-func (c *Client) AwaitEmergency(ctx context.Context, name ledger.DeclarationName, patience time.Duration) (ledger.Declaration, error) {
+func (c *Client) AwaitEmergency(ctx context.Context, name ledger.DeclarationName, patience time.Duration) (PassedOn, error) {
 	listening, stop := context.WithCancel(ctx)
 	defer stop()
-	wake := c.Wake(listening)
+	wake := c.Wake(listening, ledger.BreakGlassApproved, ledger.BreakGlassClosed, ledger.EmergencyGranted)
+	p := PassedOn{c: c}
 	for deadline := time.Now().Add(patience); ; {
-		view, lacks, err := c.lacks(ctx, name)
+		if err := p.look(ctx, name); err != nil {
+			return p, err
+		}
+		lacks, err := p.lacks()
 		if err != nil || lacks == "" {
-			return view.Declaration, err
+			return p, err
 		}
 		if time.Now().After(deadline) {
-			return view.Declaration, fault.New(fault.ThresholdNotMet, "after %s, still waiting for %s; look again: pie emergency show %s", patience, lacks, name)
+			return p, fault.New(fault.ThresholdNotMet, "after %s, still waiting for %s; look again: pie emergency show %s", patience, lacks, name)
 		}
 		c.step("waiting for %s", lacks)
 		select {
 		case <-wake:
 		case <-time.After(watchInterval):
 		case <-ctx.Done():
-			return view.Declaration, ctx.Err()
+			return p, ctx.Err()
 		}
 	}
 }
 
-// lacks says what a declaration waits for, nothing when all it covers has been passed on.
-func (c *Client) lacks(ctx context.Context, name ledger.DeclarationName) (ledger.DeclarationView, string, error) {
-	view, err := c.reported(ctx, name)
-	if err != nil {
-		return view, "", err
-	}
-	switch view.State {
-	case ledger.Declared:
-		return view, "somebody of another hospital to approve " + name.String(), nil
-	case ledger.ActiveEmergency:
-	default:
-		return view, "", fault.New(fault.BreakGlassRefused, "declaration %s is %s", name, view.State)
-	}
-	var covered []ledger.RecordView
-	var issued []ledger.Grant
+// look reads how things stand. What is covered is read once, when the declaration is active.
+func (p *PassedOn) look(ctx context.Context, name ledger.DeclarationName) error {
 	reading, both := errgroup.WithContext(ctx)
-	reading.Go(func() (err error) { covered, err = c.EmergencyRecords(both, name); return err })
-	reading.Go(func() (err error) { issued, err = c.EmergencyGrants(both, name.Declaration); return err })
-	if err := reading.Wait(); err != nil {
-		return view, "", err
+	before := p.Declaration.State
+	reading.Go(func() (err error) { p.Declaration, err = p.c.reported(both, name); return err })
+	if before != ledger.Declared && len(p.covered) == 0 {
+		reading.Go(func() (err error) { p.covered, err = p.c.coverage(ctx, name); return err })
 	}
-	if len(covered) == 0 {
-		return view, "", fault.New(fault.NotFound, "declaration %s covers no record: the patient has none of that kind", name)
+	reading.Go(func() (err error) { p.grants, p.from, err = p.c.emergencyGrants(both, name.Declaration); return err })
+	err := reading.Wait()
+	if err == nil && before == ledger.Declared && p.Declaration.State == ledger.ActiveEmergency {
+		p.covered, err = p.c.coverage(ctx, name)
 	}
-	has := map[ledger.ID]bool{}
-	for _, grant := range issued {
-		has[grant.Record] = true
+	return err
+}
+
+// lacks says what the declaration waits for, nothing when all it covers has been passed on.
+func (p *PassedOn) lacks() (string, error) {
+	name := p.Declaration.Name()
+	switch {
+	case p.Declaration.State == ledger.Declared:
+		return "somebody of another hospital to approve " + name.String(), nil
+	case p.Declaration.State != ledger.ActiveEmergency:
+		return "", fault.New(fault.BreakGlassRefused, "declaration %s is %s", name, p.Declaration.State)
+	case len(p.covered) == 0:
+		return "", fault.New(fault.NotFound, "declaration %s covers no record: the patient has none of that kind", name)
 	}
-	for _, record := range covered {
-		if !has[record.Record.Record] {
-			return view, fmt.Sprintf("an emergency desk, or the author, to pass on record %s", record.Record.Record), nil
+	for _, record := range p.covered {
+		if !slices.ContainsFunc(p.grants, func(g ledger.Grant) bool { return g.Record == record.Record.Record }) {
+			return fmt.Sprintf("an emergency desk, or the author, to pass on record %s", record.Record.Record), nil
 		}
 	}
-	return view, "", nil
+	return "", nil
 }
 
 // EmergencyFile is one record that was opened in an emergency.
@@ -86,16 +105,15 @@ type EmergencyFile struct {
 	File string `json:"file"`
 }
 
-// OpenEmergency opens all that custodians have passed on under a declaration, each record
-// to a file of its ID in the directory.
-func (c *Client) OpenEmergency(ctx context.Context, name ledger.DeclarationName, dir string) ([]EmergencyFile, error) {
+// Save opens all that was passed on, each record to a file of its ID in the directory.
+func (p PassedOn) Save(ctx context.Context, dir string) ([]EmergencyFile, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
 	var files []EmergencyFile
-	err := c.underDeclaration(ctx, name, func(issued []ledger.Grant, from *gateway) error {
+	err := p.each(func(issued []ledger.Grant) error {
 		file := filepath.Join(dir, string(issued[0].Record))
-		opened, err := c.openFirst(ctx, issued, from, saveAt(file))
+		opened, err := p.openFirst(ctx, issued, saveAt(file))
 		if err == nil {
 			files = append(files, EmergencyFile{opened, file})
 		}
@@ -110,13 +128,13 @@ type EmergencyText struct {
 	Text []byte
 }
 
-// ReadEmergency is [Client.OpenEmergency] without files, for what is small: the summary.
-// The newest comes first.
-func (c *Client) ReadEmergency(ctx context.Context, name ledger.DeclarationName) ([]EmergencyText, error) {
+// Read is [PassedOn.Save] without files, for what is small: the summary. The newest comes
+// first.
+func (p PassedOn) Read(ctx context.Context) ([]EmergencyText, error) {
 	var texts []EmergencyText
-	err := c.underDeclaration(ctx, name, func(issued []ledger.Grant, from *gateway) error {
+	err := p.each(func(issued []ledger.Grant) error {
 		var text bytes.Buffer
-		opened, err := c.openFirst(ctx, issued, from, writeTo(&text))
+		opened, err := p.openFirst(ctx, issued, writeTo(&text))
 		if err == nil {
 			texts = append(texts, EmergencyText{opened, text.Bytes()})
 		}
@@ -128,29 +146,21 @@ func (c *Client) ReadEmergency(ctx context.Context, name ledger.DeclarationName)
 	return texts, err
 }
 
-// underDeclaration opens each record that has been passed on, with what custodians issued
-// for it: desk and author may both have answered, and one of them not in good faith.
-func (c *Client) underDeclaration(ctx context.Context, name ledger.DeclarationName, open func([]ledger.Grant, *gateway) error) error {
-	view, err := c.reported(ctx, name)
-	if err != nil {
-		return err
-	}
-	if view.State != ledger.ActiveEmergency {
-		return fault.New(fault.BreakGlassRefused, "declaration %s is %s", name, view.State)
-	}
-	if !time.Now().Before(view.Expiry) {
-		return fault.New(fault.BreakGlassRefused, "declaration %s ended on %s; declare again", name, view.Expiry)
-	}
-	grants, from, err := c.emergencyGrants(ctx, name.Declaration)
-	if err != nil {
-		return err
-	}
-	if len(grants) == 0 {
+// each opens each record that has been passed on, with what custodians issued for it: desk
+// and author may both have answered, and one of them not in good faith.
+func (p PassedOn) each(open func([]ledger.Grant) error) error {
+	name := p.Declaration.Name()
+	switch {
+	case p.Declaration.State != ledger.ActiveEmergency:
+		return fault.New(fault.BreakGlassRefused, "declaration %s is %s", name, p.Declaration.State)
+	case !time.Now().Before(p.Declaration.Expiry):
+		return fault.New(fault.BreakGlassRefused, "declaration %s ended on %s; declare again", name, p.Declaration.Expiry)
+	case len(p.grants) == 0:
 		return fault.New(fault.NotFound, "nothing has been passed on under declaration %s; see: pie emergency show %s", name.Declaration, name)
 	}
 	var failures []error
-	for _, issued := range byRecord(grants) {
-		if err := open(issued, from); err != nil {
+	for _, issued := range byRecord(p.grants) {
+		if err := open(issued); err != nil {
 			failures = append(failures, fmt.Errorf("record %s: %w", issued[0].Record, err))
 		}
 	}
@@ -175,13 +185,11 @@ func byRecord(grants []ledger.Grant) [][]ledger.Grant {
 // openFirst opens a record with the first of the grants that opens it: a custodian whose
 // grant opens nothing cannot crowd out another's. What was found out about those before is
 // in what it returns, and when none opens, in the error.
-func (c *Client) openFirst(ctx context.Context, issued []ledger.Grant, from *gateway, keep keeping) (Opened, error) {
+func (p PassedOn) openFirst(ctx context.Context, issued []ledger.Grant, keep keeping) (Opened, error) {
 	var failures []error
 	var blamed []*LiarError
 	for _, grant := range issued {
-		held := make(chan holding, 1)
-		held <- holding{grants: []ledger.Grant{grant}, from: from}
-		opened, err := c.openWith(ctx, ledger.RecordVersion{Record: grant.Record, Version: grant.Version}, held, keep)
+		opened, err := p.open(ctx, grant, keep)
 		if err == nil {
 			opened.Blamed = append(opened.Blamed, blamed...)
 			return opened, nil
@@ -193,4 +201,19 @@ func (c *Client) openFirst(ctx context.Context, issued []ledger.Grant, from *gat
 		failures = append(failures, fmt.Errorf("by the grant of %s: %w", grant.Issuer, err))
 	}
 	return Opened{}, errors.Join(failures...)
+}
+
+func (p PassedOn) open(ctx context.Context, grant ledger.Grant, keep keeping) (Opened, error) {
+	held := make(chan holding, 1)
+	held <- holding{grants: []ledger.Grant{grant}, from: p.from}
+	for _, record := range p.covered {
+		if record.Record.Record == grant.Record && record.Version == grant.Version {
+			a, err := record.agree(ctx)
+			if err != nil {
+				return Opened{}, err
+			}
+			return p.c.openAgreed(ctx, a, held, keep)
+		}
+	}
+	return p.c.openWith(ctx, ledger.RecordVersion{Record: grant.Record, Version: grant.Version}, held, keep)
 }

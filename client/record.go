@@ -52,13 +52,21 @@ func (c *Client) agree(ctx context.Context, record ledger.ID, version int) (agre
 
 // agreeOn is agree for what else a majority has to tell alike.
 func (c *Client) agreeOn(ctx context.Context, record ledger.ID, version int, same func(a, b ledger.RecordView) bool) (agreed, error) {
-	a, err := agree(ctx, c, matter[ledger.RecordView]{
-		name: "record " + string(record), same: same,
-		read: func(first ledger.RecordView) request { return readRecord(record, max(version, first.Version)) },
-	})
+	a, err := agree(ctx, c, recordMatter(record, version, same))
 	if err != nil {
 		return agreed{}, err
 	}
+	return c.checkAgreement(a, record)
+}
+
+func recordMatter(record ledger.ID, version int, same func(a, b ledger.RecordView) bool) matter[ledger.RecordView] {
+	return matter[ledger.RecordView]{
+		name: "record " + string(record), same: same,
+		read: func(first ledger.RecordView) request { return readRecord(record, max(version, first.Version)) },
+	}
+}
+
+func (c *Client) checkAgreement(a agreement[ledger.RecordView], record ledger.ID) (agreed, error) {
 	key, err := c.checkView(a.word, record, a.from)
 	return agreed{RecordView: a.word, key: key, blame: a.blame}, err
 }

@@ -26,7 +26,8 @@ type opening struct {
 	from        *gateway  // who told of the grant
 	under       ledger.ID // the declaration that a custodian opens under
 	transaction string
-	segments    []ledger.Segment // of a stream: those to open
+	segments    []ledger.Segment              // of a stream: those to open
+	meanwhile   []func(context.Context) error // to be done while the access is being recorded
 }
 
 // contents are what proxies must say of the ciphertexts to open.

@@ -97,7 +97,7 @@ func (c *Client) grant(ctx context.Context, asked ledger.AccessRequest, t terms)
 	if err := arguments.Validate(); err != nil {
 		return asked, err
 	}
-	grant, _, err := submit[ledger.Grant](ctx, c, change{ledger.TxGrantAccess, arguments, transient{ledger.TransientFragments: sealed}})
+	grant, _, err := submit[ledger.Grant](ctx, c, change{name: ledger.TxGrantAccess, arguments: arguments, private: transient{ledger.TransientFragments: sealed}})
 	if err != nil {
 		return asked, err
 	}

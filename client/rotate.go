@@ -194,7 +194,7 @@ func (c *Client) summaryOf(ctx context.Context, view ledger.RecordView) (ledger.
 
 func (c *Client) submitRotation(ctx context.Context, entry *rotation) (ledger.Record, error) {
 	c.step("rotating record %s", entry.Arguments.Record)
-	record, _, err := submit[ledger.Record](ctx, c, change{ledger.TxRotateRecord, entry.Arguments, transient{
+	record, _, err := submit[ledger.Record](ctx, c, change{name: ledger.TxRotateRecord, arguments: entry.Arguments, private: transient{
 		ledger.TransientSummary: entry.Summary, ledger.TransientSalt: entry.Salt, ledger.TransientFragments: entry.Fragments,
 	}})
 	if err != nil {

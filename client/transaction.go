@@ -24,6 +24,7 @@ type change struct {
 	name      ledger.Transaction
 	arguments any // the ledger type of the same name
 	private   transient
+	meanwhile func() // begins what there is to do while the transaction is being ordered; may be nil
 }
 
 // transient is the private part of a transaction, by the names in package ledger.
@@ -41,7 +42,7 @@ func submit[T any](ctx context.Context, c *Client, wanted change) (T, string, er
 	var text []byte
 	var id string
 	err = repeat(ctx, worthFresh, func() (err error) {
-		text, id, err = c.transact(ctx, invocation)
+		text, id, err = c.transact(ctx, invocation, wanted.meanwhile)
 		return err
 	})
 	if err != nil {
@@ -81,7 +82,7 @@ func (c *Client) invocation(wanted change) (proposal.Invocation, error) {
 }
 
 // transact takes one proposal from here to its commit.
-func (c *Client) transact(ctx context.Context, invocation proposal.Invocation) ([]byte, string, error) {
+func (c *Client) transact(ctx context.Context, invocation proposal.Invocation, meanwhile func()) ([]byte, string, error) {
 	p, err := proposal.New(c.creator, invocation, time.Now())
 	if err != nil {
 		return nil, "", err
@@ -105,6 +106,9 @@ func (c *Client) transact(ctx context.Context, invocation proposal.Invocation) (
 	}
 	if signature, err = c.creator.Sign(endorsed.Transaction); err != nil {
 		return nil, p.TransactionID, err
+	}
+	if meanwhile != nil {
+		meanwhile()
 	}
 	signed := api.SignedTransaction{Transaction: endorsed.Transaction, Signature: signature}
 	return result, p.TransactionID, c.commit(ctx, p.TransactionID, signed)

@@ -85,7 +85,7 @@ func (c *Client) uploadFrom(ctx context.Context, n NewRecord, file io.ReadSeeker
 
 func (c *Client) registerRecord(ctx context.Context, entry *journal) (ledger.Record, error) {
 	c.step("registering record %s", entry.Arguments.Record)
-	wanted := change{ledger.TxRegisterRecord, entry.Arguments, transient{ledger.TransientSummary: entry.Summary}}
+	wanted := change{name: ledger.TxRegisterRecord, arguments: entry.Arguments, private: transient{ledger.TransientSummary: entry.Summary}}
 	if entry.Unattended != nil {
 		wanted = entry.Unattended.change(entry)
 	}

@@ -38,7 +38,8 @@ func (d *Desk) Run(ctx context.Context) error {
 	defer func() { d.Log.Info("stopped") }()
 	a := answers{taken: map[ledger.ID]bool{}}
 	a.running.SetLimit(atOnce)
-	repeat(ctx, d.Log, deskInterval, d.Client.Wake(ctx), func() error { return d.round(ctx, &a) })
+	wake := d.Client.Wake(ctx, ledger.BreakGlassDeclared, ledger.BreakGlassApproved)
+	repeat(ctx, d.Log, deskInterval, wake, func() error { return d.round(ctx, &a) })
 	return a.running.Wait() // nil: what failed has been logged
 }
 

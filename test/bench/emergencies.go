@@ -55,10 +55,11 @@ func (s *stage) seeSummary(ctx context.Context, by *client.Client) error {
 	if err != nil {
 		return err
 	}
-	if _, err := by.AwaitEmergency(ctx, declaration.Name(), patience); err != nil {
+	passed, err := by.AwaitEmergency(ctx, declaration.Name(), patience)
+	if err != nil {
 		return err
 	}
-	texts, err := by.ReadEmergency(ctx, declaration.Name())
+	texts, err := passed.Read(ctx)
 	if err != nil {
 		return err
 	}

@@ -39,7 +39,7 @@ func TestDishonestCustodianCrowdsOutNobody(t *testing.T) {
 	if _, err := author.Commit(t.Context(), author.connect(t, "HospitalA"), issuing(t, author, by.Identity().User, opened)()); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := by.OpenEmergency(t.Context(), name, t.TempDir()); err == nil {
+	if err := tryOpening(t, by, name); err == nil {
 		t.Fatal("what the author passed on opens: this shows nothing")
 	}
 	if passed, err := the.desk.AnswerEmergency(t.Context(), name); err != nil || len(passed) != 1 {
@@ -57,7 +57,7 @@ func TestPhysicianAnswersWhileTheDeskIsDown(t *testing.T) {
 	name := declare(t, by, the.record)
 	_, err := by.AwaitEmergency(t.Context(), name, 0)
 	wantCode(t, err, fault.ThresholdNotMet)
-	_, err = by.OpenEmergency(t.Context(), name, t.TempDir())
+	err = tryOpening(t, by, name)
 	wantCode(t, err, fault.NotFound)
 	if _, err := the.author.AnswerEmergency(t.Context(), name); err != nil {
 		t.Fatal(err)

@@ -112,7 +112,7 @@ func TestCloseEndsReencryptionAtEachPeersBlock(t *testing.T) {
 		}
 		t.Logf("%s: %d fragments before, %d refusals after its peer's block", h.msp, h.fragments(), len(after))
 	}
-	_, err = by.OpenEmergency(t.Context(), name, t.TempDir())
+	err = tryOpening(t, by, name)
 	wantCode(t, err, fault.BreakGlassRefused)
 	again := d.open(t, "HospitalC", ledger.OpenRecord{
 		RecordVersion: ledger.RecordVersion{Record: the.summary, Version: 1}, Grant: grant,

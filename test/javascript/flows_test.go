@@ -258,7 +258,11 @@ func (p *practice) emergency(t *testing.T) {
 	if passed, err := p.desk.AnswerEmergency(t.Context(), declared.Name()); err != nil || len(passed) != 1 {
 		t.Fatalf("the desk passed on %v: %v", passed, err)
 	}
-	opened, err := p.responder.OpenEmergency(t.Context(), declared.Name(), t.TempDir())
+	passed, err := p.responder.PassedOn(t.Context(), declared.Name())
+	if err != nil {
+		t.Fatal(err)
+	}
+	opened, err := passed.Save(t.Context(), t.TempDir())
 	if err != nil || len(opened) != 1 {
 		t.Fatalf("the responder opened %+v: %v", opened, err)
 	}

@@ -67,7 +67,9 @@ everything happens, and nothing opens.`,
 			}
 			declaration, err := c.Declare(command.Context(), wish)
 			if err == nil && wait > 0 && declaration.Reason != ledger.Drill {
-				declaration, err = c.AwaitEmergency(command.Context(), declaration.Name(), wait)
+				var passed client.PassedOn
+				passed, err = c.AwaitEmergency(command.Context(), declaration.Name(), wait)
+				declaration = passed.Declaration.Declaration
 			}
 			if declaration.Declaration == "" {
 				return err
@@ -112,10 +114,14 @@ Emergency summaries are shown as a page, the newest first. With --out each recor
 to a file of its ID in the directory as well, a summary as FHIR; records that are no
 summaries need it.`,
 		func(command *cobra.Command, c *client.Client, name ledger.DeclarationName) error {
-			if out == "" {
-				return a.showEmergency(command.Context(), c, name)
+			passed, err := c.PassedOn(command.Context(), name)
+			if err != nil {
+				return err
 			}
-			return a.saveEmergency(command.Context(), c, name, out)
+			if out == "" {
+				return a.showEmergency(command.Context(), passed)
+			}
+			return a.saveEmergency(command.Context(), passed, out)
 		})
 	command.Example += "\n" + command.Example + " --out records"
 	command.Flags().StringVar(&out, "out", "", "directory to write to")
@@ -123,15 +129,11 @@ summaries need it.`,
 }
 
 // showEmergency shows summaries, and leaves no file behind.
-func (a *app) showEmergency(ctx context.Context, c *client.Client, name ledger.DeclarationName) error {
-	declaration, err := c.Emergency(ctx, name)
-	if err != nil {
-		return err
-	}
-	if declaration.Scope != ledger.ScopeSummary {
+func (a *app) showEmergency(ctx context.Context, passed client.PassedOn) error {
+	if passed.Declaration.Scope != ledger.ScopeSummary {
 		return usageError{errors.New("these are no summaries; say where to write them with --out")}
 	}
-	texts, err := c.ReadEmergency(ctx, name)
+	texts, err := passed.Read(ctx)
 	pages := []summary.Page{}
 	for _, text := range texts {
 		a.warn(text.Blamed)
@@ -161,8 +163,8 @@ func (a *app) printPages(pages []summary.Page) error {
 }
 
 // saveEmergency writes records to files, and shows those that are summaries to people.
-func (a *app) saveEmergency(ctx context.Context, c *client.Client, name ledger.DeclarationName, dir string) error {
-	opened, err := c.OpenEmergency(ctx, name, dir)
+func (a *app) saveEmergency(ctx context.Context, passed client.PassedOn, dir string) error {
+	opened, err := passed.Save(ctx, dir)
 	if len(opened) == 0 {
 		return err
 	}

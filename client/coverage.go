@@ -1,0 +1,69 @@
+package client
+
+import (
+	"cmp"
+	"context"
+	"net/http"
+	"slices"
+
+	"github.com/pie-consortium/pie/ledger"
+	"github.com/pie-consortium/pie/ledger/fault"
+)
+
+// EmergencyRecords lists what a declaration covers now.
+func (c *Client) EmergencyRecords(ctx context.Context, name ledger.DeclarationName) ([]ledger.RecordView, error) {
+	if err := name.Validate(); err != nil {
+		return nil, err
+	}
+	covered, _, err := askPatiently[ledger.List[ledger.RecordView]](ctx, c, listEmergencyRecords(name))
+	return covered.Rows, err
+}
+
+func listEmergencyRecords(name ledger.DeclarationName) request {
+	return func(ctx context.Context, g *gateway) (*http.Response, error) {
+		return g.api.ListEmergencyRecords(ctx, name.Patient.MSP, name.Patient.Pseudonym, name.Declaration)
+	}
+}
+
+// covered is a record that a declaration covers, as the own gateway lists it.
+type covered struct {
+	ledger.RecordView
+	from  *gateway
+	lists inquiry[ledger.List[ledger.RecordView]] // of the others, asked for at the same time
+}
+
+// coverage lists what a declaration covers now.
+func (c *Client) coverage(ctx context.Context, name ledger.DeclarationName) ([]covered, error) {
+	lists := inquire(ctx, c, matter[ledger.List[ledger.RecordView]]{
+		read: func(ledger.List[ledger.RecordView]) request { return listEmergencyRecords(name) },
+	})
+	list, from, err := askPatiently[ledger.List[ledger.RecordView]](ctx, c, listEmergencyRecords(name))
+	var records []covered
+	for _, view := range list.Rows {
+		records = append(records, covered{view, from, lists})
+	}
+	return records, err
+}
+
+// agree is the record as most hospitals tell it. Mostly their lists do.
+func (r covered) agree(ctx context.Context) (agreed, error) {
+	c, record := r.lists.c, r.Record.Record
+	q := inquiry[ledger.RecordView]{matter: recordMatter(record, r.Version, sameRecord), c: c, early: map[*gateway]func() told[ledger.RecordView]{}}
+	for g, list := range r.lists.early {
+		q.early[g] = func() told[ledger.RecordView] { return row(list(), record) }
+	}
+	a, err := q.decide(ctx, told[ledger.RecordView]{by: r.from, word: r.RecordView})
+	if err != nil {
+		return agreed{}, err
+	}
+	return c.checkAgreement(a, record)
+}
+
+// row is what a gateway tells of one record in its list.
+func row(list told[ledger.List[ledger.RecordView]], record ledger.ID) told[ledger.RecordView] {
+	i := slices.IndexFunc(list.word.Rows, func(view ledger.RecordView) bool { return view.Record.Record == record })
+	if i < 0 {
+		return told[ledger.RecordView]{by: list.by, err: cmp.Or(list.err, error(fault.New(fault.NotFound, "record %s is not in the list", record)))}
+	}
+	return told[ledger.RecordView]{by: list.by, word: list.word.Rows[i]}
+}
