@@ -90,6 +90,8 @@ func (t *Table) peer(n *Node) {
 		"CORE_PEER_GOSSIP_ALIVETIMEINTERVAL":              "1s",
 		"CORE_PEER_GOSSIP_ALIVEEXPIRATIONTIMEOUT":         "10s",
 		"CORE_PEER_GOSSIP_PVTDATA_RECONCILESLEEPINTERVAL": "2s",
+		// How long an ordering node may keep back blocks that others tell of; 30 seconds otherwise.
+		"CORE_PEER_DELIVERYCLIENT_BLOCKCENSORSHIPTIMEOUTKEY": "3s",
 		builderVariable: fmt.Sprintf(`{"address":%q}`, t.endpoint(organization.Chaincode, chaincodePort)),
 	}
 	// No container engine, but our own way to the chaincode.
