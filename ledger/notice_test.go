@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"reflect"
 	"testing"
+	"time"
 
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/fault"
@@ -22,6 +23,17 @@ func FuzzParseEventID(f *testing.F) {
 			t.Errorf("%q: %v", text, err)
 		}
 	})
+}
+
+// IDs that no ledger has would be other ones elsewhere, where numbers are smaller.
+func TestEventIDsAreBounded(t *testing.T) {
+	for text, ok := range map[string]bool{
+		"9223372036854775807-2147483647": true, "9223372036854775808-0": false, "0-2147483648": false, "18446744073709551615-1": false,
+	} {
+		if _, err := ledger.ParseEventID(text); (err == nil) != ok {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
 }
 
 func TestEventIDsAreInOrder(t *testing.T) {
@@ -85,6 +97,19 @@ func TestNoticeHidesWhatTheLedgerHides(t *testing.T) {
 		if named := shown.Patient == user("patient"); named != c.named || shown.Concerned != nil || shown.Officers != nil {
 			t.Errorf("%s to the %s: %+v", c.notice.Name, c.reader, shown)
 		}
+	}
+}
+
+// A reminder has no place on the ledger, and says what the declaration is about.
+func TestReminder(t *testing.T) {
+	declaration := ledger.Declaration{
+		Declaration: "mfzwizltoqzgk43fmfzwizltoq", Patient: user("patient"), Due: time.Date(2026, 5, 1, 0, 0, 0, 0, time.UTC),
+		Responder: ledger.Identity{User: user("responder"), Role: ledger.Emergency}, Reason: ledger.Unconscious,
+	}
+	text, err := json.Marshal(declaration.Reminder())
+	want := `{"type":"ReviewOverdue","time":"2026-05-01T00:00:00Z","actor":"HospitalA/responder","patient":"HospitalA/patient","declaration":"mfzwizltoqzgk43fmfzwizltoq"}`
+	if err != nil || string(text) != want {
+		t.Errorf("%s, %v", text, err)
 	}
 }
 

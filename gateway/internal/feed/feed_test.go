@@ -141,7 +141,7 @@ func TestNothingIsMissedOrToldTwice(t *testing.T) {
 	if kept > 2*maxRecent || forgotten == begin {
 		t.Errorf("%d notices are in memory, all after %s", kept, forgotten)
 	}
-	for _, at := range []ledger.EventID{{}, {Block: 29, Number: 1}, begin, forgotten, {Block: 600, Number: 4}, {Block: 1029, Number: 36}} {
+	for _, at := range []ledger.EventID{{}, all[0], {Block: 29, Number: 1}, begin, forgotten, {Block: 600, Number: 4}, {Block: 1029, Number: 36}} {
 		want := c.after(at)
 		if got := read(t, f, at, len(want)); !slices.Equal(got, want) {
 			t.Errorf("after %s: %d notices, want %d", at, len(got), len(want))
@@ -163,4 +163,60 @@ func eventually(t *testing.T, holds func() bool) {
 			t.Fatal("in vain")
 		}
 	}
+}
+
+// What somebody gets at once is bounded, from memory and from the peer.
+func TestBatchesAreBounded(t *testing.T) {
+	const inOne = 9
+	c := &chain{}
+	grow := func(blocks int) {
+		for range blocks {
+			c.grow(inOne)
+		}
+	}
+	grow(100)
+	f := following(t, c)
+	begin, err := f.Newest(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	grow(100)
+	eventually(t, func() bool { newest, _ := f.Newest(t.Context()); return newest.Block == 200 })
+	if batch, err := f.After(t.Context(), begin); err != nil || len(batch.Notices) != maxBatch {
+		t.Errorf("%d notices from memory, %v", len(batch.Notices), err)
+	}
+	if batch, err := f.After(t.Context(), ledger.EventID{}); err != nil || len(batch.Notices) < maxBatch || len(batch.Notices) >= maxBatch+inOne {
+		t.Errorf("%d notices from the peer, %v", len(batch.Notices), err)
+	}
+}
+
+// A long past in which nothing happened comes in parts too.
+func TestBlocksAreBounded(t *testing.T) {
+	c := &chain{}
+	for range maxBlocks + 10 {
+		c.grow(0)
+	}
+	f := following(t, c)
+	if batch, err := f.After(t.Context(), ledger.EventID{}); err != nil || batch.Until.Block != maxBlocks {
+		t.Errorf("%+v, %v", batch, err)
+	}
+}
+
+func TestBlockThatIsToldAgain(t *testing.T) {
+	f := New(&chain{}, slog.New(slog.DiscardHandler))
+	notice := ledger.Notice{ID: ledger.EventID{Number: 1}}
+	if err := errors.Join(f.start(t.Context()), f.add(0, []ledger.Notice{notice}), f.add(0, []ledger.Notice{notice})); err != nil {
+		t.Fatal(err)
+	}
+	if batch, err := f.After(t.Context(), ledger.EventID{}); err != nil || len(batch.Notices) != 1 {
+		t.Errorf("%+v, %v", batch, err)
+	}
+}
+
+// following is a feed that runs.
+func following(t *testing.T, peer Peer) *Feed {
+	t.Helper()
+	f := New(peer, slog.New(slog.DiscardHandler))
+	go f.Run(t.Context())
+	return f
 }

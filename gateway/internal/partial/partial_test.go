@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -73,6 +75,31 @@ func TestNumberInAllIsBounded(t *testing.T) {
 	}
 	if err := u.start(t, nameOf("one-more"), 1, nil); fault.CodeOf(err) != fault.Overloaded {
 		t.Error(err)
+	}
+}
+
+// Uploads that begin at once have no more room than one after the other.
+func TestRoomIsBoundedForAllAtOnce(t *testing.T) {
+	u := open(t)
+	u.keep = func(string) error { return nil } // too slow for so many
+	var begun, refused atomic.Int32
+	var all sync.WaitGroup
+	for range 3 * maxEach {
+		all.Go(func() {
+			switch err := u.start(t, nameOf("a"), 1, nil); fault.CodeOf(err) {
+			case fault.RateLimited:
+				refused.Add(1)
+			default:
+				begun.Add(1)
+				if err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	all.Wait()
+	if begun.Load() != maxEach || refused.Load() != 2*maxEach {
+		t.Errorf("%d have begun, %d are refused", begun.Load(), refused.Load())
 	}
 }
 

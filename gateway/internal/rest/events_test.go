@@ -8,10 +8,12 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/pie-consortium/pie/ledger"
+	"github.com/pie-consortium/pie/ledger/fault"
 )
 
 // clock is a time that tests move on.
@@ -46,12 +48,22 @@ func streaming(t *testing.T) (*fixture, *clock, *httptest.Server) {
 	return f, c, server
 }
 
-// lines reads a stream by line.
+// lines reads a stream by line, from now on.
 func lines(t *testing.T, server *httptest.Server, token string) *bufio.Scanner {
 	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+"/v1/events", nil)
+	return linesAfter(t, server, token, "")
+}
+
+func linesAfter(t *testing.T, server *httptest.Server, token, last string) *bufio.Scanner {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	t.Cleanup(cancel)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, server.URL+"/v1/events", nil)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if last != "" {
+		request.Header.Set("Last-Event-ID", last)
 	}
 	request.Header.Set("Authorization", "Bearer "+token)
 	request.Header.Set("Accept-Encoding", "gzip")
@@ -105,6 +117,9 @@ func TestOfficersAreReminded(t *testing.T) {
 	if data := until(officer, ""); !strings.Contains(strings.Join(data, ""), `"declaration":"one"`) {
 		t.Errorf("the reminder is %q", data)
 	}
+	if early := until(officer, ":"); len(early) > 0 {
+		t.Errorf("before the second is overdue: %q", early)
+	}
 	clock.move(2 * time.Minute)
 	before := until(officer, "event: ReviewOverdue")
 	if data := until(officer, ""); !strings.Contains(strings.Join(data, ""), `"declaration":"two"`) || slices.Contains(before, "event: ReviewOverdue") {
@@ -113,5 +128,81 @@ func TestOfficersAreReminded(t *testing.T) {
 	clock.move(10 * time.Minute)
 	if all := strings.Join(until(patient, "none"), "\n"); strings.Contains(all, "ReviewOverdue") {
 		t.Errorf("a patient is reminded: %q", all)
+	}
+}
+
+// Nobody looks for overdue reviews more than once a minute, however often a stream says
+// something; and a stream that could not begin has no place.
+func TestOverdueReviewsAreLookedForOnceAMinute(t *testing.T) {
+	f, clock, server := streaming(t)
+	var looked atomic.Int32
+	var away atomic.Bool
+	f.api.Owed = func(context.Context, ledger.Identity) ([]ledger.Declaration, error) {
+		looked.Add(1)
+		if away.Load() {
+			return nil, fault.New(fault.OrderingUnavailable, "the peer is away")
+		}
+		return nil, nil
+	}
+	token := f.tokenOf(t, "officer", ledger.PrivacyOfficer)
+	away.Store(true)
+	for range 2 * maxStreamsEach {
+		if got := f.ask(http.MethodGet, "/v1/events", nil, http.Header{"Authorization": {"Bearer " + token}}); got.Code != http.StatusServiceUnavailable {
+			t.Fatalf("%d %s", got.Code, got.Body)
+		}
+	}
+	away.Store(false)
+	looked.Store(0)
+	stream := lines(t, server, token)
+	rest := func() {
+		for range 10 {
+			until(stream, ":")
+		}
+	}
+	rest()
+	if looked.Load() != 1 {
+		t.Errorf("looked %d times at once", looked.Load())
+	}
+	clock.move(overdueInterval)
+	rest()
+	if looked.Load() != 2 {
+		t.Errorf("looked %d times in a minute", looked.Load())
+	}
+}
+
+// What happens is told when it happens, and streams end with the gateway, whenever they
+// would say something otherwise.
+func TestStreamsDoNotWaitForTheirBeat(t *testing.T) {
+	f := newFixture(t)
+	f.api.beat = time.Hour
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	go f.api.Events.Run(ctx)
+	server := httptest.NewServer(f.engine)
+	defer server.Close()
+	stream := lines(t, server, f.token)
+	until(stream, "")
+	for range 2 {
+		f.chain.Add(ledger.RecordConfirmed, ledger.Event{Actor: f.user, Concerned: []ledger.UserID{f.user}, Officers: []string{"HospitalA"}})
+		message := until(stream, "")
+		if !slices.Contains(message, "event: RecordConfirmed") || strings.Contains(strings.Join(message, ""), "concerned") || strings.Contains(strings.Join(message, ""), "officers") {
+			t.Errorf("told %q", message)
+		}
+	}
+	cancel()
+	if stream.Scan() || stream.Err() != nil {
+		t.Errorf("the stream goes on: %q, %v", stream.Text(), stream.Err())
+	}
+}
+
+// A stream begins after the event that its reader has got last.
+func TestStreamGoesOnAfterTheLast(t *testing.T) {
+	f, _, server := streaming(t)
+	for range 3 {
+		f.chain.Add(ledger.RecordConfirmed, ledger.Event{Actor: f.user})
+	}
+	stream := linesAfter(t, server, f.token, "1-1")
+	if before := until(stream, "event: RecordConfirmed"); !slices.Contains(before, "id: 2-1") {
+		t.Errorf("goes on with %q", before)
 	}
 }
