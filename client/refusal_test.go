@@ -112,6 +112,21 @@ func TestGrantEnds(t *testing.T) {
 	})
 }
 
+// wantSoon wants something to be refused once the hospital that is asked knows what another
+// one has committed.
+func wantSoon(t *testing.T, want fault.Code, do func() error) {
+	t.Helper()
+	var last error
+	for deadline := time.Now().Add(2 * time.Minute); ; {
+		if last = do(); last != nil && fault.CodeOf(last) == want {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("got %v, want %s", last, want)
+		}
+	}
+}
+
 // eventually waits for a condition, for a minute at most.
 func eventually(t *testing.T, holds func() bool) {
 	t.Helper()

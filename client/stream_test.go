@@ -183,8 +183,10 @@ func TestRevokedGrantEndsAllOfAStream(t *testing.T) {
 		}
 	}
 	revoke(grants[0].Grant)
-	_, _, err = openReadings(t, p.requester, stream, Span{})
-	wantCode(t, err, fault.ConsentRevoked)
+	wantSoon(t, fault.ConsentRevoked, func() error {
+		_, _, err := openReadings(t, p.requester, stream, Span{})
+		return err
+	})
 	for _, g := range p.requester.gateways { // an opening from before serves no segment any more
 		o := opening{transaction: opened.Open, grant: grants[0], segments: []ledger.Segment{{Number: 1}, {Number: 2}}}
 		eventually(t, func() bool {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"testing"
+	"time"
 
 	"github.com/pie-consortium/pie/client"
 	"github.com/pie-consortium/pie/ledger/fault"
@@ -73,10 +74,18 @@ func rotatedOnce(t *testing.T, s *story) {
 // erasedOnce wants nobody to open anything, and one erasure.
 func erasedOnce(t *testing.T, s *story) {
 	t.Helper()
-	if _, _, err := s.read(t.Context(), s.reader); fault.CodeOf(err) != fault.Erased {
-		t.Errorf("record %s: after its erasure it is opened with %v", s.record, err)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	err := eventually(ctx, func(ctx context.Context) error { // the reader's hospital may be some blocks behind
+		if _, _, err := s.read(ctx, s.reader); fault.CodeOf(err) != fault.Erased {
+			return fmt.Errorf("after its erasure it is opened with %v", err)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Errorf("record %s: %v", s.record, err)
 	}
-	err := eventually(t.Context(), func(ctx context.Context) error {
+	err = eventually(t.Context(), func(ctx context.Context) error {
 		view, err := s.patient.Erasure(ctx, s.record)
 		if err == nil && (view.Transaction == "" || len(view.Versions) != 1) {
 			err = errors.New("the erasure is not the record's")

@@ -75,7 +75,7 @@ func TestReplayedDeclarationCountsOnce(t *testing.T) {
 	other.Reason = ledger.LifeThreat
 	_, err = d.Endorse(t.Context(), own, narrated(other))
 	wantCode(t, err, fault.AlreadyExists)
-	stolen := deviceOf(t, responder(t, "HospitalA"))
+	stolen := deviceOf(t, responder(t, "HospitalA")) // whose peer has the first one's block
 	_, err = stolen.Endorse(t.Context(), stolen.connect(t, "HospitalA"), narrated(arguments))
 	wantCode(t, err, fault.AlreadyExists)
 

@@ -10,12 +10,15 @@ import (
 	"net/http/httptest"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
 	collector "go.opentelemetry.io/proto/otlp/collector/trace/v1"
 	otlp "go.opentelemetry.io/proto/otlp/trace/v1"
 	"google.golang.org/protobuf/proto"
+
+	"github.com/pie-consortium/pie/ledger"
 )
 
 // receiver takes spans as an OTLP collector does.
@@ -54,6 +57,25 @@ func (r *receiver) of(trace string) map[string]*otlp.Span {
 		}
 	}
 	return found
+}
+
+// below is the names of the spans that are part of requests to routes with this beginning.
+func (r *receiver) below(route string) []string {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	requests := map[string]bool{}
+	for _, span := range r.spans {
+		if strings.HasPrefix(span.GetName(), route) {
+			requests[string(span.GetSpanId())] = true
+		}
+	}
+	var names []string
+	for _, span := range r.spans {
+		if requests[string(span.GetParentSpanId())] {
+			names = append(names, span.GetName())
+		}
+	}
+	return names
 }
 
 // One trace goes from the caller's own span through the REST API to the peer and to the
@@ -101,6 +123,16 @@ func TestATraceCrossesHTTPFabricAndIPFS(t *testing.T) {
 		if !bytes.Equal(found[name].GetParentSpanId(), found[served].GetSpanId()) {
 			t.Errorf("%s is no part of the request", name)
 		}
+	}
+	if _, err := crowd.Authorize(ctx, ledger.MedicalInformation); err != nil {
+		t.Fatal(err)
+	}
+	stages := []string{"fabric Endorse", "fabric Submit", "fabric CommitStatus"}
+	if err := eventually(ctx, fmt.Sprint("a write has the stages ", stages), func() (bool, error) {
+		below := spans.below("POST /v1/transactions")
+		return !slices.ContainsFunc(stages, func(name string) bool { return !slices.Contains(below, name) }), nil
+	}); err != nil {
+		t.Fatal(err)
 	}
 	spans.mutex.Lock()
 	defer spans.mutex.Unlock()

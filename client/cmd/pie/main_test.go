@@ -119,8 +119,14 @@ func until(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	for deadline := time.Now().Add(2 * time.Minute); ; {
 		err := ts.Exec(args[1], args[2:]...)
+		got := 0
 		var failed *exec.ExitError
-		if errors.As(err, &failed) && failed.ExitCode() == want {
+		if errors.As(err, &failed) {
+			got = failed.ExitCode()
+		} else {
+			ts.Check(err)
+		}
+		if got == want {
 			return
 		}
 		if time.Now().After(deadline) {

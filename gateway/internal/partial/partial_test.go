@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/pie-consortium/pie/gateway/api"
+	"github.com/pie-consortium/pie/gateway/internal/problem"
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/fault"
 )
@@ -115,6 +116,35 @@ func TestBeginningTakesNoPiece(t *testing.T) {
 	}
 }
 
+// What the protocol refuses is told with its status, and what fails here as a failure.
+func TestPieceIsRefused(t *testing.T) {
+	u, n := open(t), nameOf("a")
+	if err := errors.Join(u.start(t, n, 5, nil), u.more(t, n, 0, strings.NewReader("123"))); err != nil {
+		t.Fatal(err)
+	}
+	if err := u.more(t, nameOf("a"), 0, strings.NewReader("1")); fault.CodeOf(err) != fault.NotFound {
+		t.Errorf("a piece of no upload: %v", err)
+	}
+	if _, err := u.Progress(t.Context(), nameOf("a")); fault.CodeOf(err) != fault.NotFound {
+		t.Errorf("the offset of no upload: %v", err)
+	}
+	if err := u.more(t, n, 2, strings.NewReader("3")); fault.CodeOf(err) != fault.StateConflict {
+		t.Errorf("another offset: %v", err)
+	}
+	if err := u.more(t, n, 3, strings.NewReader("456")); fault.CodeOf(err) != fault.InvalidArgument || problem.Status(err) != http.StatusRequestEntityTooLarge {
+		t.Errorf("more than was announced: %v", err)
+	}
+	if progress, err := u.Progress(t.Context(), n); err != nil || progress.Offset != 3 {
+		t.Errorf("%+v, %v", progress, err)
+	}
+	if err := os.WriteFile(u.path(n)+infoSuffix, []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := u.more(t, n, 3, strings.NewReader("45")); err == nil || fault.CodeOf(err) != fault.Internal {
+		t.Errorf("a disk that lost something: %v", err)
+	}
+}
+
 // The gate's own word about a body that ended early reaches the caller.
 func TestErrorOfTheBodyIsKept(t *testing.T) {
 	u, n := open(t), nameOf("a")
@@ -151,8 +181,8 @@ func TestSettlingAgain(t *testing.T) {
 		got = string(text)
 		return api.Content{Size: 5}, err
 	}))
-	if err != nil || got != "12345" {
-		t.Errorf("%q, %v", got, err)
+	if err != nil || got != "12345" || u.count(t) != 1 {
+		t.Errorf("%q, %d files are left, %v", got, u.count(t), err)
 	}
 }
 
