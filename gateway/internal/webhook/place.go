@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// placeFile keeps how far a receiver has come.
+// placeFile keeps one line about how far a receiver has come.
 type placeFile string
 
 // read returns "" before the first write.

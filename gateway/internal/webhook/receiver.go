@@ -3,7 +3,6 @@ package webhook
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -25,6 +24,7 @@ type receiver struct {
 	pause   time.Duration // the shortest between attempts
 	place   placeFile     // the event after which to go on
 	overdue placeFile     // until when overdue reviews have been told
+	refused placeFile     // the message that is refused, and since when
 	log     *slog.Logger
 
 	attempts *prometheus.CounterVec // by outcome
@@ -177,8 +177,8 @@ type message struct {
 	Data      ledger.Notice    `json:"data"`
 }
 
-// deliver tries until the receiver takes the message or the context ends. The ID is the
-// same each time.
+// deliver tries until the receiver takes the message, has refused it for too long, or the
+// context ends. The ID is the same each time.
 func (r *receiver) deliver(ctx context.Context, id string, notice ledger.Notice) error {
 	body, err := r.body(notice)
 	if err != nil {
@@ -194,6 +194,16 @@ func (r *receiver) deliver(ctx context.Context, id string, notice ledger.Notice)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
+		gone, errNote := r.givesUp(id, err)
+		if errNote != nil {
+			return errNote
+		}
+		if gone {
+			r.attempts.WithLabelValues("given up").Inc()
+			r.log.Error("webhook has refused a message for too long, which is given up; mend the receiver, and to have the message sent again set its place back",
+				"message", id, "error", err, "patience", patience)
+			return nil
+		}
 		r.attempts.WithLabelValues("failed").Inc()
 		r.delay.Set(time.Since(notice.Time).Seconds())
 		r.log.Warn("webhook does not take a message; trying again", "message", id, "error", err, "pause", pause)
@@ -207,8 +217,3 @@ func rest(ctx context.Context, pause time.Duration) {
 	case <-ctx.Done():
 	}
 }
-
-// status is an answer that is no acceptance.
-type status int
-
-func (s status) Error() string { return fmt.Sprintf("it answers %d", int(s)) }

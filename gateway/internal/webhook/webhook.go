@@ -3,8 +3,9 @@
 // Standard Webhooks are (https://www.standardwebhooks.com).
 //
 // Nothing is queued: each receiver has a place on the ledger, kept in a file, that moves on
-// when the receiver has taken what stands there. So nothing is lost, one receiver does not
-// hold up another, and after a crash the last message may come twice, under the same ID.
+// when the receiver has taken what stands there. So nothing is lost while it is away, one
+// receiver does not hold up another, and after a crash the last message may come twice,
+// under the same ID. What a receiver has refused for days is given up.
 package webhook
 
 import (
@@ -99,6 +100,7 @@ func newReceiver(target config.Webhook, options Options) (*receiver, error) {
 		target: target, options: options, signer: signer, client: client, pause: shortestPause,
 		place:   placeFile(filepath.Join(options.Folder, target.Name)),
 		overdue: placeFile(filepath.Join(options.Folder, target.Name+".overdue")),
+		refused: placeFile(filepath.Join(options.Folder, target.Name+".refused")),
 		log:     options.Log.With("webhook", target.Name),
 	}, nil
 }

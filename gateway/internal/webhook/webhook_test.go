@@ -32,6 +32,7 @@ type inbox struct {
 	*httptest.Server
 	mutex    sync.Mutex
 	answer   int
+	refuses  string   // the ID of what it never takes
 	attempts []string // IDs
 	taken    []message
 	problems []error
@@ -61,12 +62,16 @@ func (in *inbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		in.problems = append(in.problems, err)
 	}
-	in.attempts = append(in.attempts, r.Header.Get("webhook-id"))
-	if in.answer < 300 {
+	id, answer := r.Header.Get("webhook-id"), in.answer
+	if id == in.refuses {
+		answer = http.StatusInternalServerError
+	}
+	in.attempts = append(in.attempts, id)
+	if answer < 300 {
 		in.taken = append(in.taken, m)
 	}
 	w.Header().Set("Location", "/elsewhere")
-	w.WriteHeader(in.answer)
+	w.WriteHeader(answer)
 }
 
 func (in *inbox) accept(answer int) {
@@ -181,6 +186,49 @@ func TestEachReceiverGetsItsOwnOnceItTakesThem(t *testing.T) {
 				t.Errorf("%s is told %+v", name, m)
 			}
 		}
+	}
+}
+
+// A message that is refused for days is given up, over restarts too, and those behind it
+// come; a receiver that is away or busy for days gets everything.
+func TestWhatIsRefusedForDaysIsGivenUp(t *testing.T) {
+	const name = "privacy-officers"
+	officers := ledger.Event{Officers: []string{"HospitalA"}}
+	c, in, folder := testchain.New(), newInbox(t), t.TempDir()
+	c.Add(ledger.BreakGlassDeclared, officers)
+	in.refuses = "1-1"
+	_, stop := hooks(t, folder, c, nil, map[string]*inbox{name: in})
+	c.Add(ledger.BreakGlassDeclared, officers)
+	c.Add(ledger.BreakGlassDeclared, officers)
+	in.await(t, "the message is tried often", func() bool { return len(in.attempts) > 3 })
+	stop()
+	if len(in.taken) != 0 {
+		t.Fatalf("what comes later came first: %v", in.attempts)
+	}
+	note := placeFile(filepath.Join(folder, name+".refused"))
+	text, err := note.read()
+	if first, found := strings.CutPrefix(text, "1-1 "); err != nil || !found {
+		t.Fatal(text, err)
+	} else if at, err := time.Parse(time.RFC3339Nano, first); err != nil || time.Since(at) > time.Hour {
+		t.Fatal(text, err)
+	}
+	// The first has been refused for days, and the second once, days ago.
+	past := time.Now().Add(-patience).UTC().Format(time.RFC3339Nano)
+	for _, id := range []string{"1-1", "2-1"} {
+		if err := note.write(id + " " + past); err != nil {
+			t.Fatal(err)
+		}
+		in.accept(http.StatusServiceUnavailable)
+		tried := len(in.attempts)
+		_, stop = hooks(t, folder, c, nil, map[string]*inbox{name: in})
+		in.await(t, id+" is tried while the receiver is busy", func() bool { return len(in.attempts) > tried+3 })
+		stop()
+	}
+	in.accept(http.StatusNoContent)
+	hooks(t, folder, c, nil, map[string]*inbox{name: in})
+	in.await(t, "the later message is taken", func() bool { return len(in.taken) == 1 })
+	if got := in.taken[0].Data.ID.String(); got != "2-1" {
+		t.Errorf("taken is %s", got)
 	}
 }
 
