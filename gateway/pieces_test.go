@@ -244,17 +244,63 @@ func TestPiecesHaveAQuota(t *testing.T) {
 	record := authorized(patient, author)
 	large := author.begin(record, ledger.MaxContent-15)
 	refused(t, author.announce(record, 16).problem, fault.RateLimited) // bytes
+	var last string
 	for range 15 {
-		author.begin(record, 1)
+		last = author.begin(record, 1)
 	}
 	got := author.announce(record, 1) // number
 	refused(t, got.problem, fault.RateLimited)
 	if got.header.Get("Retry-After") == "" {
 		t.Error("it does not say when to come again")
 	}
+	if got := author.tus(http.MethodDelete, last, nil, nil); got.status != http.StatusNoContent || got.header.Get("Tus-Resumable") != "1.0.0" {
+		t.Errorf("%d %s", got.status, got.body)
+	}
+	author.begin(record, 1) // what was given up has no place
 	other.begin(authorized(patient, other), 1)
 	if author.offset(large) != 0 {
 		t.Error("an upload without a piece has some")
+	}
+}
+
+// An upload is given up by who began it, before it is stored, and nothing of it is left.
+func TestPiecesAreGivenUp(t *testing.T) {
+	patient, author, other := newDevice(t, "HospitalA", ledger.Patient), newDevice(t, "HospitalA", ledger.Physician), newDevice(t, "HospitalA", ledger.Physician)
+	record := authorized(patient, author)
+	path, stored := author.begin(record, 10), author.begin(record, 5)
+	for _, path := range []string{path, stored} {
+		if got := author.piece(path, 0, strings.NewReader("12345")); got.status != http.StatusNoContent {
+			t.Fatalf("%d %s", got.status, got.body)
+		}
+	}
+	refused(t, other.tus(http.MethodDelete, path, nil, nil).problem, fault.NotFound)
+	refused(t, author.tus(http.MethodDelete, stored, nil, nil).problem, fault.StateConflict)
+	if author.offset(path) != 5 || author.offset(stored) != 5 {
+		t.Error("a refusal took something away")
+	}
+	if got := author.tus(http.MethodDelete, path, nil, nil); got.status != http.StatusNoContent {
+		t.Fatalf("%d %s", got.status, got.body)
+	}
+	refused(t, author.piece(path, 5, strings.NewReader("67890")).problem, fault.NotFound)
+	refused(t, author.tus(http.MethodDelete, path, nil, nil).problem, fault.NotFound)
+	_, entries := pieces(t, author.gateway.Gateway)
+	for _, entry := range entries {
+		if strings.Contains(entry.Name(), path[strings.LastIndex(path, "/")+1:]) {
+			t.Errorf("%s is left", entry.Name())
+		}
+	}
+}
+
+func TestPiecesAreDescribed(t *testing.T) {
+	d := newDevice(t, "HospitalA", ledger.Patient)
+	d.token = "" // for everybody
+	got := d.tus(http.MethodOptions, "/v1/records/"+string(ledger.NewID())+"/content/uploads", nil, nil)
+	for name, want := range map[string]string{
+		"Tus-Version": "1.0.0", "Tus-Extension": "creation,termination", "Tus-Max-Size": strconv.FormatInt(ledger.MaxContent, 10),
+	} {
+		if got.status != http.StatusNoContent || got.header.Get(name) != want {
+			t.Errorf("%d, %s %q", got.status, name, got.header.Get(name))
+		}
 	}
 }
 

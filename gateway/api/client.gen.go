@@ -246,17 +246,34 @@ type ClientInterface interface {
 	// Corresponds with POST /v1/records/{record}/content (the `AddContent` operationId).
 	AddContentWithBody(ctx context.Context, record PathRecord, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// DescribeUploads What of the protocol the gateway speaks
+	//
+	// For everybody. A browser's own OPTIONS, which carries `Origin`, is
+	// answered by CORS instead.
+	//
+	// Corresponds with OPTIONS /v1/records/{record}/content/uploads (the `DescribeUploads` operationId).
+	DescribeUploads(ctx context.Context, record PathRecord, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// BeginContent Begin to put a record's ciphertext on the node in pieces, resumably
 	//
 	// For those who may put it there whole, by the protocol
-	// [tus 1.0](https://tus.io/protocols/resumable-upload) without extensions
-	// but creation. What has come is kept for a day after its last byte; 16
+	// [tus 1.0](https://tus.io/protocols/resumable-upload) with its extensions
+	// creation and termination. What has come is kept for a day after its last byte; 16
 	// uploads and 64 GiB for each caller at the same time, else
 	// `rate_limited`. `Upload-Metadata` is not kept: it would say in clear
 	// what is encrypted.
 	//
 	// Corresponds with POST /v1/records/{record}/content/uploads (the `BeginContent` operationId).
 	BeginContent(ctx context.Context, record PathRecord, params *BeginContentParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DropContent Give an upload up
+	//
+	// For whom began it. What has come is deleted, and no longer counts for
+	// the caller. `state_conflict`: a piece is still under way, or all is
+	// stored already; that goes by itself when it becomes no record.
+	//
+	// Corresponds with DELETE /v1/records/{record}/content/uploads/{upload} (the `DropContent` operationId).
+	DropContent(ctx context.Context, record PathRecord, upload PathUpload, params *DropContentParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ReadStored What was stored of an upload, as when it had come whole
 	//
@@ -805,11 +822,29 @@ func (c *Client) AddContentWithBody(ctx context.Context, record PathRecord, cont
 	return c.Client.Do(req)
 }
 
+// DescribeUploads What of the protocol the gateway speaks
+//
+// For everybody. A browser's own OPTIONS, which carries `Origin`, is
+// answered by CORS instead.
+//
+// Corresponds with OPTIONS /v1/records/{record}/content/uploads (the `DescribeUploads` operationId).
+func (c *Client) DescribeUploads(ctx context.Context, record PathRecord, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDescribeUploadsRequest(c.Server, record)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // BeginContent Begin to put a record's ciphertext on the node in pieces, resumably
 //
 // For those who may put it there whole, by the protocol
-// [tus 1.0](https://tus.io/protocols/resumable-upload) without extensions
-// but creation. What has come is kept for a day after its last byte; 16
+// [tus 1.0](https://tus.io/protocols/resumable-upload) with its extensions
+// creation and termination. What has come is kept for a day after its last byte; 16
 // uploads and 64 GiB for each caller at the same time, else
 // `rate_limited`. `Upload-Metadata` is not kept: it would say in clear
 // what is encrypted.
@@ -817,6 +852,25 @@ func (c *Client) AddContentWithBody(ctx context.Context, record PathRecord, cont
 // Corresponds with POST /v1/records/{record}/content/uploads (the `BeginContent` operationId).
 func (c *Client) BeginContent(ctx context.Context, record PathRecord, params *BeginContentParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewBeginContentRequest(c.Server, record, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DropContent Give an upload up
+//
+// For whom began it. What has come is deleted, and no longer counts for
+// the caller. `state_conflict`: a piece is still under way, or all is
+// stored already; that goes by itself when it becomes no record.
+//
+// Corresponds with DELETE /v1/records/{record}/content/uploads/{upload} (the `DropContent` operationId).
+func (c *Client) DropContent(ctx context.Context, record PathRecord, upload PathUpload, params *DropContentParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDropContentRequest(c.Server, record, upload, params)
 	if err != nil {
 		return nil, err
 	}
@@ -2148,6 +2202,40 @@ func NewAddContentRequestWithBody(server string, record PathRecord, contentType 
 	return req, nil
 }
 
+// NewDescribeUploadsRequest constructs an http.Request for the DescribeUploads method
+func NewDescribeUploadsRequest(server string, record PathRecord) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "record", record, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/records/%s/content/uploads", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodOptions, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewBeginContentRequest constructs an http.Request for the BeginContent method
 func NewBeginContentRequest(server string, record PathRecord, params *BeginContentParams) (*http.Request, error) {
 	var err error
@@ -2200,6 +2288,62 @@ func NewBeginContentRequest(server string, record PathRecord, params *BeginConte
 		}
 
 		req.Header.Set("Upload-Length", headerParam1)
+
+	}
+
+	return req, nil
+}
+
+// NewDropContentRequest constructs an http.Request for the DropContent method
+func NewDropContentRequest(server string, record PathRecord, upload PathUpload, params *DropContentParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "record", record, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "upload", upload, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/records/%s/content/uploads/%s", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.TusResumable != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Tus-Resumable", *params.TusResumable, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Tus-Resumable", headerParam0)
+		}
 
 	}
 
@@ -3645,11 +3789,21 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /v1/records/{record}/content (the `AddContent` operationId).
 	AddContentWithBodyWithResponse(ctx context.Context, record PathRecord, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AddContentResponse, error)
 
+	// DescribeUploadsWithResponse What of the protocol the gateway speaks
+	//
+	// For everybody. A browser's own OPTIONS, which carries `Origin`, is
+	// answered by CORS instead.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with OPTIONS /v1/records/{record}/content/uploads (the `DescribeUploads` operationId).
+	DescribeUploadsWithResponse(ctx context.Context, record PathRecord, reqEditors ...RequestEditorFn) (*DescribeUploadsResponse, error)
+
 	// BeginContentWithResponse Begin to put a record's ciphertext on the node in pieces, resumably
 	//
 	// For those who may put it there whole, by the protocol
-	// [tus 1.0](https://tus.io/protocols/resumable-upload) without extensions
-	// but creation. What has come is kept for a day after its last byte; 16
+	// [tus 1.0](https://tus.io/protocols/resumable-upload) with its extensions
+	// creation and termination. What has come is kept for a day after its last byte; 16
 	// uploads and 64 GiB for each caller at the same time, else
 	// `rate_limited`. `Upload-Metadata` is not kept: it would say in clear
 	// what is encrypted.
@@ -3658,6 +3812,17 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /v1/records/{record}/content/uploads (the `BeginContent` operationId).
 	BeginContentWithResponse(ctx context.Context, record PathRecord, params *BeginContentParams, reqEditors ...RequestEditorFn) (*BeginContentResponse, error)
+
+	// DropContentWithResponse Give an upload up
+	//
+	// For whom began it. What has come is deleted, and no longer counts for
+	// the caller. `state_conflict`: a piece is still under way, or all is
+	// stored already; that goes by itself when it becomes no record.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /v1/records/{record}/content/uploads/{upload} (the `DropContent` operationId).
+	DropContentWithResponse(ctx context.Context, record PathRecord, upload PathUpload, params *DropContentParams, reqEditors ...RequestEditorFn) (*DropContentResponse, error)
 
 	// ReadStoredWithResponse What was stored of an upload, as when it had come whole
 	//
@@ -4587,6 +4752,57 @@ func (r AddContentResponse) ContentType() string {
 	return ""
 }
 
+// DescribeUploadsResponse204Headers the declared response headers of an HTTP 204 response for DescribeUploads
+type DescribeUploadsResponse204Headers struct {
+	TusExtension string
+	TusMaxSize   int64
+	TusResumable string
+	TusVersion   string
+}
+
+type DescribeUploadsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+	// Headers204 the parsed response headers for an HTTP 204 response
+	Headers204 *DescribeUploadsResponse204Headers
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r DescribeUploadsResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r DescribeUploadsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DescribeUploadsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DescribeUploadsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DescribeUploadsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // BeginContentResponse201Headers the declared response headers of an HTTP 201 response for BeginContent
 type BeginContentResponse201Headers struct {
 	Location     string
@@ -4630,6 +4846,54 @@ func (r BeginContentResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r BeginContentResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// DropContentResponse204Headers the declared response headers of an HTTP 204 response for DropContent
+type DropContentResponse204Headers struct {
+	TusResumable string
+}
+
+type DropContentResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+	// Headers204 the parsed response headers for an HTTP 204 response
+	Headers204 *DropContentResponse204Headers
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r DropContentResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r DropContentResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DropContentResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DropContentResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DropContentResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -6022,11 +6286,27 @@ func (c *ClientWithResponses) AddContentWithBodyWithResponse(ctx context.Context
 	return ParseAddContentResponse(rsp)
 }
 
+// DescribeUploadsWithResponse What of the protocol the gateway speaks
+//
+// For everybody. A browser's own OPTIONS, which carries `Origin`, is
+// answered by CORS instead.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with OPTIONS /v1/records/{record}/content/uploads (the `DescribeUploads` operationId).
+func (c *ClientWithResponses) DescribeUploadsWithResponse(ctx context.Context, record PathRecord, reqEditors ...RequestEditorFn) (*DescribeUploadsResponse, error) {
+	rsp, err := c.DescribeUploads(ctx, record, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDescribeUploadsResponse(rsp)
+}
+
 // BeginContentWithResponse Begin to put a record's ciphertext on the node in pieces, resumably
 //
 // For those who may put it there whole, by the protocol
-// [tus 1.0](https://tus.io/protocols/resumable-upload) without extensions
-// but creation. What has come is kept for a day after its last byte; 16
+// [tus 1.0](https://tus.io/protocols/resumable-upload) with its extensions
+// creation and termination. What has come is kept for a day after its last byte; 16
 // uploads and 64 GiB for each caller at the same time, else
 // `rate_limited`. `Upload-Metadata` is not kept: it would say in clear
 // what is encrypted.
@@ -6040,6 +6320,23 @@ func (c *ClientWithResponses) BeginContentWithResponse(ctx context.Context, reco
 		return nil, err
 	}
 	return ParseBeginContentResponse(rsp)
+}
+
+// DropContentWithResponse Give an upload up
+//
+// For whom began it. What has come is deleted, and no longer counts for
+// the caller. `state_conflict`: a piece is still under way, or all is
+// stored already; that goes by itself when it becomes no record.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /v1/records/{record}/content/uploads/{upload} (the `DropContent` operationId).
+func (c *ClientWithResponses) DropContentWithResponse(ctx context.Context, record PathRecord, upload PathUpload, params *DropContentParams, reqEditors ...RequestEditorFn) (*DropContentResponse, error) {
+	rsp, err := c.DropContent(ctx, record, upload, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDropContentResponse(rsp)
 }
 
 // ReadStoredWithResponse What was stored of an upload, as when it had come whole
@@ -6921,6 +7218,69 @@ func ParseAddContentResponse(rsp *http.Response) (*AddContentResponse, error) {
 	return response, nil
 }
 
+// ParseDescribeUploadsResponse parses an HTTP response from a DescribeUploadsWithResponse call
+func ParseDescribeUploadsResponse(rsp *http.Response) (*DescribeUploadsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DescribeUploadsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		var headers DescribeUploadsResponse204Headers
+		if values := rsp.Header.Values("Tus-Extension"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Tus-Extension", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.TusExtension = value
+		}
+		if values := rsp.Header.Values("Tus-Max-Size"); len(values) > 0 {
+			var value int64
+			if err := runtime.BindStyledParameterWithOptions("simple", "Tus-Max-Size", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			}
+			headers.TusMaxSize = value
+		}
+		if values := rsp.Header.Values("Tus-Resumable"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Tus-Resumable", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.TusResumable = value
+		}
+		if values := rsp.Header.Values("Tus-Version"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Tus-Version", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.TusVersion = value
+		}
+		response.Headers204 = &headers
+	}
+
+	return response, nil
+}
+
 // ParseBeginContentResponse parses an HTTP response from a BeginContentWithResponse call
 func ParseBeginContentResponse(rsp *http.Response) (*BeginContentResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -6965,6 +7325,48 @@ func ParseBeginContentResponse(rsp *http.Response) (*BeginContentResponse, error
 			headers.TusResumable = value
 		}
 		response.Headers201 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseDropContentResponse parses an HTTP response from a DropContentWithResponse call
+func ParseDropContentResponse(rsp *http.Response) (*DropContentResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DropContentResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		var headers DropContentResponse204Headers
+		if values := rsp.Header.Values("Tus-Resumable"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Tus-Resumable", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.TusResumable = value
+		}
+		response.Headers204 = &headers
 	}
 
 	return response, nil

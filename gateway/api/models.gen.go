@@ -970,6 +970,12 @@ type BeginContentParams struct {
 	UploadLength int64 `json:"Upload-Length"`
 }
 
+// DropContentParams defines parameters for DropContent.
+type DropContentParams struct {
+	// TusResumable Version of the protocol; another one is answered 412
+	TusResumable *TusResumable `json:"Tus-Resumable,omitempty"`
+}
+
 // AppendContentParams defines parameters for AppendContent.
 type AppendContentParams struct {
 	// TusResumable Version of the protocol; another one is answered 412

@@ -32,6 +32,8 @@ import (
 const (
 	// Version of the protocol.
 	Version = "1.0.0"
+	// Extensions of it, as the protocol lists them.
+	Extensions = "creation,termination"
 	// maxEach and maxAll bound how many uploads are not stored yet: of one caller, and in all.
 	maxEach, maxAll = 16, 256
 	// bytesEach and bytesAll bound their announced sizes.
@@ -192,6 +194,18 @@ func (u *Uploads) Append(r *http.Request, n Name) (Progress, error) {
 		return Progress{}, err
 	}
 	return u.kept(r.Context(), n)
+}
+
+// Drop deletes what has come of an upload that is not stored. The caller holds it.
+func (u *Uploads) Drop(r *http.Request, n Name) error {
+	progress, err := u.Progress(r.Context(), n)
+	if err != nil {
+		return err
+	}
+	if progress.Stored != nil {
+		return fault.New(fault.StateConflict, "all of the upload is stored already")
+	}
+	return u.ask(u.tus.DelFile, r, n)
 }
 
 // Settle has an upload stored that is whole, notes as what, and deletes its bytes here. The

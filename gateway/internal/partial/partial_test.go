@@ -234,6 +234,29 @@ func TestAcknowledgedIsKept(t *testing.T) {
 	}
 }
 
+func TestDropping(t *testing.T) {
+	u, n := open(t), nameOf("a")
+	drop := func() error {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodDelete, "/", nil)
+		r.Header.Set("Tus-Resumable", Version)
+		return u.Drop(r, n)
+	}
+	if err := drop(); fault.CodeOf(err) != fault.NotFound {
+		t.Errorf("no upload is dropped: %v", err)
+	}
+	if err := errors.Join(u.start(t, n, 5, nil), u.more(t, n, 0, strings.NewReader("123")), drop()); err != nil || u.count(t) != 0 {
+		t.Errorf("%d files are left, %v", u.count(t), err)
+	}
+	err := errors.Join(u.start(t, n, 5, nil), u.more(t, n, 0, strings.NewReader("12345")),
+		u.Settle(n, func(io.Reader) (api.Content, error) { return api.Content{Size: 5}, nil }))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := drop(); fault.CodeOf(err) != fault.StateConflict || u.count(t) != 1 {
+		t.Errorf("what is stored is dropped: %v", err)
+	}
+}
+
 func TestSweepSparesWhatGoesOn(t *testing.T) {
 	u, held, idle := open(t), nameOf("a"), nameOf("b")
 	if err := errors.Join(u.start(t, held, 5, nil), u.start(t, idle, 5, nil)); err != nil {

@@ -23,6 +23,7 @@ type nameKey struct{}
 func newProtocol(files filestore.FileStore) (*tus.UnroutedHandler, error) {
 	composer := tus.NewStoreComposer()
 	composer.UseCore(files)
+	composer.UseTerminater(files)
 	return tus.NewUnroutedHandler(tus.Config{
 		StoreComposer: composer, MaxSize: ledger.MaxContent, Cors: &tus.CorsConfig{Disable: true},
 		Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),

@@ -20,7 +20,7 @@ const preflightAge = time.Hour
 func allowOrigins(origins []string) gin.HandlerFunc {
 	return cors.New(cors.Config{
 		AllowOrigins:  origins,
-		AllowMethods:  []string{"GET", "HEAD", "PATCH", "POST"},
+		AllowMethods:  []string{"DELETE", "GET", "HEAD", "PATCH", "POST"},
 		AllowHeaders:  []string{"Authorization", "Content-Type", "If-None-Match", "Last-Event-ID", "Range", "Tus-Resumable", "Upload-Length", "Upload-Metadata", "Upload-Offset"},
 		ExposeHeaders: []string{"Content-Range", "ETag", "Location", "Retry-After", "Tus-Resumable", "Tus-Version", "Upload-Length", "Upload-Offset", requestIDHeader},
 		MaxAge:        preflightAge,

@@ -35,7 +35,7 @@ func TestPiecesMayComeFromBrowsers(t *testing.T) {
 	const path = "/v1/records/mfzwizltoqzgk43fmfzwizltoq/content/uploads/mfzwizltoqzgk43fmfzwizltoq"
 	preflight := f.ask(http.MethodOptions, path, nil, http.Header{"Origin": {origin}, "Access-Control-Request-Method": {"PATCH"}})
 	allowed := strings.ToLower(preflight.Header().Get("Access-Control-Allow-Methods") + preflight.Header().Get("Access-Control-Allow-Headers"))
-	for _, want := range []string{"head", "patch", "tus-resumable", "upload-length", "upload-offset"} {
+	for _, want := range []string{"delete", "head", "patch", "tus-resumable", "upload-length", "upload-offset"} {
 		if !strings.Contains(allowed, want) {
 			t.Errorf("%s is not allowed: %s", want, allowed)
 		}

@@ -32,6 +32,29 @@ func (a *API) BeginContent(ctx context.Context, request BeginContentRequestObjec
 	return BeginContent201Response{BeginContent201ResponseHeaders{Location: location, TusResumable: partial.Version}}, nil
 }
 
+// DescribeUploads says what of the protocol there is.
+func (*API) DescribeUploads(ctx context.Context, _ DescribeUploadsRequestObject) (DescribeUploadsResponseObject, error) {
+	tusRequest(ctx)
+	return DescribeUploads204Response{DescribeUploads204ResponseHeaders{
+		TusExtension: partial.Extensions, TusMaxSize: ledger.MaxContent, TusResumable: partial.Version, TusVersion: partial.Version,
+	}}, nil
+}
+
+// DropContent gives an upload up.
+func (a *API) DropContent(ctx context.Context, request DropContentRequestObject) (DropContentResponseObject, error) {
+	asked := tusRequest(ctx)
+	name := partial.Name{Caller: callerOf(ctx).User, Record: request.Record, Upload: request.Upload}
+	release, err := a.Partial.Hold(name)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	if err := a.Partial.Drop(asked, name); err != nil {
+		return nil, err
+	}
+	return DropContent204Response{DropContent204ResponseHeaders{TusResumable: partial.Version}}, nil
+}
+
 // MeasureContent says where an upload goes on.
 func (a *API) MeasureContent(ctx context.Context, request MeasureContentRequestObject) (MeasureContentResponseObject, error) {
 	tusRequest(ctx)

@@ -60,9 +60,15 @@ type ServerInterface interface {
 	// AddContent Put a record's ciphertext on the hospital's IPFS node, pinned
 	// (POST /v1/records/{record}/content)
 	AddContent(c *gin.Context, record PathRecord)
+	// DescribeUploads What of the protocol the gateway speaks
+	// (OPTIONS /v1/records/{record}/content/uploads)
+	DescribeUploads(c *gin.Context, record PathRecord)
 	// BeginContent Begin to put a record's ciphertext on the node in pieces, resumably
 	// (POST /v1/records/{record}/content/uploads)
 	BeginContent(c *gin.Context, record PathRecord, params BeginContentParams)
+	// DropContent Give an upload up
+	// (DELETE /v1/records/{record}/content/uploads/{upload})
+	DropContent(c *gin.Context, record PathRecord, upload PathUpload, params DropContentParams)
 	// ReadStored What was stored of an upload, as when it had come whole
 	// (GET /v1/records/{record}/content/uploads/{upload})
 	ReadStored(c *gin.Context, record PathRecord, upload PathUpload)
@@ -623,6 +629,31 @@ func (siw *ServerInterfaceWrapper) AddContent(c *gin.Context) {
 	siw.Handler.AddContent(c, record)
 }
 
+// DescribeUploads operation middleware
+func (siw *ServerInterfaceWrapper) DescribeUploads(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "record" -------------
+	var record PathRecord
+
+	err = runtime.BindStyledParameterWithOptions("simple", "record", c.Param("record"), &record, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter record: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.DescribeUploads(c, record)
+}
+
 // BeginContent operation middleware
 func (siw *ServerInterfaceWrapper) BeginContent(c *gin.Context) {
 
@@ -692,6 +723,64 @@ func (siw *ServerInterfaceWrapper) BeginContent(c *gin.Context) {
 	}
 
 	siw.Handler.BeginContent(c, record, params)
+}
+
+// DropContent operation middleware
+func (siw *ServerInterfaceWrapper) DropContent(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "record" -------------
+	var record PathRecord
+
+	err = runtime.BindStyledParameterWithOptions("simple", "record", c.Param("record"), &record, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter record: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Path parameter "upload" -------------
+	var upload PathUpload
+
+	err = runtime.BindStyledParameterWithOptions("simple", "upload", c.Param("upload"), &upload, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter upload: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DropContentParams
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "Tus-Resumable" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Tus-Resumable")]; found {
+		var TusResumable TusResumable
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for Tus-Resumable, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Tus-Resumable", valueList[0], &TusResumable, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter Tus-Resumable: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.TusResumable = &TusResumable
+
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.DropContent(c, record, upload, params)
 }
 
 // ReadStored operation middleware
@@ -1636,7 +1725,9 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.GET(options.BaseURL+"/v1/standing-rules/:rule/answers", wrapper.ListAnswers)
 	router.GET(options.BaseURL+"/v1/records/:record/upload", wrapper.ReadUpload)
 	router.POST(options.BaseURL+"/v1/records/:record/content", wrapper.AddContent)
+	router.OPTIONS(options.BaseURL+"/v1/records/:record/content/uploads", wrapper.DescribeUploads)
 	router.POST(options.BaseURL+"/v1/records/:record/content/uploads", wrapper.BeginContent)
+	router.DELETE(options.BaseURL+"/v1/records/:record/content/uploads/:upload", wrapper.DropContent)
 	router.GET(options.BaseURL+"/v1/records/:record/content/uploads/:upload", wrapper.ReadStored)
 	router.HEAD(options.BaseURL+"/v1/records/:record/content/uploads/:upload", wrapper.MeasureContent)
 	router.PATCH(options.BaseURL+"/v1/records/:record/content/uploads/:upload", wrapper.AppendContent)
@@ -2234,6 +2325,51 @@ func (response AddContentdefaultApplicationProblemPlusJSONResponse) VisitAddCont
 	return err
 }
 
+type DescribeUploadsRequestObject struct {
+	Record PathRecord `json:"record"`
+}
+
+type DescribeUploadsResponseObject interface {
+	VisitDescribeUploadsResponse(w http.ResponseWriter) error
+}
+
+type DescribeUploads204ResponseHeaders struct {
+	TusExtension string
+	TusMaxSize   int64
+	TusResumable string
+	TusVersion   string
+}
+
+type DescribeUploads204Response struct {
+	Headers DescribeUploads204ResponseHeaders
+}
+
+func (response DescribeUploads204Response) VisitDescribeUploadsResponse(w http.ResponseWriter) error {
+	w.Header().Set("Tus-Extension", fmt.Sprint(response.Headers.TusExtension))
+	w.Header().Set("Tus-Max-Size", fmt.Sprint(response.Headers.TusMaxSize))
+	w.Header().Set("Tus-Resumable", fmt.Sprint(response.Headers.TusResumable))
+	w.Header().Set("Tus-Version", fmt.Sprint(response.Headers.TusVersion))
+	w.WriteHeader(204)
+	return nil
+}
+
+type DescribeUploadsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response DescribeUploadsdefaultApplicationProblemPlusJSONResponse) VisitDescribeUploadsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type BeginContentRequestObject struct {
 	Record PathRecord `json:"record"`
 	Params BeginContentParams
@@ -2265,6 +2401,47 @@ type BeginContentdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response BeginContentdefaultApplicationProblemPlusJSONResponse) VisitBeginContentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DropContentRequestObject struct {
+	Record PathRecord `json:"record"`
+	Upload PathUpload `json:"upload"`
+	Params DropContentParams
+}
+
+type DropContentResponseObject interface {
+	VisitDropContentResponse(w http.ResponseWriter) error
+}
+
+type DropContent204ResponseHeaders struct {
+	TusResumable string
+}
+
+type DropContent204Response struct {
+	Headers DropContent204ResponseHeaders
+}
+
+func (response DropContent204Response) VisitDropContentResponse(w http.ResponseWriter) error {
+	w.Header().Set("Tus-Resumable", fmt.Sprint(response.Headers.TusResumable))
+	w.WriteHeader(204)
+	return nil
+}
+
+type DropContentdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response DropContentdefaultApplicationProblemPlusJSONResponse) VisitDropContentResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -3292,9 +3469,15 @@ type StrictServerInterface interface {
 	// AddContent Put a record's ciphertext on the hospital's IPFS node, pinned
 	// (POST /v1/records/{record}/content)
 	AddContent(ctx context.Context, request AddContentRequestObject) (AddContentResponseObject, error)
+	// DescribeUploads What of the protocol the gateway speaks
+	// (OPTIONS /v1/records/{record}/content/uploads)
+	DescribeUploads(ctx context.Context, request DescribeUploadsRequestObject) (DescribeUploadsResponseObject, error)
 	// BeginContent Begin to put a record's ciphertext on the node in pieces, resumably
 	// (POST /v1/records/{record}/content/uploads)
 	BeginContent(ctx context.Context, request BeginContentRequestObject) (BeginContentResponseObject, error)
+	// DropContent Give an upload up
+	// (DELETE /v1/records/{record}/content/uploads/{upload})
+	DropContent(ctx context.Context, request DropContentRequestObject) (DropContentResponseObject, error)
 	// ReadStored What was stored of an upload, as when it had come whole
 	// (GET /v1/records/{record}/content/uploads/{upload})
 	ReadStored(ctx context.Context, request ReadStoredRequestObject) (ReadStoredResponseObject, error)
@@ -3800,6 +3983,32 @@ func (sh *strictHandler) AddContent(ctx *gin.Context, record PathRecord) {
 	}
 }
 
+// DescribeUploads operation middleware
+func (sh *strictHandler) DescribeUploads(ctx *gin.Context, record PathRecord) {
+	var request DescribeUploadsRequestObject
+
+	request.Record = record
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DescribeUploads(ctx, request.(DescribeUploadsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DescribeUploads")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(DescribeUploadsResponseObject); ok {
+		if err := validResponse.VisitDescribeUploadsResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // BeginContent operation middleware
 func (sh *strictHandler) BeginContent(ctx *gin.Context, record PathRecord, params BeginContentParams) {
 	var request BeginContentRequestObject
@@ -3820,6 +4029,34 @@ func (sh *strictHandler) BeginContent(ctx *gin.Context, record PathRecord, param
 		sh.options.HandlerErrorFunc(ctx, err)
 	} else if validResponse, ok := response.(BeginContentResponseObject); ok {
 		if err := validResponse.VisitBeginContentResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// DropContent operation middleware
+func (sh *strictHandler) DropContent(ctx *gin.Context, record PathRecord, upload PathUpload, params DropContentParams) {
+	var request DropContentRequestObject
+
+	request.Record = record
+	request.Upload = upload
+	request.Params = params
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DropContent(ctx, request.(DropContentRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DropContent")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(DropContentResponseObject); ok {
+		if err := validResponse.VisitDropContentResponse(ctx.Writer); err != nil {
 			sh.options.ResponseErrorHandlerFunc(ctx, err)
 		}
 	} else if response != nil {
