@@ -16,9 +16,19 @@ import (
 // Request asks the patient for a record version, the newest for version 0. A refusal
 // by the ledger is committed, and returned as the fault of its code beside the request.
 func (c *Client) Request(ctx context.Context, v ledger.RecordVersion, purpose ledger.Purpose) (ledger.AccessRequest, error) {
-	if v.Version == 0 {
-		v.Version = c.newest(ctx, v.Record)
+	if v.Version > 0 {
+		return c.request(ctx, v, purpose)
 	}
+	v.Version = c.newest(ctx, v.Record)
+	asked, err := c.request(ctx, v, purpose)
+	if by := asked.Decision.SupersededBy; by > 0 { // the own hospital had not seen that yet
+		v.Version = by
+		return c.request(ctx, v, purpose)
+	}
+	return asked, err
+}
+
+func (c *Client) request(ctx context.Context, v ledger.RecordVersion, purpose ledger.Purpose) (ledger.AccessRequest, error) {
 	arguments := ledger.RequestAccess{RecordVersion: v, Request: ledger.NewID(), Purpose: purpose}
 	if err := arguments.Validate(); err != nil {
 		return ledger.AccessRequest{}, err

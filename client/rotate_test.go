@@ -231,6 +231,32 @@ func TestRotationTakesNothingFromALiar(t *testing.T) {
 	openAs(t, p.author, record, sha256.Sum256(content))
 }
 
+// A hospital that is behind tells of a version whose place another one has taken.
+func TestRequestFollowsARotation(t *testing.T) {
+	t.Parallel()
+	p := newTrio(t)
+	record := p.share(t, []byte("emr"))
+	var old []byte
+	betray(t, p.requester, "HospitalC", func(r *http.Response, body []byte) []byte {
+		if r.Request.Method != http.MethodGet || !strings.HasSuffix(r.Request.URL.Path, string(record)) {
+			return body
+		}
+		if old == nil {
+			old = bytes.Clone(body)
+		}
+		return old
+	})
+	if view, err := p.requester.Record(t.Context(), record, 0); err != nil || view.Version != 1 {
+		t.Fatalf("version %d, %v", view.Version, err)
+	}
+	p.rotate(t, Rotation{Record: record})
+	if asked := p.request(t, record); asked.Version != 2 {
+		t.Errorf("asked for version %d", asked.Version)
+	}
+	_, err := p.requester.Request(t.Context(), ledger.RecordVersion{Record: record, Version: 1}, ledger.Treatment)
+	wantCode(t, err, fault.StateConflict)
+}
+
 func TestErasureEndsEverything(t *testing.T) {
 	t.Parallel()
 	p := newTrio(t)
