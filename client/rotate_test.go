@@ -237,7 +237,7 @@ func TestRequestFollowsARotation(t *testing.T) {
 	p := newTrio(t)
 	record := p.share(t, []byte("emr"))
 	var old []byte
-	betray(t, p.requester, "HospitalC", func(r *http.Response, body []byte) []byte {
+	betray(t, p.requester, "HospitalB", func(r *http.Response, body []byte) []byte {
 		if r.Request.Method != http.MethodGet || !strings.HasSuffix(r.Request.URL.Path, string(record)) {
 			return body
 		}
