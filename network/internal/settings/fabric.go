@@ -90,7 +90,10 @@ func (t *Table) peer(n *Node) {
 		"CORE_PEER_GOSSIP_ALIVETIMEINTERVAL":              "1s",
 		"CORE_PEER_GOSSIP_ALIVEEXPIRATIONTIMEOUT":         "10s",
 		"CORE_PEER_GOSSIP_PVTDATA_RECONCILESLEEPINTERVAL": "2s",
-		// How long an ordering node may keep back blocks that others tell of; 30 seconds otherwise.
+		// How long a block waits for private rows that no peer has, a minute otherwise: they
+		// are looked for afterwards too. And how long an ordering node may keep back blocks
+		// that others tell of, half a minute otherwise.
+		"CORE_PEER_GOSSIP_PVTDATA_PULLRETRYTHRESHOLD":        "3s",
 		"CORE_PEER_DELIVERYCLIENT_BLOCKCENSORSHIPTIMEOUTKEY": "3s",
 		builderVariable: fmt.Sprintf(`{"address":%q}`, t.endpoint(organization.Chaincode, chaincodePort)),
 	}
