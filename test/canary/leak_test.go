@@ -118,6 +118,10 @@ func (s *scene) flows(t *testing.T) {
 	s.open(t, c.physician, bundle)
 	s.glance(t)
 	s.refusals(t, c, bundle, trial)
+	s.rotate(t, c, c.researcher, trial)
+	s.unattended(t, c, s.document(t, c.physician, "admission.json", ledger.Admission, 1))
+	s.stream(t, c)
+	s.glance(t)
 	s.outages(t, c, image)
 	s.knock(t)
 	for _, p := range []*person{c.patient, c.physician} {
