@@ -78,7 +78,7 @@ func erasedOnce(t *testing.T, s *story) {
 	defer cancel()
 	err := eventually(ctx, func(ctx context.Context) error { // the reader's hospital may be some blocks behind
 		if _, _, err := s.read(ctx, s.reader); fault.CodeOf(err) != fault.Erased {
-			return fmt.Errorf("after its erasure it is opened with %v", err)
+			return errors.Join(errors.New("after its erasure it is opened"), err)
 		}
 		return nil
 	})

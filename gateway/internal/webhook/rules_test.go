@@ -20,6 +20,7 @@ import (
 
 	"github.com/pie-consortium/pie/gateway/internal/config"
 	"github.com/pie-consortium/pie/gateway/internal/testchain"
+	"github.com/pie-consortium/pie/gateway/internal/testpki"
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/fault"
 )
@@ -82,12 +83,17 @@ func TestOnlyTheReceiverIsTold(t *testing.T) {
 	defer server.Close()
 	root := filepath.Join(t.TempDir(), "root.pem")
 	write(t, root, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}), 0o600)
-	all, _ := opened(t, Options{}, config.Webhook{Name: "known", URL: server.URL, TLSRoot: root}, config.Webhook{Name: "unknown", URL: server.URL})
+	other := filepath.Join(t.TempDir(), "other.pem")
+	write(t, other, []byte(testpki.New(t, "HospitalB").Bundle().Organizations[0].Roots[0]), 0o600)
+	all, _ := opened(t, Options{}, config.Webhook{Name: "known", URL: server.URL, TLSRoot: root},
+		config.Webhook{Name: "unknown", URL: server.URL}, config.Webhook{Name: "other", URL: server.URL, TLSRoot: other})
 	if err := all[0].post(t.Context(), "1-1", []byte("{}")); !errors.Is(err, status(http.StatusPermanentRedirect)) || elsewhere.Load() > 0 {
 		t.Errorf("%v, %d followed", err, elsewhere.Load())
 	}
-	if err := all[1].post(t.Context(), "1-1", []byte("{}")); err == nil || told.Load() != 1 {
-		t.Errorf("a server that nobody vouches for was told: %v", err)
+	for _, r := range all[1:] {
+		if err := r.post(t.Context(), "1-1", []byte("{}")); err == nil || told.Load() != 1 {
+			t.Errorf("a server that the root of %s does not vouch for was told: %v", r.target.Name, err)
+		}
 	}
 }
 
