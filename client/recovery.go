@@ -1,24 +1,16 @@
 package client
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
-	"io"
 	"slices"
-
-	"filippo.io/age"
 
 	"github.com/pie-consortium/pie/client/internal/guardian"
 	"github.com/pie-consortium/pie/client/internal/home"
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/fault"
-	"github.com/pie-consortium/pie/umbral/agefile"
+	"github.com/pie-consortium/pie/ledger/trust"
 )
-
-// maxShare bounds what is read out of a sealed share, in bytes.
-const maxShare = 4 << 10
 
 // Guardians says among how many the seed is split, and how many give it back.
 type Guardians struct {
@@ -31,14 +23,6 @@ type Share struct {
 	Number   uint8
 	Guardian ledger.UserID // zero when the share is for whoever holds the file
 	Text     []byte        // words with remarks, or an age file for the guardian's device
-}
-
-// sealedShare is what is inside a share for a guardian's device.
-type sealedShare struct {
-	Channel  string        `json:"channel"`
-	Owner    ledger.UserID `json:"owner"`
-	Guardian ledger.UserID `json:"guardian"`
-	Share    string        `json:"share"` // words with remarks
 }
 
 // SplitSeed splits the seed that every key but the identity key derives from. Whoever
@@ -88,37 +72,19 @@ func (c *Client) sealShare(ctx context.Context, share Share) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	text, err := json.Marshal(sealedShare{Channel: c.bundle.Channel, Owner: c.identity.User, Guardian: share.Guardian, Share: string(share.Text)})
-	if err != nil {
-		return nil, err
-	}
-	var sealed bytes.Buffer
-	writer, err := age.Encrypt(&sealed, agefile.NewRecipient(key))
-	if err != nil {
-		return nil, err
-	}
-	if _, err := writer.Write(text); err != nil {
-		return nil, err
-	}
-	if err := writer.Close(); err != nil {
-		return nil, err
-	}
-	return sealed.Bytes(), nil
+	return trust.SealShare(trust.ShareEnvelope{
+		Channel: c.bundle.Channel, Owner: c.identity.User, Guardian: share.Guardian, Share: string(share.Text),
+	}, key)
 }
 
 // OpenShare opens a share that somebody sealed to this user, and returns its words and
 // whose it is.
 func (c *Client) OpenShare(sealed []byte) (words string, owner ledger.UserID, err error) {
-	reader, err := age.Decrypt(bytes.NewReader(sealed), agefile.NewIdentity(c.keys.receiving()))
+	share, err := trust.OpenShare(sealed, c.keys.receiving())
 	if err != nil {
 		return "", owner, fault.New(fault.PermissionDenied, "this is no share that was sealed to %s: %v", c.identity.User, err)
 	}
-	text, err := io.ReadAll(io.LimitReader(reader, maxShare))
-	if err != nil {
-		return "", owner, fault.New(fault.Altered, "the share is damaged: %v", err)
-	}
-	var share sealedShare
-	if err := json.Unmarshal(text, &share); err != nil || share.Guardian != c.identity.User || share.Channel != c.bundle.Channel {
+	if share.Guardian != c.identity.User || share.Channel != c.bundle.Channel {
 		return "", owner, fault.New(fault.Altered, "what was sealed to %s is no share for them to keep", c.identity.User)
 	}
 	if _, err := guardian.Parse(share.Share); err != nil {

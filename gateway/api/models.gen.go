@@ -697,6 +697,11 @@ type SetEmergencyPolicy = ledger.SetEmergencyPolicy
 // Example: {"listed":["7f3k2amq5xwz4bnd"]}
 type SetResponders = ledger.SetResponders
 
+// ShareEnvelope ShareEnvelope is a share of somebody's seed, sealed to a guardian who is a user themselves
+//
+// Example: {"channel":"pie","guardian":"HospitalA/7f3k2amq5xwz4bnd","owner":"HospitalA/7f3k2amq5xwz4bnd","share":"text"}
+type ShareEnvelope = trust.ShareEnvelope
+
 // SignedProposal A proposal and the device's ECDSA signature (DER or r‖s) over its SHA-256
 //
 // Example: {"proposal":"CgA=","signature":"MEQCIA=="}

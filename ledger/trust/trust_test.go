@@ -316,6 +316,28 @@ func TestCustodyIsSealedToItsPatient(t *testing.T) {
 	}
 }
 
+func TestSharesAreSealedToTheirGuardian(t *testing.T) {
+	guardian, other := umbralKey(t), umbralKey(t)
+	envelope := ShareEnvelope{
+		Channel: "pie", Share: "# remark\nabandon about",
+		Owner: ledger.UserID{MSP: "HospitalA", Pseudonym: "patient"}, Guardian: ledger.UserID{MSP: "HospitalB", Pseudonym: "friend"},
+	}
+	sealed, err := SealShare(envelope, guardian.PublicKey())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := OpenShare(sealed, guardian); err != nil || got != envelope {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	if _, err := OpenShare(sealed, other); err == nil {
+		t.Error("somebody else opened it")
+	}
+	sealed[len(sealed)-1] ^= 1
+	if _, err := OpenShare(sealed, guardian); err == nil {
+		t.Error("damage went unnoticed")
+	}
+}
+
 func umbralKey(t testing.TB) *umbral.SecretKey {
 	t.Helper()
 	key, err := umbral.GenerateSecretKey(nil)
@@ -381,5 +403,18 @@ func FuzzOpenCustody(f *testing.F) {
 	f.Add(sealed[:len(sealed)-1])
 	f.Fuzz(func(_ *testing.T, sealed []byte) {
 		_, _ = OpenCustody(sealed, patient) // must not panic
+	})
+}
+
+func FuzzOpenShare(f *testing.F) {
+	guardian := umbralKey(f)
+	sealed, err := SealShare(ShareEnvelope{Channel: "pie", Share: "abandon about"}, guardian.PublicKey())
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(sealed)
+	f.Add(sealed[:len(sealed)-1])
+	f.Fuzz(func(_ *testing.T, sealed []byte) {
+		_, _ = OpenShare(sealed, guardian) // must not panic
 	})
 }

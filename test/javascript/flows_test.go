@@ -47,7 +47,7 @@ func TestPatientApp(t *testing.T) {
 		run  func(*testing.T)
 	}{
 		{"share, audit, revoke", p.share}, {"slots", p.slots}, {"rotate", p.rotate}, {"take over", p.takeOver}, {"change the policy", p.policy},
-		{"stream", p.stream}, {"emergency", p.emergency}, {"erase", p.erase}, {"a new device", p.newDevice},
+		{"stream", p.stream}, {"emergency", p.emergency}, {"erase", p.erase}, {"guardians", p.guardians},
 	} {
 		if !t.Run(flow.name, func(t *testing.T) { p.t = t; flow.run(t) }) {
 			break // the app's memory may be anything now
@@ -189,7 +189,7 @@ func (p *practice) rotate(t *testing.T) {
 
 func (p *practice) takeOver(t *testing.T) {
 	made, err := p.author.UploadUnattended(t.Context(), client.NewRecord{
-		Patient: p.user, File: write(t), Summary: ledger.Summary{Class: ledger.Admission, MediaType: "application/fhir+json"},
+		Patient: p.user, File: write(t, "emr.json", emr), Summary: ledger.Summary{Class: ledger.Admission, MediaType: "application/fhir+json"},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -309,28 +309,6 @@ func (p *practice) erase(t *testing.T) {
 	}
 }
 
-// newDevice has the seed, and an identity key of its own.
-func (p *practice) newDevice(t *testing.T) {
-	record := p.authorize(t, p.author)
-	p.upload(t, record)
-	invitation, err := p.network.InviteAgain(t.Context(), p.user)
-	if err != nil {
-		t.Fatal(err)
-	}
-	old, lost := p.user, p.kept
-	p.kept = filepath.Join(t.TempDir(), "kept.json")
-	p.enrol(invitation, lost)
-	if p.user != old {
-		t.Errorf("the new device is that of %s", p.user)
-	}
-	p.opens(t, record)
-	var asked []ledger.KeyReplacement
-	p.run(&asked, "replacements")
-	if len(asked) != 0 {
-		t.Errorf("somebody asked for other keys: %+v", asked)
-	}
-}
-
 func policy() ledger.Policy { return client.DefaultPolicy(ledger.MedicalInformation) }
 
 func soon() time.Time { return time.Now().Add(time.Hour).UTC() }
@@ -342,10 +320,11 @@ func (p *practice) authorize(t *testing.T, author *client.Client) ledger.ID {
 	return records[0]
 }
 
-func write(t *testing.T) string {
+// write makes a file that only its owner can read.
+func write(t *testing.T, name, text string) string {
 	t.Helper()
-	file := filepath.Join(t.TempDir(), "emr.json")
-	if err := os.WriteFile(file, []byte(emr), 0o600); err != nil {
+	file := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return file
@@ -354,7 +333,7 @@ func write(t *testing.T) string {
 func (p *practice) upload(t *testing.T, record ledger.ID) {
 	t.Helper()
 	_, err := p.author.Upload(t.Context(), client.NewRecord{
-		Patient: p.user, Record: record, File: write(t),
+		Patient: p.user, Record: record, File: write(t, "emr.json", emr),
 		Summary: ledger.Summary{Class: ledger.MedicalInformation, MediaType: "application/fhir+json"},
 	})
 	if err != nil {

@@ -28,11 +28,18 @@ func needNode(t *testing.T) {
 	}
 }
 
+// installed are the folders whose packages are there, as the lock files say.
+var installed = map[string]bool{}
+
 // install gets the packages that the tests in a folder need.
 func install(t *testing.T, folder string) {
 	t.Helper()
 	needNode(t)
+	if installed[folder] {
+		return
+	}
 	run(t, folder, "npm", "ci", "--no-audit", "--no-fund")
+	installed[folder] = true
 }
 
 func run(t *testing.T, folder string, command ...string) {
@@ -57,7 +64,7 @@ func TestCheckBeforeSigning(t *testing.T) {
 
 func TestSealedFormats(t *testing.T) {
 	install(t, ".")
-	run(t, ".", "node", "--test", "sealing.test.mjs")
+	run(t, ".", "node", "--test", "sealing.test.mjs", "guardians.test.mjs")
 }
 
 // app is the patient's device.
@@ -107,20 +114,21 @@ func newApp(t *testing.T, network *networktest.Network) *app {
 	return device
 }
 
-// enrol makes a new device; that of lost, when that is named, which had the same user.
-func (a *app) enrol(invitation trust.Invitation, lost ...any) {
+// enrol makes a new device; in the place of a lost one, when there are guardians' shares.
+func (a *app) enrol(invitation trust.Invitation, shares ...any) {
 	a.t.Helper()
+	var enrolled struct{ User ledger.UserID }
+	a.run(&enrolled, "enrol", append([]any{writeInvitation(a.t, invitation)}, shares...)...)
+	a.user = enrolled.User
+}
+
+func writeInvitation(t *testing.T, invitation trust.Invitation) string {
+	t.Helper()
 	text, err := json.Marshal(invitation)
 	if err != nil {
-		a.t.Fatal(err)
+		t.Fatal(err)
 	}
-	file := filepath.Join(a.t.TempDir(), "invitation.json")
-	if err := os.WriteFile(file, text, 0o600); err != nil {
-		a.t.Fatal(err)
-	}
-	var enrolled struct{ User ledger.UserID }
-	a.run(&enrolled, "enrol", append([]any{file}, lost...)...)
-	a.user = enrolled.User
+	return write(t, "invitation.json", string(text))
 }
 
 // run lets the app do one step; arguments go as JSON, and so comes the result.

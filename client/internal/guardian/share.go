@@ -135,8 +135,7 @@ func sorted(shares []Share) ([]Share, error) {
 
 // Words writes a share as two lines of 21 words.
 func (s Share) Words() (string, error) {
-	packed := append([]byte{form, s.Threshold, s.Number}, s.set[:]...)
-	packed = append(packed, s.value[:]...)
+	packed := s.packed()
 	var lines []string
 	for _, half := range [][]byte{packed[:lineSize], packed[lineSize:]} {
 		words, err := bip39.NewMnemonic(half)
@@ -146,6 +145,12 @@ func (s Share) Words() (string, error) {
 		lines = append(lines, words)
 	}
 	return strings.Join(lines, "\n") + "\n", nil
+}
+
+// packed is what the words say, in bytes.
+func (s Share) packed() []byte {
+	packed := append([]byte{form, s.Threshold, s.Number}, s.set[:]...)
+	return append(packed, s.value[:]...)
 }
 
 // Parse reads the words of a share. Lines that begin with # are remarks; case and white

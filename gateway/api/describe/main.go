@@ -33,7 +33,7 @@ var described = []any{
 	ledger.RotateRecord{}, ledger.EraseRecord{},
 	ledger.SetResponders{}, ledger.SetEmergencyPolicy{}, ledger.DeclareBreakGlass{}, ledger.ApproveBreakGlass{},
 	ledger.CloseBreakGlass{}, ledger.ReviewBreakGlass{}, ledger.EraseNarratives{}, ledger.GrantCustody{}, ledger.IssueEmergencyGrant{}, ledger.Narrative{},
-	ledger.SealedFragment{}, ledger.Profile{}, ledger.Notice{}, trust.CustodyEnvelope{},
+	ledger.SealedFragment{}, ledger.Profile{}, ledger.Notice{}, trust.CustodyEnvelope{}, trust.ShareEnvelope{},
 	trust.KeyStatement{}, trust.KeyFragEnvelope{}, trust.Assertion{}, trust.ReencryptionRequest{}, trust.Reencryption{},
 	trust.Card{}, trust.Invitation{}, trust.Replacement{}, trust.Objection{},
 }

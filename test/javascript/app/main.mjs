@@ -1,11 +1,12 @@
 // node main.mjs KEPT.json COMMAND ARGUMENT…: one step of the patient's; prints JSON.
-// Arguments are JSON. enrol takes the file of an invitation, and with it what a lost device
-// had kept, whose place this one takes.
+// Arguments are JSON. enrol takes the file of an invitation, and with it guardians' shares
+// of the seed of a lost device, whose place this one takes.
 
 import { readFile, writeFile } from "node:fs/promises";
 
 import * as audit from "./audit.mjs";
 import * as emergencies from "./emergencies.mjs";
+import * as guardians from "./guardians.mjs";
 import * as notices from "./notices.mjs";
 import { Patient, enrol } from "./patient.mjs";
 import * as records from "./records.mjs";
@@ -13,16 +14,16 @@ import * as rotation from "./rotation.mjs";
 import * as sharing from "./sharing.mjs";
 import * as streams from "./streams.mjs";
 
-const commands = { ...audit, ...emergencies, ...notices, ...records, ...rotation, ...sharing, ...streams };
+const commands = { ...audit, ...emergencies, ...guardians, ...notices, ...records, ...rotation, ...sharing, ...streams };
 const [path, command, ...texts] = process.argv.slice(2);
-const read = async (file) => file && JSON.parse(await readFile(file));
+const read = async (file) => JSON.parse(await readFile(file));
 const save = (kept) => writeFile(path, JSON.stringify(kept), { mode: 0o600 });
 
 async function run() {
   const values = texts.map((text) => JSON.parse(text));
   if (command === "enrol") {
-    const [invitation, lost] = await Promise.all(values.map(read));
-    const kept = await enrol(invitation, lost?.seed);
+    const [invitation, ...shares] = values;
+    const kept = await enrol(await read(invitation), shares.length ? guardians.combine(shares) : undefined);
     await save(kept);
     return { user: kept.user };
   }

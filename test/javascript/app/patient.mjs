@@ -28,14 +28,14 @@ export function newID() {
  * Makes an identity key on this device and gets a certificate for it; returns what to
  * keep. With the seed of a device that is lost, this one takes its place.
  */
-export async function enrol(invitation, seed = base64(randomBytes(32))) {
+export async function enrol(invitation, seed = randomBytes(32)) {
   const keys = await crypto.subtle.generateKey(ECDSA, true, ["sign", "verify"]);
   const gateway = new Gateway({ url: invitation.gateway });
   const csr = await certificateRequest(keys, invitation.pseudonym);
   const { certificate } = await gateway.post("/v1/enrollments", { pseudonym: invitation.pseudonym, secret: invitation.secret, csr });
   const kept = {
     mspID: invitation.msp, user: `${invitation.msp}/${invitation.pseudonym}`, url: invitation.gateway, bundle: invitation.bundle,
-    certificate, key: await crypto.subtle.exportKey("jwk", keys.privateKey), seed,
+    certificate, key: await crypto.subtle.exportKey("jwk", keys.privateKey), seed: base64(seed),
   };
   const patient = await Patient.load(kept);
   await patient.register();

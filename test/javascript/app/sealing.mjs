@@ -60,6 +60,12 @@ export const payloadOf = (emr) => Buffer.concat([randomBytes(BLIND), emr]);
 
 /** Encrypts a payload to a record's key; says what is registered of it. */
 export async function sealPayload(payload, publicKey) {
+  const { ciphertext, capsule } = await sealTo(publicKey, payload);
+  return { ciphertext, sha256: digest(ciphertext), size: ciphertext.length, capsule: capsule.toString("base64"), commitment: digest(payload) };
+}
+
+/** An age file to an Umbral key, and its capsule. */
+export async function sealTo(publicKey, content) {
   const encrypter = new Encrypter();
   let capsule;
   encrypter.addRecipient({
@@ -69,8 +75,7 @@ export async function sealPayload(payload, publicKey) {
       return [new Stanza(["umbral", capsule.toString("base64").replace(/=+$/, "")], wrapped)];
     },
   });
-  const ciphertext = await encrypter.encrypt(payload);
-  return { ciphertext, sha256: digest(ciphertext), size: ciphertext.length, capsule: capsule.toString("base64"), commitment: digest(payload) };
+  return { ciphertext: await encrypter.encrypt(content), capsule };
 }
 
 /** A capsule of 98 bytes: the points E and V and the scalar s, which the library takes as a MessagePack array of three. */
@@ -82,10 +87,12 @@ export function parseCapsule(bytes) {
 /** The secret key of a scalar of 32 bytes. */
 export const secretKey = (bytes) => umbral.SecretKey.fromBEBytes(bytes);
 
+/** The public key of a compressed point. */
+export const publicKey = (bytes) => umbral.PublicKey.fromCompressedBytes(bytes);
+
 /** Cuts a grant into one fragment for each proxy, each signed for both keys. */
 export function cut(secretKey, receivingKey, signer, threshold, shares) {
-  const receiving = umbral.PublicKey.fromCompressedBytes(receivingKey);
-  return umbral.generateKFrags(secretKey, receiving, signer, threshold, shares, true, true).map((fragment) => fragment.toBytes());
+  return umbral.generateKFrags(secretKey, publicKey(receivingKey), signer, threshold, shares, true, true).map((fragment) => fragment.toBytes());
 }
 
 /** Seals what only a proxy may read, to its post-quantum hybrid recipient. */
