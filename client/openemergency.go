@@ -16,9 +16,14 @@ import (
 	"github.com/pie-consortium/pie/ledger/fault"
 )
 
-// watchInterval is how often a responder's device looks whether it has what it waits for,
-// beside each time that its gateway tells of something.
-const watchInterval = 250 * time.Millisecond
+const (
+	// watchInterval is how often a responder's device looks whether it has what it waits
+	// for, beside each time that its gateway tells of something.
+	watchInterval = 250 * time.Millisecond
+	// headStart is what custodians are left before the first look: their answer takes two
+	// transactions.
+	headStart = 100 * time.Millisecond
+)
 
 // PassedOn is what custodians have passed on to a responder under a declaration.
 type PassedOn struct {
@@ -43,7 +48,14 @@ func (c *Client) AwaitEmergency(ctx context.Context, name ledger.DeclarationName
 	defer stop()
 	wake := c.Wake(listening, ledger.BreakGlassApproved, ledger.BreakGlassClosed, ledger.EmergencyGranted)
 	p := PassedOn{c: c}
-	for deadline := time.Now().Add(patience); ; {
+	deadline := time.Now().Add(patience)
+	for pause := min(patience, headStart); ; pause = watchInterval {
+		select {
+		case <-wake:
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return p, ctx.Err()
+		}
 		if err := p.look(ctx, name); err != nil {
 			return p, err
 		}
@@ -55,12 +67,6 @@ func (c *Client) AwaitEmergency(ctx context.Context, name ledger.DeclarationName
 			return p, fault.New(fault.ThresholdNotMet, "after %s, still waiting for %s; look again: pie emergency show %s", patience, lacks, name)
 		}
 		c.step("waiting for %s", lacks)
-		select {
-		case <-wake:
-		case <-time.After(watchInterval):
-		case <-ctx.Done():
-			return p, ctx.Err()
-		}
 	}
 }
 

@@ -45,31 +45,27 @@ func (a *Agent) Run(ctx context.Context) error {
 	}
 	a.Log.Info("answering", "patient", a.deputy.Identity().User, "rules", len(a.deputy.Rules()))
 	defer func() { a.Log.Info("stopped") }()
-	repeat(ctx, a.Log, interval, nil, func() error {
+	repeat(ctx, a.Log, interval, func() error {
 		_, err := a.round(ctx)
 		return err
 	})
 	return nil
 }
 
-// repeat takes rounds until the context ends, and rests longer after each that failed. What
-// is sent to wake, if anything is, ends the rest after one that did not fail.
-func repeat(ctx context.Context, log *slog.Logger, interval time.Duration, wake <-chan struct{}, round func() error) {
+// repeat takes rounds until the context ends, and rests longer after each that failed.
+func repeat(ctx context.Context, log *slog.Logger, interval time.Duration, round func() error) {
 	for pause := interval; ; {
 		err := round()
 		if ctx.Err() != nil {
 			return
 		}
 		pause = min(2*pause, longest)
-		woken := wake
 		if err == nil {
 			pause = interval
 		} else {
-			woken = nil
 			log.Warn("not everything could be answered", "error", err, "pause", pause)
 		}
 		select {
-		case <-woken:
 		case <-time.After(pause/2 + rand.N(pause)):
 		case <-ctx.Done():
 			return

@@ -13,8 +13,8 @@ import (
 	"github.com/pie-consortium/pie/ledger"
 )
 
-// deskInterval is the pause between two looks, with jitter, unless a gateway tells that there
-// is something before it ends: somebody waits for the answer.
+// deskInterval is the pause between two looks, with jitter, for what no gateway has told of:
+// somebody waits for the answer.
 const deskInterval = 300 * time.Millisecond
 
 // atOnce is how many declarations a desk answers at the same time, afterFailure how long
@@ -38,9 +38,24 @@ func (d *Desk) Run(ctx context.Context) error {
 	defer func() { d.Log.Info("stopped") }()
 	a := answers{taken: map[ledger.ID]bool{}}
 	a.running.SetLimit(atOnce)
-	wake := d.Client.Wake(ctx, ledger.BreakGlassDeclared, ledger.BreakGlassApproved)
-	repeat(ctx, d.Log, deskInterval, wake, func() error { return d.round(ctx, &a) })
+	var listening sync.WaitGroup
+	listening.Go(func() {
+		_ = d.Client.Events(ctx, "", func(notice ledger.Notice) error {
+			if activates(notice) {
+				d.begin(ctx, &a, ledger.DeclarationName{Patient: notice.Patient, Declaration: notice.Declaration})
+			}
+			return nil
+		}) // without events there is still looking
+	})
+	repeat(ctx, d.Log, deskInterval, func() error { return d.round(ctx, &a) })
+	listening.Wait()
 	return a.running.Wait() // nil: what failed has been logged
+}
+
+// activates reports whether a notice is of a declaration that custodians may answer now.
+func activates(notice ledger.Notice) bool {
+	ofSummary := notice.Name == ledger.BreakGlassDeclared && notice.Outcome.Allowed && len(notice.Records) == 0
+	return ofSummary || notice.Name == ledger.BreakGlassApproved
 }
 
 // answers are those that were given as a whole, and those under way: one that a hospital
@@ -78,28 +93,37 @@ func (d *Desk) round(ctx context.Context, a *answers) error {
 	}
 	for _, declaration := range slices.Backward(declarations) {
 		over := declaration.State != ledger.ActiveEmergency || declaration.Reason == ledger.Drill || !time.Now().Before(declaration.Expiry)
-		if over || !a.take(declaration.Declaration) {
-			continue
-		}
-		if !a.running.TryGo(func() error { d.answer(ctx, a, declaration); return nil }) {
-			a.leave(declaration.Declaration)
+		if !over && !d.begin(ctx, a, declaration.Name()) {
 			return nil
 		}
 	}
 	return nil
 }
 
+// begin answers a declaration while others are answered, unless somebody has begun with it.
+// It reports whether there was room.
+func (d *Desk) begin(ctx context.Context, a *answers, name ledger.DeclarationName) bool {
+	if !a.take(name.Declaration) {
+		return true
+	}
+	room := a.running.TryGo(func() error { d.answer(ctx, a, name); return nil })
+	if !room {
+		a.leave(name.Declaration)
+	}
+	return room
+}
+
 // answer leaves a declaration that it could not answer to a later round.
-func (d *Desk) answer(ctx context.Context, a *answers, declaration ledger.Declaration) {
-	passed, err := d.Client.AnswerEmergency(ctx, declaration.Name())
-	d.Log.Info("answered", "declaration", declaration.Declaration, "patient", declaration.Patient, "responder", declaration.Responder.User, "records", len(passed))
+func (d *Desk) answer(ctx context.Context, a *answers, name ledger.DeclarationName) {
+	passed, err := d.Client.AnswerEmergency(ctx, name)
+	d.Log.Info("answered", "declaration", name.Declaration, "patient", name.Patient, "records", len(passed))
 	if err == nil {
 		return
 	}
-	d.Log.Warn("the emergency could not be answered as a whole", "declaration", declaration.Declaration, "error", err, "pause", afterFailure)
+	d.Log.Warn("the emergency could not be answered as a whole", "declaration", name.Declaration, "error", err, "pause", afterFailure)
 	select {
 	case <-time.After(afterFailure):
 	case <-ctx.Done():
 	}
-	a.leave(declaration.Declaration)
+	a.leave(name.Declaration)
 }
