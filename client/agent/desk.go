@@ -15,7 +15,7 @@ import (
 
 // deskInterval is the pause between two looks, with jitter, for what no gateway has told of:
 // somebody waits for the answer.
-const deskInterval = 300 * time.Millisecond
+const deskInterval = time.Second
 
 // atOnce is how many declarations a desk answers at the same time, afterFailure how long
 // one that failed waits for the next attempt.
