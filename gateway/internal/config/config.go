@@ -84,7 +84,6 @@ func (c *Config) validate() error {
 		readable("trust", c.Trust), readable("peer.tlsRoot", c.Peer.TLSRoot), readable("ca.tlsRoot", c.CA.TLSRoot),
 		readable("tls.certificate", c.TLS.Certificate), readable("identity.certificate", c.Identity.Certificate),
 		origins(c.Origins), optionalURL("traces", c.Traces),
-		origins(c.Origins),
 		webhooks(c.Webhooks),
 		secret("tls.key", c.TLS.Key), secret("identity.key", c.Identity.Key),
 	)
