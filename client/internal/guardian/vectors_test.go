@@ -182,6 +182,7 @@ func refusedShares(t *testing.T, seed []byte, shares []Share) []attempt {
 		{"one altered to more than the order", fault.Altered, []Share{shares[0], shares[1], changed(shares[2], func(s *Share) { copy(s.value[:], bytes.Repeat([]byte{0xff}, scalarSize)) })}},
 		{"one with another number", fault.Altered, []Share{shares[0], shares[1], changed(shares[2], func(s *Share) { s.Number = 4 })}},
 		{"two different ones of one number", fault.Altered, []Share{shares[0], shares[1], shares[2], altered}},
+		{"two different ones of one number that is not needed", fault.Altered, []Share{shares[0], shares[1], shares[3], shares[2], altered}},
 		{"one with another threshold", fault.InvalidArgument, []Share{shares[0], shares[1], changed(shares[2], func(s *Share) { s.Threshold = 2 })}},
 		{"too few, with a lower threshold", fault.Altered, lowered},
 		{"a number of 0", fault.InvalidArgument, []Share{shares[0], shares[1], changed(shares[2], func(s *Share) { s.Number = 0 })}},
@@ -200,11 +201,20 @@ func refusedShares(t *testing.T, seed []byte, shares []Share) []attempt {
 // refusedWords are no shares at all.
 func refusedWords(t *testing.T, words []string) []attempt {
 	t.Helper()
-	foreign, err := bip39.NewMnemonic(make([]byte, lineSize))
+	list := strings.Fields(words[2])
+	mnemonic := func(entropy []byte) string {
+		line, err := bip39.NewMnemonic(entropy)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return line
+	}
+	foreign := mnemonic(make([]byte, lineSize))
+	other, err := bip39.EntropyFromMnemonic(strings.Join(list[:21], " "))
 	if err != nil {
 		t.Fatal(err)
 	}
-	list := strings.Fields(words[2])
+	other[0] = form + 1
 	swapped := append([]string{list[1], list[0]}, list[2:]...)
 	lines := append(slices.Clone(list[21:]), list[:21]...)
 	var refused []attempt
@@ -215,6 +225,8 @@ func refusedWords(t *testing.T, words []string) []attempt {
 		{"a word too few", strings.Join(list[:41], " ")},
 		{"a word too many", words[2] + "zoo"},
 		{"the first line alone", strings.Join(list[:21], " ")},
+		{"a second line of 24 words", strings.Join(list[:21], " ") + "\n" + mnemonic(make([]byte, 32))},
+		{"another form", mnemonic(other) + "\n" + strings.Join(list[21:], " ")},
 		{"words of something else", foreign + "\n" + foreign},
 		{"nothing", ""},
 	} {
