@@ -1,6 +1,10 @@
 package main
 
 import (
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"io"
 	"os"
 	"path/filepath"
@@ -18,9 +22,9 @@ type use struct {
 }
 
 var (
-	commandsBlock = regexp.MustCompile("(?s)```(?:sh)?\n(.*?)```")
+	commandsBlock = regexp.MustCompile("(?s)```([a-z]*)\n(.*?)```")
 	inlineCode    = regexp.MustCompile("`(pie [^`]*)`")
-	called        = regexp.MustCompile(`(?m)(?:^|[\s(&=])pie ([^#)|>&;\n]*)`)
+	called        = regexp.MustCompile(`(?m)(?:^|[\s(&=]|bin/)pie ([^#)|>&;\n]*)`)
 )
 
 // What the pages tell people to type, the sessions run: each command with each flag.
@@ -59,11 +63,72 @@ func TestSessionsRunWhatThePagesTell(t *testing.T) {
 	}
 }
 
+var ofTheSDK = regexp.MustCompile("`([A-Za-z]+\\.[A-Z][A-Za-z]+)`")
+
+// What the pages tell of the SDK, its packages export.
+func TestPagesNameWhatTheSDKHas(t *testing.T) {
+	exported, named := exports(t, "../..", "../../receipt", "../../summary"), 0
+	for page, text := range read(t, "../../../README.md", "../../../docs/*.md") {
+		for _, match := range ofTheSDK.FindAllStringSubmatch(text, -1) {
+			named++
+			if !exported[match[1]] {
+				t.Errorf("%s: the SDK has no %s", page, match[1])
+			}
+		}
+	}
+	if named == 0 {
+		t.Error("the pages name nothing of the SDK")
+	}
+}
+
+// exports are the functions of packages, such as client.Enroll, and the methods of their
+// types, such as Client.Open.
+func exports(t *testing.T, folders ...string) map[string]bool {
+	t.Helper()
+	found := map[string]bool{}
+	for _, folder := range folders {
+		paths, err := filepath.Glob(filepath.Join(folder, "*.go"))
+		if err != nil || len(paths) == 0 {
+			t.Fatal(folder, err)
+		}
+		for _, path := range paths {
+			file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.SkipObjectResolution)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, declaration := range file.Decls {
+				if function, isFunction := declaration.(*ast.FuncDecl); isFunction {
+					found[ownerOf(file, function)+"."+function.Name.Name] = true
+				}
+			}
+		}
+	}
+	return found
+}
+
+// ownerOf is the type that a method is of, and the package of another function.
+func ownerOf(file *ast.File, function *ast.FuncDecl) string {
+	if function.Recv == nil {
+		return file.Name.Name
+	}
+	owner := function.Recv.List[0].Type
+	if pointer, isPointer := owner.(*ast.StarExpr); isPointer {
+		owner = pointer.X
+	}
+	if name, isName := owner.(*ast.Ident); isName {
+		return name.Name
+	}
+	return ""
+}
+
 // commandsIn are a page's calls of pie, in blocks and in sentences.
 func commandsIn(page string) []string {
 	var commands []string
 	for _, block := range commandsBlock.FindAllStringSubmatch(page, -1) {
-		for _, match := range called.FindAllStringSubmatch(block[1], -1) {
+		if block[1] == "mermaid" {
+			continue
+		}
+		for _, match := range called.FindAllStringSubmatch(block[2], -1) {
 			commands = append(commands, match[1])
 		}
 	}
@@ -84,6 +149,9 @@ func parse(line string) (use, error) {
 	command.InitDefaultHelpFlag()
 	if err := command.ParseFlags(rest); err != nil {
 		return use{}, err
+	}
+	if isGroup := command.Use == command.Name(); isGroup && command.HasSubCommands() && command.Flags().NArg() > 0 {
+		return use{}, fmt.Errorf("%s has no command %s", command.CommandPath(), command.Flags().Arg(0))
 	}
 	command.LocalNonPersistentFlags().Visit(func(flag *pflag.Flag) { u.flags = append(u.flags, flag.Name) })
 	return u, nil

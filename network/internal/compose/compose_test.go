@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -303,6 +304,42 @@ func TestImages(t *testing.T) {
 			if !strings.Contains(string(text), want) {
 				t.Errorf("%s has no %q", service.Build.Dockerfile, want)
 			}
+		}
+	}
+}
+
+var (
+	composeCommand = regexp.MustCompile("docker compose (run|logs|exec|restart) ([^`\n>]*)")
+	mountedVolume  = regexp.MustCompile(`--volume ([a-z_]+):`)
+)
+
+// What the page tells people to type names services and volumes that are there.
+func TestThePageNamesWhatTheFileHas(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join(top, "docs", "deploy-containers.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	project := load(t)
+	commands := composeCommand.FindAllStringSubmatch(string(page), -1)
+	volumes := mountedVolume.FindAllStringSubmatch(string(page), -1)
+	if len(commands) == 0 || len(volumes) == 0 {
+		t.Fatalf("the page has the commands %v and the volumes %v", commands, volumes)
+	}
+	for _, command := range commands {
+		names := slices.DeleteFunc(strings.Fields(command[2]), func(word string) bool { return strings.HasPrefix(word, "-") })
+		if command[1] != "logs" && command[1] != "restart" {
+			names = names[:1] // what follows is for the service
+		}
+		for _, name := range names {
+			if _, err := project.GetService(name); err != nil {
+				t.Errorf("%s: %v", command[0], err)
+			}
+		}
+	}
+	for _, volume := range volumes {
+		named := func(v types.VolumeConfig) bool { return v.Name == volume[1] }
+		if !slices.ContainsFunc(slices.Collect(maps.Values(project.Volumes)), named) {
+			t.Errorf("no volume is %s", volume[1])
 		}
 	}
 }
