@@ -53,9 +53,34 @@ func (p *practice) guardians(t *testing.T) {
 	p.refusesShares(t, pie, made, split)
 	p.anew(t, split...)
 	p.opens(t, record)
-	var replacements []ledger.KeyReplacement
-	if p.run(&replacements, "replacements"); len(replacements) != 0 {
-		t.Errorf("somebody asked for other keys: %+v", replacements)
+}
+
+// Somebody has an invitation for the patient's pseudonym, and neither device nor shares:
+// the patient is told, and says no.
+func (p *practice) otherKeys(t *testing.T) {
+	other := *p.app
+	other.kept = filepath.Join(t.TempDir(), "kept.json")
+	if message := other.fails("enrol", writeInvitation(t, p.invitedAgain(t))); !strings.HasPrefix(message, "already_exists: ") {
+		t.Errorf("the device of another seed was answered with %s", message)
+	}
+	var asked, again, rejected ledger.KeyReplacement
+	other.run(&asked, "requestReplacement")
+	if other.run(&again, "requestReplacement"); again.Replacement != asked.Replacement {
+		t.Errorf("asked for %s, and then for %s", asked.Replacement, again.Replacement)
+	}
+	if message := other.fails("finishReplacement"); !strings.HasPrefix(message, "state_conflict: ") {
+		t.Errorf("what nobody approved was answered with %s", message)
+	}
+	if message := other.fails("rejectReplacement", asked.Replacement); !strings.HasPrefix(message, "permission_denied: ") {
+		t.Errorf("an objection by another seed was answered with %s", message)
+	}
+	p.told(t, ledger.KeyReplacementRequested)
+	var listed []ledger.KeyReplacement
+	if p.run(&listed, "replacements"); len(listed) != 1 || listed[0].IdentityKey != asked.IdentityKey {
+		t.Errorf("the patient sees %+v", listed)
+	}
+	if p.run(&rejected, "rejectReplacement", asked.Replacement); rejected.State != ledger.ReplacementRejected {
+		t.Errorf("the replacement is %s", rejected.State)
 	}
 }
 
@@ -125,7 +150,7 @@ func (p *practice) refusesShares(t *testing.T, pie *terminal, made []share, spli
 func (p *practice) anew(t *testing.T, shares ...any) {
 	t.Helper()
 	old := p.user
-	p.kept = filepath.Join(t.TempDir(), "kept.json")
+	p.kept += ".new" // beside the old one: the next flow goes on with it
 	p.enrol(p.invitedAgain(t), shares...)
 	if p.user != old {
 		t.Errorf("the new device is that of %s", p.user)

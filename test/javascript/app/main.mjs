@@ -10,11 +10,12 @@ import * as guardians from "./guardians.mjs";
 import * as notices from "./notices.mjs";
 import { Patient, enrol } from "./patient.mjs";
 import * as records from "./records.mjs";
+import * as replacement from "./replacement.mjs";
 import * as rotation from "./rotation.mjs";
 import * as sharing from "./sharing.mjs";
 import * as streams from "./streams.mjs";
 
-const commands = { ...audit, ...emergencies, ...guardians, ...notices, ...records, ...rotation, ...sharing, ...streams };
+const commands = { ...audit, ...emergencies, ...guardians, ...notices, ...records, ...replacement, ...rotation, ...sharing, ...streams };
 const [path, command, ...texts] = process.argv.slice(2);
 const read = async (file) => JSON.parse(await readFile(file));
 const save = (kept) => writeFile(path, JSON.stringify(kept), { mode: 0o600 });
@@ -23,12 +24,10 @@ async function run() {
   const values = texts.map((text) => JSON.parse(text));
   if (command === "enrol") {
     const [invitation, ...shares] = values;
-    const kept = await enrol(await read(invitation), shares.length ? guardians.combine(shares) : undefined);
-    await save(kept);
-    return { user: kept.user };
+    const { user } = await enrol(await read(invitation), save, shares.length ? guardians.combine(shares) : undefined);
+    return { user };
   }
   const patient = await Patient.load(await read(path), save);
-  if (command === "replacements") return patient.replacements();
   return commands[command](patient, ...values);
 }
 

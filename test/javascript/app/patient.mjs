@@ -25,10 +25,11 @@ export function newID() {
 }
 
 /**
- * Makes an identity key on this device and gets a certificate for it; returns what to
- * keep. With the seed of a device that is lost, this one takes its place.
+ * Makes an identity key on this device and gets a certificate for it. With the seed of a
+ * device that is lost, this one takes its place.
+ * @param save keeps the device's memory, durably
  */
-export async function enrol(invitation, seed = randomBytes(32)) {
+export async function enrol(invitation, save, seed = randomBytes(32)) {
   const keys = await crypto.subtle.generateKey(ECDSA, true, ["sign", "verify"]);
   const gateway = new Gateway({ url: invitation.gateway });
   const csr = await certificateRequest(keys, invitation.pseudonym);
@@ -37,14 +38,15 @@ export async function enrol(invitation, seed = randomBytes(32)) {
     mspID: invitation.msp, user: `${invitation.msp}/${invitation.pseudonym}`, url: invitation.gateway, bundle: invitation.bundle,
     certificate, key: await crypto.subtle.exportKey("jwk", keys.privateKey), seed: base64(seed),
   };
-  const patient = await Patient.load(kept);
+  const patient = await Patient.load(kept, save);
+  await patient.save(); // the invitation's secret works once
   await patient.register();
-  return kept;
+  return patient;
 }
 
 export class Patient {
   /** @param save keeps the device's memory, durably */
-  static async load(kept, save = async () => {}) {
+  static async load(kept, save) {
     const patient = new Patient();
     patient.kept = kept;
     patient.save = () => save(kept);
@@ -68,17 +70,26 @@ export class Patient {
     return this.state("record", this.keys.record(record, version).publicKey().toCompressedBytes(), { record, version });
   }
 
-  async register() {
-    const keys = [
+  /** What this device says of the keys that follow from the seed. */
+  async statements() {
+    return [
       await this.state("receiving", this.keys.receiving().publicKey().toCompressedBytes()),
       await this.state("verifying", this.keys.signer().verifyingKey().toCompressedBytes()),
     ];
+  }
+
+  async register() {
+    const keys = await this.statements();
     try {
       return await this.gateway.transact("RegisterUser", { keys });
     } catch (error) {
-      if (error.code !== "already_exists") throw error;
+      if (error.code !== "already_exists" || !(await this.hasRegisteredSeed())) throw error;
     }
     return this.replaceKeys(keys);
+  }
+
+  async hasRegisteredSeed() {
+    return (await this.keyOf(this.user, "verifying")).equals(this.keys.signer().verifyingKey().toCompressedBytes());
   }
 
   /** Makes this device that of the user, on the word of the verifying key. */
@@ -88,13 +99,12 @@ export class Patient {
       channel: this.bundle.channel, user: this.user, replaces: digest(registered.keys.verifying),
       identity: identityKeyDigest(this.identity.certificate), keys: keys.map(digest),
     };
-    const message = Buffer.from(`pie-key-replacement\0${JSON.stringify(replacement)}`);
-    return this.gateway.transact("ReplaceKeys", { keys, proof: base64(this.keys.signer().sign(message).toBEBytes()) });
+    return this.gateway.transact("ReplaceKeys", { keys, proof: this.prove("pie-key-replacement", replacement) });
   }
 
-  /** Keys that somebody asked to have in the place of this patient's. */
-  replacements() {
-    return this.gateway.list(`/v1/users/${this.user}/key-replacements`);
+  /** The verifying key's signature, in base64, of a statement of that name. */
+  prove(name, statement) {
+    return base64(this.keys.signer().sign(Buffer.from(`${name}\0${JSON.stringify(statement)}`)).toBEBytes());
   }
 
   /** A key that somebody stated themselves. */
