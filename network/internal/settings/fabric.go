@@ -91,10 +91,12 @@ func (t *Table) peer(n *Node) {
 		"CORE_PEER_GOSSIP_ALIVEEXPIRATIONTIMEOUT":         "10s",
 		"CORE_PEER_GOSSIP_PVTDATA_RECONCILESLEEPINTERVAL": "2s",
 		// How long a block waits for private rows that no peer has, a minute otherwise: they
-		// are looked for afterwards too. And how long an ordering node may keep back blocks
-		// that others tell of, half a minute otherwise.
+		// are looked for afterwards too. How long an ordering node may keep back blocks that
+		// others tell of, and another hospital's peer its endorsement before a third one is
+		// asked, half a minute otherwise.
 		"CORE_PEER_GOSSIP_PVTDATA_PULLRETRYTHRESHOLD":        "3s",
 		"CORE_PEER_DELIVERYCLIENT_BLOCKCENSORSHIPTIMEOUTKEY": "3s",
+		"CORE_PEER_GATEWAY_ENDORSEMENTTIMEOUT":               "8s",
 		builderVariable: fmt.Sprintf(`{"address":%q}`, t.endpoint(organization.Chaincode, chaincodePort)),
 	}
 	// No container engine, but our own way to the chaincode.
