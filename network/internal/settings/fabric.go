@@ -97,7 +97,7 @@ func (t *Table) peer(n *Node) {
 		"CORE_PEER_GOSSIP_PVTDATA_PULLRETRYTHRESHOLD":        "3s",
 		"CORE_PEER_DELIVERYCLIENT_BLOCKCENSORSHIPTIMEOUTKEY": "3s",
 		"CORE_PEER_GATEWAY_ENDORSEMENTTIMEOUT":               "8s",
-		builderVariable: fmt.Sprintf(`{"address":%q}`, t.endpoint(organization.Chaincode, chaincodePort)),
+		builderVariable:                                      fmt.Sprintf(`{"address":%q}`, t.endpoint(organization.Chaincode, chaincodePort)),
 	}
 	// No container engine, but our own way to the chaincode.
 	n.Core = map[string]any{
