@@ -22,7 +22,7 @@ const (
 	watchInterval = 250 * time.Millisecond
 	// headStart is what custodians are left before the first look: their answer takes two
 	// transactions.
-	headStart = 100 * time.Millisecond
+	headStart = 50 * time.Millisecond
 )
 
 // PassedOn is what custodians have passed on to a responder under a declaration.

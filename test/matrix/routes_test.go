@@ -252,8 +252,12 @@ func (w *world) routes(t *testing.T) map[string][]probe {
 
 // pieceRoutes are about an upload that none of the guests began.
 func (w *world) pieceRoutes(routes map[string][]probe) {
-	missing := probe{path: "/v1/records/" + string(w.free.slot.Record) + "/content/uploads/" + string(ledger.NewID()), want: always(fault.NotFound)}
+	uploads := "/v1/records/" + string(w.free.slot.Record) + "/content/uploads"
+	routes["describeUploads"] = []probe{{path: uploads, want: always(""), success: http.StatusNoContent}}
+	missing := probe{path: uploads + "/" + string(ledger.NewID()), want: always(fault.NotFound)}
 	routes["measureContent"], routes["readStored"] = []probe{missing}, []probe{missing}
+	missing.header = map[string]string{"Tus-Resumable": "1.0.0"}
+	routes["dropContent"] = []probe{missing}
 	missing.contentType, missing.body = "application/offset+octet-stream", []byte("ciphertext")
 	missing.header = map[string]string{"Tus-Resumable": "1.0.0", "Upload-Offset": "0"}
 	routes["appendContent"] = []probe{missing}
