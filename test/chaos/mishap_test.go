@@ -2,6 +2,7 @@ package chaos
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -89,8 +90,26 @@ func wipedContent(l *load, o networktest.Organization) mishap {
 	}
 }
 
-// replicated is nil when no gateway has a replica left to fetch.
+// replicated is nil when all gateways know of the same events, and none has a replica left
+// to fetch: one whose peer is behind does not know yet what it is to fetch.
 func replicated(ctx context.Context) error {
+	var first []byte
+	for i, o := range network.Organizations {
+		dir, err := network.Dir(o.Gateway)
+		if err != nil {
+			return err
+		}
+		place, err := os.ReadFile(filepath.Join(dir, "state", "events.checkpoint"))
+		if err != nil {
+			return err
+		}
+		if i == 0 {
+			first = place
+		}
+		if !bytes.Equal(place, first) {
+			return fmt.Errorf("%s has followed the ledger to %s, another hospital to %s", o.MSP, place, first)
+		}
+	}
 	for _, o := range network.Organizations {
 		pending, err := metric(ctx, o.GatewayOperations, "pie_gateway_replicas_pending")
 		if err != nil {

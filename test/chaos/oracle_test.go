@@ -46,8 +46,6 @@ func eventually(ctx context.Context, met func(context.Context) error) error {
 // verify holds what every hospital shows against what people were told.
 func verify(t *testing.T, stories []*story) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), agreement)
-	defer cancel()
 	var checking errgroup.Group
 	checking.SetLimit(4)
 	for _, s := range stories {
@@ -58,6 +56,8 @@ func verify(t *testing.T, stories []*story) {
 			continue
 		}
 		checking.Go(func() error {
+			ctx, cancel := context.WithTimeout(t.Context(), agreement)
+			defer cancel()
 			if err := eventually(ctx, s.check); err != nil {
 				t.Errorf("record %s: %v%s", s.record, err, s.String())
 			}
@@ -65,6 +65,8 @@ func verify(t *testing.T, stories []*story) {
 		})
 	}
 	_ = checking.Wait() // each has told its errors
+	ctx, cancel := context.WithTimeout(t.Context(), agreement)
+	defer cancel()
 	for _, p := range partiesOf(stories) {
 		if err := eventually(ctx, func(ctx context.Context) error { return checkSlots(ctx, p, stories) }); err != nil {
 			t.Error(err)
