@@ -1,10 +1,13 @@
 package client
 
 import (
+	"net/http"
 	"testing"
+	"time"
 
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/fault"
+	"github.com/pie-consortium/pie/network/networktest"
 )
 
 // On a declaration's word people approve and custodians cut keys for its responder: one
@@ -31,6 +34,51 @@ func TestLiesAboutADeclarationAreDetected(t *testing.T) {
 			betray(t, p.author, "HospitalA", rewrite(t, "/v1/users/*/*/declarations/*", change))
 			_, err := p.author.Emergency(t.Context(), name)
 			wantLiar(t, err, "HospitalA")
+		})
+	}
+}
+
+// Nor is it about the records that a declaration covers, by whose keys custodians and the
+// responder open.
+func TestLiesAboutWhatADeclarationCoversAreDetected(t *testing.T) {
+	t.Parallel()
+	patient := enroll(t, patientOfA)
+	desk := enroll(t, networktest.Guest{MSP: "HospitalB", Role: ledger.EmergencyDesk, Clearance: ledger.Private, Department: "emergency", Name: "Desk"})
+	responder := enroll(t, networktest.Guest{MSP: "HospitalC", Role: ledger.Emergency, Clearance: ledger.Private, Department: "emergency", Name: "Dr. Mori"})
+	if _, err := patient.UpdateSummary(t.Context(), []byte("a summary"), []ledger.UserID{desk.identity.User}); err != nil {
+		t.Fatal(err)
+	}
+	declared, err := responder.Declare(t.Context(), Emergency{
+		Patient: patient.identity.User, Reason: ledger.Unconscious, Narrative: "found unconscious at the station",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	lies := map[string]func(*ledger.List[ledger.RecordView]){
+		"another content": func(list *ledger.List[ledger.RecordView]) { list.Rows[0].SHA256[0] ^= 1 },
+		"another capsule": func(list *ledger.List[ledger.RecordView]) { list.Rows[0].Capsule[1] ^= 1 },
+		"another author":  func(list *ledger.List[ledger.RecordView]) { list.Rows[0].Author = desk.identity.User },
+	}
+	for what, lie := range lies {
+		t.Run("to the desk: "+what, func(t *testing.T) {
+			betray(t, desk, "HospitalB", rewrite(t, "/v1/users/*/*/declarations/*/records", lie))
+			_, err := desk.AnswerEmergency(t.Context(), declared.Name())
+			wantLiar(t, err, "HospitalB")
+		})
+	}
+	betray(t, desk, "HospitalB", func(_ *http.Response, body []byte) []byte { return body })
+	if passed, err := desk.AnswerEmergency(t.Context(), declared.Name()); err != nil || len(passed) != 1 {
+		t.Fatalf("passed on %v, %v", passed, err)
+	}
+	for what, lie := range lies {
+		t.Run("to the responder: "+what, func(t *testing.T) {
+			betray(t, responder, "HospitalC", rewrite(t, "/v1/users/*/*/declarations/*/records", lie))
+			passed, err := responder.AwaitEmergency(t.Context(), declared.Name(), time.Minute)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = passed.Read(t.Context())
+			wantLiar(t, err, "HospitalC")
 		})
 	}
 }
