@@ -74,7 +74,13 @@ func (c *Client) AwaitEmergency(ctx context.Context, name ledger.DeclarationName
 func (p *PassedOn) look(ctx context.Context, name ledger.DeclarationName) error {
 	reading, both := errgroup.WithContext(ctx)
 	before := p.Declaration.State
-	reading.Go(func() (err error) { p.Declaration, err = p.c.reported(both, name); return err })
+	reading.Go(func() error {
+		view, err := p.c.reported(both, name)
+		if err == nil { // else it stays in sight as it was
+			p.Declaration = view
+		}
+		return err
+	})
 	if before != ledger.Declared && len(p.covered) == 0 {
 		reading.Go(func() (err error) { p.covered, err = p.c.coverage(ctx, name); return err })
 	}

@@ -69,7 +69,9 @@ everything happens, and nothing opens.`,
 			if err == nil && wait > 0 && declaration.Reason != ledger.Drill {
 				var passed client.PassedOn
 				passed, err = c.AwaitEmergency(command.Context(), declaration.Name(), wait)
-				declaration = passed.Declaration.Declaration
+				if passed.Declaration.State != "" { // else it was not read, and stays in sight as it was declared
+					declaration = passed.Declaration.Declaration
+				}
 			}
 			if declaration.Declaration == "" {
 				return err
