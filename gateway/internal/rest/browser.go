@@ -33,7 +33,7 @@ var incompressible = regexp.MustCompile(`/content(/|$)|^/v1/events$|^/oauth2/`)
 
 // compress shortens answers for those who said that they take it.
 func compress() gin.HandlerFunc {
-	return gzip.Gzip(gzip.DefaultCompression, gzip.WithCustomShouldCompressFn(func(c *gin.Context) bool {
+	return gzip.Gzip(gzip.BestSpeed, gzip.WithCustomShouldCompressFn(func(c *gin.Context) bool {
 		return acceptsGzip(c.GetHeader("Accept-Encoding")) && !incompressible.MatchString(c.Request.URL.Path)
 	}))
 }
