@@ -20,8 +20,11 @@ const (
 	PrivateKey Kind = "private key"
 	// ServiceKey is a secret of a hospital's nodes, for that hospital's nodes.
 	ServiceKey Kind = "service key"
-	// Summary is what member hospitals know and nobody else: codes, classes, names.
+	// Summary is what member hospitals know and nobody else: codes, classes, narratives.
 	Summary Kind = "summary"
+	// Name is what a professional is called: hospitals know it, and who holds a receipt of
+	// what they opened.
+	Name Kind = "name"
 	// Secret is an enrolment secret: for its user, their gateway and their CA.
 	Secret Kind = "enrolment secret"
 	// Digest is an unkeyed hash of one of these, by which a guess could be confirmed.

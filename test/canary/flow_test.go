@@ -36,6 +36,8 @@ type cast struct {
 	patient, physician, colleague, researcher, neighbour *person
 	// They are there for emergencies.
 	responder, desk, officer *person
+	// She is there when keys are lost.
+	recoverer *person
 }
 
 func (s *scene) enrollAll(t *testing.T) cast {
@@ -52,8 +54,9 @@ func (s *scene) enrollAll(t *testing.T) cast {
 		responder:  &person{name: "responder", guest: guest("HospitalC", ledger.Emergency, ledger.Private)},
 		desk:       &person{name: "desk", guest: guest("HospitalB", ledger.EmergencyDesk, ledger.Private)},
 		officer:    &person{name: "officer", guest: guest("HospitalA", ledger.PrivacyOfficer, ledger.Private)},
+		recoverer:  &person{name: "recovery officer", guest: guest("HospitalC", ledger.RecoveryOfficer, ledger.Low)},
 	}
-	for _, p := range []*person{c.patient, c.physician, c.colleague, c.researcher, c.neighbour, c.responder, c.desk, c.officer} {
+	for _, p := range []*person{c.patient, c.physician, c.colleague, c.researcher, c.neighbour, c.responder, c.desk, c.officer, c.recoverer} {
 		s.enroll(t, p)
 	}
 	for _, p := range []*person{c.patient, c.physician, c.colleague, c.officer} {

@@ -122,6 +122,10 @@ func (s *scene) flows(t *testing.T) {
 	s.unattended(t, c, s.document(t, c.physician, "admission.json", ledger.Admission, 1))
 	s.stream(t, c)
 	s.glance(t)
+	s.absence(t, c)
+	s.receipts(t, c, bundle)
+	s.loss(t, c)
+	s.glance(t)
 	s.outages(t, c, image)
 	s.knock(t)
 	for _, p := range []*person{c.patient, c.physician} {
@@ -245,6 +249,11 @@ func (s *scene) searchDisk(t *testing.T, search *Search) {
 			}
 		}
 	}
+	for file, kind := range s.handed {
+		if err := search.File(file, Place{Kind: kind, Name: "handed on: " + filepath.Base(file)}); err != nil {
+			t.Fatal(err)
+		}
+	}
 	for _, shown := range s.shown {
 		_, _ = search.At(Place{Kind: Screen, Name: shown.name}).Write(shown.stdout)
 		_, _ = search.At(Place{Kind: Anywhere, Name: "errors of " + shown.name}).Write(shown.stderr)
@@ -297,6 +306,8 @@ func (s *scene) leaks() leaks {
 				do: appendTo("organizations/HospitalA/nodes/gateway.hospital-a/gateway.yaml", "%s")},
 			{name: "key on another's device", kind: PrivateKey, places: []string{"the home of the colleague"}, do: onDevice("colleague")},
 			{name: "own key in clear beside a passphrase", kind: PrivateKey, places: []string{"the home of the researcher"}, do: onDevice("researcher")},
+			{name: "key in a guardian's share", kind: PrivateKey, places: []string{"handed on: share-1.age"}, do: handOn(Anywhere)},
+			{name: "code in a receipt", kind: Summary, places: []string{".receipt.json"}, do: handOn(Receipt)},
 			{name: "content in an error", kind: Plaintext, places: []string{"errors of "},
 				do: func(_ *testing.T, s *scene, value Canary) {
 					s.shown = append(s.shown, output{name: "pie", stderr: value.Value})
@@ -360,6 +371,7 @@ func wantSeen(t *testing.T, search *Search, wire bool) {
 		{"organizations/HospitalB/nodes/gateway.hospital-b/state/proxy.key", "organizations/HospitalB/nodes/gateway.hospital-b/state/"},
 		{"organizations/HospitalC/nodes/peer0.hospital-c/msp/keystore/key.pem", "memory of peer0.hospital-c"},
 		{"code of bundle.json", "the wire"},
+		{"pseudonym of the colleague", "handed on: "},
 		{"pseudonym of the physician", "events of the patient"},
 		{"pseudonym of the responder", "events of the officer"},
 		{"pseudonym of the responder", "webhooks"},
@@ -468,6 +480,20 @@ func onDevice(name string) func(*testing.T, *scene, Canary) {
 		t.Helper()
 		i := slices.IndexFunc(s.people, func(p *person) bool { return p.name == name })
 		write(t, filepath.Join(s.people[i].home(), "copy"), value.Value)
+	}
+}
+
+// handOn adds to a file of the kind that people hand on.
+func handOn(kind PlaceKind) func(*testing.T, *scene, Canary) {
+	return func(t *testing.T, s *scene, value Canary) {
+		t.Helper()
+		for file, of := range s.handed {
+			if of == kind {
+				add(t, file, value.Value)
+				return
+			}
+		}
+		t.Fatalf("nobody handed on a file of the kind %s", kind)
 	}
 }
 

@@ -41,6 +41,8 @@ type scene struct {
 	outlets  []*outlet
 	// forgotten are what hospitals knew and were told to erase.
 	forgotten []Canary
+	// handed are files that people hand on, as the places that they are.
+	handed map[string]PlaceKind
 }
 
 // output is what one command printed.
@@ -73,7 +75,7 @@ func (p *person) device() Place {
 
 func newScene(t *testing.T) *scene {
 	t.Helper()
-	s := &scene{program: filepath.Join(t.TempDir(), "pie")}
+	s := &scene{program: filepath.Join(t.TempDir(), "pie"), handed: map[string]PlaceKind{}}
 	build := exec.CommandContext(t.Context(), "go", "build", "-o", s.program, "github.com/pie-consortium/pie/client/cmd/pie")
 	if text, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build pie: %v\n%s", err, text)
@@ -157,7 +159,7 @@ func (s *scene) enroll(t *testing.T, p *person) {
 	if p.guest.Role != ledger.Patient {
 		// A department stands in the certificate, for everybody to see.
 		p.guest.Department = s.word("department of the "+p.name, Public)
-		p.guest.Name = "Dr. " + s.word("name of the "+p.name, Summary)
+		p.guest.Name = "Dr. " + s.word("name of the "+p.name, Name)
 		s.digests("name of the "+p.name, p.guest.Name)
 	}
 	invitation, err := s.network.Invite(t.Context(), p.guest)
@@ -256,17 +258,8 @@ type keys struct{ Identity, Seed []byte }
 // keepKeys makes canaries of a device's keys and of those that derive from them.
 func (s *scene) keepKeys(t *testing.T, p *person) {
 	t.Helper()
-	var kept keys
-	if err := json.Unmarshal(readKeys(t, p), &kept); err != nil {
-		t.Fatal(err)
-	}
-	identity, err := secretIn(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: kept.Identity}))
-	if err != nil {
-		t.Fatal(err)
-	}
-	p.seed = kept.Seed
-	s.key(p, "identity key", identity)
-	s.key(p, "seed", kept.Seed)
+	s.keepDevice(t, p, "identity key")
+	s.key(p, "seed", p.seed)
 	var registered struct{ Arguments ledger.RegisterUser }
 	text, err := os.ReadFile(filepath.Join(p.home(), "registration.json"))
 	if err != nil {
@@ -281,6 +274,21 @@ func (s *scene) keepKeys(t *testing.T, p *person) {
 	for i, label := range []string{"receiving", "verifying"} {
 		s.derived(t, p, label, registered.Arguments.Keys[i])
 	}
+}
+
+// keepDevice makes a canary of the key by which hospitals know a device.
+func (s *scene) keepDevice(t *testing.T, p *person, name string) {
+	t.Helper()
+	var kept keys
+	if err := json.Unmarshal(readKeys(t, p), &kept); err != nil {
+		t.Fatal(err)
+	}
+	identity, err := secretIn(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: kept.Identity}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.seed = kept.Seed
+	s.key(p, name, identity)
 }
 
 // derived makes a canary of a key that the seed gives, once it is known to be the one

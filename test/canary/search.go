@@ -28,17 +28,20 @@ const (
 	Device PlaceKind = "device"
 	// Screen is what a device shows to its user.
 	Screen PlaceKind = "screen"
+	// Receipt is a file that proves an access, to be handed on.
+	Receipt PlaceKind = "receipt"
 )
 
 // admits lists what each kind of place may hold beside public values.
 var admits = map[PlaceKind][]Kind{
-	PrivateRows:     {Summary},
-	MemberMemory:    {Summary},
-	GatewayMemory:   {Summary, Secret},
+	PrivateRows:     {Summary, Name},
+	MemberMemory:    {Summary, Name},
+	GatewayMemory:   {Summary, Name, Secret},
 	AuthorityMemory: {Secret},
-	ChaincodeWire:   {Summary},
-	Device:          {Summary, Digest},
-	Screen:          {Summary},
+	ChaincodeWire:   {Summary, Name},
+	Device:          {Summary, Name, Digest},
+	Screen:          {Summary, Name},
+	Receipt:         {Name},
 }
 
 // Place is somewhere that was looked at.
