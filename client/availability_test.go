@@ -51,21 +51,26 @@ func TestAnyOneGatewayMayBeStopped(t *testing.T) {
 }
 
 func TestGatewayMayHang(t *testing.T) {
-	p := newTrio(t)
-	organization, err := network.Organization("HospitalC")
-	if err != nil {
-		t.Fatal(err)
+	content := []byte("emr")
+	for _, msp := range []string{"HospitalA", "HospitalB", "HospitalC"} {
+		t.Run(msp, func(t *testing.T) {
+			p := newTrio(t)
+			organization, err := network.Organization(msp)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := network.Pause(organization.Gateway); err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() {
+				if err := network.Resume(organization.Gateway); err != nil {
+					t.Fatal(err)
+				}
+			})
+			record := p.share(t, content)
+			openAs(t, p.requester, record, sha256.Sum256(content))
+		})
 	}
-	record := p.share(t, []byte("emr"))
-	if err := network.Pause(organization.Gateway); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := network.Resume(organization.Gateway); err != nil {
-			t.Fatal(err)
-		}
-	})
-	openAs(t, p.requester, record, sha256.Sum256([]byte("emr")))
 }
 
 func TestTwoStoppedGatewaysAreNamed(t *testing.T) {

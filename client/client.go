@@ -1,13 +1,9 @@
 package client
 
 import (
-	"cmp"
-	"context"
 	"crypto/ecdsa"
 	"crypto/x509"
-	"errors"
 	"fmt"
-	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -173,68 +169,4 @@ func (c *Client) step(format string, arguments ...any) {
 	if c.Progress != nil {
 		c.Progress(fmt.Sprintf(format, arguments...))
 	}
-}
-
-// inOrder returns the gateways as they are to be asked: the own one first, those that
-// were silent a moment ago last.
-func (c *Client) inOrder() []*gateway {
-	now := time.Now().UnixNano()
-	order := slices.Clone(c.gateways)
-	slices.SortStableFunc(order, func(a, b *gateway) int {
-		return max(0, cmp.Compare(a.shunned.Load(), now)) - max(0, cmp.Compare(b.shunned.Load(), now))
-	})
-	return order
-}
-
-// request is one call to a gateway.
-type request func(ctx context.Context, g *gateway) (*http.Response, error)
-
-// ask asks the own gateway, or the next when that does not answer, and says who
-// answered. The timeout is for each of them.
-func ask[T any](ctx context.Context, c *Client, timeout time.Duration, do request) (T, *gateway, error) {
-	var first error
-	for _, g := range c.inOrder() {
-		answer, err := askOne[T](ctx, g, timeout, do)
-		if err == nil || !tryAnother(err) {
-			return answer, g, err
-		}
-		if first == nil {
-			first = err
-		}
-	}
-	var none T
-	return none, nil, first
-}
-
-func askOne[T any](ctx context.Context, g *gateway, timeout time.Duration, do request) (T, error) {
-	ctx, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
-	return call[T](ctx, g, func(ctx context.Context) (*http.Response, error) { return do(ctx, g) })
-}
-
-// askPatiently is ask for what may not have reached the gateway's peer yet.
-func askPatiently[T any](ctx context.Context, c *Client, do request) (answer T, from *gateway, err error) {
-	err = repeat(ctx, lags, func() (err error) {
-		answer, from, err = ask[T](ctx, c, readTimeout, do)
-		return err
-	})
-	return answer, from, err
-}
-
-// tryAnother reports whether an error is about the gateway rather than about the wish
-// or this device.
-func tryAnother(err error) bool {
-	var silence *silenceError
-	if errors.As(err, &silence) {
-		return true
-	}
-	var told *fault.Error
-	if !errors.As(err, &told) {
-		return false
-	}
-	switch told.Code {
-	case fault.OrderingUnavailable, fault.ContentUnavailable, fault.EndorsementFailed, fault.Overloaded, fault.Internal:
-		return true
-	}
-	return false
 }

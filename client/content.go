@@ -169,10 +169,10 @@ func (c *Client) fetchInto(ctx context.Context, record locked, file *os.File) (i
 	})
 }
 
-// fetch downloads and decrypts from the own gateway, or from the next when that has
-// nothing, or other content than the registered one: it says who delivered that. Each
-// attempt writes to a target of its own, which holds unverified bytes until fetch
-// returns without an error.
+// fetch downloads and decrypts from the own gateway, or from the next when that has or
+// knows nothing, or has other content than the registered one: it says who delivered
+// that. Each attempt writes to a target of its own, which holds unverified bytes until
+// fetch returns without an error.
 func (c *Client) fetch(ctx context.Context, record locked, target func() (io.Writer, error)) (int64, []*LiarError, error) {
 	var first error
 	var blame []*LiarError
@@ -187,7 +187,7 @@ func (c *Client) fetch(ctx context.Context, record locked, target func() (io.Wri
 		switch {
 		case errors.As(err, &lie):
 			blame = append(blame, lie)
-		case err == nil || !tryAnother(err):
+		case err == nil || !elsewhere(err):
 			return size, blame, err
 		}
 		if first == nil {

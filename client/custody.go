@@ -15,7 +15,11 @@ import (
 // to: derived here, or left in custody by the author of an unattended record. A deputy has
 // what it was entrusted with, and opens no custody.
 func (c *Client) recordSecret(ctx context.Context, v ledger.RecordVersion) (*umbral.SecretKey, error) {
-	view, err := c.Record(ctx, v.Record, v.Version)
+	var view ledger.RecordView
+	err := c.repeatInTurn(ctx, lags, func(c *Client) (err error) {
+		view, err = c.Record(ctx, v.Record, v.Version)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -29,7 +29,7 @@ const (
 	connectTimeout = 5 * time.Second
 	answerLimit    = 24 << 20         // bytes of a JSON answer; the largest block, in base64, fits
 	patience       = 10 * time.Second // longest wait that a gateway may ask for
-	shunTime       = time.Minute      // how long a silent gateway is asked last
+	shunTime       = time.Minute      // how long a silent or slow gateway is asked last
 	calls          = 5                // attempts at a gateway that asks to wait
 )
 
@@ -191,9 +191,12 @@ func (g *gateway) silent(ctx context.Context, err error) error {
 	if errors.As(err, &known) || errors.Is(ctx.Err(), context.Canceled) {
 		return err
 	}
-	g.shunned.Store(time.Now().Add(shunTime).UnixNano())
+	g.shun()
 	return &silenceError{gateway: g.name(), cause: err}
 }
+
+// shun has the gateway asked last for a while.
+func (g *gateway) shun() { g.shunned.Store(time.Now().Add(shunTime).UnixNano()) }
 
 // silenceError says that a gateway did not answer: another one may be tried.
 type silenceError struct {

@@ -6,6 +6,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
@@ -339,6 +340,45 @@ func TestHiddenGrantIsFoundElsewhere(t *testing.T) {
 	if _, err := p.requester.Open(t.Context(), record, 0, filepath.Join(t.TempDir(), "emr")); err != nil {
 		t.Error(err)
 	}
+}
+
+// So is a request that the patient's own hospital hides, or has not seen yet.
+func TestHiddenRequestIsFoundElsewhere(t *testing.T) {
+	t.Parallel()
+	p := newTrio(t)
+	request := p.request(t, p.upload(t, []byte("emr")))
+	betray(t, p.patient, "HospitalA", rewrite(t, "/v1/access-requests", func(requests *ledger.List[ledger.AccessRequest]) { requests.Rows = nil }))
+	if requests, err := p.patient.Requests(t.Context(), ""); err != nil || len(requests) > 0 {
+		t.Fatalf("nothing was hidden: %v, %v", requests, err)
+	}
+	if _, err := p.patient.Grant(t.Context(), request.Request, time.Now().Add(time.Hour)); err != nil {
+		t.Error(err)
+	}
+}
+
+// A hospital that has not seen anything of late, as it is cut off from the others, stops
+// nobody.
+func TestHospitalThatIsBehindIsPassedOver(t *testing.T) {
+	t.Parallel()
+	p := newTrio(t)
+	record := p.authorize(t, ledger.MedicalInformation)
+	for _, c := range []*Client{p.patient, p.author, p.requester} {
+		betray(t, c, c.identity.User.MSP, func(r *http.Response, body []byte) []byte {
+			if path := r.Request.URL.Path; path == "/oauth2/token" || path == "/v1/organizations" {
+				return body
+			}
+			r.StatusCode, r.Status = http.StatusNotFound, "404 Not Found"
+			return []byte(`{"code": "not_found", "detail": "there is nothing here"}`)
+		})
+	}
+	if _, err := p.author.Upload(t.Context(), p.newRecord(t, record, []byte("emr"))); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.patient.Confirm(t.Context(), record); err != nil {
+		t.Fatal(err)
+	}
+	p.grant(t, record)
+	openAs(t, p.requester, record, sha256.Sum256([]byte("emr")))
 }
 
 // A lying inbox is not believed either: the ledger knows what was requested.

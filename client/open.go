@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"os"
 	"slices"
 	"sync"
@@ -184,7 +183,7 @@ func (c *Client) holding(ctx context.Context, record ledger.ID) <-chan holding {
 	answer := make(chan holding, 1)
 	go func() {
 		var h holding
-		h.err = repeat(ctx, lags, func() (err error) {
+		h.err = c.repeatInTurn(ctx, lags, func(c *Client) (err error) {
 			h.grants, h.from, err = c.grantsFor(ctx, record)
 			return err
 		})
@@ -193,26 +192,18 @@ func (c *Client) holding(ctx context.Context, record ledger.ID) <-chan holding {
 	return answer
 }
 
-// grantsFor lists the user's grants for a record; not_found when no hospital knows one.
+// grantsFor lists the user's grants for a record; not_found when the hospital that is
+// asked knows none.
 func (c *Client) grantsFor(ctx context.Context, record ledger.ID) ([]ledger.Grant, *gateway, error) {
-	others := func(g ledger.Grant) bool { return g.Record != record || !g.Grantee.Includes(c.identity) }
 	grants, from, err := c.grants(ctx, record)
 	if err != nil {
 		return nil, nil, err
 	}
-	if grants = slices.DeleteFunc(grants, others); len(grants) > 0 {
-		return grants, from, nil
+	grants = slices.DeleteFunc(grants, func(g ledger.Grant) bool { return g.Record != record || !g.Grantee.Includes(c.identity) })
+	if len(grants) == 0 {
+		return nil, nil, fault.New(fault.NotFound, "no grant for record %s", record)
 	}
-	// Its peer is behind, or it hides them.
-	for _, g := range c.others(from) {
-		grants, err = listAt[ledger.Grant](ctx, g, func(ctx context.Context, g *gateway, page ledger.Page) (*http.Response, error) {
-			return g.grants(ctx, record, page)
-		})
-		if grants = slices.DeleteFunc(grants, others); err == nil && len(grants) > 0 {
-			return grants, g, nil
-		}
-	}
-	return nil, nil, fault.New(fault.NotFound, "no grant for record %s", record)
+	return grants, from, nil
 }
 
 // grant returns the one for the record version that ends last. One that has ended is

@@ -53,13 +53,9 @@ func (c *Client) Grants(ctx context.Context) ([]ledger.Grant, error) {
 // grants lists those for a record, or all when none is named, and says who told.
 func (c *Client) grants(ctx context.Context, record ledger.ID) ([]ledger.Grant, *gateway, error) {
 	return list[ledger.Grant](ctx, c, func(ctx context.Context, g *gateway, page ledger.Page) (*http.Response, error) {
-		return g.grants(ctx, record, page)
-	})
-}
-
-func (g *gateway) grants(ctx context.Context, record ledger.ID, page ledger.Page) (*http.Response, error) {
-	return g.api.ListGrants(ctx, &api.ListGrantsParams{
-		Record: optional(record), Limit: &page.Limit, Bookmark: optional(page.Bookmark),
+		return g.api.ListGrants(ctx, &api.ListGrantsParams{
+			Record: optional(record), Limit: &page.Limit, Bookmark: optional(page.Bookmark),
+		})
 	})
 }
 

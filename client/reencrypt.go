@@ -16,9 +16,6 @@ import (
 	"github.com/pie-consortium/pie/umbral"
 )
 
-// hedge is how long proxies may stay silent before another one is asked as well.
-const hedge = 2 * time.Second
-
 // opening is one access, allowed by the ledger, for proxies to serve.
 type opening struct {
 	agreed

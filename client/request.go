@@ -137,7 +137,7 @@ func (c *Client) findRequest(ctx context.Context, id ledger.ID) (ledger.AccessRe
 		return ledger.AccessRequest{}, err
 	}
 	var found ledger.AccessRequest
-	err := repeat(ctx, lags, func() error {
+	err := c.repeatInTurn(ctx, lags, func(c *Client) error {
 		requests, err := c.Requests(ctx, "")
 		if err != nil {
 			return err

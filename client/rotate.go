@@ -235,11 +235,11 @@ func (c *Client) reseal(ctx context.Context, a agreed, key *umbral.PublicKey) (e
 		s, errSource, err := passOn(ctx, passage{sources[0], targets[0], content, key})
 		var lie *LiarError
 		switch {
-		case errSource != nil && (errors.As(errSource, &lie) || tryAnother(errSource)):
+		case errSource != nil && (errors.As(errSource, &lie) || elsewhere(errSource)):
 			sources, err = sources[1:], errSource
 		case errSource != nil:
 			return emr.Sealed{}, errSource
-		case err == nil || !tryAnother(err):
+		case err == nil || !elsewhere(err):
 			return s, err
 		default:
 			targets = targets[1:]

@@ -41,7 +41,7 @@ func submit[T any](ctx context.Context, c *Client, wanted change) (T, string, er
 	}
 	var text []byte
 	var id string
-	err = repeat(ctx, worthFresh, func() (err error) {
+	err = c.repeatInTurn(ctx, worthFresh, func(c *Client) (err error) {
 		text, id, err = c.transact(ctx, invocation, wanted.meanwhile)
 		return err
 	})

@@ -192,13 +192,13 @@ func (c *Client) sendInto(ctx context.Context, upload slot, file io.ReadSeeker) 
 }
 
 // send encrypts and uploads through the own gateway, or afresh through the next when
-// that does not answer.
+// that does not answer or its peer has not seen the authorisation yet.
 func (c *Client) send(ctx context.Context, record ledger.ID, seal sealing) (emr.Sealed, error) {
 	var first error
 	for _, g := range c.inOrder() {
 		c.step("encrypting and uploading to %s", g.msp)
 		s, err := sendTo(ctx, g, record, seal)
-		if err == nil || !tryAnother(err) {
+		if err == nil || !elsewhere(err) {
 			return s, err
 		}
 		if first == nil {

@@ -1,0 +1,132 @@
+package client
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/pie-consortium/pie/ledger/fault"
+)
+
+// hedge is how long those who were asked may stay silent before another one is asked as
+// well (hedged requests: Dean and Barroso, The Tail at Scale, CACM 56(2), 2013).
+const hedge = 3 * time.Second
+
+// request is one call to a gateway.
+type request func(ctx context.Context, g *gateway) (*http.Response, error)
+
+// ask asks the own gateway, and the next when that does not answer or is slow, and says who
+// answered. The timeout is for each of them. What is asked may be done more than once.
+func ask[T any](ctx context.Context, c *Client, timeout time.Duration, do request) (T, *gateway, error) {
+	answer := askInTurn[T](ctx, c.inOrder(), timeout, do)
+	return answer.word, answer.by, answer.err
+}
+
+// askInTurn asks the first of the gateways, and the rest once it fails or is slow. What the
+// rest refuse only counts when the first has failed: their peers may be behind its peer.
+func askInTurn[T any](ctx context.Context, order []*gateway, timeout time.Duration, do request) told[T] {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	g, rest := order[0], order[1:]
+	first, next := make(chan told[T], 1), make(chan told[T], 1)
+	go func() {
+		word, err := askOne[T](ctx, g, timeout, do)
+		first <- told[T]{by: g, word: word, err: err}
+	}()
+	var late <-chan time.Time
+	if len(rest) > 0 {
+		late = time.After(hedge)
+	}
+	select {
+	case answer := <-first:
+		if len(rest) == 0 || !tryAnother(answer.err) {
+			return answer
+		}
+		return answer.or(askInTurn[T](ctx, rest, timeout, do))
+	case <-late:
+		go func() { next <- askInTurn[T](ctx, rest, timeout, do) }()
+	}
+	select {
+	case answer := <-first:
+		if !tryAnother(answer.err) {
+			return answer
+		}
+		return answer.or(<-next)
+	case answer := <-next:
+		if answer.err == nil {
+			g.shun()
+			return answer
+		}
+		return (<-first).or(answer)
+	}
+}
+
+// or is what another gateway told when this one failed, unless that failed too.
+func (t told[T]) or(other told[T]) told[T] {
+	if tryAnother(t.err) && !tryAnother(other.err) {
+		return other
+	}
+	return t
+}
+
+// inOrder returns the gateways as they are to be asked: the own one first, those that
+// were silent a moment ago last.
+func (c *Client) inOrder() []*gateway {
+	now := time.Now().UnixNano()
+	order := slices.Clone(c.gateways)
+	slices.SortStableFunc(order, func(a, b *gateway) int {
+		return max(0, cmp.Compare(a.shunned.Load(), now)) - max(0, cmp.Compare(b.shunned.Load(), now))
+	})
+	return order
+}
+
+func askOne[T any](ctx context.Context, g *gateway, timeout time.Duration, do request) (T, error) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	return call[T](ctx, g, func(ctx context.Context) (*http.Response, error) { return do(ctx, g) })
+}
+
+// askPatiently is ask for what may not have reached a hospital's peer yet.
+func askPatiently[T any](ctx context.Context, c *Client, do request) (answer T, from *gateway, err error) {
+	err = c.repeatInTurn(ctx, lags, func(c *Client) (err error) {
+		answer, from, err = ask[T](ctx, c, readTimeout, do)
+		return err
+	})
+	return answer, from, err
+}
+
+// repeatInTurn is repeat with a client that asks another gateway first each time, whose
+// peer may be ahead.
+func (c *Client) repeatInTurn(ctx context.Context, worth func(error) bool, do func(*Client) error) error {
+	asking := *c
+	return repeat(ctx, worth, func() error {
+		err := do(&asking)
+		asking.gateways = slices.Concat(asking.gateways[1:], asking.gateways[:1])
+		return err
+	})
+}
+
+// tryAnother reports whether an error is about the gateway rather than about the wish
+// or this device.
+func tryAnother(err error) bool {
+	var silence *silenceError
+	if errors.As(err, &silence) {
+		return true
+	}
+	var told *fault.Error
+	if !errors.As(err, &told) {
+		return false
+	}
+	switch told.Code {
+	case fault.OrderingUnavailable, fault.ContentUnavailable, fault.EndorsementFailed, fault.Overloaded, fault.Internal:
+		return true
+	}
+	return false
+}
+
+// elsewhere reports whether another gateway may do better: this one fails, or its
+// hospital's peer is behind.
+func elsewhere(err error) bool { return tryAnother(err) || lags(err) }
