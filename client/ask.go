@@ -73,14 +73,15 @@ func (t told[T]) or(other told[T]) told[T] {
 }
 
 // inOrder returns the gateways as they are to be asked: the own one first, those that
-// were silent a moment ago last.
+// were silent a moment ago last, behind them those whose peers have turned out to be behind.
 func (c *Client) inOrder() []*gateway {
 	now := time.Now().UnixNano()
 	order := slices.Clone(c.gateways)
 	slices.SortStableFunc(order, func(a, b *gateway) int {
 		return max(0, cmp.Compare(a.shunned.Load(), now)) - max(0, cmp.Compare(b.shunned.Load(), now))
 	})
-	return order
+	behind := c.behind % len(order)
+	return slices.Concat(order[behind:], order[:behind])
 }
 
 func askOne[T any](ctx context.Context, g *gateway, timeout time.Duration, do request) (T, error) {
@@ -104,7 +105,7 @@ func (c *Client) repeatInTurn(ctx context.Context, worth func(error) bool, do fu
 	asking := *c
 	return repeat(ctx, worth, func() error {
 		err := do(&asking)
-		asking.gateways = slices.Concat(asking.gateways[1:], asking.gateways[:1])
+		asking.behind++
 		return err
 	})
 }

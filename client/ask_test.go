@@ -97,17 +97,26 @@ func TestGatewaysAreAskedInTurn(t *testing.T) {
 	}
 }
 
-// What one hospital does not know yet, the next one is asked about.
+// What one hospital does not know yet, the next one is asked about, also if that was slow
+// a moment ago.
 func TestAnotherHospitalIsAskedEachTime(t *testing.T) {
 	t.Parallel()
-	c := &Client{gateways: []*gateway{{msp: "HospitalA"}, {msp: "HospitalB"}, {msp: "HospitalC"}}}
-	answer, from, err := askPatiently[string](t.Context(), c, func(ctx context.Context, g *gateway) (*http.Response, error) {
-		if g.msp == "HospitalC" {
-			return tells(ctx)
-		}
-		return refuses(ctx)
-	})
-	if err != nil || answer != "told" || from.msp != "HospitalC" || c.gateways[0].msp != "HospitalA" {
-		t.Errorf("%q from %v, %v; asked first from now on: %s", answer, from, err, c.gateways[0].msp)
+	for name, shunned := range map[string][]int{"all well": nil, "the others slow": {1, 2}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := &Client{gateways: []*gateway{{msp: "HospitalA"}, {msp: "HospitalB"}, {msp: "HospitalC"}}}
+			for _, i := range shunned {
+				c.gateways[i].shun()
+			}
+			answer, from, err := askPatiently[string](t.Context(), c, func(ctx context.Context, g *gateway) (*http.Response, error) {
+				if g.msp == "HospitalC" {
+					return tells(ctx)
+				}
+				return refuses(ctx)
+			})
+			if err != nil || answer != "told" || from.msp != "HospitalC" || c.inOrder()[0].msp != "HospitalA" {
+				t.Errorf("%q from %v, %v; asked first from now on: %s", answer, from, err, c.inOrder()[0].msp)
+			}
+		})
 	}
 }

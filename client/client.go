@@ -34,6 +34,7 @@ type Client struct {
 	bundle   *trust.Bundle
 	card     string     // JWS, empty for patients
 	gateways []*gateway // of every member, the user's own hospital's first
+	behind   int        // how many gateways are to be asked last, as their peers have not seen something yet
 	traffic  *meter
 }
 
