@@ -19,7 +19,7 @@ const hedge = 3 * time.Second
 type request func(ctx context.Context, g *gateway) (*http.Response, error)
 
 // ask asks the own gateway, and the next when that does not answer or is slow, and says who
-// answered. The timeout is for each of them. What is asked may be done more than once.
+// answered. The timeout is for each of them. What is asked for must change nothing.
 func ask[T any](ctx context.Context, c *Client, timeout time.Duration, do request) (T, *gateway, error) {
 	answer := askInTurn[T](ctx, c.inOrder(), timeout, do)
 	return answer.word, answer.by, answer.err
@@ -64,6 +64,22 @@ func askInTurn[T any](ctx context.Context, order []*gateway, timeout time.Durati
 	}
 }
 
+// askOneByOne asks the next gateway when one does not answer, and never two at once.
+func askOneByOne[T any](ctx context.Context, order []*gateway, timeout time.Duration, do request) (T, error) {
+	var first error
+	for _, g := range order {
+		answer, err := askOne[T](ctx, g, timeout, do)
+		if err == nil || !tryAnother(err) {
+			return answer, err
+		}
+		if first == nil {
+			first = err
+		}
+	}
+	var none T
+	return none, first
+}
+
 // or is what another gateway told when this one failed, unless that failed too.
 func (t told[T]) or(other told[T]) told[T] {
 	if tryAnother(t.err) && !tryAnother(other.err) {
@@ -88,6 +104,16 @@ func askOne[T any](ctx context.Context, g *gateway, timeout time.Duration, do re
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	return call[T](ctx, g, func(ctx context.Context) (*http.Response, error) { return do(ctx, g) })
+}
+
+// beginningWith returns the gateways as they are to be asked when one has turned out not to
+// be behind, unless that was silent since.
+func (c *Client) beginningWith(g *gateway) []*gateway {
+	order := c.inOrder()
+	if g.shunned.Load() > time.Now().UnixNano() {
+		return order
+	}
+	return append([]*gateway{g}, slices.DeleteFunc(order, func(other *gateway) bool { return other == g })...)
 }
 
 // askPatiently is ask for what may not have reached a hospital's peer yet.

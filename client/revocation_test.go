@@ -65,7 +65,7 @@ func openAt(t *testing.T, c *Client, o opening, at time.Time) opening {
 	if err != nil {
 		t.Fatal(err)
 	}
-	endorsed, _, err := ask[api.EndorsedTransaction](t.Context(), c, writeTimeout, func(ctx context.Context, g *gateway) (*http.Response, error) {
+	endorsed, by, err := ask[api.EndorsedTransaction](t.Context(), c, writeTimeout, func(ctx context.Context, g *gateway) (*http.Response, error) {
 		return g.api.EndorseTransaction(ctx, made.TransactionID, api.SignedProposal{Proposal: made.Bytes, Signature: signature})
 	})
 	if err != nil {
@@ -74,7 +74,7 @@ func openAt(t *testing.T, c *Client, o opening, at time.Time) opening {
 	if signature, err = c.creator.Sign(endorsed.Transaction); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.commit(t.Context(), made.TransactionID, api.SignedTransaction{Transaction: endorsed.Transaction, Signature: signature}); err != nil {
+	if err := c.commit(t.Context(), by, made.TransactionID, api.SignedTransaction{Transaction: endorsed.Transaction, Signature: signature}); err != nil {
 		t.Fatal(err)
 	}
 	o.transaction = made.TransactionID

@@ -111,13 +111,14 @@ func (c *Client) transact(ctx context.Context, invocation proposal.Invocation, m
 		meanwhile()
 	}
 	signed := api.SignedTransaction{Transaction: endorsed.Transaction, Signature: signature}
-	return result, p.TransactionID, c.commit(ctx, p.TransactionID, signed)
+	return result, p.TransactionID, c.commit(ctx, g, p.TransactionID, signed)
 }
 
-// commit has a signed transaction ordered. To hand the same one to a second gateway is
-// safe: a transaction ID is taken once.
-func (c *Client) commit(ctx context.Context, id string, signed api.SignedTransaction) error {
-	committed, _, err := ask[api.CommittedTransaction](ctx, c, writeTimeout, func(ctx context.Context, g *gateway) (*http.Response, error) {
+// commit has a signed transaction ordered, by the gateway that had it endorsed or, when
+// that does not answer, by the next. To hand the same one to a second is safe: a
+// transaction ID is taken once.
+func (c *Client) commit(ctx context.Context, endorsed *gateway, id string, signed api.SignedTransaction) error {
+	committed, err := askOneByOne[api.CommittedTransaction](ctx, c.beginningWith(endorsed), writeTimeout, func(ctx context.Context, g *gateway) (*http.Response, error) {
 		return g.api.SubmitTransaction(ctx, id, signed)
 	})
 	var silence *silenceError

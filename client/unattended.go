@@ -85,7 +85,7 @@ func (c *Client) beginUnattended(ctx context.Context, n NewRecord, file io.ReadS
 	if err != nil {
 		return nil, err
 	}
-	s, err := c.send(ctx, n.Record, sealFile(file, secret.PublicKey()))
+	s, err := c.send(ctx, c.inOrder(), n.Record, sealFile(file, secret.PublicKey()))
 	if err != nil {
 		return nil, err
 	}

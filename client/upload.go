@@ -188,14 +188,14 @@ func (c *Client) sendInto(ctx context.Context, upload slot, file io.ReadSeeker) 
 	if err != nil {
 		return emr.Sealed{}, err
 	}
-	return c.send(ctx, upload.Record, sealFile(file, key))
+	return c.send(ctx, c.beginningWith(upload.from), upload.Record, sealFile(file, key))
 }
 
-// send encrypts and uploads through the own gateway, or afresh through the next when
+// send encrypts and uploads through the first gateway, or afresh through the next when
 // that does not answer or its peer has not seen the authorisation yet.
-func (c *Client) send(ctx context.Context, record ledger.ID, seal sealing) (emr.Sealed, error) {
+func (c *Client) send(ctx context.Context, order []*gateway, record ledger.ID, seal sealing) (emr.Sealed, error) {
 	var first error
-	for _, g := range c.inOrder() {
+	for _, g := range order {
 		c.step("encrypting and uploading to %s", g.msp)
 		s, err := sendTo(ctx, g, record, seal)
 		if err == nil || !elsewhere(err) {

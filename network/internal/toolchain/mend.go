@@ -11,18 +11,32 @@ import (
 	"strings"
 )
 
-// smartBFT orders the ledger's blocks. Its newest release can hang for good when it
-// has decided on a block in the moment in which its view is given up (pull request
-// 681 of that project describes it), so it is built with mends: docs/adr/0010.
-const smartBFT = "github.com/hyperledger-labs/SmartBFT"
-
 // A mend replaces a text that stands once in a file.
 type mend struct{ file, old, new string }
 
-// mends let nobody wait for, or signal to, somebody who has left: a decision carries
+// mendedModules are built with mends, by their folders in a build: docs/adr/0010.
+var mendedModules = map[string]struct {
+	path  string
+	mends []mend
+}{
+	"smartbft": {"github.com/hyperledger-labs/SmartBFT", ordering},
+	"fabric":   {"github.com/hyperledger/fabric", clustering},
+}
+
+// clustering lets an ordering node wait for a second, not for twenty, before it goes on
+// without a node that cannot be reached: it takes part in nothing meanwhile.
+var clustering = []mend{{
+	"orderer/common/cluster/remotecontext.go",
+	"\tstream, err := rc.GetStreamFunc(ctx)\n",
+	"\tlate := time.AfterFunc(time.Second, cancel)\n\tstream, err := rc.GetStreamFunc(ctx)\n\tlate.Stop()\n",
+}}
+
+// ordering lets nobody wait for, or signal to, somebody who has left: a decision carries
 // the channel that says it was delivered, and signals of a proposal in flight are
-// kept for whoever still waits, and forgotten before the next one.
-var mends = []mend{
+// kept for whoever still waits, and forgotten before the next one. The newest release can
+// hang for good when it has decided on a block in the moment in which its view is given
+// up (pull request 681 of that project describes it).
+var ordering = []mend{
 	{"internal/bft/controller.go", "type decision struct {\n", "type decision struct {\n\tdelivered chan struct{}\n"},
 	{"internal/bft/controller.go", "case c.decisionChan <- decision{\n", "case c.decisionChan <- decision{\n\t\tdelivered: delivered,\n"},
 	{
@@ -64,19 +78,9 @@ func forget(of chan struct{}) {
 
 `
 
-// mended copies SmartBFT into dir with its mends, and writes a go.mod there that
-// builds suite with the copy. It returns the path of that go.mod.
+// mended copies modules into dir with their mends, and writes a go.mod there that builds
+// suite with the copies. It returns the path of that go.mod.
 func mended(ctx context.Context, suite, dir string) (string, error) {
-	command := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", smartBFT)
-	command.Dir, command.Env = suite, append(os.Environ(), "GOWORK=off")
-	output, err := command.Output()
-	if err != nil {
-		return "", fmt.Errorf("find the sources of %s: %w", smartBFT, err)
-	}
-	copied := filepath.Join(dir, "smartbft")
-	if err := errors.Join(copyTree(strings.TrimSpace(string(output)), copied), apply(mends, copied)); err != nil {
-		return "", fmt.Errorf("mend %s: %w", smartBFT, err)
-	}
 	modfile := filepath.Join(dir, "go.mod")
 	if err := errors.Join(
 		copyFile(filepath.Join(suite, "go.mod"), modfile),
@@ -84,11 +88,32 @@ func mended(ctx context.Context, suite, dir string) (string, error) {
 	); err != nil {
 		return "", err
 	}
-	command = exec.CommandContext(ctx, "go", "mod", "edit", "-replace", smartBFT+"="+copied, modfile)
-	if text, err := command.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("replace %s: %w\n%s", smartBFT, err, text)
+	for folder, module := range mendedModules {
+		source, err := moduleDir(ctx, suite, module.path)
+		if err != nil {
+			return "", err
+		}
+		copied := filepath.Join(dir, folder)
+		if err := errors.Join(copyTree(source, copied), apply(module.mends, copied)); err != nil {
+			return "", fmt.Errorf("mend %s: %w", module.path, err)
+		}
+		command := exec.CommandContext(ctx, "go", "mod", "edit", "-replace", module.path+"="+copied, modfile)
+		if text, err := command.CombinedOutput(); err != nil {
+			return "", fmt.Errorf("replace %s: %w\n%s", module.path, err, text)
+		}
 	}
 	return modfile, nil
+}
+
+// moduleDir is where a module that suite builds with stands.
+func moduleDir(ctx context.Context, suite, module string) (string, error) {
+	command := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", module)
+	command.Dir, command.Env = suite, append(os.Environ(), "GOWORK=off")
+	output, err := command.Output()
+	if err != nil {
+		return "", fmt.Errorf("find the sources of %s: %w", module, err)
+	}
+	return strings.TrimSpace(string(output)), nil
 }
 
 // apply refuses a source that the mends were not written for.

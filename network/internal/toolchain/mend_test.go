@@ -8,33 +8,41 @@ import (
 	"testing"
 )
 
-// The mended ordering library hangs in none of the ways that the mends are for.
-func TestMendedSmartBFT(t *testing.T) {
+// What is mended hangs in none of the ways that the mends are for.
+func TestMends(t *testing.T) {
 	source, err := Source(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir := t.TempDir()
-	if _, err := mended(t.Context(), filepath.Join(source, "network", "tools", "fabric"), dir); err != nil {
-		t.Fatal(err)
-	}
-	library := filepath.Join(dir, "smartbft", "internal", "bft")
-	others, err := filepath.Glob(filepath.Join(library, "*_test.go"))
+	suite, dir := filepath.Join(source, "network", "tools", "fabric"), t.TempDir()
+	modfile, err := mended(t.Context(), suite, dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, other := range others {
-		if err := os.Remove(other); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := copyFile(filepath.Join("testdata", "delivered_test.go"), filepath.Join(library, "delivered_test.go")); err != nil {
-		t.Fatal(err)
-	}
-	command := exec.CommandContext(t.Context(), "go", "test", "-count=1", ".")
-	command.Dir, command.Env = library, append(os.Environ(), "GOWORK=off")
-	if text, err := command.CombinedOutput(); err != nil {
-		t.Errorf("%v\n%s", err, text)
+	for _, mended := range []struct{ test, folder, module string }{
+		{"delivered_test.go", "smartbft/internal/bft", "github.com/hyperledger-labs/SmartBFT/internal/bft"},
+		{"reachable_test.go", "fabric/orderer/common/cluster", "github.com/hyperledger/fabric/orderer/common/cluster"},
+	} {
+		t.Run(mended.test, func(t *testing.T) {
+			library := filepath.Join(dir, mended.folder)
+			others, err := filepath.Glob(filepath.Join(library, "*_test.go"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, other := range others {
+				if err := os.Remove(other); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := copyFile(filepath.Join("testdata", mended.test), filepath.Join(library, mended.test)); err != nil {
+				t.Fatal(err)
+			}
+			command := exec.CommandContext(t.Context(), "go", "test", "-count=1", "-modfile="+modfile, mended.module)
+			command.Dir, command.Env = suite, append(os.Environ(), "GOWORK=off")
+			if text, err := command.CombinedOutput(); err != nil {
+				t.Errorf("%v\n%s", err, text)
+			}
+		})
 	}
 }
 

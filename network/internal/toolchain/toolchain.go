@@ -109,7 +109,7 @@ func build(ctx context.Context, source, dir string, progress func(string)) error
 	return os.Rename(unfinished, dir)
 }
 
-// buildSuite builds the tools of the module in folder, Fabric's with a mended SmartBFT.
+// buildSuite builds the tools of the module in folder, Fabric's with mends.
 func buildSuite(ctx context.Context, folder, output string) error {
 	if filepath.Base(folder) != "fabric" {
 		return goBuild(ctx, folder, output, "tool")
@@ -129,15 +129,12 @@ func buildSuite(ctx context.Context, folder, output string) error {
 // copySamples keeps Fabric's own configuration files, which the environment of a
 // node overrides, beside the programs that read them.
 func copySamples(ctx context.Context, source, dir string) error {
-	command := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", "github.com/hyperledger/fabric")
-	command.Dir = filepath.Join(source, "network", "tools", "fabric")
-	command.Env = append(os.Environ(), "GOWORK=off")
-	output, err := command.Output()
+	fabric, err := moduleDir(ctx, filepath.Join(source, "network", "tools", "fabric"), "github.com/hyperledger/fabric")
 	if err != nil {
-		return fmt.Errorf("find Fabric's sources: %w", err)
+		return err
 	}
 	for _, name := range []string{"core.yaml", "orderer.yaml"} {
-		if err := copyFile(filepath.Join(strings.TrimSpace(string(output)), "sampleconfig", name), filepath.Join(dir, name)); err != nil {
+		if err := copyFile(filepath.Join(fabric, "sampleconfig", name), filepath.Join(dir, name)); err != nil {
 			return err
 		}
 	}
@@ -171,7 +168,7 @@ func goBuild(ctx context.Context, folder, output string, target ...string) error
 // pins digests all that decides what a build of the tools gives.
 func pins(source string) (string, error) {
 	digest := sha256.New()
-	fmt.Fprintln(digest, runtime.Version(), runtime.GOOS, runtime.GOARCH, versionFlag, mends)
+	fmt.Fprintln(digest, runtime.Version(), runtime.GOOS, runtime.GOARCH, versionFlag, mendedModules)
 	for _, suite := range suites {
 		for _, name := range []string{"go.mod", "go.sum"} {
 			text, err := os.ReadFile(filepath.Join(source, "network", "tools", suite.dir, name))
