@@ -120,3 +120,60 @@ func TestAnotherHospitalIsAskedEachTime(t *testing.T) {
 		})
 	}
 }
+
+// What changes something is at one gateway at a time, however slow that is.
+func TestOneByOneIsNeverTwoAtOnce(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		gateways []behaviour
+		asked    int
+		code     fault.Code // empty: success
+	}{
+		"the first is slow":    {gateways: []behaviour{later(2, tells), tells}, asked: 1},
+		"the first hangs":      {gateways: []behaviour{hangs, tells}, asked: 2},
+		"the first breaks":     {gateways: []behaviour{breaks, tells}, asked: 2},
+		"the first refuses":    {gateways: []behaviour{refuses, tells}, asked: 1, code: fault.NotFound},
+		"both break":           {gateways: []behaviour{breaks, breaks}, asked: 2, code: fault.OrderingUnavailable},
+		"the next one refuses": {gateways: []behaviour{breaks, refuses}, asked: 2, code: fault.NotFound},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				var order []*gateway
+				for range c.gateways {
+					order = append(order, new(gateway))
+				}
+				asked, busy := 0, 0
+				answer, err := askOneByOne[string](t.Context(), order, writeTimeout, func(ctx context.Context, g *gateway) (*http.Response, error) {
+					asked++
+					if busy++; busy > 1 {
+						t.Error("two gateways are asked at once")
+					}
+					defer func() { busy-- }()
+					return c.gateways[slices.Index(order, g)](ctx)
+				})
+				if asked != c.asked || c.code == "" && (err != nil || answer != "told") || c.code != "" && fault.CodeOf(err) != c.code {
+					t.Errorf("asked %d gateways, got %q, %v; want %d and %q", asked, answer, err, c.asked, c.code)
+				}
+			})
+		})
+	}
+}
+
+func TestGatewayThatIsWellComesFirst(t *testing.T) {
+	t.Parallel()
+	c := &Client{gateways: []*gateway{{msp: "HospitalA"}, {msp: "HospitalB"}, {msp: "HospitalC"}}}
+	names := func(order []*gateway) (all string) {
+		for _, g := range order {
+			all += strings.TrimPrefix(g.msp, "Hospital")
+		}
+		return all
+	}
+	if got := names(c.beginningWith(c.gateways[1])); got != "BAC" {
+		t.Errorf("got %s, want BAC", got)
+	}
+	c.gateways[1].shun()
+	if got := names(c.beginningWith(c.gateways[1])); got != "ACB" {
+		t.Errorf("after its silence: got %s, want ACB", got)
+	}
+}

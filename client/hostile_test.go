@@ -367,6 +367,9 @@ func TestHospitalThatIsBehindIsPassedOver(t *testing.T) {
 			if path := r.Request.URL.Path; path == "/oauth2/token" || path == "/v1/organizations" {
 				return body
 			}
+			if r.Request.Method == http.MethodPost && strings.HasSuffix(r.Request.URL.Path, "/content") {
+				t.Error("the content was sent to a hospital that does not know what it is for")
+			}
 			r.StatusCode, r.Status = http.StatusNotFound, "404 Not Found"
 			return []byte(`{"code": "not_found", "detail": "there is nothing here"}`)
 		})
