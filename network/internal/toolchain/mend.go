@@ -2,6 +2,7 @@ package toolchain
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -105,15 +106,18 @@ func mended(ctx context.Context, suite, dir string) (string, error) {
 	return modfile, nil
 }
 
-// moduleDir is where a module that suite builds with stands.
+// moduleDir is where a module that suite builds with stands, which is downloaded for
+// that when it is not in the module cache yet.
 func moduleDir(ctx context.Context, suite, module string) (string, error) {
-	command := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", module)
+	command := exec.CommandContext(ctx, "go", "mod", "download", "-json", module)
 	command.Dir, command.Env = suite, append(os.Environ(), "GOWORK=off")
 	output, err := command.Output()
-	if err != nil {
-		return "", fmt.Errorf("find the sources of %s: %w", module, err)
+	var downloaded struct{ Dir, Error string }
+	err = errors.Join(err, json.Unmarshal(output, &downloaded))
+	if err != nil || downloaded.Dir == "" {
+		return "", fmt.Errorf("download the sources of %s: %s (%w)", module, downloaded.Error, err)
 	}
-	return strings.TrimSpace(string(output)), nil
+	return downloaded.Dir, nil
 }
 
 // apply refuses a source that the mends were not written for.
