@@ -51,7 +51,7 @@ func root() *cobra.Command {
 	command.CompletionOptions.DisableDefaultCmd = true
 	command.PersistentFlags().String("data", filepath.Join(".pie", "network"), "`folder` of the network's keys, ledgers and logs")
 	command.AddCommand(upCommand(), downCommand(), statusCommand(), logsCommand(), inviteCommand(), revokeCommand(), respondersCommand(), superviseCommand(),
-		composeCommand(), prepareCommand(), setupCommand(), probeCommand())
+		composeCommand(), prepareCommand(), setupCommand(), probeCommand(), toolsCommand())
 	return command
 }
 

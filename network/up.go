@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -65,7 +66,7 @@ func up(command *cobra.Command, data string, _ []string) error {
 	_, err = client.Nodes(ctx)
 	fresh := errors.Is(err, control.ErrNotRunning)
 	if fresh {
-		err = launch(ctx, data, network, progress)
+		err = launch(ctx, data, network, command.ErrOrStderr())
 	}
 	if err != nil {
 		return err
@@ -122,7 +123,7 @@ func describe(command *cobra.Command, data string) (consortium.Description, erro
 }
 
 // launch builds what the network needs and starts the process that will own its nodes.
-func launch(ctx context.Context, data string, network *consortium.Network, progress func(string)) error {
+func launch(ctx context.Context, data string, network *consortium.Network, progress io.Writer) error {
 	waiting, cancel := context.WithTimeout(ctx, supervisorTimeout)
 	defer cancel()
 	if err := control.AwaitGone(waiting, data); err != nil {

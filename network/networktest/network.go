@@ -158,7 +158,7 @@ func Build(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	_, err = toolchain.Tools(ctx, source, func(line string) { fmt.Fprintln(os.Stderr, "networktest:", line) })
+	_, err = toolchain.Tools(ctx, source, os.Stderr)
 	return err
 }
 
@@ -190,11 +190,10 @@ func (n *Network) up(ctx context.Context, members manifest.Consortium, chosen op
 			return err
 		}
 	}
-	progress := func(line string) { fmt.Fprintln(os.Stderr, "networktest:", line) }
-	if err := n.network.Build(ctx, progress); err != nil {
+	if err := n.network.Build(ctx, os.Stderr); err != nil {
 		return err
 	}
-	if err := n.network.Up(ctx, progress); err != nil {
+	if err := n.network.Up(ctx, func(line string) { fmt.Fprintln(os.Stderr, "networktest:", line) }); err != nil {
 		return err
 	}
 	n.describe()

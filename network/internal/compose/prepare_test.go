@@ -39,7 +39,7 @@ func prepared(t *testing.T) (*consortium.Network, string) {
 		t.Fatal(err)
 	}
 	progress := func(line string) { t.Log(line) }
-	tools, err := toolchain.Tools(t.Context(), source, progress)
+	tools, err := toolchain.Tools(t.Context(), source, t.Output())
 	if err != nil {
 		t.Fatal(err)
 	}

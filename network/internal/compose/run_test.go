@@ -82,7 +82,7 @@ func newHost(t *testing.T) *host {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tools, err := toolchain.Tools(t.Context(), source, func(line string) { t.Log(line) })
+	tools, err := toolchain.Tools(t.Context(), source, t.Output())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,7 +90,7 @@ func newHost(t *testing.T) *host {
 		t: t, project: load(t), volume: t.TempDir(), programs: t.TempDir(), tools: tools,
 		addresses: map[string]map[string]string{},
 	}
-	if err := toolchain.Products(t.Context(), source, h.programs, "pie-chaincode", "pie-gateway"); err != nil {
+	if err := toolchain.Products(t.Context(), source, h.programs, t.Output(), "pie-chaincode", "pie-gateway"); err != nil {
 		t.Fatal(err)
 	}
 	h.must("go", "build", "-C", source, "-o", filepath.Join(h.programs, "pie-network"), "./network")

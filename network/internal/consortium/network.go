@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net/netip"
 	"os"
@@ -133,7 +134,7 @@ func (d Description) table(data string) (*settings.Table, lifecycle.Package, err
 
 // Build makes sure that every program of the network is there. The product's own are
 // built anew, from the checkout around the working directory.
-func (n *Network) Build(ctx context.Context, progress func(string)) error {
+func (n *Network) Build(ctx context.Context, progress io.Writer) error {
 	source, err := toolchain.Source(ctx)
 	if err != nil {
 		return err
@@ -149,8 +150,7 @@ func (n *Network) Build(ctx context.Context, progress func(string)) error {
 	if len(n.Table.Of(settings.Gateway, "")) > 0 {
 		products = append(products, "pie-gateway")
 	}
-	progress("building the chaincode and the gateway")
-	return toolchain.Products(ctx, source, n.Table.Programs(), products...)
+	return toolchain.Products(ctx, source, n.Table.Programs(), progress, products...)
 }
 
 // relink makes link a symbolic link to target.

@@ -147,7 +147,7 @@ func TestResume(t *testing.T) {
 			t.Fatal(err)
 		}
 		if build {
-			if err := network.Build(t.Context(), func(line string) { t.Log(line) }); err != nil {
+			if err := network.Build(t.Context(), t.Output()); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -8,13 +8,15 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
-	"time"
 )
 
 // module is the product's module, whose checkout the toolchain builds from.
@@ -60,7 +62,7 @@ func require(program string) error {
 
 // Tools makes sure that the programs of others are built, and returns the folder
 // that holds them. Whoever comes while another process builds waits for it.
-func Tools(ctx context.Context, source string, progress func(string)) (string, error) {
+func Tools(ctx context.Context, source string, progress io.Writer) (string, error) {
 	cache, err := os.UserCacheDir()
 	if err != nil {
 		return "", fmt.Errorf("find a folder for built tools: %w", err)
@@ -81,11 +83,11 @@ func Tools(ctx context.Context, source string, progress func(string)) (string, e
 	if exists(dir) {
 		return dir, nil
 	}
-	return dir, build(ctx, source, dir, progress)
+	return dir, fill(ctx, source, dir, progress)
 }
 
-// build fills dir, which comes into being complete or not at all.
-func build(ctx context.Context, source, dir string, progress func(string)) error {
+// fill builds the tools into dir, which comes into being complete or not at all.
+func fill(ctx context.Context, source, dir string, progress io.Writer) error {
 	// Fabric CA keeps its users in SQLite, which is C.
 	if err := require("gcc"); err != nil {
 		return err
@@ -95,13 +97,12 @@ func build(ctx context.Context, source, dir string, progress func(string)) error
 		return err
 	}
 	for i, suite := range suites {
-		progress(fmt.Sprintf("building %s, %d of %d: about a minute, once", suite.says, i+1, len(suites)))
-		started := time.Now()
+		title := fmt.Sprintf("[%d/%d] %s", i+1, len(suites), suite.says)
+		log := filepath.Join(unfinished, suite.dir+".log")
 		folder := filepath.Join(source, "network", "tools", suite.dir)
-		if err := buildSuite(ctx, folder, unfinished+"/"); err != nil {
+		if err := buildSuite(ctx, build{folder: folder, target: "tool", output: unfinished + "/", log: log}, newDisplay(progress, title)); err != nil {
 			return fmt.Errorf("build %s: %w", suite.says, err)
 		}
-		progress(fmt.Sprintf("built %s in %s", suite.says, time.Since(started).Round(time.Second)))
 	}
 	if err := copySamples(ctx, source, unfinished); err != nil {
 		return err
@@ -109,21 +110,22 @@ func build(ctx context.Context, source, dir string, progress func(string)) error
 	return os.Rename(unfinished, dir)
 }
 
-// buildSuite builds the tools of the module in folder, Fabric's with mends.
-func buildSuite(ctx context.Context, folder, output string) error {
-	if filepath.Base(folder) != "fabric" {
-		return goBuild(ctx, folder, output, "tool")
-	}
+// buildSuite builds a suite with its patches.
+func buildSuite(ctx context.Context, suite build, progress *display) error {
 	dir, err := os.MkdirTemp("", "pie-tools-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	modfile, err := mended(ctx, folder, dir)
+	progress.line("preparing its sources")
+	overlay, err := patched(ctx, suite.folder, dir)
 	if err != nil {
 		return err
 	}
-	return goBuild(ctx, folder, output, "-modfile="+modfile, "tool")
+	if suite.flags, err = overlay.flags(); err != nil {
+		return err
+	}
+	return suite.run(ctx, progress)
 }
 
 // copySamples keeps Fabric's own configuration files, which the environment of a
@@ -142,25 +144,15 @@ func copySamples(ctx context.Context, source, dir string) error {
 }
 
 // Products builds the product's own programs of these names into dir.
-func Products(ctx context.Context, source, dir string, names ...string) error {
+func Products(ctx context.Context, source, dir string, progress io.Writer, names ...string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
 	for _, name := range names {
-		if err := goBuild(ctx, source, filepath.Join(dir, name), products[name]); err != nil {
+		program := build{folder: source, target: products[name], output: filepath.Join(dir, name), log: filepath.Join(dir, name+".log")}
+		if err := program.run(ctx, newDisplay(progress, name)); err != nil {
 			return fmt.Errorf("build %s: %w", name, err)
 		}
-	}
-	return nil
-}
-
-func goBuild(ctx context.Context, folder, output string, target ...string) error {
-	arguments := append([]string{"build", "-ldflags", "-s -w " + versionFlag, "-o", output}, target...)
-	command := exec.CommandContext(ctx, "go", arguments...)
-	command.Dir = folder
-	command.Env = append(os.Environ(), "GOWORK=off", "CGO_ENABLED=1")
-	if text, err := command.CombinedOutput(); err != nil {
-		return fmt.Errorf("%w\n%s", err, strings.TrimSpace(string(text)))
 	}
 	return nil
 }
@@ -168,14 +160,23 @@ func goBuild(ctx context.Context, folder, output string, target ...string) error
 // pins digests all that decides what a build of the tools gives.
 func pins(source string) (string, error) {
 	digest := sha256.New()
-	fmt.Fprintln(digest, runtime.Version(), runtime.GOOS, runtime.GOARCH, versionFlag, mendedModules)
+	fmt.Fprintln(digest, runtime.Version(), runtime.GOOS, runtime.GOARCH, versionFlag)
 	for _, suite := range suites {
-		for _, name := range []string{"go.mod", "go.sum"} {
-			text, err := os.ReadFile(filepath.Join(source, "network", "tools", suite.dir, name))
+		folder := filepath.Join(source, "network", "tools", suite.dir)
+		patches, err := patchesOf(folder)
+		if err != nil {
+			return "", err
+		}
+		files := []string{filepath.Join(folder, "go.mod"), filepath.Join(folder, "go.sum")}
+		for _, module := range slices.Sorted(maps.Keys(patches)) {
+			files = append(files, patches[module]...)
+		}
+		for _, file := range files {
+			text, err := os.ReadFile(file)
 			if err != nil {
-				return "", fmt.Errorf("read the pinned versions: %w", err)
+				return "", fmt.Errorf("read what the tools are built from: %w", err)
 			}
-			fmt.Fprintf(digest, "%s/%s %d\n", suite.dir, name, len(text))
+			fmt.Fprintf(digest, "%s %d\n", strings.TrimPrefix(file, source), len(text))
 			digest.Write(text)
 		}
 	}
@@ -183,7 +184,7 @@ func pins(source string) (string, error) {
 }
 
 // lock waits until no other process builds.
-func lock(path string, progress func(string)) (unlock func(), err error) {
+func lock(path string, progress io.Writer) (unlock func(), err error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, err
 	}
@@ -192,7 +193,7 @@ func lock(path string, progress func(string)) (unlock func(), err error) {
 		return nil, err
 	}
 	if syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) != nil {
-		progress("waiting for another process that builds the tools")
+		fmt.Fprintln(progress, "waiting for another process that builds the tools")
 		if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX); err != nil {
 			file.Close()
 			return nil, fmt.Errorf("lock %s: %w", path, err)

@@ -1,6 +1,8 @@
 package toolchain
 
 import (
+	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,7 +14,7 @@ func TestMissingProgramsAreNamed(t *testing.T) {
 	if _, err := Source(t.Context()); err == nil || !strings.HasPrefix(err.Error(), "go is not installed") {
 		t.Errorf("got %v", err)
 	}
-	if err := build(t.Context(), t.TempDir(), filepath.Join(t.TempDir(), "tools"), func(string) {}); err == nil || !strings.HasPrefix(err.Error(), "gcc is not installed") {
+	if err := fill(t.Context(), t.TempDir(), filepath.Join(t.TempDir(), "tools"), io.Discard); err == nil || !strings.HasPrefix(err.Error(), "gcc is not installed") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -61,6 +63,20 @@ func TestOtherPinsAreOtherTools(t *testing.T) {
 	if again, err := pins(source); err != nil || again != before {
 		t.Errorf("%s, then %s, %v", before, again, err)
 	}
+	patch := filepath.Join(source, "network", "tools", "fabric", "patches", "example.test", "module", "0001-it.patch")
+	if err := errors.Join(os.MkdirAll(filepath.Dir(patch), 0o700), os.WriteFile(patch, nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	dropped, err := pins(source)
+	if err != nil || dropped == before {
+		t.Errorf("a new patch gives %s too, %v", dropped, err)
+	}
+	if err := os.WriteFile(patch, []byte("changed"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if before, err = pins(source); err != nil || before == dropped {
+		t.Errorf("a changed patch gives %s too, %v", before, err)
+	}
 	path := filepath.Join(source, "network", "tools", "kubo", "go.sum")
 	if err := os.WriteFile(path, []byte("changed"), 0o600); err != nil {
 		t.Fatal(err)
@@ -79,7 +95,7 @@ func TestOtherPinsAreOtherTools(t *testing.T) {
 func TestFailedBuildLeavesNothing(t *testing.T) {
 	source := pinned(t)
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
-	dir, err := Tools(t.Context(), source, func(string) {})
+	dir, err := Tools(t.Context(), source, io.Discard)
 	if err == nil || !strings.Contains(err.Error(), "build Fabric") {
 		t.Errorf("got %q, %v", dir, err)
 	}

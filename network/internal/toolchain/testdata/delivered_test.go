@@ -32,7 +32,7 @@ func newController() *Controller {
 	return &Controller{
 		ID: 2, N: 4, NodesList: []uint64{1, 2, 3, 4}, Checkpoint: checkpoint, currView: running{},
 		Logger: quiet{}, Verifier: verifier{}, Deliver: ledger{},
-		decisionChan: make(chan decision, 1), deliverChan: make(chan struct{}), stopChan: make(chan struct{}),
+		decisionChan: make(chan decision, 1), stopChan: make(chan struct{}),
 	}
 }
 
