@@ -170,7 +170,10 @@ func (g *gateway) buildAPI() error {
 	if g.partial, err = partial.Open(filepath.Join(g.config.Data, "partial"), g.log); err != nil {
 		return err
 	}
-	authority := auth.New(g.config.URL, g.bundle, g.signer)
+	authority, err := auth.New(g.config.URL, g.bundle, g.signer)
+	if err != nil {
+		return err
+	}
 	authority.Revoked = g.revoked
 	api := &rest.API{
 		Bookmarks: bookmarks, Origins: g.config.Origins,
@@ -178,7 +181,7 @@ func (g *gateway) buildAPI() error {
 		CA:        ca, Peer: g.peer, Node: g.node, Pins: g.pins, Recent: g.recent, Partial: g.partial, Events: g.events, Owed: g.owedReviews, Log: g.log, Requests: requests, Traces: g.traces, Now: time.Now,
 		Proxy: &proxy.Proxy{
 			Channel: g.config.Channel, MSP: g.config.MSP, Bundle: g.bundle, Signer: g.signer, Key: key,
-			Release: g.release, Revoked: g.revoked, Now: time.Now,
+			Release: g.release, Revoked: g.revoked, Checks: authority.Checks, Now: time.Now,
 		},
 	}
 	g.api, err = api.Handler()

@@ -20,6 +20,8 @@ import (
 const (
 	headerTimeout = 10 * time.Second
 	idleTimeout   = 2 * time.Minute
+	// maxHeader bounds a request's head, in bytes; nobody is known by then.
+	maxHeader = 16 << 10
 	// shutdownTimeout is how long requests under way may take to end.
 	shutdownTimeout = 10 * time.Second
 	// maxConnections are open at the same time, maxConnectionsEach from one address: a
@@ -71,7 +73,7 @@ func (g *gateway) listen(ctx context.Context) (net.Listener, error) {
 }
 
 func serveUntil(ctx context.Context, listener net.Listener, handler http.Handler) error {
-	server := &http.Server{Handler: handler, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout}
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader}
 	stopped := make(chan error, 1)
 	go func() {
 		<-ctx.Done()

@@ -2,6 +2,8 @@ package pressure
 
 import (
 	"context"
+	"crypto/hkdf"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -104,7 +106,15 @@ func expired(token string, gateway networktest.Organization) (string, error) {
 	if text, err = json.Marshal(claims); err != nil {
 		return "", err
 	}
-	signing, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: signer.Key}, (&jose.SignerOptions{}).WithType("at+jwt"))
+	secret, err := signer.Key.Bytes()
+	if err != nil {
+		return "", err
+	}
+	key, err := hkdf.Key(sha256.New, secret, nil, "pie gateway tokens", sha256.Size)
+	if err != nil {
+		return "", err
+	}
+	signing, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.HS256, Key: key}, (&jose.SignerOptions{}).WithType("at+jwt"))
 	if err != nil {
 		return "", err
 	}

@@ -4,13 +4,18 @@ package auth
 
 import (
 	"bytes"
+	"context"
+	"crypto/hkdf"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"math/big"
+	"runtime"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/pie-consortium/pie/gateway/internal/revocation"
 	"github.com/pie-consortium/pie/ledger"
@@ -29,9 +34,13 @@ const tokenType = "at+jwt"
 type Authority struct {
 	url    string
 	bundle *trust.Bundle
-	signer *trust.Signer
+	key    []byte // of tokens
 	seen   *replays
 
+	// Checks are the signatures of callers without a token that are checked at the same
+	// time. Who comes first is served first: a flood of bad ones makes good ones wait
+	// their turn, and takes none of them away.
+	Checks *semaphore.Weighted
 	// Now is the authority's clock.
 	Now func() time.Time
 	// Revoked are the certificates that get no token, and whose tokens end.
@@ -40,8 +49,19 @@ type Authority struct {
 
 // New makes the authority of the gateway that clients know by the URL. It knows of no
 // revocation list yet, and issues nothing until [Authority.Revoked] does.
-func New(url string, bundle *trust.Bundle, signer *trust.Signer) *Authority {
-	return &Authority{url: url, bundle: bundle, signer: signer, seen: newReplays(maxReplays), Now: time.Now, Revoked: new(revocation.List)}
+func New(url string, bundle *trust.Bundle, signer *trust.Signer) (*Authority, error) {
+	secret, err := signer.Key.Bytes()
+	if err != nil {
+		return nil, err
+	}
+	key, err := hkdf.Key(sha256.New, secret, nil, "pie gateway tokens", sha256.Size)
+	if err != nil {
+		return nil, err
+	}
+	return &Authority{
+		url: url, bundle: bundle, key: key, seen: newReplays(maxReplays), Now: time.Now, Revoked: new(revocation.List),
+		Checks: semaphore.NewWeighted(int64(max(1, runtime.GOMAXPROCS(0)/2))),
+	}, nil
 }
 
 // claims of a token. Role, clearance and department are those of the certificate that
@@ -56,9 +76,13 @@ type claims struct {
 }
 
 // Issue exchanges an assertion (RFC 7523) for a token. An assertion is taken once.
-func (a *Authority) Issue(assertion string) (string, error) {
+func (a *Authority) Issue(ctx context.Context, assertion string) (string, error) {
+	if err := a.Checks.Acquire(ctx, 1); err != nil {
+		return "", fault.New(fault.Overloaded, "too many tokens are being asked for; ask again")
+	}
 	now := a.Now()
 	identity, certificate, claimed, err := a.bundle.VerifyAssertion(assertion, a.url, now)
+	a.Checks.Release(1)
 	if err != nil {
 		return "", err
 	}
@@ -75,12 +99,14 @@ func (a *Authority) Issue(assertion string) (string, error) {
 	})
 }
 
+// sign makes a token. Nobody but the gateway checks it, and a MAC (RFC 7518, section 3.2)
+// is checked in the time that refusing takes: callers with bad ones need no bound.
 func (a *Authority) sign(c claims) (string, error) {
 	text, err := json.Marshal(c)
 	if err != nil {
 		return "", err
 	}
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: a.signer.Key},
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.HS256, Key: a.key},
 		(&jose.SignerOptions{}).WithType(tokenType))
 	if err != nil {
 		return "", fmt.Errorf("sign token: %w", err)
@@ -110,14 +136,14 @@ func (a *Authority) Verify(token string) (ledger.Identity, error) {
 
 func (a *Authority) open(token string) (claims, error) {
 	var c claims
-	object, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.ES256})
+	object, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.HS256})
 	if err != nil {
 		return c, err
 	}
 	if object.Signatures[0].Protected.ExtraHeaders[jose.HeaderType] != tokenType {
 		return c, errors.New("another type")
 	}
-	text, err := object.Verify(&a.signer.Key.PublicKey)
+	text, err := object.Verify(a.key)
 	if err != nil {
 		return c, err
 	}

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -19,14 +20,27 @@ type clock struct{ time.Time }
 
 func (c *clock) now() time.Time { return c.Time }
 
-func setup(t *testing.T) (*Authority, *testpki.Hospital, *clock) {
+// gateway is an authority with the identity that its tokens hang on.
+type gateway struct {
+	*Authority
+	signer *trust.Signer
+}
+
+func newGateway(t *testing.T, url string, hospital *testpki.Hospital, signer *trust.Signer, c *clock) *gateway {
 	t.Helper()
-	hospital := testpki.New(t, "HospitalA")
-	c := &clock{time.Now()}
-	authority := New(url, hospital.Bundle(), hospital.Issue("gateway", ledger.Gateway, ""))
+	authority, err := New(url, hospital.Bundle(), signer)
+	if err != nil {
+		t.Fatal(err)
+	}
 	authority.Now = c.now
 	authority.Revoked.Learn(nil)
-	return authority, hospital, c
+	return &gateway{authority, signer}
+}
+
+func setup(t *testing.T) (*gateway, *testpki.Hospital, *clock) {
+	t.Helper()
+	hospital, c := testpki.New(t, "HospitalA"), &clock{time.Now()}
+	return newGateway(t, url, hospital, hospital.Issue("gateway", ledger.Gateway, ""), c), hospital, c
 }
 
 func refused(t *testing.T, err error, code fault.Code) {
@@ -43,7 +57,7 @@ func TestTokenCarriesTheCertificatesIdentity(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	token, err := authority.Issue(assertion)
+	token, err := authority.Issue(t.Context(), assertion)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,7 +82,7 @@ func TestAssertionIsRefused(t *testing.T) {
 		return text
 	}
 	used := sign(device, user, url, c.now())
-	if _, err := authority.Issue(used); err != nil {
+	if _, err := authority.Issue(t.Context(), used); err != nil {
 		t.Fatal(err)
 	}
 	outsider := testpki.New(t, "HospitalA").Issue("7f3k", ledger.Patient, "")
@@ -84,19 +98,19 @@ func TestAssertionIsRefused(t *testing.T) {
 		"with another contents": tampered(sign(device, user, url, c.now())),
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := authority.Issue(assertion)
+			_, err := authority.Issue(t.Context(), assertion)
 			refused(t, err, fault.Unauthenticated)
 		})
 	}
 }
 
-func tokenOf(t *testing.T, authority *Authority, device *trust.Signer, user ledger.UserID) string {
+func tokenOf(t *testing.T, authority *gateway, device *trust.Signer, user ledger.UserID) string {
 	t.Helper()
 	assertion, err := device.SignAssertion(user, authority.url, authority.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
-	token, err := authority.Issue(assertion)
+	token, err := authority.Issue(t.Context(), assertion)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -122,14 +136,15 @@ func TestTokenIsRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	elsewhere := New("https://other.example", hospital.Bundle(), authority.signer)
-	elsewhere.Now, elsewhere.Revoked = c.now, authority.Revoked
+	elsewhere := newGateway(t, "https://other.example", hospital, authority.signer, c)
+	another := newGateway(t, url, hospital, hospital.Issue("gateway", ledger.Gateway, ""), c)
 	for name, text := range map[string]string{
 		"empty":                              "",
 		"an assertion":                       assertion,
 		"an assertion of the gateway itself": gatewaysOwn,
 		"altered":                            tampered(token),
-		"of another gateway":                 tokenOf(t, elsewhere, device, user),
+		"for another gateway":                tokenOf(t, elsewhere, device, user),
+		"made with another key":              tokenOf(t, another, device, user),
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := authority.Verify(text)
@@ -139,6 +154,34 @@ func TestTokenIsRefused(t *testing.T) {
 	c.Time = c.Add(Lifetime)
 	_, err = authority.Verify(token)
 	refused(t, err, fault.Unauthenticated)
+}
+
+// A flood of assertions has no more than some signatures checked at the same time; a good
+// one waits its turn, for as long as its request may.
+func TestSignatureChecksAreBounded(t *testing.T) {
+	authority, hospital, c := setup(t)
+	user := ledger.UserID{MSP: "HospitalA", Pseudonym: "7f3k"}
+	assertion, err := hospital.Issue("7f3k", ledger.Patient, "").SignAssertion(user, url, c.now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var busy int64
+	for authority.Checks.TryAcquire(1) {
+		busy++
+	}
+	ended, end := context.WithCancel(t.Context())
+	end()
+	_, err = authority.Issue(ended, assertion)
+	refused(t, err, fault.Overloaded)
+	issued := make(chan error, 1)
+	go func() {
+		_, err := authority.Issue(t.Context(), assertion)
+		issued <- err
+	}()
+	authority.Checks.Release(busy)
+	if err := <-issued; err != nil {
+		t.Error(err)
+	}
 }
 
 func TestRevokedCertificatesGetNoTokenAndLoseTheirs(t *testing.T) {
@@ -154,7 +197,7 @@ func TestRevokedCertificatesGetNoTokenAndLoseTheirs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = authority.Issue(assertion)
+	_, err = authority.Issue(t.Context(), assertion)
 	refused(t, err, fault.Unauthenticated)
 	if _, err := authority.Verify(tokenOf(t, authority, kept, user)); err != nil {
 		t.Errorf("the user's other certificate: %v", err)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"filippo.io/age"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/pie-consortium/pie/gateway/internal/revocation"
 	"github.com/pie-consortium/pie/ledger"
@@ -30,13 +31,14 @@ type Proxy struct {
 	Key     age.Identity  // that fragments are sealed to
 	Release func(context.Context, ledger.ReadRelease) (ledger.Release, error)
 	Revoked *revocation.List
+	Checks  *semaphore.Weighted // signatures of callers that are checked at the same time
 	Now     func() time.Time
 }
 
 // Reencrypt answers a signed request with a signed capsule fragment, or with one for each
 // segment of a stream that is named.
 func (p *Proxy) Reencrypt(ctx context.Context, jws string) (string, error) {
-	request, err := p.authenticate(jws)
+	request, err := p.authenticate(ctx, jws)
 	if err != nil {
 		return "", err
 	}
@@ -65,8 +67,12 @@ type request struct {
 	certificate ledger.Digest
 }
 
-func (p *Proxy) authenticate(jws string) (request, error) {
+func (p *Proxy) authenticate(ctx context.Context, jws string) (request, error) {
+	if err := p.Checks.Acquire(ctx, 1); err != nil {
+		return request{}, fault.New(fault.Overloaded, "too many re-encryptions are being asked for; ask again")
+	}
 	asked, caller, certificate, err := p.Bundle.VerifyReencryptionRequest(jws, p.Now())
+	p.Checks.Release(1)
 	if err != nil {
 		detail := err.Error()
 		if known := (*fault.Error)(nil); errors.As(err, &known) {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"filippo.io/age"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/pie-consortium/pie/gateway/internal/revocation"
 	"github.com/pie-consortium/pie/gateway/internal/testpki"
@@ -58,7 +59,7 @@ func newScene(t *testing.T) *scene {
 		Channel: "pie", MSP: "HospitalA", Bundle: s.hospital.Bundle(), Key: key, Now: func() time.Time { return s.now },
 		Signer:  s.hospital.Issue("gateway", ledger.Gateway, ""),
 		Release: func(context.Context, ledger.ReadRelease) (ledger.Release, error) { return s.release, nil },
-		Revoked: new(revocation.List),
+		Revoked: new(revocation.List), Checks: semaphore.NewWeighted(1),
 	}
 	s.proxy.Revoked.Learn(nil)
 	s.fragment = s.keyFrag(s.delegating, s.receiving, s.verifying)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/gin-gonic/gin"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/pie-consortium/pie/gateway/api"
 	"github.com/pie-consortium/pie/gateway/internal/auth"
@@ -29,11 +30,12 @@ import (
 	"github.com/pie-consortium/pie/ledger"
 )
 
-// How many contents are taken, and how many are read again before their registration, at
-// the same time: in all, and for each user.
+// How many contents are taken, how many are read again before their registration, and how
+// many certificates are asked for, at the same time: in all, and for each user.
 const (
 	maxUploads, maxUploadsEach             = 128, 64
 	maxVerifications, maxVerificationsEach = 32, 16
+	maxEnrollments                         = 16
 )
 
 // API is everything that the handlers need.
@@ -57,7 +59,8 @@ type API struct {
 	Traces   *telemetry.Traces
 	Now      func() time.Time
 
-	uploads, verifications, streams *room.Room // by user
+	uploads, verifications, streams *room.Room          // by user
+	enrollments                     *semaphore.Weighted // that the CA is asked for at the same time
 
 	beat time.Duration // the longest that a stream of events says nothing
 	page []byte        // the document for people
@@ -82,6 +85,7 @@ func (a *API) engine() (*gin.Engine, error) {
 	}
 	a.uploads = room.New(maxUploads, maxUploadsEach)
 	a.verifications = room.New(maxVerifications, maxVerificationsEach)
+	a.enrollments = semaphore.NewWeighted(maxEnrollments)
 	a.streams, a.beat = room.New(maxStreams, maxStreamsEach), beat
 	gin.SetMode(gin.ReleaseMode)
 	engine := gin.New()

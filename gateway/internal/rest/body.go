@@ -33,8 +33,11 @@ const (
 // limitBody bounds how large a body is and how slow either side may be.
 func limitBody(c *gin.Context, route *routers.Route) error {
 	limit := int64(maxBody)
-	if isContent(route) {
+	switch {
+	case isContent(route):
 		limit = ledger.MaxContent
+	case isOpen(route):
+		limit = maxOpenBody
 	}
 	if c.Request.ContentLength > limit {
 		return bodyTooLarge(limit)

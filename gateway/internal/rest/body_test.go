@@ -13,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/routers"
 	"github.com/gin-gonic/gin"
 
@@ -55,7 +56,7 @@ func receive(t *testing.T, path string, body io.Reader) (*connection, error) {
 	gin.SetMode(gin.ReleaseMode)
 	request, _ := gin.CreateTestContext(c)
 	request.Request = httptest.NewRequestWithContext(t.Context(), "POST", "/", body)
-	if err := limitBody(request, &routers.Route{Path: path}); err != nil {
+	if err := limitBody(request, &routers.Route{Path: path, Operation: new(openapi3.Operation)}); err != nil {
 		t.Fatal(err)
 	}
 	_, err := io.Copy(io.Discard, request.Request.Body)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"math"
-	"net"
 	"net/http"
 	"strconv"
 	"strings"
@@ -25,6 +24,9 @@ const (
 	// maxBody bounds a JSON or form body, in bytes: the fragments of a full upload,
 	// in base64 inside base64, stay well below.
 	maxBody = 4 << 20
+	// maxOpenBody bounds one that comes without a token: a signed object with its
+	// certificate and 64 segments has a third of that.
+	maxOpenBody = 16 << 10
 	// maxHandling bounds a request that is neither content nor events. Checking a large content
 	// before its registration takes longest.
 	maxHandling = 2 * time.Minute
@@ -34,10 +36,13 @@ const (
 type gate struct {
 	router    routers.Router
 	authority *auth.Authority
-	callers   *limiter // by user, or by address where there is no token
-	enrolling *limiter // by address: secrets could be guessed there
-	failing   *limiter // by address: only tokens that turn out bad take from it
 	now       func() time.Time
+
+	callers *limiter // by user
+	// strangers and enrolling are by connection: whoever has no token yet may share an
+	// address with all of a hospital, and must not pay for the others there. Another
+	// connection costs its owner no less than another answer.
+	strangers, enrolling *limiter
 }
 
 func newGate(document *openapi3.T, authority *auth.Authority, now func() time.Time) (*gate, error) {
@@ -45,10 +50,12 @@ func newGate(document *openapi3.T, authority *auth.Authority, now func() time.Ti
 	if err != nil {
 		return nil, err
 	}
+	callers, err := newLimiter(100, 400)
+	strangers, strangersErr := newLimiter(100, 400)
+	enrolling, enrollingErr := newLimiter(5, 50)
 	return &gate{
-		router: router, authority: authority, now: now,
-		callers: newLimiter(100, 400), enrolling: newLimiter(5, 50), failing: newLimiter(20, 200),
-	}, nil
+		router: router, authority: authority, now: now, callers: callers, strangers: strangers, enrolling: enrolling,
+	}, errors.Join(err, strangersErr, enrollingErr)
 }
 
 // pass lets a request through to its handler, or answers it.
@@ -58,7 +65,7 @@ func (g *gate) pass(c *gin.Context) {
 		fail(c, noRoute(err))
 		return
 	}
-	for _, check := range []func(*gin.Context, *routers.Route) error{g.limitEnrolling, g.authenticate, g.limit, limitBody} {
+	for _, check := range []func(*gin.Context, *routers.Route) error{g.authenticate, g.limit, limitBody} {
 		if err := check(c, route); err != nil {
 			fail(c, err)
 			return
@@ -91,10 +98,16 @@ func isContent(route *routers.Route) bool {
 
 type identityKey struct{}
 
-// authenticate finds out whose token it is, where the document asks for one. An address
-// that keeps sending bad ones waits before another signature is checked for it.
+// isOpen tells the routes that need no token.
+func isOpen(route *routers.Route) bool {
+	security := route.Operation.Security
+	return security != nil && len(*security) == 0
+}
+
+// authenticate finds out whose token it is, where the document asks for one. What others
+// behind the same address sent before does not matter.
 func (g *gate) authenticate(c *gin.Context, route *routers.Route) error {
-	if security := route.Operation.Security; security != nil && len(*security) == 0 {
+	if isOpen(route) {
 		return nil
 	}
 	token, given := bearerOf(c.Request)
@@ -102,13 +115,8 @@ func (g *gate) authenticate(c *gin.Context, route *routers.Route) error {
 		c.Header("WWW-Authenticate", "Bearer")
 		return fault.New(fault.Unauthenticated, "a bearer token is needed; get one from /oauth2/token")
 	}
-	address := addressOf(c.Request)
-	if pause := g.failing.pause(address, g.now()); pause > 0 {
-		return tooMany(c, pause)
-	}
 	identity, err := g.authority.Verify(token)
 	if err != nil {
-		g.failing.take(address, g.now())
 		c.Header("WWW-Authenticate", `Bearer error="invalid_token"`)
 		return err
 	}
@@ -128,37 +136,21 @@ func callerOf(ctx context.Context) ledger.Identity {
 	return identity
 }
 
-func (g *gate) limitEnrolling(c *gin.Context, route *routers.Route) error {
-	if route.Operation.OperationID != "enroll" {
-		return nil
+func (g *gate) limit(c *gin.Context, route *routers.Route) error {
+	switch {
+	case !isOpen(route):
+		return g.take(c, g.callers, callerOf(c.Request.Context()).User.String())
+	case route.Operation.OperationID == "enroll":
+		return g.take(c, g.enrolling, c.Request.RemoteAddr)
 	}
-	return g.take(c, g.enrolling, addressOf(c.Request))
-}
-
-func (g *gate) limit(c *gin.Context, _ *routers.Route) error {
-	caller := addressOf(c.Request)
-	if identity := callerOf(c.Request.Context()); identity.User != (ledger.UserID{}) {
-		caller = identity.User.String()
-	}
-	return g.take(c, g.callers, caller)
+	return g.take(c, g.strangers, c.Request.RemoteAddr)
 }
 
 func (g *gate) take(c *gin.Context, l *limiter, caller string) error {
-	if pause := l.take(caller, g.now()); pause > 0 {
-		return tooMany(c, pause)
+	pause := l.take(caller, g.now())
+	if pause == 0 {
+		return nil
 	}
-	return nil
-}
-
-func tooMany(c *gin.Context, pause time.Duration) error {
 	c.Header("Retry-After", strconv.Itoa(int(math.Ceil(pause.Seconds()))))
 	return fault.New(fault.RateLimited, "too many calls; wait as long as Retry-After says")
-}
-
-func addressOf(r *http.Request) string {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		return r.RemoteAddr
-	}
-	return host
 }

@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"os"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -73,7 +74,10 @@ func newFixture(t *testing.T) *fixture {
 	if err != nil {
 		t.Fatal(err)
 	}
-	authority := auth.New(gatewayURL, hospital.Bundle(), hospital.Issue("gateway", ledger.Gateway, ""))
+	authority, err := auth.New(gatewayURL, hospital.Bundle(), hospital.Issue("gateway", ledger.Gateway, ""))
+	if err != nil {
+		t.Fatal(err)
+	}
 	authority.Now = clock
 	authority.Revoked.Learn(nil)
 	f.api = &API{
@@ -102,7 +106,7 @@ func (f *fixture) tokenOf(t *testing.T, pseudonym string, role ledger.Role) stri
 	if err != nil {
 		t.Fatal(err)
 	}
-	token, err := f.api.Authority.Issue(assertion)
+	token, err := f.api.Authority.Issue(t.Context(), assertion)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -239,6 +243,64 @@ func TestGateRefusesOversizedStream(t *testing.T) {
 	}
 }
 
+// operations calls do for each operation of the document, with a path that fits it.
+func operations(t *testing.T, do func(method, path string, o *openapi3.Operation)) {
+	t.Helper()
+	document, err := openapi3.NewLoader().LoadFromData(api.Document)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fill := strings.NewReplacer("{transactionID}", strings.Repeat("0a", 32), "{version}", "1", "{msp}", "HospitalA", "{pseudonym}", "7f3k")
+	braces := regexp.MustCompile(`{[a-zA-Z]+}`)
+	for path, item := range document.Paths.Map() {
+		for method, operation := range item.Operations() {
+			do(method, braces.ReplaceAllString(fill.Replace(path), "mfzwizltoqzgk43fmfzwizltoq"), operation)
+		}
+	}
+}
+
+// Nobody's body is read beyond 16 KiB, and none at all where a token is asked for, before
+// it is known whose it is: whatever routes there are.
+func TestLittleIsReadFromStrangers(t *testing.T) {
+	operations(t, func(method, path string, o *openapi3.Operation) {
+		open := o.Security != nil && len(*o.Security) == 0
+		if o.RequestBody == nil {
+			return
+		}
+		for media := range o.RequestBody.Value.Content {
+			f := newFixture(t)
+			for _, announced := range []bool{true, false} {
+				body := &countingBody{source: strings.NewReader(`{"` + strings.Repeat("a", maxOpenBody))}
+				request := httptest.NewRequestWithContext(t.Context(), method, path, body)
+				request.Header.Set("Content-Type", media)
+				if announced {
+					request.ContentLength = body.source.Size()
+				}
+				got, limit := f.serve(request).Code, 0
+				want := http.StatusUnauthorized
+				if open {
+					want, limit = http.StatusRequestEntityTooLarge, maxOpenBody+1
+				}
+				if got != want || body.read > limit {
+					t.Errorf("%s %s: %d after %d bytes, want %d after %d at most", method, path, got, body.read, want, limit)
+				}
+			}
+		}
+	})
+}
+
+// countingBody counts what is read of it.
+type countingBody struct {
+	source *strings.Reader
+	read   int
+}
+
+func (c *countingBody) Read(b []byte) (int, error) {
+	n, err := c.source.Read(b[:min(len(b), 1)])
+	c.read += n
+	return n, err
+}
+
 // What ends a body is told as what it is, also where the whole body is read at once.
 func TestGateRefusesBodiesThatDoNotCome(t *testing.T) {
 	for cause, status := range map[error]int{os.ErrDeadlineExceeded: http.StatusRequestTimeout, io.ErrUnexpectedEOF: http.StatusBadRequest} {
@@ -369,56 +431,83 @@ func TestCallersAreLimited(t *testing.T) {
 	if got := enrol().Code; got == http.StatusTooManyRequests {
 		t.Error("still refused after Retry-After")
 	}
+	other := httptest.NewRequestWithContext(t.Context(), "POST", "/v1/enrollments", strings.NewReader("{}"))
+	other.RemoteAddr = "192.0.2.1:2" // where the fixture's requests come from, by another connection
+	other.Header.Set("Content-Type", "application/json")
+	for enrol().Code != http.StatusTooManyRequests {
+	}
+	if got := f.serve(other).Code; got != 400 {
+		t.Errorf("another client behind the same address: %d", got)
+	}
 	if got := f.ask("GET", "/v1/grants?limit=0", nil, nil).Code; got != 400 {
 		t.Errorf("other routes are refused too: %d", got)
 	}
 }
 
-// Who keeps sending bad tokens has no more signatures checked, good or bad, until some
-// time has passed; others go on.
-func TestFailedTokensAreLimited(t *testing.T) {
+// askFrom asks as a client on a connection of its own.
+func (f *fixture) askFrom(t *testing.T, connection, token string) int {
+	t.Helper()
+	request := httptest.NewRequestWithContext(t.Context(), "GET", "/v1/grants?limit=0", nil)
+	request.RemoteAddr = connection
+	request.Header.Set("Authorization", "Bearer "+token)
+	return f.serve(request).Code
+}
+
+func (f *fixture) serve(request *http.Request) *httptest.ResponseRecorder {
+	recorder := httptest.NewRecorder()
+	f.engine.ServeHTTP(recorder, request)
+	return recorder
+}
+
+// All of a hospital may stand behind one address: what one client there sends that is bad,
+// tokens or assertions, as many as it likes, takes nothing from another, and not even from
+// who has a good one on the same connection.
+func TestBadTokensLockNobodyOut(t *testing.T) {
 	f := newFixture(t)
-	ask := func(address, token string) int {
-		request := httptest.NewRequestWithContext(t.Context(), "GET", "/v1/grants?limit=0", nil)
-		request.RemoteAddr = address + ":1"
-		request.Header.Set("Authorization", "Bearer "+token)
-		recorder := httptest.NewRecorder()
-		f.engine.ServeHTTP(recorder, request)
-		return recorder.Code
+	const hostile, good = "192.0.2.1:1", "192.0.2.1:2"
+	exchange := func(connection, assertion string) int {
+		request := httptest.NewRequestWithContext(t.Context(), "POST", "/oauth2/token", strings.NewReader(assertionForm(assertion)))
+		request.RemoteAddr, request.Header = connection, form.Clone()
+		return f.serve(request).Code
 	}
-	const hostile, other = "192.0.2.1", "192.0.2.2"
-	status := ask(hostile, "abc")
 	for range 1000 {
-		if status == http.StatusTooManyRequests {
-			break
+		f.askFrom(t, hostile, "abc")
+		exchange(hostile, "abc")
+	}
+	if got := exchange(hostile, "abc"); got != http.StatusTooManyRequests {
+		t.Errorf("a thousand bad assertions on a connection, at once: %d", got)
+	}
+	for _, connection := range []string{good, hostile} {
+		if got := f.askFrom(t, connection, f.token); got != 400 {
+			t.Errorf("a good token: %d", got)
 		}
-		status = ask(hostile, "abc")
 	}
-	if status != http.StatusTooManyRequests || ask(hostile, f.token) != http.StatusTooManyRequests {
-		t.Fatalf("a thousand bad tokens are looked at: %d", status)
+	assertion, err := f.hospital.Issue("7f3k", ledger.Patient, "").SignAssertion(f.user, gatewayURL, f.now)
+	if err != nil {
+		t.Fatal(err)
 	}
-	if got := ask(other, f.token); got != 400 {
-		t.Errorf("another address is refused too: %d", got)
-	}
-	f.now = f.now.Add(time.Second)
-	if got := ask(hostile, f.token); got != 400 {
-		t.Errorf("still refused after Retry-After: %d", got)
+	if got := exchange(good, assertion); got != 200 {
+		t.Errorf("a good assertion: %d", got)
 	}
 }
 
+// A limiter remembers so many and refuses nobody for that.
 func TestLimiterIsBounded(t *testing.T) {
-	l := newLimiter(1, 1)
+	l, err := newLimiter(1, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
 	now := time.Now()
-	for i := range maxCallers {
+	for i := range maxCallers + 1 {
 		if l.take(strconv.Itoa(i), now) != 0 {
-			t.Fatal("refused within the bound")
+			t.Fatal("refused for the requests of others")
 		}
 	}
-	if l.take("one more", now) == 0 {
-		t.Error("more callers are remembered than the bound allows")
+	if got := l.callers.Len(); got != maxCallers {
+		t.Errorf("%d are remembered", got)
 	}
-	if l.take("one more", now.Add(time.Minute)) != 0 {
-		t.Error("callers whose budget is whole are not forgotten")
+	if l.take(strconv.Itoa(maxCallers), now) == 0 {
+		t.Error("who asked last has been forgotten")
 	}
 }
 

@@ -5,10 +5,15 @@ import (
 
 	"github.com/pie-consortium/pie/gateway/api"
 	"github.com/pie-consortium/pie/gateway/internal/auth"
+	"github.com/pie-consortium/pie/ledger/fault"
 )
 
 // Enroll passes a certificate request to the hospital's CA.
 func (a *API) Enroll(ctx context.Context, request EnrollRequestObject) (EnrollResponseObject, error) {
+	if err := a.enrollments.Acquire(ctx, 1); err != nil {
+		return nil, fault.New(fault.Overloaded, "too many certificates are being asked for; ask again")
+	}
+	defer a.enrollments.Release(1)
 	certificate, err := a.CA.Enroll(ctx, *request.Body)
 	if err != nil {
 		return nil, err
@@ -17,8 +22,8 @@ func (a *API) Enroll(ctx context.Context, request EnrollRequestObject) (EnrollRe
 }
 
 // IssueToken exchanges an assertion for a token.
-func (a *API) IssueToken(_ context.Context, request IssueTokenRequestObject) (IssueTokenResponseObject, error) {
-	token, err := a.Authority.Issue(request.Body.ClientAssertion)
+func (a *API) IssueToken(ctx context.Context, request IssueTokenRequestObject) (IssueTokenResponseObject, error) {
+	token, err := a.Authority.Issue(ctx, request.Body.ClientAssertion)
 	if err != nil {
 		return nil, err
 	}
