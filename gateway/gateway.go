@@ -49,6 +49,7 @@ type gateway struct {
 	recent       *content.Recent
 	pins         *pins.Pins
 	partial      *partial.Uploads
+	used         *auth.Used
 	registration *proxy.Registration
 	revoked      *revocation.List
 	replicas     *replica.Keeper
@@ -170,7 +171,10 @@ func (g *gateway) buildAPI() error {
 	if g.partial, err = partial.Open(filepath.Join(g.config.Data, "partial"), g.log); err != nil {
 		return err
 	}
-	authority, err := auth.New(g.config.URL, g.bundle, g.signer)
+	if g.used, err = auth.OpenUsed(filepath.Join(g.config.Data, "assertions"), time.Now()); err != nil {
+		return err
+	}
+	authority, err := auth.New(g.config.URL, g.bundle, g.signer, g.used)
 	if err != nil {
 		return err
 	}
@@ -214,6 +218,7 @@ func (g *gateway) checks() health.Checks {
 		"events":         g.replicas.Ready,
 		"eventFeed":      g.events.Ready,
 		"proxyKey":       g.registration.Ready,
+		"assertions":     g.used.Ready,
 		"revocations":    g.revoked.Ready,
 		"certificate":    health.Unexpired(func() *x509.Certificate { return g.signer.Certificate }, time.Now),
 		"tlsCertificate": health.Unexpired(g.tls.Leaf, time.Now),

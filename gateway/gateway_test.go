@@ -235,6 +235,7 @@ func TestEnrollmentRefuses(t *testing.T) {
 	}
 }
 
+// An assertion is taken once, also when the gateway that took it was killed right after.
 func TestAssertionIsTakenOnce(t *testing.T) {
 	d := enrolled(t, networktest.Guest{MSP: "HospitalA", Role: ledger.Patient})
 	assertion, err := d.signer.SignAssertion(d.user, d.gateway.GatewayURL, time.Now())
@@ -245,6 +246,14 @@ func TestAssertionIsTakenOnce(t *testing.T) {
 		t.Fatalf("%s", answer.Body)
 	}
 	refused(t, d.ask(assertion).ApplicationProblemJSONDefault, fault.Unauthenticated)
+	if err := network.Kill(d.gateway.Gateway); err != nil {
+		t.Fatal(err)
+	}
+	if err := network.Start(d.gateway.Gateway); err != nil {
+		t.Fatal(err)
+	}
+	refused(t, d.ask(assertion).ApplicationProblemJSONDefault, fault.Unauthenticated)
+	d.login()
 }
 
 func TestEndorsementRefuses(t *testing.T) {

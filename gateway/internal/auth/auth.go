@@ -35,7 +35,7 @@ type Authority struct {
 	url    string
 	bundle *trust.Bundle
 	key    []byte // of tokens
-	seen   *replays
+	used   *Used
 
 	// Checks are the signatures of callers without a token that are checked at the same
 	// time. Who comes first is served first: a flood of bad ones makes good ones wait
@@ -49,7 +49,7 @@ type Authority struct {
 
 // New makes the authority of the gateway that clients know by the URL. It knows of no
 // revocation list yet, and issues nothing until [Authority.Revoked] does.
-func New(url string, bundle *trust.Bundle, signer *trust.Signer) (*Authority, error) {
+func New(url string, bundle *trust.Bundle, signer *trust.Signer, used *Used) (*Authority, error) {
 	secret, err := signer.Key.Bytes()
 	if err != nil {
 		return nil, err
@@ -59,7 +59,7 @@ func New(url string, bundle *trust.Bundle, signer *trust.Signer) (*Authority, er
 		return nil, err
 	}
 	return &Authority{
-		url: url, bundle: bundle, key: key, seen: newReplays(maxReplays), Now: time.Now, Revoked: new(revocation.List),
+		url: url, bundle: bundle, key: key, used: used, Now: time.Now, Revoked: new(revocation.List),
 		Checks: semaphore.NewWeighted(int64(max(1, runtime.GOMAXPROCS(0)/2))),
 	}, nil
 }
@@ -90,7 +90,7 @@ func (a *Authority) Issue(ctx context.Context, assertion string) (string, error)
 		return "", err
 	}
 	forgotten := time.Unix(claimed.Expires, 0).Add(trust.ClockSkew)
-	if err := a.seen.remember(identity.User.String()+" "+claimed.ID, forgotten, now); err != nil {
+	if err := a.used.remember(identity.User, claimed.ID, forgotten, now); err != nil {
 		return "", err
 	}
 	return a.sign(claims{

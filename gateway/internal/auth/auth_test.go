@@ -3,7 +3,7 @@ package auth
 import (
 	"context"
 	"errors"
-	"fmt"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -28,7 +28,7 @@ type gateway struct {
 
 func newGateway(t *testing.T, url string, hospital *testpki.Hospital, signer *trust.Signer, c *clock) *gateway {
 	t.Helper()
-	authority, err := New(url, hospital.Bundle(), signer)
+	authority, err := New(url, hospital.Bundle(), signer, openUsed(t, filepath.Join(t.TempDir(), "used")))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -201,25 +201,5 @@ func TestRevokedCertificatesGetNoTokenAndLoseTheirs(t *testing.T) {
 	refused(t, err, fault.Unauthenticated)
 	if _, err := authority.Verify(tokenOf(t, authority, kept, user)); err != nil {
 		t.Errorf("the user's other certificate: %v", err)
-	}
-}
-
-func TestReplaysAreBounded(t *testing.T) {
-	seen := newReplays(3)
-	now := time.Now()
-	for i := range 3 {
-		if err := seen.remember(fmt.Sprint(i), now.Add(time.Minute), now); err != nil {
-			t.Fatal(err)
-		}
-	}
-	refused(t, seen.remember("3", now.Add(time.Minute), now), fault.RateLimited)
-	refused(t, seen.remember("0", now.Add(time.Minute), now), fault.Unauthenticated)
-
-	later := now.Add(time.Minute)
-	if err := seen.remember("3", later.Add(time.Minute), later); err != nil {
-		t.Errorf("expired entries make no room: %v", err)
-	}
-	if len(seen.until) != 1 {
-		t.Errorf("%d entries are kept, want 1", len(seen.until))
 	}
 }

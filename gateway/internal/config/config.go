@@ -25,7 +25,7 @@ type Config struct {
 	Channel    string   `yaml:"channel"`
 	Chaincode  string   `yaml:"chaincode"`
 	Origins    []string `yaml:"origins"` // of apps in browsers that may call, such as https://app.example; none when empty
-	Data       string   `yaml:"data"`    // folder for proxy key, event checkpoint, pending replicas, notes of pins and places of webhooks; losing it costs the proxy key
+	Data       string   `yaml:"data"`    // folder for proxy key, event checkpoint, used assertions, pending replicas, notes of pins and places of webhooks; losing it costs the proxy key
 	Trust      string   `yaml:"trust"`   // file: the consortium's trust bundle, JSON
 	TLS        KeyPair  `yaml:"tls"`
 	Identity   KeyPair  `yaml:"identity"` // of role gateway

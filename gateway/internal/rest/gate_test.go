@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -74,7 +75,11 @@ func newFixture(t *testing.T) *fixture {
 	if err != nil {
 		t.Fatal(err)
 	}
-	authority, err := auth.New(gatewayURL, hospital.Bundle(), hospital.Issue("gateway", ledger.Gateway, ""))
+	used, err := auth.OpenUsed(filepath.Join(t.TempDir(), "assertions"), f.now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	authority, err := auth.New(gatewayURL, hospital.Bundle(), hospital.Issue("gateway", ledger.Gateway, ""), used)
 	if err != nil {
 		t.Fatal(err)
 	}
