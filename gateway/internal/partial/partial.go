@@ -17,7 +17,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/tus/tusd/v2/pkg/filestore"
@@ -34,10 +33,6 @@ const (
 	Version = "1.0.0"
 	// Extensions of it, as the protocol lists them.
 	Extensions = "creation,termination"
-	// maxEach and maxAll bound how many uploads are not stored yet: of one caller, and in all.
-	maxEach, maxAll = 16, 256
-	// bytesEach and bytesAll bound their announced sizes.
-	bytesEach, bytesAll = ledger.MaxContent, 4 * ledger.MaxContent
 	// term is how long an upload is kept after its last byte, and what was stored of it
 	// after that.
 	term = 24 * time.Hour
@@ -74,8 +69,8 @@ type Uploads struct {
 	log    *slog.Logger
 	keep   func(path string) error // has the disk keep a file or a folder for good
 
-	held  *room.Room // one place for each upload
-	begin sync.Mutex // quotas are looked at and used at once
+	held   *room.Room // one place for each upload
+	limits *limits
 }
 
 // Open finds the uploads in a folder, which belongs to nobody else.
@@ -83,60 +78,54 @@ func Open(folder string, log *slog.Logger) (*Uploads, error) {
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return nil, fmt.Errorf("uploads in pieces: %w", err)
 	}
-	u := &Uploads{folder: folder, files: filestore.New(folder), log: log, keep: keep, held: room.New(math.MaxInt, 1)}
+	u := &Uploads{folder: folder, files: filestore.New(folder), log: log, keep: keep, held: room.New(math.MaxInt, 1), limits: newLimits()}
 	var err error
 	if u.tus, err = newProtocol(u.files); err != nil {
+		return nil, fmt.Errorf("uploads in pieces: %w", err)
+	}
+	if err := u.count(context.Background()); err != nil {
 		return nil, fmt.Errorf("uploads in pieces: %w", err)
 	}
 	return u, nil
 }
 
-// Begin makes room for an upload of so many bytes, which the request announces.
-func (u *Uploads) Begin(r *http.Request, n Name, size int64) error {
-	u.begin.Lock()
-	defer u.begin.Unlock()
-	if err := u.requireRoom(r.Context(), n.Caller, size); err != nil {
-		return err
-	}
-	if err := u.ask(u.tus.PostFile, r, n); err != nil {
-		return err
-	}
-	return errors.Join(u.keep(u.path(n)+infoSuffix), u.keep(u.folder))
-}
-
-// requireRoom refuses what is more than a quota. Announced bytes count, not those that came.
-func (u *Uploads) requireRoom(ctx context.Context, caller ledger.UserID, size int64) error {
+// count finds what there is.
+func (u *Uploads) count(ctx context.Context) error {
 	entries, err := os.ReadDir(u.folder)
 	if err != nil {
 		return err
 	}
-	own, all := quota{1, size}, quota{1, size}
 	for _, entry := range entries {
-		name, isInfo := strings.CutSuffix(entry.Name(), infoSuffix)
-		if !isInfo {
+		if name, stored := strings.CutSuffix(entry.Name(), storedSuffix); stored {
+			u.limits.set(name, upload{stored: true})
+		}
+	}
+	for _, entry := range entries {
+		name, begun := strings.CutSuffix(entry.Name(), infoSuffix)
+		if !begun || u.limits.uploads[name].stored {
 			continue
 		}
 		progress, err := u.received(ctx, name)
 		if err != nil {
-			continue // stored or swept right now
+			u.log.Warn("an upload in pieces cannot be read; it goes a day after its last byte", "error", err)
+			continue
 		}
-		all.add(progress.Size)
-		if strings.HasPrefix(name, ownerOf(caller)+".") {
-			own.add(progress.Size)
-		}
-	}
-	switch {
-	case own.uploads > maxEach || own.bytes > bytesEach:
-		return fault.New(fault.RateLimited, "you have %d uploads of %d bytes under way; finish one, or wait until it expires", own.uploads-1, own.bytes-size)
-	case all.uploads > maxAll || all.bytes > bytesAll:
-		return fault.New(fault.Overloaded, "the gateway has no room for more uploads in pieces; send the content whole")
+		u.limits.set(name, upload{announced: progress.Size, received: progress.Offset})
 	}
 	return nil
 }
 
-type quota struct{ uploads, bytes int64 }
-
-func (q *quota) add(size int64) { q.uploads, q.bytes = q.uploads+1, q.bytes+size }
+// Begin makes room for an upload of so many bytes, which the request announces.
+func (u *Uploads) Begin(r *http.Request, n Name, size int64) error {
+	if err := u.limits.begin(n.String(), size); err != nil {
+		return err
+	}
+	if err := u.ask(u.tus.PostFile, r, n); err != nil {
+		u.limits.end(n.String())
+		return err
+	}
+	return errors.Join(u.keep(u.path(n)+infoSuffix), u.keep(u.folder))
+}
 
 // Hold keeps others from an upload until release is called: two pieces at once would mix.
 func (u *Uploads) Hold(n Name) (release func(), err error) {
@@ -187,13 +176,36 @@ func (u *Uploads) received(ctx context.Context, name string) (Progress, error) {
 	return Progress{Offset: info.Offset, Size: info.Size}, err
 }
 
-// Append adds the request's body. The caller holds the upload. What came before an error
-// stays.
+// Append adds the request's body, while there is room. The caller holds the upload. What
+// came before an error stays.
 func (u *Uploads) Append(r *http.Request, n Name) (Progress, error) {
-	if err := u.ask(u.tus.PatchFile, r, n); err != nil {
+	counted := r.WithContext(r.Context())
+	counted.Body = &growing{r.Body, func(bytes int) error { return u.limits.grow(n.String(), int64(bytes)) }}
+	err := u.ask(u.tus.PatchFile, counted, n)
+	progress, keepErr := u.kept(r.Context(), n)
+	if keepErr == nil { // some of what came may not have been written
+		u.limits.set(n.String(), upload{announced: progress.Size, received: progress.Offset})
+	}
+	if err != nil {
 		return Progress{}, err
 	}
-	return u.kept(r.Context(), n)
+	return progress, keepErr
+}
+
+// growing is a body that counts before anybody has its bytes.
+type growing struct {
+	io.ReadCloser
+	grow func(bytes int) error
+}
+
+func (g *growing) Read(b []byte) (int, error) {
+	n, err := g.ReadCloser.Read(b)
+	if n > 0 {
+		if refused := g.grow(n); refused != nil {
+			return 0, refused
+		}
+	}
+	return n, err
 }
 
 // Drop deletes what has come of an upload that is not stored. The caller holds it.
@@ -205,7 +217,11 @@ func (u *Uploads) Drop(r *http.Request, n Name) error {
 	if progress.Stored != nil {
 		return fault.New(fault.StateConflict, "all of the upload is stored already")
 	}
-	return u.ask(u.tus.DelFile, r, n)
+	if err := u.ask(u.tus.DelFile, r, n); err != nil {
+		return err
+	}
+	u.limits.end(n.String())
+	return nil
 }
 
 // Settle has an upload stored that is whole, notes as what, and deletes its bytes here. The
@@ -231,6 +247,7 @@ func (u *Uploads) Settle(n Name, store func(io.Reader) (api.Content, error)) err
 	if err := errors.Join(os.Rename(draft, u.path(n)+storedSuffix), u.keep(u.folder)); err != nil {
 		return err
 	}
+	u.limits.set(n.String(), upload{stored: true})
 	return errors.Join(os.Remove(u.path(n)+infoSuffix), os.Remove(u.path(n)))
 }
 

@@ -45,6 +45,12 @@ func (u *Uploads) start(t *testing.T, n Name, size int64, header http.Header) er
 	return u.Begin(r, n, size)
 }
 
+func (u *Uploads) request(t *testing.T, method string) *http.Request {
+	r := httptest.NewRequestWithContext(t.Context(), method, "/", nil)
+	r.Header.Set("Tus-Resumable", Version)
+	return r
+}
+
 func (u *Uploads) more(t *testing.T, n Name, offset int64, body io.Reader) error {
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodPatch, "/", body)
 	r.Header.Set("Tus-Resumable", Version)
@@ -52,31 +58,6 @@ func (u *Uploads) more(t *testing.T, n Name, offset int64, body io.Reader) error
 	r.Header.Set("Content-Type", "application/offset+octet-stream")
 	_, err := u.Append(r, n)
 	return err
-}
-
-func TestRoomInAllIsBounded(t *testing.T) {
-	u := open(t)
-	for _, caller := range []string{"a", "b", "c", "d"} {
-		if err := u.start(t, nameOf(caller), ledger.MaxContent, nil); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := u.start(t, nameOf("e"), 1, nil); fault.CodeOf(err) != fault.Overloaded {
-		t.Error(err)
-	}
-}
-
-func TestNumberInAllIsBounded(t *testing.T) {
-	u := open(t)
-	u.keep = func(string) error { return nil } // too slow for so many
-	for i := range maxAll {
-		if err := u.start(t, nameOf(strconv.Itoa(i)), 1, nil); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := u.start(t, nameOf("one-more"), 1, nil); fault.CodeOf(err) != fault.Overloaded {
-		t.Error(err)
-	}
 }
 
 // Uploads that begin at once have no more room than one after the other.
@@ -181,8 +162,8 @@ func TestSettlingAgain(t *testing.T) {
 		got = string(text)
 		return api.Content{Size: 5}, err
 	}))
-	if err != nil || got != "12345" || u.count(t) != 1 {
-		t.Errorf("%q, %d files are left, %v", got, u.count(t), err)
+	if err != nil || got != "12345" || u.listed(t) != 1 {
+		t.Errorf("%q, %d files are left, %v", got, u.listed(t), err)
 	}
 }
 
@@ -244,15 +225,15 @@ func TestDropping(t *testing.T) {
 	if err := drop(); fault.CodeOf(err) != fault.NotFound {
 		t.Errorf("no upload is dropped: %v", err)
 	}
-	if err := errors.Join(u.start(t, n, 5, nil), u.more(t, n, 0, strings.NewReader("123")), drop()); err != nil || u.count(t) != 0 {
-		t.Errorf("%d files are left, %v", u.count(t), err)
+	if err := errors.Join(u.start(t, n, 5, nil), u.more(t, n, 0, strings.NewReader("123")), drop()); err != nil || u.listed(t) != 0 {
+		t.Errorf("%d files are left, %v", u.listed(t), err)
 	}
 	err := errors.Join(u.start(t, n, 5, nil), u.more(t, n, 0, strings.NewReader("12345")),
 		u.Settle(n, func(io.Reader) (api.Content, error) { return api.Content{Size: 5}, nil }))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := drop(); fault.CodeOf(err) != fault.StateConflict || u.count(t) != 1 {
+	if err := drop(); fault.CodeOf(err) != fault.StateConflict || u.listed(t) != 1 {
 		t.Errorf("what is stored is dropped: %v", err)
 	}
 }
@@ -269,19 +250,19 @@ func TestSweepSparesWhatGoesOn(t *testing.T) {
 	if _, err := u.Hold(held); fault.CodeOf(err) != fault.StateConflict {
 		t.Errorf("held twice: %v", err)
 	}
-	if err := u.sweep(time.Now().Add(term - time.Minute)); err != nil || u.count(t) != 4 {
-		t.Errorf("%d files before the term, %v", u.count(t), err)
+	if err := u.sweep(time.Now().Add(term - time.Minute)); err != nil || u.listed(t) != 4 {
+		t.Errorf("%d files before the term, %v", u.listed(t), err)
 	}
-	if err := u.sweep(time.Now().Add(term + time.Minute)); err != nil || u.count(t) != 2 {
-		t.Errorf("%d files after the term, %v", u.count(t), err)
+	if err := u.sweep(time.Now().Add(term + time.Minute)); err != nil || u.listed(t) != 2 {
+		t.Errorf("%d files after the term, %v", u.listed(t), err)
 	}
 	release()
-	if err := u.sweep(time.Now().Add(term + time.Minute)); err != nil || u.count(t) != 0 {
-		t.Errorf("%d files in the end, %v", u.count(t), err)
+	if err := u.sweep(time.Now().Add(term + time.Minute)); err != nil || u.listed(t) != 0 {
+		t.Errorf("%d files in the end, %v", u.listed(t), err)
 	}
 }
 
-func (u *Uploads) count(t *testing.T) int {
+func (u *Uploads) listed(t *testing.T) int {
 	t.Helper()
 	entries, err := os.ReadDir(u.folder)
 	if err != nil {

@@ -72,5 +72,9 @@ func (u *Uploads) discard(upload string, files []string) error {
 			errs = append(errs, err)
 		}
 	}
-	return errors.Join(errs...)
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	u.limits.end(upload)
+	return nil
 }
