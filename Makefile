@@ -28,22 +28,26 @@ purge: build ## stop the network and delete its data
 status: build ## show every node of the network
 	@bin/pie-network status
 
-test: ## run every test afresh; builds Fabric, Fabric CA and Kubo the first time
+test: build ## run every test afresh; builds Fabric, Fabric CA and Kubo the first time
 	@scripts/test-tools
+	@bin/pie-network tools > /dev/null
 	go test -count=1 -p 1 -timeout 40m ./...
 
-check: ## format, vet and lint
+check: ## format, vet, lint, run tests without a network for data races, look for vulnerabilities
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); exit 1; }
 	go vet ./...
 	go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0 run
 	go run ./chaincode/lint -test=false ./chaincode/... ./ledger/...
+	go test -race -count=1 -timeout 40m $$(scripts/packages without)
+	@scripts/vulnerabilities
 
 bench: ## measure every job against its floor, into docs/benchmarks.md (most of an hour)
 	go run ./test/bench
 
-chaos: ## put the network under every fault there is, for an hour or two (needs root)
+chaos: ## put the network under every fault there is, and look for data races, for some hours (needs root)
 	go test -v -timeout 4h ./test/chaos -long -seed 0
 	go test -v -timeout 4h -run TestEveryRequestIsAnsweredOnce ./client/agent -long
+	go test -race -count=1 -p 1 -timeout 4h $$(scripts/packages with)
 
 pressure: ## send gateways a hundred thousand broken requests, slow ones and far too many (a quarter of an hour)
 	go test -count=1 -v -timeout 4h ./test/pressure -long

@@ -4,6 +4,7 @@ go 1.26.2
 
 require (
 	filippo.io/age v1.3.1
+	github.com/bluekeyes/go-gitdiff v0.8.1
 	github.com/cloudflare/circl v1.6.1
 	github.com/compose-spec/compose-go/v2 v2.6.0
 	github.com/getkin/kin-openapi v0.152.0
@@ -48,6 +49,7 @@ require (
 	golang.org/x/tools v0.51.0
 	google.golang.org/grpc v1.81.0
 	google.golang.org/protobuf v1.36.11
+	mvdan.cc/sh/v3 v3.12.0
 	pgregory.net/rapid v1.2.0
 	rsc.io/qr v0.2.0
 )
@@ -59,7 +61,6 @@ require (
 	github.com/apapsch/go-jsonmerge/v2 v2.0.0 // indirect
 	github.com/beorn7/perks v1.0.1 // indirect
 	github.com/blang/semver/v4 v4.0.0 // indirect
-	github.com/bluekeyes/go-gitdiff v0.8.1 // indirect
 	github.com/bwesterb/go-ristretto v1.2.3 // indirect
 	github.com/bytedance/gopkg v0.1.3 // indirect
 	github.com/bytedance/sonic v1.15.0 // indirect

@@ -3,22 +3,28 @@
 package scripts
 
 import (
-	"fmt"
-	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/pie-consortium/pie/network/networktest"
 )
 
 func TestDemoAndREADME(t *testing.T) {
 	checkout := copyOfCheckout(t)
 	// The network is created where no other one is, and stopped: the demo has to resume it.
-	subnet := fmt.Sprintf("127.%d.%d.0/24", 80+rand.IntN(15), rand.IntN(256))
-	run(t, checkout, "make build && bin/pie-network up --subnet "+subnet+" && make down")
-	t.Cleanup(func() { run(t, checkout, "make purge") })
+	subnet, err := networktest.Reserve(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	run(t, checkout, "make build && bin/pie-network up --subnet "+subnet.Prefix.String()+" && make down")
+	t.Cleanup(func() {
+		run(t, checkout, "make purge")
+		subnet.Close()
+	})
 
 	t.Run("demo, the network being down", func(t *testing.T) {
 		output := run(t, checkout, "make demo")
@@ -59,6 +65,9 @@ func TestDemoAndREADME(t *testing.T) {
 		}
 	})
 }
+
+// pagesThatRun are the pages whose commands this test runs.
+var pagesThatRun = []string{"README.md", "docs/getting-started.md"}
 
 var block = regexp.MustCompile("(?s)```sh\n(.*?)```")
 

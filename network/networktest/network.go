@@ -63,7 +63,7 @@ type Network struct {
 
 	network *consortium.Network
 	nodes   *process.Supervisor
-	subnet  *subnet
+	subnet  *Subnet
 	data    string
 }
 
@@ -135,7 +135,7 @@ func Start(choices ...Option) (*Network, error) {
 	if err != nil {
 		return nil, err
 	}
-	subnet, err := reserve(ctx)
+	subnet, err := Reserve(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -178,7 +178,7 @@ func (o options) members(ctx context.Context) (manifest.Consortium, error) {
 }
 
 func (n *Network) up(ctx context.Context, members manifest.Consortium, chosen options) (err error) {
-	if err := consortium.Create(n.data, consortium.Description{Subnet: n.subnet.prefix, Consortium: members}); err != nil {
+	if err := consortium.Create(n.data, consortium.Description{Subnet: n.subnet.Prefix, Consortium: members}); err != nil {
 		return err
 	}
 	if n.network, err = consortium.Open(n.data, n.nodes); err != nil {
@@ -186,7 +186,7 @@ func (n *Network) up(ctx context.Context, members manifest.Consortium, chosen op
 	}
 	n.bound(chosen.calls)
 	if chosen.wrap != nil {
-		if n.network.Wrapper, err = chosen.wrap(n.subnet.prefix, n.addresses()); err != nil {
+		if n.network.Wrapper, err = chosen.wrap(n.subnet.Prefix, n.addresses()); err != nil {
 			return err
 		}
 	}

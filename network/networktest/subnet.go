@@ -15,24 +15,24 @@ const lockPort = 4242
 // attempts is how many loopback networks are tried before giving up.
 const attempts = 200
 
-// subnet is a loopback network that no other test has while the listener is open;
+// Subnet is a loopback network that no other test has while the listener is open;
 // the kernel closes it with the process.
-type subnet struct {
-	prefix netip.Prefix
+type Subnet struct {
+	Prefix netip.Prefix
 	lock   net.Listener
 }
 
-// reserve finds a free network 127.x.y.0/24.
-func reserve(ctx context.Context) (*subnet, error) {
+// Reserve finds a free network 127.x.y.0/24.
+func Reserve(ctx context.Context) (*Subnet, error) {
 	for range attempts {
 		x, y := byte(100+rand.IntN(150)), byte(rand.IntN(256))
 		lock, err := new(net.ListenConfig).Listen(ctx, "tcp", netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, x, y, 254}), lockPort).String())
 		if err == nil {
-			return &subnet{netip.PrefixFrom(netip.AddrFrom4([4]byte{127, x, y, 0}), 24), lock}, nil
+			return &Subnet{netip.PrefixFrom(netip.AddrFrom4([4]byte{127, x, y, 0}), 24), lock}, nil
 		}
 	}
 	return nil, errors.New("no loopback network 127.x.y.0/24 is free")
 }
 
 // Close frees the network.
-func (s *subnet) Close() error { return s.lock.Close() }
+func (s *Subnet) Close() error { return s.lock.Close() }
