@@ -171,6 +171,9 @@ func (g *gateway) buildAPI() error {
 	if g.partial, err = partial.Open(filepath.Join(g.config.Data, "partial"), g.log); err != nil {
 		return err
 	}
+	if err := g.revoked.Observe(g.registry); err != nil {
+		return err
+	}
 	if g.used, err = auth.OpenUsed(filepath.Join(g.config.Data, "assertions"), time.Now()); err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/pem"
 	"testing"
 	"time"
 
@@ -76,6 +77,53 @@ func TestRevokedCertificatesActNoMore(t *testing.T) {
 	_, problem = lost.submit(lateID, lateEnvelope)
 	if problem == nil {
 		t.Error("a transaction that was endorsed before the revocation was committed after it")
+	}
+}
+
+// A hospital may publish its list as DER, which Fabric takes: every gateway reads it, and
+// goes on reading what others publish.
+func TestListsInDERStopNobodyElse(t *testing.T) {
+	lost := enrolled(t, networktest.Guest{MSP: "HospitalB", Role: ledger.Patient})
+	lost.login()
+	ctx, cancel := context.WithTimeout(t.Context(), revocationDeadline)
+	defer cancel()
+	registrar, err := network.Registrar(ctx, "HospitalB")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := registrar.Revoke(ctx, lost.user.Pseudonym, nil); err != nil {
+		t.Fatal(err)
+	}
+	list, err := registrar.RevocationList(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	block, _ := pem.Decode(list)
+	if err := network.PublishRevocations(ctx, "HospitalB", block.Bytes); err != nil {
+		t.Fatal(err)
+	}
+	awaitRevoked(ctx, t, lost)
+
+	after := enrolled(t, networktest.Guest{MSP: "HospitalA", Role: ledger.Patient})
+	after.login()
+	if err := network.Revoke(ctx, after.user, nil); err != nil {
+		t.Fatal(err)
+	}
+	awaitRevoked(ctx, t, after)
+}
+
+// awaitRevoked waits until the device's own gateway refuses its token.
+func awaitRevoked(ctx context.Context, t *testing.T, d *device) {
+	t.Helper()
+	for {
+		answer := d.get("/v1/uploads", nil)
+		if answer.problem != nil {
+			refused(t, answer.problem, fault.Unauthenticated)
+			return
+		}
+		if ctx.Err() != nil {
+			t.Fatalf("the gateway of %s lets a revoked certificate in", d.user.MSP)
+		}
 	}
 }
 

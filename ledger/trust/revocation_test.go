@@ -6,8 +6,10 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/asn1"
 	"encoding/pem"
 	"math/big"
+	"slices"
 	"testing"
 	"time"
 )
@@ -36,7 +38,7 @@ func revocationList(t testing.TB, serials ...int64) []byte {
 }
 
 func TestRevocationsAreTheMembersOwn(t *testing.T) {
-	revoked := Revocations{}
+	var revoked Revocations
 	if err := revoked.Add("HospitalA", revocationList(t, 7, 9)); err != nil {
 		t.Fatal(err)
 	}
@@ -46,34 +48,82 @@ func TestRevocationsAreTheMembersOwn(t *testing.T) {
 	if revoked.Has("HospitalA", big.NewInt(8)) || revoked.Has("HospitalB", big.NewInt(7)) {
 		t.Error("what is on no list of its hospital is revoked")
 	}
-	part := Revocations{}
+	var part Revocations
 	if err := part.Add("HospitalA", revocationList(t, 9)); err != nil {
 		t.Fatal(err)
 	}
-	if !revoked.Includes(part) || part.Includes(revoked) || !part.Includes(nil) {
+	if !revoked.Includes(part) || part.Includes(revoked) || !part.Includes(Revocations{}) {
 		t.Error("one set is wrongly compared with another")
 	}
 }
 
+// changed is a list, DER, with a change that its signature does not cover.
+func changed(t testing.TB, serial int64, change func(*pkix.TBSCertificateList)) []byte { //nolint:staticcheck // the type that Fabric reads
+	t.Helper()
+	var list pkix.CertificateList //nolint:staticcheck // the same
+	if _, err := asn1.Unmarshal(der(t, revocationList(t, serial)), &list); err != nil {
+		t.Fatal(err)
+	}
+	list.TBSCertList.Raw = nil
+	change(&list.TBSCertList)
+	text, err := asn1.Marshal(list)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+func expired(t testing.TB, serial int64) []byte {
+	return changed(t, serial, func(list *pkix.TBSCertificateList) { list.NextUpdate = time.Unix(0, 0).UTC() }) //nolint:staticcheck // the same
+}
+
+func withoutAuthority(t testing.TB, serial int64) []byte {
+	return changed(t, serial, func(list *pkix.TBSCertificateList) { list.Extensions = nil }) //nolint:staticcheck // the same
+}
+
+// der is a list without its PEM.
+func der(t testing.TB, list []byte) []byte {
+	t.Helper()
+	block, _ := pem.Decode(list)
+	if block == nil {
+		t.Fatal("no PEM")
+	}
+	return block.Bytes
+}
+
+// A member publishes its list in whichever form its own CA has it.
+func TestListsAreReadInEveryFormThatFabricTakes(t *testing.T) {
+	list := revocationList(t, 7)
+	for name, form := range map[string][]byte{"PEM": list, "DER": der(t, list), "old": expired(t, 7)} {
+		var revoked Revocations
+		if err := revoked.Add("HospitalA", form); err != nil || !revoked.Has("HospitalA", big.NewInt(7)) || revoked.Len() != 1 {
+			t.Errorf("%s: %v, %v", name, revoked, err)
+		}
+	}
+}
+
 func TestMalformedRevocationListsAreRefused(t *testing.T) {
-	good := revocationList(t, 7)
-	block, _ := pem.Decode(good)
+	block := der(t, revocationList(t, 7))
 	for name, list := range map[string][]byte{
-		"empty": nil, "no PEM": block.Bytes, "cut": pem.EncodeToMemory(&pem.Block{Type: "X509 CRL", Bytes: block.Bytes[:40]}),
-		"a certificate": pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: block.Bytes}),
+		"empty": nil, "cut": pem.EncodeToMemory(&pem.Block{Type: "X509 CRL", Bytes: block[:40]}), "cut DER": block[:40],
+		"more behind it": append(slices.Clone(block), 0), "a certificate": pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: block}),
+		"without its authority's key": withoutAuthority(t, 7),
 	} {
-		revoked := Revocations{}
-		if err := revoked.Add("HospitalA", list); err == nil || len(revoked) > 0 {
-			t.Errorf("%s: got %v and %d entries", name, err, len(revoked))
+		var revoked Revocations
+		if err := revoked.Add("HospitalA", list); err == nil || revoked.Len() > 0 {
+			t.Errorf("%s: got %v and %d entries", name, err, revoked.Len())
 		}
 	}
 }
 
 func FuzzRevocations(f *testing.F) {
-	f.Add(revocationList(f, 7, 9))
+	list := revocationList(f, 7, 9)
+	f.Add(list)
+	f.Add(der(f, list))
+	f.Add(withoutAuthority(f, 7))
 	f.Fuzz(func(t *testing.T, list []byte) {
-		revoked := Revocations{}
-		if revoked.Add("HospitalA", list) != nil && len(revoked) > 0 {
+		var revoked Revocations
+		if revoked.Add("HospitalA", list) != nil && revoked.Len() > 0 {
 			t.Error("a refused list revokes something")
 		}
 	})

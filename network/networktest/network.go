@@ -280,6 +280,12 @@ func (n *Network) Revoke(ctx context.Context, user ledger.UserID, serial *big.In
 	return err
 }
 
+// PublishRevocations puts a hospital's revocation list, PEM or DER, into the channel's
+// configuration.
+func (n *Network) PublishRevocations(ctx context.Context, msp string, list []byte) error {
+	return n.network.PublishRevocations(ctx, msp, list)
+}
+
 // Registrar signs in to a hospital's CA, to register users under any name and attributes,
 // as only the hospital itself could.
 func (n *Network) Registrar(ctx context.Context, msp string) (*Registrar, error) {

@@ -33,7 +33,7 @@ func newGateway(t *testing.T, url string, hospital *testpki.Hospital, signer *tr
 		t.Fatal(err)
 	}
 	authority.Now = c.now
-	authority.Revoked.Learn(nil)
+	authority.Revoked.Learn(trust.Revocations{})
 	return &gateway{authority, signer}
 }
 

@@ -1,7 +1,9 @@
 package fabric
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/hyperledger/fabric-gateway/pkg/client"
@@ -55,11 +57,7 @@ func (p *Peer) readRevocations(ctx context.Context, learn func(trust.Revocations
 	if err := p.evaluateSystem(ctx, systemCall{"cscc", "GetChannelConfig"}, &configuration); err != nil {
 		return err
 	}
-	revoked, err := revocationsIn(&configuration)
-	if err != nil {
-		return fmt.Errorf("channel configuration %d: %w", configuration.GetSequence(), err)
-	}
-	learn(revoked)
+	learn(revocationsIn(&configuration))
 	return nil
 }
 
@@ -79,23 +77,30 @@ func (p *Peer) evaluateSystem(ctx context.Context, call systemCall, result proto
 }
 
 // revocationsIn collects the lists of all members. The channel lets nobody but a member
-// write its own.
-func revocationsIn(configuration *common.Config) (trust.Revocations, error) {
-	revoked := trust.Revocations{}
+// write its own, and what cannot be read of one concerns that member alone.
+func revocationsIn(configuration *common.Config) trust.Revocations {
+	var revoked trust.Revocations
 	for member, group := range configuration.GetChannelGroup().GetGroups()["Application"].GetGroups() {
-		var outer msp.MSPConfig
-		var inner msp.FabricMSPConfig
-		if err := proto.Unmarshal(group.GetValues()["MSP"].GetValue(), &outer); err != nil {
-			return nil, fmt.Errorf("member %s: %w", member, err)
-		}
-		if err := proto.Unmarshal(outer.GetConfig(), &inner); err != nil {
-			return nil, fmt.Errorf("member %s: %w", member, err)
-		}
-		for _, list := range inner.GetRevocationList() {
-			if err := revoked.Add(inner.GetName(), list); err != nil {
-				return nil, err
-			}
+		if msp, err := addRevocations(&revoked, group); err != nil {
+			revoked.Refuse(cmp.Or(msp, member), err)
 		}
 	}
-	return revoked, nil
+	return revoked
+}
+
+// addRevocations adds a member's lists and says which MSP it has, as far as it got.
+func addRevocations(revoked *trust.Revocations, member *common.ConfigGroup) (string, error) {
+	var outer msp.MSPConfig
+	if err := proto.Unmarshal(member.GetValues()["MSP"].GetValue(), &outer); err != nil {
+		return "", err
+	}
+	var inner msp.FabricMSPConfig
+	if err := proto.Unmarshal(outer.GetConfig(), &inner); err != nil {
+		return "", err
+	}
+	var faults []error
+	for _, list := range inner.GetRevocationList() {
+		faults = append(faults, revoked.Add(inner.GetName(), list))
+	}
+	return inner.GetName(), errors.Join(faults...)
 }

@@ -61,7 +61,7 @@ func newScene(t *testing.T) *scene {
 		Release: func(context.Context, ledger.ReadRelease) (ledger.Release, error) { return s.release, nil },
 		Revoked: new(revocation.List), Checks: semaphore.NewWeighted(1),
 	}
-	s.proxy.Revoked.Learn(nil)
+	s.proxy.Revoked.Learn(trust.Revocations{})
 	s.fragment = s.keyFrag(s.delegating, s.receiving, s.verifying)
 	s.release = s.granted()
 	s.request = trust.ReencryptionRequest{Open: openID, Record: s.release.Record.Record, Proxy: "HospitalA", Issued: s.now}

@@ -37,6 +37,7 @@ import (
 	"github.com/pie-consortium/pie/gateway/internal/testpki"
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/fault"
+	"github.com/pie-consortium/pie/ledger/trust"
 )
 
 const gatewayURL = "https://gateway.example:8443"
@@ -84,7 +85,7 @@ func newFixture(t *testing.T) *fixture {
 		t.Fatal(err)
 	}
 	authority.Now = clock
-	authority.Revoked.Learn(nil)
+	authority.Revoked.Learn(trust.Revocations{})
 	f.api = &API{
 		Authority: authority,
 		Pins:      kept,

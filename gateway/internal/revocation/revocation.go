@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/pie-consortium/pie/gateway/internal/fabric"
 	"github.com/pie-consortium/pie/ledger/fault"
 	"github.com/pie-consortium/pie/ledger/trust"
@@ -37,6 +39,8 @@ func (l *List) Check(msp string, serial *big.Int) error {
 	switch {
 	case known == nil:
 		return fault.New(fault.EndorsementFailed, "this gateway does not know yet which certificates are revoked; try again")
+	case known.Unreadable()[msp] != nil:
+		return fault.New(fault.PermissionDenied, "the revocation list of %s in the channel's configuration cannot be read, so none of its certificates is taken; its IT publishes another with `pie-network revoke`", msp)
 	case known.Has(msp, serial):
 		return fault.New(fault.Unauthenticated, "the certificate was revoked by %s; ask there for a new invitation", msp)
 	}
@@ -56,9 +60,9 @@ func (l *List) Ready(context.Context) error {
 func (l *List) Run(ctx context.Context, peer *fabric.Peer, log *slog.Logger) {
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {
 		err := peer.FollowRevocations(ctx, func(revoked trust.Revocations) {
+			l.report(ctx, log, revoked)
 			l.Learn(revoked)
 			pause = firstPause
-			log.Info("read which certificates are revoked", "certificates", len(revoked))
 		})
 		if ctx.Err() != nil {
 			return
@@ -70,4 +74,37 @@ func (l *List) Run(ctx context.Context, peer *fabric.Peer, log *slog.Logger) {
 		case <-time.After(pause):
 		}
 	}
+}
+
+// report logs what is new: of a member whose list cannot be read, once.
+func (l *List) report(ctx context.Context, log *slog.Logger, revoked trust.Revocations) {
+	log.InfoContext(ctx, "read which certificates are revoked", "certificates", revoked.Len())
+	var before trust.Revocations
+	if known := l.known.Load(); known != nil {
+		before = *known
+	}
+	for member, reason := range revoked.Unreadable() {
+		if before.Unreadable()[member] == nil {
+			log.ErrorContext(ctx, "a member's revocation list cannot be read: none of its certificates is taken until it publishes another", "member", member, "error", reason)
+		}
+	}
+	for member := range before.Unreadable() {
+		if revoked.Unreadable()[member] == nil {
+			log.InfoContext(ctx, "a member's revocation list can be read again", "member", member)
+		}
+	}
+}
+
+// Observe counts, in the registry, the members whose lists cannot be read.
+func (l *List) Observe(registry prometheus.Registerer) error {
+	return registry.Register(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "pie_gateway_unreadable_revocation_lists",
+		Help: "Members none of whose certificates is taken, as their revocation list cannot be read.",
+	}, func() float64 {
+		known := l.known.Load()
+		if known == nil {
+			return 0
+		}
+		return float64(len(known.Unreadable()))
+	}))
 }

@@ -1,13 +1,19 @@
 package revocation
 
 import (
+	"bytes"
 	"errors"
+	"log/slog"
 	"math/big"
+	"strings"
 	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/pie-consortium/pie/gateway/internal/testpki"
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/fault"
+	"github.com/pie-consortium/pie/ledger/trust"
 )
 
 func TestListVouchesForNobodyBeforeItKnows(t *testing.T) {
@@ -38,4 +44,51 @@ func TestListRefusesWhatAMemberRevoked(t *testing.T) {
 	if err := list.Ready(t.Context()); err != nil {
 		t.Error(err)
 	}
+}
+
+// One member's broken list stops that member, and whoever watches the gateway is told once.
+func TestAnUnreadableListStopsItsMemberAloneAndAlarms(t *testing.T) {
+	var log bytes.Buffer
+	logger := slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelError}))
+	registry := prometheus.NewRegistry()
+	list := new(List)
+	if err := list.Observe(registry); err != nil {
+		t.Fatal(err)
+	}
+	var broken trust.Revocations
+	broken.Refuse("HospitalC", errors.New("it is cut short"))
+	for range 2 {
+		list.report(t.Context(), logger, broken)
+		list.Learn(broken)
+	}
+	if err := list.Check("HospitalC", big.NewInt(1)); !errors.Is(err, fault.New(fault.PermissionDenied, "")) {
+		t.Errorf("of the member: %v", err)
+	}
+	if err := list.Check("HospitalA", big.NewInt(1)); err != nil {
+		t.Errorf("of another: %v", err)
+	}
+	if err := list.Ready(t.Context()); err != nil {
+		t.Errorf("the gateway stopped: %v", err)
+	}
+	if told := strings.Count(log.String(), "\n"); told != 1 || !strings.Contains(log.String(), "HospitalC") {
+		t.Errorf("told %d times: %s", told, &log)
+	}
+	if unreadable(t, registry) != 1 {
+		t.Error("the metric does not say so")
+	}
+
+	list.report(t.Context(), logger, trust.Revocations{})
+	list.Learn(trust.Revocations{})
+	if err := list.Check("HospitalC", big.NewInt(1)); err != nil || unreadable(t, registry) != 0 {
+		t.Errorf("mended: %v", err)
+	}
+}
+
+func unreadable(t *testing.T, registry *prometheus.Registry) float64 {
+	t.Helper()
+	families, err := registry.Gather()
+	if err != nil || len(families) != 1 || families[0].GetName() != "pie_gateway_unreadable_revocation_lists" {
+		t.Fatalf("%v, %v", families, err)
+	}
+	return families[0].GetMetric()[0].GetGauge().GetValue()
 }

@@ -81,7 +81,7 @@ func (h *Hospital) Revoke(certificates ...*x509.Certificate) trust.Revocations {
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	revoked := trust.Revocations{}
+	var revoked trust.Revocations
 	if err := revoked.Add(h.MSP, pem.EncodeToMemory(&pem.Block{Type: "X509 CRL", Bytes: raw})); err != nil {
 		h.t.Fatal(err)
 	}

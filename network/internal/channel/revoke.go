@@ -49,7 +49,7 @@ func ReadConfiguration(ctx context.Context, peer *grpc.ClientConn, admin identit
 }
 
 // Revocation is the change of the configuration after which list (a certificate
-// revocation list, PEM) is the one that nodes hold the member's certificates against; nil
+// revocation list, PEM or DER) is the one that nodes hold the member's certificates against; nil
 // when all on it is revoked already. It touches nothing but the member's own description,
 // so that the member's administrator alone can sign it.
 func Revocation(name string, configuration *common.Config, member string, list []byte) (*common.ConfigUpdate, error) {
@@ -75,14 +75,16 @@ func Revocation(name string, configuration *common.Config, member string, list [
 
 // revoked reports whether the member's published lists hold all that is on the list.
 func revoked(member string, published [][]byte, list []byte) (bool, error) {
-	known, wanted := trust.Revocations{}, trust.Revocations{}
+	var known, wanted trust.Revocations
+	if err := wanted.Add(member, list); err != nil {
+		return false, err
+	}
 	for _, old := range published {
-		if err := known.Add(member, old); err != nil {
-			return false, err
+		if known.Add(member, old) != nil {
+			return false, nil //nolint:nilerr // nobody can read it, so it is to be replaced
 		}
 	}
-	err := wanted.Add(member, list)
-	return known.Includes(wanted), err
+	return known.Includes(wanted), nil
 }
 
 // describe is the change that gives a member another description.

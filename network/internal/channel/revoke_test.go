@@ -97,6 +97,9 @@ func TestWhatIsRevokedAlreadyChangesNothing(t *testing.T) {
 	if err != nil || update != nil {
 		t.Errorf("%v, %v", update, err)
 	}
+	if update, err := Revocation("pie", configuration(t, []byte("broken")), "HospitalA", published); err != nil || update == nil {
+		t.Errorf("a list that nobody can read stays: %v", err)
+	}
 	for name, c := range map[string]struct {
 		member string
 		list   []byte

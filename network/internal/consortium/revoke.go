@@ -55,11 +55,12 @@ func (n *Network) Revoke(ctx context.Context, user ledger.UserID, serial *big.In
 	if err != nil {
 		return revoked, err
 	}
-	return revoked, n.publishRevocations(ctx, user.MSP, list)
+	return revoked, n.PublishRevocations(ctx, user.MSP, list)
 }
 
-// publishRevocations puts a member's list into the channel's configuration.
-func (n *Network) publishRevocations(ctx context.Context, msp string, list []byte) error {
+// PublishRevocations puts a member's list, PEM or DER, into the channel's configuration, and
+// returns once the hospital's own peer has it.
+func (n *Network) PublishRevocations(ctx context.Context, msp string, list []byte) error {
 	admin, err := n.admin(msp)
 	if err != nil {
 		return err
@@ -76,7 +77,7 @@ func (n *Network) publishRevocations(ctx context.Context, msp string, list []byt
 type publication struct {
 	admin fabric.SigningIdentity
 	peer  *grpc.ClientConn // of the administrator's hospital
-	list  []byte           // PEM
+	list  []byte           // PEM or DER
 }
 
 var errUnseen = errors.New("the hospital's peer has not seen the revocation yet")
