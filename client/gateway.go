@@ -18,6 +18,7 @@ import (
 	"unicode"
 
 	"github.com/pie-consortium/pie/gateway/api"
+	"github.com/pie-consortium/pie/internal/direct"
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/fault"
 	"github.com/pie-consortium/pie/ledger/trust"
@@ -61,14 +62,14 @@ func newGateway(organization trust.Organization, url string, dial dialer) (*gate
 		}
 	}
 	g := &gateway{msp: organization.MSP, url: url}
-	doer := &http.Client{Transport: &http.Transport{
+	doer := direct.Client(&http.Transport{
 		DialContext:           dial,
 		TLSClientConfig:       &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS13},
 		TLSHandshakeTimeout:   connectTimeout,
 		ResponseHeaderTimeout: writeTimeout,
 		MaxIdleConnsPerHost:   32,
 		IdleConnTimeout:       time.Minute,
-	}}
+	})
 	var errOpen, errAPI error
 	g.open, errOpen = api.NewClient(url, api.WithHTTPClient(doer))
 	g.api, errAPI = api.NewClient(url, api.WithHTTPClient(doer), api.WithRequestEditorFn(g.authorize))

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/pie-consortium/pie/gateway/api"
+	"github.com/pie-consortium/pie/internal/direct"
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/trust"
 	"github.com/pie-consortium/pie/network/networktest"
@@ -127,7 +128,7 @@ func newClient(t *testing.T, gateway networktest.Organization, editor api.Reques
 	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}, ForceAttemptHTTP2: true}
 	t.Cleanup(transport.CloseIdleConnections)
 	client, err := api.NewClientWithResponses(gateway.GatewayURL,
-		api.WithHTTPClient(&http.Client{Transport: transport}), api.WithRequestEditorFn(editor))
+		api.WithHTTPClient(direct.Client(transport)), api.WithRequestEditorFn(editor))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"testing"
 
+	"github.com/pie-consortium/pie/internal/direct"
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/fault"
 	"github.com/pie-consortium/pie/network/networktest"
@@ -19,7 +20,7 @@ func kubo(t *testing.T, organization networktest.Organization, command string, o
 	if err != nil {
 		t.Fatal(err)
 	}
-	response, err := http.DefaultClient.Do(request)
+	response, err := direct.Client(http.DefaultTransport).Do(request)
 	if err != nil {
 		return nil, false // the node is down
 	}

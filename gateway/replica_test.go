@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pie-consortium/pie/internal/direct"
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/fault"
 	"github.com/pie-consortium/pie/network/networktest"
@@ -40,7 +41,7 @@ func pinned(t *testing.T, organization networktest.Organization, cid string) boo
 	if err != nil {
 		t.Fatal(err)
 	}
-	response, err := http.DefaultClient.Do(request)
+	response, err := direct.Client(http.DefaultTransport).Do(request)
 	if err != nil {
 		return false // the node is down
 	}
@@ -68,7 +69,7 @@ func metric(t *testing.T, organization networktest.Organization, name string) st
 	if err != nil {
 		t.Fatal(err)
 	}
-	response, err := http.DefaultClient.Do(request)
+	response, err := direct.Client(http.DefaultTransport).Do(request)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -144,7 +145,7 @@ func ready(t *testing.T, organization networktest.Organization) map[string]strin
 	if err != nil {
 		t.Fatal(err)
 	}
-	response, err := http.DefaultClient.Do(request)
+	response, err := direct.Client(http.DefaultTransport).Do(request)
 	if err != nil {
 		t.Fatal(err)
 	}

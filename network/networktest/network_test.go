@@ -27,6 +27,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 
+	"github.com/pie-consortium/pie/internal/direct"
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/trust"
 	"github.com/pie-consortium/pie/network/networktest"
@@ -238,7 +239,7 @@ func enrol(t *testing.T, invitation trust.Invitation) (*x509.Certificate, error)
 		t.Fatal(err)
 	}
 	post.SetBasicAuth(invitation.Pseudonym, invitation.Secret)
-	response, err := (&http.Client{Transport: &http.Transport{TLSClientConfig: trusting(t, organization), DisableKeepAlives: true}}).Do(post)
+	response, err := direct.Client(&http.Transport{TLSClientConfig: trusting(t, organization), DisableKeepAlives: true}).Do(post)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -361,7 +362,7 @@ func ipfs(t *testing.T, organization networktest.Organization, call string, body
 		t.Fatal(err)
 	}
 	request.Header.Set("Content-Type", kind)
-	response, err := http.DefaultClient.Do(request)
+	response, err := direct.Client(http.DefaultTransport).Do(request)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,8 @@ import (
 	"mime/multipart"
 	"net/http"
 	"os"
+
+	"github.com/pie-consortium/pie/internal/direct"
 )
 
 // kubo is the base URL of a Kubo node's RPC interface.
@@ -62,7 +64,7 @@ func (k kubo) cat(ctx context.Context, cid, path string) error {
 }
 
 func (k kubo) ask(request *http.Request) (io.ReadCloser, error) {
-	answer, err := http.DefaultClient.Do(request)
+	answer, err := direct.Client(http.DefaultTransport).Do(request)
 	if err != nil {
 		return nil, err
 	}

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pie-consortium/pie/internal/direct"
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/network/networktest"
 )
@@ -249,7 +250,7 @@ func (s *scene) outages(t *testing.T, c cast, d *document) {
 func (s *scene) knock(t *testing.T) {
 	t.Helper()
 	hospital, word := s.hospital(t, "HospitalB"), func(where string) string { return s.word("sent to a gateway in "+where, Secret) }
-	client := &http.Client{Transport: &http.Transport{TLSClientConfig: tlsOf(t, hospital), DisableKeepAlives: true}}
+	client := direct.Client(&http.Transport{TLSClientConfig: tlsOf(t, hospital), DisableKeepAlives: true})
 	for _, request := range []struct{ method, path, kind string }{
 		{http.MethodGet, "/v1/records?code=" + word("a query"), ""},
 		{http.MethodGet, "/v1/" + word("a path"), ""},

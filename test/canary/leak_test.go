@@ -23,6 +23,7 @@ import (
 	"github.com/syndtr/goleveldb/leveldb"
 	"github.com/syndtr/goleveldb/leveldb/util"
 
+	"github.com/pie-consortium/pie/internal/direct"
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/network/networktest"
 )
@@ -406,7 +407,7 @@ func addToKubo(t *testing.T, s *scene, value Canary) {
 		t.Fatal(err)
 	}
 	add.Header.Set("Content-Type", form.FormDataContentType())
-	answer, err := http.DefaultClient.Do(add)
+	answer, err := direct.Client(http.DefaultTransport).Do(add)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/pie-consortium/pie/internal/direct"
 	"github.com/pie-consortium/pie/network/networktest"
 )
 
@@ -128,7 +129,7 @@ func metric(ctx context.Context, operations, name string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	response, err := http.DefaultClient.Do(request)
+	response, err := direct.Client(http.DefaultTransport).Do(request)
 	if err != nil {
 		return "", err
 	}

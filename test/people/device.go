@@ -15,6 +15,7 @@ import (
 
 	"github.com/pie-consortium/pie/client/proposal"
 	"github.com/pie-consortium/pie/gateway/api"
+	"github.com/pie-consortium/pie/internal/direct"
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/fault"
 	"github.com/pie-consortium/pie/ledger/trust"
@@ -66,7 +67,7 @@ func (d *Device) At(ctx context.Context, url string) (*api.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	web := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}, IdleConnTimeout: time.Second}}
+	web := direct.Client(&http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}, IdleConnTimeout: time.Second})
 	open, err := api.NewClient(url, api.WithHTTPClient(web))
 	if err != nil {
 		return nil, err

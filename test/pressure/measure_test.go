@@ -9,6 +9,8 @@ import (
 	"os"
 	"regexp"
 	"strconv"
+
+	"github.com/pie-consortium/pie/internal/direct"
 )
 
 const (
@@ -74,7 +76,7 @@ func scrape(ctx context.Context, url string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	response, err := http.DefaultClient.Do(request)
+	response, err := direct.Client(http.DefaultTransport).Do(request)
 	if err != nil {
 		return nil, err
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/pie-consortium/pie/client"
 	"github.com/pie-consortium/pie/client/proposal"
 	"github.com/pie-consortium/pie/gateway/api"
+	"github.com/pie-consortium/pie/internal/direct"
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/trust"
 	"github.com/pie-consortium/pie/network/networktest"
@@ -190,9 +191,9 @@ func browser() (*http.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &http.Client{Transport: &http.Transport{
+	return direct.Client(&http.Transport{
 		TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS13}, ForceAttemptHTTP2: true,
-	}}, nil
+	}), nil
 }
 
 // token gets somebody one from any hospital's gateway.

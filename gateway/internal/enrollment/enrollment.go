@@ -18,6 +18,7 @@ import (
 
 	"github.com/pie-consortium/pie/gateway/api"
 	"github.com/pie-consortium/pie/gateway/internal/config"
+	"github.com/pie-consortium/pie/internal/direct"
 	"github.com/pie-consortium/pie/ledger/fault"
 )
 
@@ -38,8 +39,9 @@ func New(c config.CA) (*CA, error) {
 	if err != nil {
 		return nil, fmt.Errorf("enrolment: %w", err)
 	}
-	transport := &http.Transport{TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots}}
-	return &CA{url: c.URL, client: &http.Client{Transport: transport, Timeout: timeout}}, nil
+	client := direct.Client(&http.Transport{TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots}})
+	client.Timeout = timeout
+	return &CA{url: c.URL, client: client}, nil
 }
 
 // Enroll returns the certificate, PEM, that the CA issues for the request.

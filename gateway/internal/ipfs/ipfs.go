@@ -20,6 +20,7 @@ import (
 	"github.com/ipfs/kubo/client/rpc"
 	"github.com/ipfs/kubo/core/coreiface/options"
 
+	"github.com/pie-consortium/pie/internal/direct"
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/fault"
 )
@@ -55,7 +56,7 @@ type Node struct {
 // New prepares a client of the RPC interface at the base URL, through a transport; it does
 // not wait for it.
 func New(url string, transport http.RoundTripper) (*Node, error) {
-	api, err := rpc.NewURLApiWithClient(url, &http.Client{Transport: transport})
+	api, err := rpc.NewURLApiWithClient(url, direct.Client(transport))
 	if err != nil {
 		return nil, fmt.Errorf("ipfs %s: %w", url, err)
 	}

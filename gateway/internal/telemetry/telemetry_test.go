@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -17,6 +18,8 @@ import (
 	"google.golang.org/grpc"
 	grpccodes "google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+
+	"github.com/pie-consortium/pie/internal/direct"
 )
 
 // observed is calls whose spans are kept.
@@ -96,7 +99,7 @@ func TestNodeIsToldTheTrace(t *testing.T) {
 		w.WriteHeader(http.StatusInternalServerError)
 	}))
 	request, end := traces.Request(httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil))
-	client := &http.Client{Transport: calls.IPFS(http.DefaultTransport)}
+	client := direct.Client(calls.IPFS(http.DefaultTransport))
 	ask := func() error {
 		asked, err := http.NewRequestWithContext(request.Context(), http.MethodPost, node.URL+"/api/v0/cat?arg=secret", nil)
 		if err != nil {
@@ -124,5 +127,26 @@ func TestNodeIsToldTheTrace(t *testing.T) {
 		if i == 0 && !strings.Contains(told, span.SpanContext().TraceID().String()+"-"+span.SpanContext().SpanID().String()) {
 			t.Errorf("the node is told %q", told)
 		}
+	}
+}
+
+func TestSpansGoToTheirReceiverAlone(t *testing.T) {
+	var reached, asked atomic.Int64
+	inside := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { reached.Add(1) }))
+	defer inside.Close()
+	receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked.Add(1)
+		http.Redirect(w, r, inside.URL, http.StatusTemporaryRedirect)
+	}))
+	defer receiver.Close()
+	traces, err := NewTraces(receiver.URL, "HospitalA")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, span := traces.Tracer("test").Start(t.Context(), "span")
+	span.End()
+	_ = traces.Close(t.Context()) // it may say that the receiver refused
+	if asked.Load() == 0 || reached.Load() != 0 {
+		t.Errorf("the receiver was asked %d times, the service inside %d times", asked.Load(), reached.Load())
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"time"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
@@ -13,6 +14,8 @@ import (
 	sdk "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
 	"go.opentelemetry.io/otel/trace/noop"
+
+	"github.com/pie-consortium/pie/internal/direct"
 )
 
 const tracerName = "github.com/pie-consortium/pie/gateway"
@@ -24,13 +27,19 @@ type Traces struct {
 	Close func(context.Context) error
 }
 
+// sendTimeout bounds one request to the receiver of traces.
+const sendTimeout = 10 * time.Second
+
 // NewTraces sends spans to the OTLP receiver at the base URL, over HTTP; nowhere when it
 // is empty. A receiver that is away costs spans and nothing else.
 func NewTraces(endpoint, msp string) (*Traces, error) {
 	if endpoint == "" {
 		return &Traces{noop.NewTracerProvider(), func(context.Context) error { return nil }}, nil
 	}
-	exporter, err := otlptracehttp.New(context.Background(), otlptracehttp.WithEndpointURL(endpoint+"/v1/traces"))
+	client := direct.Client(http.DefaultTransport)
+	client.Timeout = sendTimeout
+	exporter, err := otlptracehttp.New(context.Background(), otlptracehttp.WithEndpointURL(endpoint+"/v1/traces"),
+		otlptracehttp.WithHTTPClient(client))
 	if err != nil {
 		return nil, fmt.Errorf("traces to %s: %w", endpoint, err)
 	}

@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+
+	"github.com/pie-consortium/pie/internal/direct"
 )
 
 // Client gives orders to the supervisor of one data directory.
@@ -26,7 +28,7 @@ func NewClient(data string) *Client {
 			return dial(ctx, data)
 		},
 	}
-	return &Client{data, &http.Client{Transport: transport}}
+	return &Client{data, direct.Client(transport)}
 }
 
 // Nodes asks for the state of the nodes; [ErrNotRunning] without a supervisor.

@@ -10,6 +10,8 @@ import (
 	"net/url"
 	"os"
 	"strings"
+
+	"github.com/pie-consortium/pie/internal/direct"
 )
 
 // SwarmKey reads the key of the private swarm at path, and draws one when there is
@@ -32,7 +34,7 @@ func Connect(ctx context.Context, api, address string) error {
 	if err != nil {
 		return err
 	}
-	response, err := http.DefaultClient.Do(request)
+	response, err := direct.Client(http.DefaultTransport).Do(request)
 	if err != nil {
 		return err
 	}

@@ -21,6 +21,8 @@ import (
 	"math/big"
 	"net/http"
 	"strings"
+
+	"github.com/pie-consortium/pie/internal/direct"
 )
 
 // maxAnswer bounds, in bytes, what is read of a CA's answer.
@@ -154,7 +156,7 @@ func (c CA) send(ctx context.Context, call call, authorize func(*http.Request), 
 	}
 	authorize(request)
 	request.Header.Set("Content-Type", "application/json")
-	client := &http.Client{Transport: &http.Transport{TLSClientConfig: c.TLS, DisableKeepAlives: true}}
+	client := direct.Client(&http.Transport{TLSClientConfig: c.TLS, DisableKeepAlives: true})
 	response, err := client.Do(request)
 	if err != nil {
 		return err

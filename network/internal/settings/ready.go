@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/pie-consortium/pie/internal/direct"
 )
 
 // probeTimeout bounds one look at a node's health.
@@ -42,7 +44,7 @@ func probe(ctx context.Context, health string) error {
 	if err != nil {
 		return err
 	}
-	response, err := http.DefaultClient.Do(request)
+	response, err := direct.Client(http.DefaultTransport).Do(request)
 	if err != nil {
 		return err
 	}
