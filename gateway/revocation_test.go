@@ -2,6 +2,9 @@ package main
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"encoding/pem"
 	"testing"
 	"time"
@@ -160,4 +163,36 @@ func TestInvitingAgainVoidsWhatWasBefore(t *testing.T) {
 		t.Fatal(err)
 	}
 	refused(t, enroll(third.Secret).ApplicationProblemJSONDefault, fault.Unauthenticated)
+}
+
+// Anybody reaches the CA through the gateway, and locks nobody out there.
+func TestWrongEnrolmentsLockNobodyOut(t *testing.T) {
+	invitation, err := network.Invite(within(t), networktest.Guest{MSP: "HospitalC", Role: ledger.Patient})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := &device{t: t, gateway: hospital(t, "HospitalC"), user: ledger.UserID{MSP: "HospitalC", Pseudonym: invitation.Pseudonym}}
+	d.client = newClient(t, d.gateway, d.authorize)
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const failures = 11 // one more than Fabric CA's own limit
+	guess := func(name string, code fault.Code) {
+		t.Helper()
+		answer, err := d.client.EnrollWithResponse(within(t), api.EnrollmentRequest{Pseudonym: name, Secret: "a guess", Csr: csr(t, key, name)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		refused(t, answer.ApplicationProblemJSONDefault, code)
+	}
+	guess("registrar@1a2b3c4d", fault.InvalidArgument)
+	for range failures {
+		guess("registrar", fault.Unauthenticated)
+		guess(invitation.Pseudonym, fault.Unauthenticated)
+	}
+	d.certify(invitation)
+	if _, err := network.Invite(within(t), networktest.Guest{MSP: "HospitalC", Role: ledger.Patient}); err != nil {
+		t.Errorf("the registrar: %v", err)
+	}
 }

@@ -239,7 +239,7 @@ func (a SetResponders) Validate() error {
 		return fault.New(fault.InvalidArgument, "a hospital lists %d responders at most", MaxPage)
 	}
 	for _, pseudonym := range a.Listed {
-		if err := (UserID{MSP: "X", Pseudonym: pseudonym}).Validate(); err != nil {
+		if err := ValidatePseudonym(pseudonym); err != nil {
 			return err
 		}
 	}

@@ -121,7 +121,7 @@ func (a RegisterOrganization) Validate() error {
 			return fault.New(fault.InvalidArgument, "a gateway must be an https URL without a path")
 		}
 	}
-	return UserID{MSP: "X", Pseudonym: a.Proxy}.Validate()
+	return ValidatePseudonym(a.Proxy)
 }
 
 // RegisterUser publishes the caller's key statements; a professional's card goes

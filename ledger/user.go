@@ -30,8 +30,17 @@ func ParseUserID(text string) (UserID, error) {
 
 // Validate refuses anything that is not an MSP and a pseudonym.
 func (u UserID) Validate() error {
-	if !mspForm.MatchString(u.MSP) || !pseudonymForm.MatchString(u.Pseudonym) {
+	if !mspForm.MatchString(u.MSP) || ValidatePseudonym(u.Pseudonym) != nil {
 		return fault.New(fault.InvalidArgument, "user must be an MSP and a pseudonym, such as HospitalA/7f3k2a")
+	}
+	return nil
+}
+
+// ValidatePseudonym refuses what cannot be a user's name inside a hospital. Accounts that
+// nobody outside may reach, such as that of a CA's registrar, have names that it refuses.
+func ValidatePseudonym(name string) error {
+	if !pseudonymForm.MatchString(name) {
+		return fault.New(fault.InvalidArgument, "a pseudonym is 1 to 64 of a-z, 0-9, dots and dashes, and begins with a letter or digit, such as 7f3k2a")
 	}
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/network/internal/consortium"
+	"github.com/pie-consortium/pie/network/internal/settings"
 )
 
 // revokeTimeout bounds the conversation with the CA, and how long the ordering nodes may
@@ -39,7 +40,7 @@ func revokeCommand() *cobra.Command {
 }
 
 func revoke(command *cobra.Command, data, name, serial string) error {
-	user, err := ledger.ParseUserID(name)
+	user, err := revocable(name)
 	if err != nil {
 		return err
 	}
@@ -66,4 +67,13 @@ func revoke(command *cobra.Command, data, name, serial string) error {
 	}
 	fmt.Fprintf(command.ErrOrStderr(), "the channel's configuration has the revocations of %s, %d of them new\n", user.MSP, len(revoked))
 	return nil
+}
+
+// revocable is a user, or a registrar that another one took the place of.
+func revocable(name string) (ledger.UserID, error) {
+	msp, account, _ := strings.Cut(name, "/")
+	if settings.IsRegistrar(account) {
+		return ledger.UserID{MSP: msp, Pseudonym: account}, nil
+	}
+	return ledger.ParseUserID(name)
 }

@@ -100,7 +100,7 @@ func newScene(t *testing.T) *scene {
 func (s *scene) keepServiceKeys(t *testing.T) {
 	t.Helper()
 	err := filepath.WalkDir(filepath.Join(s.data, "organizations"), func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || !slices.Contains([]string{"key.pem", "proxy.key", "registrar.secret"}, entry.Name()) {
+		if err != nil || !slices.Contains([]string{"key.pem", "proxy.key", "account.secret", "account.pem"}, entry.Name()) {
 			return err
 		}
 		text, err := os.ReadFile(path)

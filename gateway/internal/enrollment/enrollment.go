@@ -19,6 +19,7 @@ import (
 	"github.com/pie-consortium/pie/gateway/api"
 	"github.com/pie-consortium/pie/gateway/internal/config"
 	"github.com/pie-consortium/pie/internal/direct"
+	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/fault"
 )
 
@@ -44,8 +45,12 @@ func New(c config.CA) (*CA, error) {
 	return &CA{url: c.URL, client: client}, nil
 }
 
-// Enroll returns the certificate, PEM, that the CA issues for the request.
+// Enroll returns the certificate, PEM, that the CA issues for the request. Anybody may
+// ask: the CA's other accounts, whose names are not pseudonyms, are out of reach.
 func (c *CA) Enroll(ctx context.Context, request api.EnrollmentRequest) (string, error) {
+	if err := ledger.ValidatePseudonym(request.Pseudonym); err != nil {
+		return "", err
+	}
 	if err := checkCSR(request.Csr, request.Pseudonym); err != nil {
 		return "", err
 	}

@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/pie-consortium/pie/gateway/api"
 	"github.com/pie-consortium/pie/gateway/internal/config"
+	"github.com/pie-consortium/pie/ledger/fault"
 )
 
 func requestOf(t *testing.T, name string) api.EnrollmentRequest {
@@ -46,6 +48,23 @@ func standIn(t *testing.T, handler http.HandlerFunc) *CA {
 		t.Fatal(err)
 	}
 	return ca
+}
+
+// Anybody may ask to be enrolled: the CA hears of nobody who is not a user in form.
+func TestOnlyPseudonymsReachTheCA(t *testing.T) {
+	var asked atomic.Int64
+	ca := standIn(t, func(http.ResponseWriter, *http.Request) { asked.Add(1) })
+	for _, name := range []string{"registrar@1a2b3c4d", "Registrar", "", "a_b", "-a", "a/b", "a:b", "a b", strings.Repeat("a", 65), "a\n"} {
+		if _, err := ca.Enroll(t.Context(), requestOf(t, name)); !errors.Is(err, fault.New(fault.InvalidArgument, "")) {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+	if asked.Load() != 0 {
+		t.Errorf("the CA was asked %d times", asked.Load())
+	}
+	if _, err := ca.Enroll(t.Context(), requestOf(t, "7f3k2a")); err == nil || asked.Load() != 1 {
+		t.Errorf("a pseudonym: asked %d times, %v", asked.Load(), err)
+	}
 }
 
 func TestSecretsGoNowhereElse(t *testing.T) {

@@ -261,7 +261,7 @@ func TestStartsInOrder(t *testing.T) {
 				t.Errorf("%s does not wait for %s", node.Name, other)
 			}
 		}
-		if slices.Contains([]settings.Kind{settings.Orderer, settings.Peer, settings.Chaincode}, node.Kind) &&
+		if slices.Contains([]settings.Kind{settings.Orderer, settings.CA, settings.Peer, settings.Chaincode}, node.Kind) &&
 			project.Services["setup"].DependsOn[node.Name].Condition != types.ServiceConditionHealthy {
 			t.Errorf("setup does not wait for %s", node.Name)
 		}

@@ -31,13 +31,17 @@ func (p Plan) prepare(hardened *Hardened) service {
 	return s
 }
 
-// setup signs with every organisation's administrator, so it reads what they have.
+// setup signs with every organisation's administrator, so it reads what they have. It
+// writes what registrars are issued.
 func (p Plan) setup(hardened *Hardened) service {
 	s := step(hardened, "setup", "--data", p.Table.Root())
 	s.Volumes = []volume{{Type: "volume", Source: volumeName, Target: p.Table.Root(), ReadOnly: true}}
+	for _, ca := range p.Table.Of(settings.CA, "") {
+		s.Volumes = append(s.Volumes, p.folder(p.Table.Registrar(ca.MSP), false))
+	}
 	s.Networks = p.everywhere()
 	s.DependsOn = map[string]condition{}
-	for _, kind := range []settings.Kind{settings.Orderer, settings.Peer, settings.Chaincode} {
+	for _, kind := range []settings.Kind{settings.Orderer, settings.CA, settings.Peer, settings.Chaincode} {
 		for _, node := range p.Table.Of(kind, "") {
 			s.DependsOn[node.Name] = healthy
 		}

@@ -123,10 +123,10 @@ func (g Guest) attributes() map[string]string {
 // and attributes are the hospital's own affair.
 func (n *Network) Registrar(ctx context.Context, msp string) (*registrar.Account, error) {
 	cas := n.Table.Of(settings.CA, msp)
-	if len(cas) == 0 {
+	if msp == "" || len(cas) == 0 {
 		return nil, fmt.Errorf("no hospital has the MSP %q", msp)
 	}
-	secret, err := trust.ReadSecretFile(filepath.Join(cas[0].Dir, settings.RegistrarSecret))
+	secret, err := trust.ReadSecretFile(n.Table.RegistrarSecret(msp))
 	if err != nil {
 		return nil, fmt.Errorf("registrar's secret: %w", err)
 	}
@@ -134,7 +134,19 @@ func (n *Network) Registrar(ctx context.Context, msp string) (*registrar.Account
 	if err != nil {
 		return nil, err
 	}
-	return registrar.CA{URL: cas[0].CAURL(), TLS: configuration, Name: settings.Registrar, Secret: string(secret)}.SignIn(ctx)
+	login := registrar.Login{Name: settings.RegistrarName(secret), Secret: string(secret)}
+	return registrar.CA{URL: cas[0].CAURL(), TLS: configuration}.SignIn(ctx, n.Table.Registrar(msp), login)
+}
+
+// enrolRegistrars signs in to every hospital's CA, so that secrets of the first time are
+// of no use any more.
+func (n *Network) enrolRegistrars(ctx context.Context) error {
+	for _, ca := range n.Table.Of(settings.CA, "") {
+		if _, err := n.Registrar(ctx, ca.MSP); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // card signs, as the hospital's administrator, who the professional is.

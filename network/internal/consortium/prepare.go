@@ -74,7 +74,7 @@ func (n *Network) prepareNode(organization identity.Organization, node settings.
 	case settings.Peer:
 		err = n.preparePeer(organization, node)
 	case settings.CA:
-		err = drawSecret(filepath.Join(node.Dir, settings.RegistrarSecret))
+		err = drawSecret(n.Table.RegistrarSecret(node.MSP))
 	case settings.Database:
 		err = drawSecret(filepath.Join(node.Dir, settings.DatabaseSecret))
 	case settings.Gateway:
@@ -173,6 +173,9 @@ func (n *Network) prepareSwarm(ctx context.Context) error {
 func drawSecret(path string) error {
 	if exists(path) {
 		return nil
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return err
 	}
 	secret := make([]byte, 32)
 	rand.Read(secret)

@@ -45,12 +45,13 @@ func (n *Network) Prepare(ctx context.Context, tools string, progress func(strin
 }
 
 // Agree has running nodes form the consortium: the channel, the chaincode in force on
-// it, the hospitals described on its ledger. What is done already is left alone.
+// it, the hospitals described on its ledger, their registrars enrolled. What is done already is left alone.
 func (n *Network) Agree(ctx context.Context, progress func(string)) error {
 	return take(ctx, progress, []step{
 		{"channel " + n.Consortium.Channel, n.join},
 		{"chaincode " + n.Consortium.Chaincode, n.commit},
 		{"organisations on the ledger", n.register},
+		{"registrars of the CAs", n.enrolRegistrars},
 	})
 }
 

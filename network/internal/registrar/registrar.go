@@ -6,21 +6,18 @@ import (
 	"bytes"
 	"context"
 	"crypto/ecdsa"
-	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/asn1"
 	"encoding/base64"
 	"encoding/json"
-	"encoding/pem"
 	"fmt"
 	"io"
 	"math/big"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/pie-consortium/pie/internal/direct"
 )
@@ -28,34 +25,26 @@ import (
 // maxAnswer bounds, in bytes, what is read of a CA's answer.
 const maxAnswer = 1 << 20
 
-// CA is a Fabric CA and the account that may register users at it.
+// CA is a Fabric CA.
 type CA struct {
 	// URL is the CA's base URL.
 	URL string
 	// TLS verifies the CA.
 	TLS *tls.Config
-	// Name and Secret are the account's.
-	Name, Secret string
+	// Now is the clock that certificates are renewed by; the machine's if nil.
+	Now func() time.Time
 }
 
-// Account is the account after it signed in.
-type Account struct {
-	ca          CA
-	certificate []byte // PEM
-	key         *ecdsa.PrivateKey
-}
-
-// SignIn gets the account a certificate for a key of this process.
-func (c CA) SignIn(ctx context.Context) (*Account, error) {
-	certificate, key, err := c.enrol(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("sign in to the CA %s: %w", c.URL, err)
+func (c CA) now() time.Time {
+	if c.Now != nil {
+		return c.Now()
 	}
-	return &Account{c, certificate, key}, nil
+	return time.Now()
 }
 
 // Register makes pseudonym known to the CA as a client whose certificates will carry
-// the attributes, and returns the secret with which it enrols, once.
+// the attributes, and returns the secret with which it enrols, once: one of ours, as those that the CA would
+// draw have 12 characters from a source that is not meant for secrets.
 func (a *Account) Register(ctx context.Context, pseudonym string, attributes map[string]string) (secret string, err error) {
 	type attribute struct {
 		Name  string `json:"name"`
@@ -66,66 +55,55 @@ func (a *Account) Register(ctx context.Context, pseudonym string, attributes map
 	for name, value := range attributes {
 		list = append(list, attribute{name, value, true})
 	}
-	var answer struct{ Secret string }
+	secret = drawSecret()
 	err = a.do(ctx, http.MethodPost, "/api/v1/register", map[string]any{
-		"id": pseudonym, "type": "client", "max_enrollments": 1, "affiliation": "", "attrs": list,
-	}, &answer)
+		"id": pseudonym, "secret": secret, "type": "client", "max_enrollments": 1, "affiliation": "", "attrs": list,
+	}, new(any))
 	if err != nil {
 		return "", fmt.Errorf("register a user at the CA %s: %w", a.ca.URL, err)
 	}
-	return answer.Secret, nil
+	return secret, nil
 }
 
 // do asks the CA for something in the account's name.
 func (a *Account) do(ctx context.Context, method, path string, what, result any) error {
-	var body []byte
-	if what != nil {
-		var err error
-		if body, err = json.Marshal(what); err != nil {
-			return err
-		}
+	body, err := encode(what)
+	if err != nil {
+		return err
 	}
-	token, err := a.sign(method, path, body)
+	return a.ask(ctx, call{method, path, body}, result)
+}
+
+// ask makes a call in the account's name.
+func (a *Account) ask(ctx context.Context, call call, result any) error {
+	token, err := a.sign(call)
 	if err != nil {
 		return err
 	}
 	authorize := func(r *http.Request) { r.Header.Set("Authorization", token) }
-	return a.ca.send(ctx, call{method, path, body}, authorize, result)
+	return a.ca.send(ctx, call, authorize, result)
 }
 
-// enrol gets the account a certificate for a new key.
-func (c CA) enrol(ctx context.Context) ([]byte, *ecdsa.PrivateKey, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return nil, nil, err
+// encode writes a call's body; nil has none.
+func encode(what any) ([]byte, error) {
+	if what == nil {
+		return nil, nil
 	}
-	request, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{Subject: pkix.Name{CommonName: c.Name}}, key)
-	if err != nil {
-		return nil, nil, err
-	}
-	body, err := json.Marshal(map[string]string{
-		"certificate_request": string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: request})),
-	})
-	if err != nil {
-		return nil, nil, err
-	}
-	var answer struct{ Cert []byte }
-	authorize := func(r *http.Request) { r.SetBasicAuth(c.Name, c.Secret) }
-	err = c.send(ctx, call{http.MethodPost, "/api/v1/enroll", body}, authorize, &answer)
-	return answer.Cert, key, err
+	return json.Marshal(what)
 }
 
 // sign makes the token that a Fabric CA takes: the certificate, and a signature over
 // method, path, body and certificate.
-func (a *Account) sign(method, path string, body []byte) (string, error) {
+func (a *Account) sign(call call) (string, error) {
 	encode := base64.StdEncoding.EncodeToString
-	payload := strings.Join([]string{method, encode([]byte(path)), encode(body), encode(a.certificate)}, ".")
+	certificate := encode(a.pem())
+	payload := strings.Join([]string{call.method, encode([]byte(call.path)), encode(call.body), certificate}, ".")
 	digest := sha256.Sum256([]byte(payload))
 	signature, err := signLowS(a.key, digest[:])
 	if err != nil {
 		return "", fmt.Errorf("sign a request to the CA: %w", err)
 	}
-	return encode(a.certificate) + "." + encode(signature), nil
+	return certificate + "." + encode(signature), nil
 }
 
 // signLowS signs with the smaller of the two values that S may have, the only one

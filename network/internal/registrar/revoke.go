@@ -2,7 +2,6 @@ package registrar
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/hex"
@@ -33,9 +32,7 @@ func (a *Account) Suspend(ctx context.Context, pseudonym string) error {
 
 // renewSecret replaces the secret by a new one, good until that many enrolments in all.
 func (a *Account) renewSecret(ctx context.Context, pseudonym string, enrolments int) (string, map[string]string, error) {
-	bytes := make([]byte, 16)
-	rand.Read(bytes)
-	secret := hex.EncodeToString(bytes)
+	secret := drawSecret()
 	path := "/api/v1/identities/" + url.PathEscape(pseudonym)
 	var answer struct {
 		Attrs []struct{ Name, Value string }

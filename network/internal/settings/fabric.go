@@ -123,13 +123,6 @@ func (t *Table) chaincode(n *Node) {
 	n.Environment = map[string]string{"CHAINCODE_ID": t.packageID, "CHAINCODE_SERVER_ADDRESS": n.private(chaincodePort)}
 }
 
-// RegistrarSecret is the file, in the node's folder, with the secret of the
-// account that registers users at a CA.
-const RegistrarSecret = "registrar.secret"
-
-// Registrar is the name of that account.
-const Registrar = "registrar"
-
 func (t *Table) ca(n *Node) {
 	n.Ports = []int{caPort, operationsPort}
 	// It writes into its home.
@@ -145,13 +138,15 @@ func (t *Table) ca(n *Node) {
 		"ca":      map[string]any{"name": n.Name, "certfile": authority + "/cert.pem", "keyfile": authority + "/key.pem"},
 		"db":      map[string]any{"type": "sqlite3", "datasource": n.file("state", "ca.db")},
 		// A new user's certificate lasts a year; nobody may ask for a CA's.
-		"signing":    map[string]any{"default": map[string]any{"usage": []string{"digital signature"}, "expiry": "8760h"}},
-		"bccsp":      map[string]any{"default": "SW", "sw": map[string]any{"hash": "SHA2", "security": 256, "filekeystore": map[string]any{"keystore": n.file("state", "keystore")}}},
-		"cfg":        map[string]any{"identities": map[string]any{"passwordattempts": 10}},
+		"signing": map[string]any{"default": map[string]any{"usage": []string{"digital signature"}, "expiry": "8760h"}},
+		"bccsp":   map[string]any{"default": "SW", "sw": map[string]any{"hash": "SHA2", "security": 256, "filekeystore": map[string]any{"keystore": n.file("state", "keystore")}}},
+		// Failures are not counted: whoever can reach the CA, through the gateway for one, could
+		// lock accounts by them. Secrets have 128 bits or more.
+		"cfg":        map[string]any{"identities": map[string]any{"passwordattempts": 0}},
 		"operations": map[string]any{"listenaddress": n.private(operationsPort)},
 		"metrics":    map[string]any{"provider": "prometheus"},
 		"registry": map[string]any{"maxenrollments": -1, "identities": []any{map[string]any{
-			"name": Registrar, "pass": secretOf(n.file(RegistrarSecret)), "type": "client", "affiliation": "",
+			"name": registrarOf(t.RegistrarSecret(n.MSP)), "pass": secretOf(t.RegistrarSecret(n.MSP)), "type": "client", "affiliation": "",
 			"attrs": map[string]any{"hf.Registrar.Roles": "client", "hf.Registrar.Attributes": "pie.*", "hf.Revoker": true, "hf.GenCRL": true},
 		}}},
 	}}

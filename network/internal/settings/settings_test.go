@@ -9,6 +9,7 @@ import (
 
 	"github.com/goccy/go-yaml"
 
+	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/network/internal/manifest"
 	"github.com/pie-consortium/pie/network/internal/settings"
 )
@@ -81,9 +82,9 @@ func TestPeersOfAHospitalShareItsChaincodeAndFindEachOther(t *testing.T) {
 }
 
 func TestSecretIsFilledInFromItsFile(t *testing.T) {
-	ca := table(t, "consortium.yaml").Of(settings.CA, "HospitalA")[0]
-	secret := filepath.Join(ca.Dir, settings.RegistrarSecret)
-	if err := os.MkdirAll(ca.Dir, 0o700); err != nil {
+	table := table(t, "consortium.yaml")
+	ca, secret := table.Of(settings.CA, "HospitalA")[0], table.RegistrarSecret("HospitalA")
+	if err := os.MkdirAll(filepath.Dir(secret), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile(secret, []byte("s3cret"), 0o644); err != nil {
@@ -100,11 +101,23 @@ func TestSecretIsFilledInFromItsFile(t *testing.T) {
 	}
 	path := filepath.Join(ca.State(), "fabric-ca-server-config.yaml")
 	text, err := os.ReadFile(path)
-	if err != nil || !strings.Contains(string(text), "pass: s3cret") {
+	if err != nil || !strings.Contains(string(text), "pass: s3cret") || !strings.Contains(string(text), settings.RegistrarName([]byte("s3cret"))) {
 		t.Errorf("%v in:\n%s", err, text)
 	}
 	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("mode %v, %v", info.Mode(), err)
+	}
+}
+
+// No gateway passes on what is not a pseudonym, and a CA knows an account by its name for
+// good.
+func TestRegistrarsAreNotPseudonymsAndEachHasItsOwnName(t *testing.T) {
+	name := settings.RegistrarName([]byte("s3cret"))
+	if ledger.ValidatePseudonym(name) == nil || !settings.IsRegistrar(name) {
+		t.Errorf("%s passes for a user", name)
+	}
+	if settings.RegistrarName([]byte("another")) == name {
+		t.Errorf("another secret's account is %s too", name)
 	}
 }
 

@@ -95,6 +95,8 @@ func fill(content any) (any, error) {
 	case secretOf:
 		text, err := trust.ReadSecretFile(string(content))
 		return string(text), err
+	case registrarOf:
+		return content.name()
 	case map[string]any:
 		filled := map[string]any{}
 		for key, value := range content {
