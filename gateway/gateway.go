@@ -216,15 +216,16 @@ func (g *gateway) release(ctx context.Context, query ledger.ReadRelease) (ledger
 // checks are what /readyz asks.
 func (g *gateway) checks() health.Checks {
 	return health.Checks{
-		"peer":           g.askPeer,
-		"ipfs":           g.node.Ready,
-		"events":         g.replicas.Ready,
-		"eventFeed":      g.events.Ready,
-		"proxyKey":       g.registration.Ready,
-		"assertions":     g.used.Ready,
-		"revocations":    g.revoked.Ready,
-		"certificate":    health.Unexpired(func() *x509.Certificate { return g.signer.Certificate }, time.Now),
-		"tlsCertificate": health.Unexpired(g.tls.Leaf, time.Now),
+		"peer":            g.askPeer,
+		"ipfs":            g.node.Ready,
+		"events":          g.replicas.Ready,
+		"eventFeed":       g.events.Ready,
+		"proxyKey":        g.registration.Ready,
+		"assertions":      g.used.Ready,
+		"revocations":     g.revoked.Ready,
+		"certificate":     health.Unexpired(func() *x509.Certificate { return g.signer.Certificate }, time.Now),
+		"tlsCertificate":  health.Unexpired(g.tls.Leaf, time.Now),
+		"peerCertificate": health.Unexpired(g.peer.ClientCertificate, time.Now),
 	}
 }
 

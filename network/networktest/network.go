@@ -18,6 +18,9 @@ package networktest
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"math/big"
@@ -76,8 +79,12 @@ type Organization struct {
 	// TLSRoot is the file of the root that all its servers' certificates hang from,
 	// Root that of its identities.
 	TLSRoot, Root string
-	// Admin is the hospital's administrator, GatewayIdentity its gateway's identity.
-	Admin, GatewayIdentity Identity
+	// Admin is the hospital's administrator, GatewayIdentity its gateway's identity;
+	// AdminTLS and GatewayTLS are what they show to peers and ordering nodes.
+	Admin, GatewayIdentity, AdminTLS, GatewayTLS Identity
+	// OrdererAddress is host and port of the ordering node, OrdererAdminURL the base URL of
+	// its administration; empty without one.
+	OrdererAddress, OrdererAdminURL string
 	// CAURL is the Fabric CA's base URL.
 	CAURL string
 	// IPFSAPI is the base URL of the Kubo node's RPC interface, GatewayURL that of the
@@ -91,6 +98,19 @@ type Organization struct {
 
 // Identity is the files of a certificate and its key.
 type Identity struct{ Certificate, Key string }
+
+// Signer reads the identity.
+func (i Identity) Signer() (*trust.Signer, error) {
+	pair, err := tls.LoadX509KeyPair(i.Certificate, i.Key)
+	if err != nil {
+		return nil, err
+	}
+	key, ok := pair.PrivateKey.(*ecdsa.PrivateKey)
+	if !ok {
+		return nil, fmt.Errorf("%s holds no ECDSA key", i.Key)
+	}
+	return trust.NewSigner(pair.Leaf, key)
+}
 
 // Option changes what Start starts.
 type Option func(*options)
@@ -225,9 +245,13 @@ func (n *Network) describe() {
 			MSP: member.MSP, Name: member.Name,
 			PeerAddress: table.Of(settings.Peer, member.MSP)[0].Endpoint(), Peers: member.Peers,
 			TLSRoot: n.network.TLSRoot(member.MSP), Root: n.network.Root(member.MSP),
-			Admin:   identityIn(filepath.Join(table.Organization(member.MSP), "admin")),
-			CAURL:   table.Of(settings.CA, member.MSP)[0].CAURL(),
-			Orderer: member.Orderer, CA: member.CA, Chaincode: member.Chaincode, IPFS: member.IPFS, Gateway: member.Gateway,
+			Admin:    identityIn(filepath.Join(table.Organization(member.MSP), "admin")),
+			AdminTLS: tlsIn(filepath.Join(table.Organization(member.MSP), "admin", "tls")),
+			CAURL:    table.Of(settings.CA, member.MSP)[0].CAURL(),
+			Orderer:  member.Orderer, CA: member.CA, Chaincode: member.Chaincode, IPFS: member.IPFS, Gateway: member.Gateway,
+		}
+		for _, node := range table.Of(settings.Orderer, member.MSP) {
+			organization.OrdererAddress, organization.OrdererAdminURL = node.Endpoint(), node.OrdererAdmin()
 		}
 		for _, node := range table.Of(settings.IPFS, member.MSP) {
 			organization.IPFSAPI = node.IPFSAPI()
@@ -235,6 +259,7 @@ func (n *Network) describe() {
 		for _, node := range table.Of(settings.Gateway, member.MSP) {
 			organization.GatewayURL, organization.GatewayOperations = node.GatewayURL(), node.Operations()
 			organization.GatewayIdentity = identityIn(filepath.Join(node.Dir, "msp"))
+			organization.GatewayTLS = tlsIn(filepath.Join(node.Dir, settings.ClientTLS))
 			organization.GatewayConfig = filepath.Join(node.Dir, settings.GatewayConfigurationName)
 		}
 		n.Organizations = append(n.Organizations, organization)
@@ -243,6 +268,27 @@ func (n *Network) describe() {
 
 func identityIn(msp string) Identity {
 	return Identity{filepath.Join(msp, "signcerts", "cert.pem"), filepath.Join(msp, "keystore", "key.pem")}
+}
+
+func tlsIn(dir string) Identity {
+	return Identity{filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")}
+}
+
+// TLS is how somebody who shows the certificate connects to the hospital's nodes.
+func (o Organization) TLS(shown Identity) (*tls.Config, error) {
+	text, err := os.ReadFile(o.TLSRoot)
+	if err != nil {
+		return nil, err
+	}
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(text) {
+		return nil, fmt.Errorf("%s holds no certificate", o.TLSRoot)
+	}
+	pair, err := tls.LoadX509KeyPair(shown.Certificate, shown.Key)
+	if err != nil {
+		return nil, err
+	}
+	return &tls.Config{RootCAs: roots, Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS13}, nil
 }
 
 // Close stops every node and deletes the data.

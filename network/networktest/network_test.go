@@ -105,7 +105,11 @@ func contract(t *testing.T, organization networktest.Organization) *client.Contr
 	if err != nil {
 		t.Fatal(err)
 	}
-	connection, err := grpc.NewClient(organization.PeerAddress, grpc.WithTransportCredentials(credentials.NewTLS(trusting(t, organization))))
+	shown, err := organization.TLS(organization.AdminTLS)
+	if err != nil {
+		t.Fatal(err)
+	}
+	connection, err := grpc.NewClient(organization.PeerAddress, grpc.WithTransportCredentials(credentials.NewTLS(shown)))
 	if err != nil {
 		t.Fatal(err)
 	}

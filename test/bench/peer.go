@@ -3,10 +3,8 @@ package main
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"os"
 	"time"
 
@@ -36,17 +34,12 @@ func dialPeer(network *networktest.Network, organization networktest.Organizatio
 	if err != nil {
 		return nil, err
 	}
-	roots := x509.NewCertPool()
-	text, err := os.ReadFile(organization.TLSRoot)
+	shown, err := organization.TLS(organization.AdminTLS)
 	if err != nil {
 		return nil, err
 	}
-	if !roots.AppendCertsFromPEM(text) {
-		return nil, fmt.Errorf("%s holds no certificate", organization.TLSRoot)
-	}
 	p := &peer{msp: organization.MSP, admin: admin}
-	if p.connection, err = grpc.NewClient(organization.PeerAddress,
-		grpc.WithTransportCredentials(credentials.NewTLS(&tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS13}))); err != nil {
+	if p.connection, err = grpc.NewClient(organization.PeerAddress, grpc.WithTransportCredentials(credentials.NewTLS(shown))); err != nil {
 		return nil, err
 	}
 	// The identity hashes what it signs.

@@ -3,6 +3,7 @@ package matrix
 import (
 	"context"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"regexp"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/hyperledger/fabric-protos-go-apiv2/common"
 	gatewaypb "github.com/hyperledger/fabric-protos-go-apiv2/gateway"
+	msppb "github.com/hyperledger/fabric-protos-go-apiv2/msp"
 	"github.com/hyperledger/fabric-protos-go-apiv2/peer"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
@@ -27,20 +29,26 @@ import (
 type peers struct {
 	channel     string
 	connections map[string]*grpc.ClientConn // by MSP
+	// gateways, by MSP, ask their own peers what became of a transaction: users may not.
+	gateways map[string]proposal.Creator
 }
 
 func dialPeers(network *networktest.Network) (*peers, error) {
-	p := &peers{channel: network.Channel, connections: map[string]*grpc.ClientConn{}}
+	p := &peers{channel: network.Channel, connections: map[string]*grpc.ClientConn{}, gateways: map[string]proposal.Creator{}}
 	for _, organization := range network.Organizations {
-		root, err := credentials.NewClientTLSFromFile(organization.TLSRoot, "")
+		shown, err := organization.TLS(organization.GatewayTLS)
 		if err != nil {
 			return nil, err
 		}
-		connection, err := grpc.NewClient(organization.PeerAddress, grpc.WithTransportCredentials(root))
+		connection, err := grpc.NewClient(organization.PeerAddress, grpc.WithTransportCredentials(credentials.NewTLS(shown)))
 		if err != nil {
 			return nil, err
 		}
-		p.connections[organization.MSP] = connection
+		gateway, err := organization.GatewayIdentity.Signer()
+		if err != nil {
+			return nil, err
+		}
+		p.connections[organization.MSP], p.gateways[organization.MSP] = connection, proposal.Creator{MSP: organization.MSP, Signer: gateway}
 	}
 	return p, nil
 }
@@ -119,7 +127,7 @@ func (p *peers) commit(ctx context.Context, by *person, c call) (json.RawMessage
 		return nil, said(err)
 	}
 	for msp := range p.connections {
-		if err := p.await(ctx, by, msp, made.TransactionID); err != nil {
+		if err := p.await(ctx, msp, made.TransactionID); err != nil {
 			return nil, fmt.Errorf("%s at %s: %w", c.tx, msp, err)
 		}
 	}
@@ -127,14 +135,18 @@ func (p *peers) commit(ctx context.Context, by *person, c call) (json.RawMessage
 }
 
 // await waits for a transaction at a hospital's peer.
-func (p *peers) await(ctx context.Context, by *person, msp, transaction string) error {
-	request, err := proto.Marshal(&gatewaypb.CommitStatusRequest{
-		TransactionId: transaction, ChannelId: p.channel, Identity: by.serialized,
-	})
+func (p *peers) await(ctx context.Context, msp, transaction string) error {
+	gateway := p.gateways[msp]
+	certificate := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: gateway.Signer.Certificate.Raw})
+	identity, err := proto.Marshal(&msppb.SerializedIdentity{Mspid: msp, IdBytes: certificate})
 	if err != nil {
 		return err
 	}
-	signature, err := by.creator.Sign(request)
+	request, err := proto.Marshal(&gatewaypb.CommitStatusRequest{TransactionId: transaction, ChannelId: p.channel, Identity: identity})
+	if err != nil {
+		return err
+	}
+	signature, err := gateway.Sign(request)
 	if err != nil {
 		return err
 	}

@@ -16,9 +16,6 @@ import (
 	"time"
 
 	"filippo.io/age"
-	"github.com/hyperledger/fabric-protos-go-apiv2/msp"
-	"google.golang.org/protobuf/proto"
-
 	"github.com/pie-consortium/pie/client/proposal"
 	"github.com/pie-consortium/pie/internal/direct"
 	"github.com/pie-consortium/pie/ledger"
@@ -32,7 +29,6 @@ import (
 type person struct {
 	ledger.Identity
 	creator              proposal.Creator
-	serialized           []byte // as the ledger's nodes name the person
 	bundle               *trust.Bundle
 	receiving, verifying *umbral.SecretKey
 	statements           []string // of the keys that the person registered
@@ -73,10 +69,6 @@ func (w *world) certify(ctx context.Context, who ledger.Identity) (*person, erro
 
 // equip makes the keys and the statements about them.
 func (p *person) equip() (err error) {
-	certificate := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: p.creator.Signer.Certificate.Raw})
-	if p.serialized, err = proto.Marshal(&msp.SerializedIdentity{Mspid: p.User.MSP, IdBytes: certificate}); err != nil {
-		return err
-	}
 	if p.receiving, err = umbral.GenerateSecretKey(nil); err != nil {
 		return err
 	}

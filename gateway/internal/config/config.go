@@ -45,8 +45,9 @@ type KeyPair struct {
 
 // Peer is the hospital's own peer, the only one that the gateway talks to.
 type Peer struct {
-	Address string `yaml:"address"` // host:port
-	TLSRoot string `yaml:"tlsRoot"` // file, PEM
+	Address string  `yaml:"address"` // host:port
+	TLSRoot string  `yaml:"tlsRoot"` // file, PEM
+	Client  KeyPair `yaml:"client"`  // the TLS certificate that the gateway shows to the peer, which lets in nobody without one
 }
 
 // CA is the hospital's Fabric CA.
@@ -83,9 +84,10 @@ func (c *Config) validate() error {
 		address("listen", c.Listen), address("operations", c.Operations), address("peer.address", c.Peer.Address),
 		readable("trust", c.Trust), readable("peer.tlsRoot", c.Peer.TLSRoot), readable("ca.tlsRoot", c.CA.TLSRoot),
 		readable("tls.certificate", c.TLS.Certificate), readable("identity.certificate", c.Identity.Certificate),
+		readable("peer.client.certificate", c.Peer.Client.Certificate),
 		origins(c.Origins), optionalURL("traces", c.Traces),
 		webhooks(c.Webhooks),
-		secret("tls.key", c.TLS.Key), secret("identity.key", c.Identity.Key),
+		secret("tls.key", c.TLS.Key), secret("identity.key", c.Identity.Key), secret("peer.client.key", c.Peer.Client.Key),
 	)
 }
 

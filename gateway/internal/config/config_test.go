@@ -41,7 +41,7 @@ data: %[1]s/state
 trust: %[1]s/trust.json
 tls: {certificate: %[1]s/cert.pem, key: %[1]s/key.pem}
 identity: {certificate: %[1]s/cert.pem, key: %[1]s/key.pem}
-peer: {address: "127.77.0.11:7051", tlsRoot: %[1]s/cert.pem}
+peer: {address: "127.77.0.11:7051", tlsRoot: %[1]s/cert.pem, client: {certificate: %[1]s/cert.pem, key: %[1]s/key.pem}}
 ca: {url: "https://127.77.0.10:7054", tlsRoot: %[1]s/cert.pem}
 ipfs: {api: "http://127.77.0.13:5001"}
 `, folder)
@@ -72,13 +72,14 @@ func TestLoadReportsEverythingAtOnce(t *testing.T) {
 	path := write(t, func(text string) string {
 		return strings.NewReplacer("msp: HospitalA", "msp: ''", "url: https://127.77.0.15:8443", "url: http://127.77.0.15:8443/path",
 			"listen: 127.77.0.15:8443", "listen: 8443", "http://127.77.0.13:5001", "ftp://127.77.0.13",
-			"chaincode: pie\n", "chaincode: pie\norigins: [app.example]\n", "trust.json", "missing.json").Replace(text)
+			"chaincode: pie\n", "chaincode: pie\norigins: [app.example]\n", "trust.json", "missing.json",
+			"client: {certificate: ", "client: {certificate: /missing").Replace(text)
 	})
 	_, err := config.Load(path)
 	if err == nil {
 		t.Fatal("accepted")
 	}
-	for _, field := range []string{"msp", "url", "listen", "origins[0]", "ipfs.api", "trust"} {
+	for _, field := range []string{"msp", "url", "listen", "origins[0]", "ipfs.api", "trust", "peer.client.certificate"} {
 		if !strings.Contains(err.Error(), "\n"+field) {
 			t.Errorf("%s is not reported in %v", field, err)
 		}
@@ -98,8 +99,10 @@ func TestLoadRefusesKeysThatOthersRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := config.Load(path)
-	if err == nil || !strings.Contains(err.Error(), "identity.key") || !strings.Contains(err.Error(), "chmod 600") {
-		t.Errorf("got %v", err)
+	for _, want := range []string{"\ntls.key", "\nidentity.key", "\npeer.client.key", "chmod 600"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q is not in %v", want, err)
+		}
 	}
 }
 

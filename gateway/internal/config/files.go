@@ -2,6 +2,7 @@ package config
 
 import (
 	"crypto/ecdsa"
+	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
@@ -48,6 +49,14 @@ func readKey(path string) (*ecdsa.PrivateKey, error) {
 		return nil, fmt.Errorf("%s: not an ECDSA key", path)
 	}
 	return key, nil
+}
+
+// TLS reads the pair for a client of TLS servers.
+func (p KeyPair) TLS() (tls.Certificate, error) {
+	if err := secret("key", p.Key); err != nil {
+		return tls.Certificate{}, err
+	}
+	return tls.LoadX509KeyPair(p.Certificate, p.Key)
 }
 
 // Roots reads PEM certificates that vouch for a TLS server.

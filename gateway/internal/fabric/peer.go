@@ -6,6 +6,8 @@ package fabric
 import (
 	"context"
 	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -42,6 +44,7 @@ const maxMessage = 16 << 20
 type Peer struct {
 	msp, channel, chaincode string
 
+	shown      tls.Certificate // to the peer
 	connection *grpc.ClientConn
 	gateway    *client.Gateway
 	stub       gatewaypb.GatewayClient
@@ -55,15 +58,21 @@ func Connect(c *config.Config, signer *trust.Signer, watch grpc.UnaryClientInter
 	if err != nil {
 		return nil, fmt.Errorf("connect to peer %s: %w", c.Peer.Address, err)
 	}
+	shown, err := c.Peer.Client.TLS()
+	if err != nil {
+		return nil, fmt.Errorf("connect to peer %s: TLS client certificate: %w", c.Peer.Address, err)
+	}
 	connection, err := grpc.NewClient(c.Peer.Address,
-		grpc.WithTransportCredentials(credentials.NewClientTLSFromCert(roots, "")), grpc.WithUnaryInterceptor(watch),
+		grpc.WithTransportCredentials(credentials.NewTLS(&tls.Config{
+			RootCAs: roots, Certificates: []tls.Certificate{shown}, MinVersion: tls.VersionTLS13,
+		})), grpc.WithUnaryInterceptor(watch),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage)))
 	if err != nil {
 		return nil, fmt.Errorf("connect to peer %s: %w", c.Peer.Address, err)
 	}
 	peer := &Peer{
 		msp: c.MSP, channel: c.Channel, chaincode: c.Chaincode,
-		connection: connection, stub: gatewaypb.NewGatewayClient(connection),
+		shown: shown, connection: connection, stub: gatewaypb.NewGatewayClient(connection),
 	}
 	if err := peer.assume(signer); err != nil {
 		return nil, errors.Join(err, connection.Close())
@@ -86,12 +95,16 @@ func (p *Peer) assume(signer *trust.Signer) error {
 		return fmt.Errorf("gateway identity: %w", err)
 	}
 	p.sign, p.identity = sign, serialized
-	p.gateway, err = client.Connect(id, client.WithSign(sign), client.WithHash(hash.SHA256),
+	shown := sha256.Sum256(p.shown.Certificate[0]) // a peer streams blocks to the connection that asked alone
+	p.gateway, err = client.Connect(id, client.WithSign(sign), client.WithHash(hash.SHA256), client.WithTLSClientCertificateHash(shown[:]),
 		client.WithClientConnection(p.connection), client.WithEvaluateTimeout(evaluateTimeout),
 		client.WithEndorseTimeout(endorseTimeout), client.WithSubmitTimeout(submitTimeout),
 		client.WithCommitStatusTimeout(commitTimeout))
 	return err
 }
+
+// ClientCertificate is the TLS certificate that the peer is shown.
+func (p *Peer) ClientCertificate() *x509.Certificate { return p.shown.Leaf }
 
 // Close ends the connection.
 func (p *Peer) Close() error {

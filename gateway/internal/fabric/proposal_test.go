@@ -2,8 +2,6 @@ package fabric
 
 import (
 	"context"
-	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/hyperledger/fabric-protos-go-apiv2/common"
@@ -22,13 +20,10 @@ import (
 func connect(t testing.TB, hospital *testpki.Hospital) *Peer {
 	t.Helper()
 	gateway := hospital.Issue("gateway", ledger.Gateway, "")
-	root := filepath.Join(t.TempDir(), "root.pem")
-	if err := os.WriteFile(root, testpki.PEM(gateway.Certificate), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	certificate, key := testpki.Write(t, gateway)
 	p, err := Connect(&config.Config{
 		MSP: hospital.MSP, Channel: "pie", Chaincode: "pie",
-		Peer: config.Peer{Address: "127.0.0.1:1", TLSRoot: root},
+		Peer: config.Peer{Address: "127.0.0.1:1", TLSRoot: certificate, Client: config.KeyPair{Certificate: certificate, Key: key}},
 	}, gateway, func(ctx context.Context, method string, request, answer any, c *grpc.ClientConn, invoke grpc.UnaryInvoker, options ...grpc.CallOption) error {
 		return invoke(ctx, method, request, answer, c, options...)
 	})

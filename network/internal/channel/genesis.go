@@ -65,11 +65,12 @@ func (c Configuration) application() fields {
 	policies := metaPolicies()
 	policies["Endorsement"] = meta("MAJORITY Endorsement")
 	policies["LifecycleEndorsement"] = meta("MAJORITY Endorsement")
+	policies[anyAdmin] = meta("ANY Admins")
 	var members []fields
 	for _, organization := range c.Consortium.Hospitals() {
 		members = append(members, c.member(organization))
 	}
-	return fields{"Organizations": members, "Policies": policies, "Capabilities": fields{"V2_5": true}}
+	return fields{"Organizations": members, "Policies": policies, "ACLs": accessRules(), "Capabilities": fields{"V2_5": true}}
 }
 
 // orderer sets SmartBFT for people who wait: batches close after 50 ms, and a lost
@@ -134,7 +135,8 @@ func (c Configuration) member(organization manifest.Organization) fields {
 		"Name": organization.MSP, "ID": organization.MSP,
 		"MSPDir": filepath.Join(c.Table.Public(organization.MSP), "msp"),
 		"Policies": fields{
-			"Readers":     rule("OR('MSP.member')"),
+			// No users, who are clients: docs/adr/0014.
+			"Readers":     rule("OR('MSP.peer', 'MSP.orderer', 'MSP.admin')"),
 			"Writers":     rule("OR('MSP.member')"),
 			"Admins":      rule("OR('MSP.admin')"),
 			"Endorsement": rule("OR('MSP.peer')"),

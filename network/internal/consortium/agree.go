@@ -58,7 +58,7 @@ func (n *Network) join(ctx context.Context) error {
 }
 
 func (n *Network) joinOrderer(node settings.Node, block *common.Block) error {
-	admin, err := n.adminTLS(node.MSP)
+	admin, err := n.adminTLS(node.MSP, node)
 	if err != nil {
 		return err
 	}
@@ -70,7 +70,7 @@ func (n *Network) joinPeer(ctx context.Context, node settings.Node, block *commo
 	if err != nil {
 		return err
 	}
-	connection, err := n.dial(node)
+	connection, err := n.dial(node.MSP, node)
 	if err != nil {
 		return err
 	}

@@ -30,19 +30,24 @@ func (n *Network) admin(msp string) (fabric.SigningIdentity, error) {
 	return fabric.NewPrivateKeySigningIdentity(msp, certificate, key)
 }
 
-// adminTLS is how the organisation's administrator connects to its ordering node.
-func (n *Network) adminTLS(msp string) (*tls.Config, error) {
-	configuration, err := n.memberTLS(msp)
+// adminTLS is how an organisation's administrator connects to a node.
+func (n *Network) adminTLS(msp string, node settings.Node) (*tls.Config, error) {
+	configuration, err := n.memberTLS(node.MSP)
 	if err != nil {
 		return nil, err
 	}
-	dir := filepath.Join(n.Table.Organization(msp), "admin", "tls")
+	dir := n.adminTLSDir(msp)
 	certificate, err := tls.LoadX509KeyPair(filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem"))
 	if err != nil {
 		return nil, fmt.Errorf("TLS certificate of the administrator of %s: %w", msp, err)
 	}
 	configuration.Certificates = []tls.Certificate{certificate}
 	return configuration, nil
+}
+
+// adminTLSDir is the folder of an administrator's TLS certificate and key.
+func (n *Network) adminTLSDir(msp string) string {
+	return filepath.Join(n.Table.Organization(msp), "admin", "tls")
 }
 
 // memberTLS believes the servers of one organisation only.
@@ -68,13 +73,14 @@ func (n *Network) Root(msp string) string {
 	return filepath.Join(n.Table.Public(msp), "msp", "cacerts", "ca.pem")
 }
 
-// dial connects to a peer; the caller closes the connection.
-func (n *Network) dial(peer settings.Node) (*grpc.ClientConn, error) {
-	configuration, err := n.memberTLS(peer.MSP)
+// dial connects an organisation's administrator to a peer or an ordering node; the caller
+// closes the connection.
+func (n *Network) dial(msp string, node settings.Node) (*grpc.ClientConn, error) {
+	configuration, err := n.adminTLS(msp, node)
 	if err != nil {
 		return nil, err
 	}
-	return grpc.NewClient(peer.Endpoint(), grpc.WithTransportCredentials(credentials.NewTLS(configuration)))
+	return grpc.NewClient(node.Endpoint(), grpc.WithTransportCredentials(credentials.NewTLS(configuration)))
 }
 
 // hospitals connects each hospital's administrator to its peers.
@@ -93,7 +99,7 @@ func (n *Network) hospitals() (hospitals []lifecycle.Hospital, closeAll func(), 
 			return nil, nil, err
 		}
 		for _, peer := range n.Table.Of(settings.Peer, organization.MSP) {
-			connection, err := n.dial(peer)
+			connection, err := n.dial(peer.MSP, peer)
 			if err != nil {
 				closeAll()
 				return nil, nil, err

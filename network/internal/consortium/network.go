@@ -25,8 +25,14 @@ import (
 // descriptionName is the file of a data directory that says what network is in it.
 const descriptionName = "network.yaml"
 
+// format numbers what nodes need in a data directory and older versions did not make, such
+// as keys, or rules in the channel's first block.
+const format = 2
+
 // Description is what a data directory keeps of the network in it.
 type Description struct {
+	// Format is what format was when the network was made; [Create] fills it in.
+	Format int `yaml:"format"`
 	// Subnet is the loopback network of processes, 127.x.y.0/24, or the private network
 	// of containers, a.b.0.0/16.
 	Subnet netip.Prefix `yaml:"subnet"`
@@ -68,8 +74,12 @@ func Create(data string, description Description) error {
 	if _, err := settings.NewPlacement(description.Consortium, description.Subnet, data); err != nil {
 		return err
 	}
+	description.Format = format
 	old, err := Read(data)
 	if err == nil {
+		if old.Format != format {
+			return fmt.Errorf("%s holds a network that another version of PIE made, with keys and rules that this one's nodes cannot work with; nothing was changed: go on with that version, or delete the network with `pie-network down --purge` (in containers, `docker compose down --volumes`) and start a new one", data)
+		}
 		if !reflect.DeepEqual(old, description) {
 			return fmt.Errorf("%s holds a network of another topology or subnet: name another folder with --data, or delete that network with `pie-network down --purge`", data)
 		}

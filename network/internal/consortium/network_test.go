@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -66,6 +67,35 @@ func TestDataHoldOneNetwork(t *testing.T) {
 	}
 }
 
+// What an older version made lacks keys and rules, so that its nodes would not find to each
+// other. It can still be read, and so deleted.
+func TestNetworksOfOtherVersionsAreLeftAlone(t *testing.T) {
+	data, wanted := t.TempDir(), description(t)
+	if err := Create(data, wanted); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(data, descriptionName)
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, other := range []string{"", "format: 3\n"} {
+		old := strings.Replace(string(text), "format: 2\n", other, 1)
+		if err := os.WriteFile(path, []byte(old), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := Create(data, wanted); err == nil || !strings.Contains(err.Error(), "another version") || !strings.Contains(err.Error(), "--purge") {
+			t.Errorf("%q: %v", other, err)
+		}
+		if after, err := os.ReadFile(path); err != nil || string(after) != old {
+			t.Errorf("%q became %s, %v", other, after, err)
+		}
+		if _, err := Read(data); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func TestOnlyLoopbackNetworks(t *testing.T) {
 	wanted := description(t)
 	wanted.Subnet = netip.MustParsePrefix("192.0.2.0/24")
@@ -114,7 +144,7 @@ func TestTakenPortsAreAllNamed(t *testing.T) {
 func chain(t *testing.T, network *Network) string {
 	t.Helper()
 	peer := network.Table.Of(settings.Peer, "HospitalB")[0]
-	connection, err := network.dial(peer)
+	connection, err := network.dial(peer.MSP, peer)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -48,7 +48,7 @@ func (n *Network) prepareOrganization(member manifest.Organization) error {
 	}); err != nil {
 		return err
 	}
-	if err := organization.TLS(filepath.Join(dir, "admin", "tls"), identity.Endpoint{Names: []string{"admin." + member.MSP}, Client: true}); err != nil {
+	if err := organization.OfficerTLS(n.adminTLSDir(member.MSP), "admin."+member.MSP); err != nil {
 		return err
 	}
 	for _, node := range n.Table.Nodes {
@@ -63,7 +63,9 @@ func (n *Network) prepareOrganization(member manifest.Organization) error {
 }
 
 func (n *Network) prepareNode(organization identity.Organization, node settings.Node) error {
-	endpoint := identity.Endpoint{Names: []string{node.Name, node.Place.Name}, Server: true, Client: node.Kind == settings.Orderer}
+	endpoint := identity.Endpoint{
+		Names: []string{node.Name, node.Place.Name}, Server: true, Client: node.Kind == settings.Orderer || node.Kind == settings.Peer,
+	}
 	if err := organization.TLS(filepath.Join(node.Dir, "tls"), endpoint); err != nil {
 		return err
 	}
@@ -78,14 +80,24 @@ func (n *Network) prepareNode(organization identity.Organization, node settings.
 	case settings.Database:
 		err = drawSecret(filepath.Join(node.Dir, settings.DatabaseSecret))
 	case settings.Gateway:
-		_, err = organization.Identity(filepath.Join(node.Dir, "msp"), identity.Subject{
-			Name: gatewayPseudonym, Unit: identity.Client, Attributes: map[string]string{trust.RoleAttribute: string(ledger.Gateway)},
-		})
+		err = prepareGateway(organization, node)
 	}
 	if err != nil {
 		return err
 	}
 	return node.Write()
+}
+
+// prepareGateway gives the gateway an identity, and a TLS certificate for its peer: the one
+// that it shows to devices may come from elsewhere. Peers tell it from users by the unit of
+// ordering nodes, which endorses nothing: docs/adr/0014.
+func prepareGateway(organization identity.Organization, node settings.Node) error {
+	if _, err := organization.Identity(filepath.Join(node.Dir, "msp"), identity.Subject{
+		Name: gatewayPseudonym, Unit: identity.Orderer, Attributes: map[string]string{trust.RoleAttribute: string(ledger.Gateway)},
+	}); err != nil {
+		return err
+	}
+	return organization.TLS(filepath.Join(node.Dir, settings.ClientTLS), identity.Endpoint{Names: []string{node.Name}, Client: true})
 }
 
 func (n *Network) prepareOrderer(organization identity.Organization, node settings.Node) error {
@@ -101,6 +113,9 @@ func (n *Network) prepareOrderer(organization identity.Organization, node settin
 		return err
 	}
 	if err := copyFile(filepath.Join(node.Dir, "tls", "cert.pem"), filepath.Join(public, "tls.pem")); err != nil {
+		return err
+	}
+	if err := organization.WriteOfficers(node.OfficersRoot()); err != nil {
 		return err
 	}
 	return copyFile(n.program("orderer.yaml"), filepath.Join(node.Dir, "orderer.yaml"))

@@ -26,7 +26,7 @@ func (n *Network) SetResponders(ctx context.Context, msp string, physicians []le
 	if err != nil {
 		return err
 	}
-	peer, err := n.dial(n.Table.Of(settings.Peer, msp)[0])
+	peer, err := n.dial(msp, n.Table.Of(settings.Peer, msp)[0])
 	if err != nil {
 		return err
 	}

@@ -65,7 +65,7 @@ func (n *Network) PublishRevocations(ctx context.Context, msp string, list []byt
 	if err != nil {
 		return err
 	}
-	peer, err := n.dial(n.Table.Of(settings.Peer, msp)[0])
+	peer, err := n.dial(msp, n.Table.Of(settings.Peer, msp)[0])
 	if err != nil {
 		return err
 	}
@@ -95,7 +95,7 @@ func (n *Network) publishOnce(ctx context.Context, p publication) error {
 	}
 	var refusals []error
 	for _, node := range n.Table.Of(settings.Orderer, "") {
-		connection, err := n.dial(node)
+		connection, err := n.dial(p.admin.MspID(), node)
 		if err == nil {
 			err = channel.Submit(ctx, connection, p.admin, update)
 			connection.Close()

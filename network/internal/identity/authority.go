@@ -9,7 +9,6 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -36,11 +35,11 @@ type Authority struct {
 }
 
 // openAuthority reads the authority in dir (cert.pem, key.pem) and makes it when
-// there is none.
-func openAuthority(dir, commonName, organization string) (Authority, error) {
+// there is none, from a template that says what is its own. Without a parent it is a root.
+func openAuthority(dir string, template *x509.Certificate, parent *Authority) (Authority, error) {
 	certificate, err := ReadCertificate(filepath.Join(dir, "cert.pem"))
 	if errors.Is(err, fs.ErrNotExist) {
-		return newAuthority(dir, commonName, organization)
+		return newAuthority(dir, template, parent)
 	}
 	if err != nil {
 		return Authority{}, err
@@ -52,20 +51,18 @@ func openAuthority(dir, commonName, organization string) (Authority, error) {
 	return Authority{certificate, key}, nil
 }
 
-func newAuthority(dir, commonName, organization string) (Authority, error) {
+func newAuthority(dir string, template *x509.Certificate, parent *Authority) (Authority, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return Authority{}, fmt.Errorf("generate an authority key: %w", err)
 	}
-	template := &x509.Certificate{
-		Subject:               pkix.Name{CommonName: commonName, Organization: []string{organization}},
-		NotBefore:             time.Now().Add(-backdate),
-		NotAfter:              time.Now().Add(authorityLife),
-		IsCA:                  true,
-		BasicConstraintsValid: true,
-		KeyUsage:              x509.KeyUsageCertSign | x509.KeyUsageCRLSign | x509.KeyUsageDigitalSignature,
+	template.NotBefore, template.NotAfter = time.Now().Add(-backdate), time.Now().Add(authorityLife)
+	template.IsCA, template.BasicConstraintsValid = true, true
+	template.KeyUsage = x509.KeyUsageCertSign | x509.KeyUsageCRLSign | x509.KeyUsageDigitalSignature
+	if parent == nil {
+		parent = &Authority{template, key}
 	}
-	certificate, err := sign(template, template, key.Public(), key)
+	certificate, err := sign(template, parent.Certificate, key.Public(), parent.key)
 	if err != nil {
 		return Authority{}, err
 	}
@@ -143,8 +140,13 @@ func decodePEM(path string, text []byte, kind string) ([]byte, error) {
 	return block.Bytes, nil
 }
 
-func writeCertificate(path string, certificate *x509.Certificate) error {
-	return writePEM(path, &pem.Block{Type: "CERTIFICATE", Bytes: certificate.Raw}, 0o644)
+// writeCertificate writes a certificate, and those that lead from it to a root.
+func writeCertificate(path string, chain ...*x509.Certificate) error {
+	var text []byte
+	for _, certificate := range chain {
+		text = append(text, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate.Raw})...)
+	}
+	return write(path, text, 0o644)
 }
 
 func writeKey(path string, key crypto.Signer) error {
@@ -152,16 +154,16 @@ func writeKey(path string, key crypto.Signer) error {
 	if err != nil {
 		return fmt.Errorf("encode a key: %w", err)
 	}
-	return writePEM(path, &pem.Block{Type: "PRIVATE KEY", Bytes: der}, 0o600)
+	return write(path, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), 0o600)
 }
 
-// writePEM replaces path in one step, so that a crash leaves no half file.
-func writePEM(path string, block *pem.Block, mode fs.FileMode) error {
+// write replaces path in one step, so that a crash leaves no half file.
+func write(path string, text []byte, mode fs.FileMode) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err
 	}
 	temporary := path + ".new"
-	if err := os.WriteFile(temporary, pem.EncodeToMemory(block), mode); err != nil {
+	if err := os.WriteFile(temporary, text, mode); err != nil {
 		return err
 	}
 	return os.Rename(temporary, path)

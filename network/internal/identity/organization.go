@@ -38,19 +38,31 @@ type Organization struct {
 
 	identities Authority
 	tls        Authority
+	// officers certifies administrators for TLS, below tls: who takes its word takes that
+	// of no node.
+	officers Authority
 }
 
 // Open reads the organisation's authorities in dir, and makes those that are missing.
 func Open(dir, msp string) (Organization, error) {
-	identities, err := openAuthority(filepath.Join(dir, "ca"), "ca."+msp, msp)
+	named := func(name string) *x509.Certificate {
+		return &x509.Certificate{Subject: pkix.Name{CommonName: name + "." + msp, Organization: []string{msp}}}
+	}
+	identities, err := openAuthority(filepath.Join(dir, "ca"), named("ca"), nil)
 	if err != nil {
 		return Organization{}, fmt.Errorf("authority of %s: %w", msp, err)
 	}
-	tls, err := openAuthority(filepath.Join(dir, "tlsca"), "tlsca."+msp, msp)
+	tls, err := openAuthority(filepath.Join(dir, "tlsca"), named("tlsca"), nil)
 	if err != nil {
 		return Organization{}, fmt.Errorf("TLS authority of %s: %w", msp, err)
 	}
-	organization := Organization{dir, msp, identities, tls}
+	template := named("officers.tlsca")
+	template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
+	officers, err := openAuthority(filepath.Join(dir, "tlsca", "officers"), template, &tls)
+	if err != nil {
+		return Organization{}, fmt.Errorf("TLS authority of the administrators of %s: %w", msp, err)
+	}
+	organization := Organization{dir, msp, identities, tls, officers}
 	return organization, organization.writeMSP(filepath.Join(dir, "public", "msp"))
 }
 
@@ -98,8 +110,8 @@ type Endpoint struct {
 	Names []string
 	// Server lets it pass for a server of these names.
 	Server bool
-	// Client lets it authenticate itself to servers, an ordering node's administration
-	// among them. Only ordering nodes and administrators do.
+	// Client lets it authenticate itself to peers and ordering nodes. Users never do: their
+	// certificates hang from the root of identities, which no server asks.
 	Client bool
 }
 
@@ -113,28 +125,49 @@ func (o Organization) TLS(dir string, endpoint Endpoint) error {
 	if err := writeCertificate(filepath.Join(dir, "ca.pem"), o.tls.Certificate); err != nil {
 		return err
 	}
+	return o.tls.enrol(endpoint.template(o.MSP), certificate, filepath.Join(dir, "key.pem"))
+}
+
+// OfficerTLS makes sure that dir holds a TLS certificate of an administrator, by which that
+// one is told from nodes.
+func (o Organization) OfficerTLS(dir, name string) error {
+	certificate := filepath.Join(dir, "cert.pem")
+	if exists(certificate) {
+		return nil
+	}
+	template := Endpoint{Names: []string{name}, Client: true}.template(o.MSP)
+	return o.officers.enrol(template, certificate, filepath.Join(dir, "key.pem"), o.officers.Certificate)
+}
+
+// WriteOfficers writes the root that TLS certificates of administrators alone hang from.
+func (o Organization) WriteOfficers(path string) error {
+	return writeCertificate(path, o.officers.Certificate)
+}
+
+func (e Endpoint) template(msp string) *x509.Certificate {
 	template := &x509.Certificate{
-		Subject:  pkix.Name{CommonName: endpoint.Names[0], Organization: []string{o.MSP}},
+		Subject:  pkix.Name{CommonName: e.Names[0], Organization: []string{msp}},
 		KeyUsage: x509.KeyUsageDigitalSignature,
 	}
-	for _, name := range endpoint.Names {
+	for _, name := range e.Names {
 		if address := net.ParseIP(name); address != nil {
 			template.IPAddresses = append(template.IPAddresses, address)
 		} else if !slices.Contains(template.DNSNames, name) {
 			template.DNSNames = append(template.DNSNames, name)
 		}
 	}
-	if endpoint.Server {
+	if e.Server {
 		template.ExtKeyUsage = append(template.ExtKeyUsage, x509.ExtKeyUsageServerAuth)
 	}
-	if endpoint.Client {
+	if e.Client {
 		template.ExtKeyUsage = append(template.ExtKeyUsage, x509.ExtKeyUsageClientAuth)
 	}
-	return o.tls.enrol(template, certificate, filepath.Join(dir, "key.pem"))
+	return template
 }
 
-// enrol makes a key pair and has it certified.
-func (a Authority) enrol(template *x509.Certificate, certificatePath, keyPath string) error {
+// enrol makes a key pair and has it certified; above is what leads from the authority to a
+// root, itself included unless it is one.
+func (a Authority) enrol(template *x509.Certificate, certificatePath, keyPath string, above ...*x509.Certificate) error {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return fmt.Errorf("generate a key: %w", err)
@@ -146,7 +179,7 @@ func (a Authority) enrol(template *x509.Certificate, certificatePath, keyPath st
 	if err := writeKey(keyPath, key); err != nil {
 		return err
 	}
-	return writeCertificate(certificatePath, certificate)
+	return writeCertificate(certificatePath, append([]*x509.Certificate{certificate}, above...)...)
 }
 
 func exists(path string) bool {

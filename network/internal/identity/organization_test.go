@@ -57,7 +57,7 @@ func TestSecretsAreTheOwnersOnly(t *testing.T) {
 		}
 		return err
 	})
-	if err != nil || keys != 3 {
+	if err != nil || keys != 4 {
 		t.Errorf("%d keys, %v", keys, err)
 	}
 }
@@ -122,13 +122,61 @@ func TestTLSNamesHostAndAddress(t *testing.T) {
 		}
 	}
 	if _, err := pair.Leaf.Verify(x509.VerifyOptions{Roots: roots, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}); err == nil {
-		t.Error("a peer can pass for an administrator of the ordering node")
+		t.Error("a server that is not a client passes for one")
+	}
+}
+
+// pool is the certificates of a file.
+func pool(t *testing.T, path string) *x509.CertPool {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	certificates := x509.NewCertPool()
+	if !certificates.AppendCertsFromPEM(text) {
+		t.Fatalf("%s holds no certificate", path)
+	}
+	return certificates
+}
+
+// A node's certificate, of the same root, does not pass for an administrator's.
+func TestAdministratorsAreToldFromNodes(t *testing.T) {
+	dir := t.TempDir()
+	organization, officers := open(t, dir), filepath.Join(dir, "officers.pem")
+	node, admin := filepath.Join(dir, "node", "cert.pem"), filepath.Join(dir, "admin", "cert.pem")
+	if err := organization.TLS(filepath.Dir(node), identity.Endpoint{Names: []string{"gateway.hospital-a"}, Client: true}); err != nil {
+		t.Fatal(err)
+	}
+	if err := organization.OfficerTLS(filepath.Dir(admin), "admin.HospitalA"); err != nil {
+		t.Fatal(err)
+	}
+	if err := organization.WriteOfficers(officers); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		shown, root string
+		in          bool
+	}{
+		{admin, officers, true}, {node, officers, false},
+		{admin, filepath.Join(dir, "node", "ca.pem"), true}, {node, filepath.Join(dir, "node", "ca.pem"), true},
+	} {
+		certificate, err := identity.ReadCertificate(c.shown)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = certificate.Verify(x509.VerifyOptions{
+			Roots: pool(t, c.root), Intermediates: pool(t, c.shown), KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+		})
+		if (err == nil) != c.in {
+			t.Errorf("%s below %s: %v", c.shown, c.root, err)
+		}
 	}
 }
 
 func TestAdministratorIsNoServer(t *testing.T) {
 	dir := t.TempDir()
-	if err := open(t, dir).TLS(filepath.Join(dir, "tls"), identity.Endpoint{Names: []string{"admin.HospitalA"}, Client: true}); err != nil {
+	if err := open(t, dir).OfficerTLS(filepath.Join(dir, "tls"), "admin.HospitalA"); err != nil {
 		t.Fatal(err)
 	}
 	certificate, err := identity.ReadCertificate(filepath.Join(dir, "tls", "cert.pem"))

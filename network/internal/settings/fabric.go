@@ -14,16 +14,20 @@ func (t *Table) orderer(n *Node) {
 	// Fabric is healthy a moment before it listens, and administrators come last.
 	n.Health = []string{"http://" + n.private(operationsPort) + "/healthz", "tcp://" + n.Endpoint(), "tcp://" + n.at(ordererAdminPort)}
 	n.Environment = map[string]string{
-		"FABRIC_CFG_PATH":                           n.Dir,
-		"FABRIC_LOGGING_FORMAT":                     logFormat,
-		"ORDERER_GENERAL_LISTENADDRESS":             n.Place.Listen.String(),
-		"ORDERER_GENERAL_LISTENPORT":                strconv.Itoa(ordererPort),
-		"ORDERER_GENERAL_LOCALMSPID":                n.MSP,
-		"ORDERER_GENERAL_LOCALMSPDIR":               n.file("msp"),
-		"ORDERER_GENERAL_TLS_ENABLED":               "true",
-		"ORDERER_GENERAL_TLS_CERTIFICATE":           n.file("tls", "cert.pem"),
-		"ORDERER_GENERAL_TLS_PRIVATEKEY":            n.file("tls", "key.pem"),
-		"ORDERER_GENERAL_TLS_ROOTCAS":               "[" + n.file("tls", "ca.pem") + "]",
+		"FABRIC_CFG_PATH":                 n.Dir,
+		"FABRIC_LOGGING_FORMAT":           logFormat,
+		"ORDERER_GENERAL_LISTENADDRESS":   n.Place.Listen.String(),
+		"ORDERER_GENERAL_LISTENPORT":      strconv.Itoa(ordererPort),
+		"ORDERER_GENERAL_LOCALMSPID":      n.MSP,
+		"ORDERER_GENERAL_LOCALMSPDIR":     n.file("msp"),
+		"ORDERER_GENERAL_TLS_ENABLED":     "true",
+		"ORDERER_GENERAL_TLS_CERTIFICATE": n.file("tls", "cert.pem"),
+		"ORDERER_GENERAL_TLS_PRIVATEKEY":  n.file("tls", "key.pem"),
+		"ORDERER_GENERAL_TLS_ROOTCAS":     "[" + n.file("tls", "ca.pem") + "]",
+		// Only nodes, gateways and administrators have certificates of these roots, or of the
+		// other members' that the channel's configuration adds: docs/adr/0014.
+		"ORDERER_GENERAL_TLS_CLIENTAUTHREQUIRED":    "true",
+		"ORDERER_GENERAL_TLS_CLIENTROOTCAS":         "[" + n.file("tls", "ca.pem") + "]",
 		"ORDERER_GENERAL_CLUSTER_CLIENTCERTIFICATE": n.file("tls", "cert.pem"),
 		"ORDERER_GENERAL_CLUSTER_CLIENTPRIVATEKEY":  n.file("tls", "key.pem"),
 		"ORDERER_GENERAL_BOOTSTRAPMETHOD":           "none",
@@ -33,7 +37,7 @@ func (t *Table) orderer(n *Node) {
 		"ORDERER_ADMIN_TLS_CERTIFICATE":             n.file("tls", "cert.pem"),
 		"ORDERER_ADMIN_TLS_PRIVATEKEY":              n.file("tls", "key.pem"),
 		"ORDERER_ADMIN_TLS_CLIENTAUTHREQUIRED":      "true",
-		"ORDERER_ADMIN_TLS_CLIENTROOTCAS":           "[" + n.file("tls", "ca.pem") + "]",
+		"ORDERER_ADMIN_TLS_CLIENTROOTCAS":           "[" + n.OfficersRoot() + "]",
 		"ORDERER_FILELEDGER_LOCATION":               n.file("state", "ledger"),
 		"ORDERER_CONSENSUS_WALDIR":                  n.file("state", "wal"),
 		"ORDERER_CONSENSUS_SNAPDIR":                 n.file("state", "snapshots"),
@@ -41,6 +45,10 @@ func (t *Table) orderer(n *Node) {
 		"ORDERER_METRICS_PROVIDER":                  "prometheus",
 	}
 }
+
+// OfficersRoot is the file of the root whose TLS certificates an ordering node's
+// administration answers: it is above those of administrators, and of no node.
+func (n Node) OfficersRoot() string { return n.file("tls", "officers.pem") }
 
 // OrdererAdmin is the URL at which an ordering node's administrator joins channels.
 func (n Node) OrdererAdmin() string { return "https://" + n.at(ordererAdminPort) }
@@ -59,21 +67,23 @@ func (t *Table) peer(n *Node) {
 	// Fabric is healthy a moment before it listens.
 	n.Health = []string{"http://" + n.private(operationsPort) + "/healthz", "tcp://" + n.Endpoint()}
 	n.Environment = map[string]string{
-		"FABRIC_CFG_PATH":                   n.Dir,
-		"FABRIC_LOGGING_FORMAT":             logFormat,
-		"CORE_PEER_ID":                      n.Name,
-		"CORE_PEER_NETWORKID":               t.consortium.Channel,
-		"CORE_PEER_ADDRESS":                 n.at(peerPort),
-		"CORE_PEER_LISTENADDRESS":           n.listen(peerPort),
-		"CORE_PEER_CHAINCODELISTENADDRESS":  n.private(peerServicePort),
-		"CORE_PEER_LOCALMSPID":              n.MSP,
-		"CORE_PEER_MSPCONFIGPATH":           n.file("msp"),
-		"CORE_PEER_FILESYSTEMPATH":          n.file("state"),
-		"CORE_LEDGER_SNAPSHOTS_ROOTDIR":     n.file("state", "snapshots"),
-		"CORE_PEER_TLS_ENABLED":             "true",
-		"CORE_PEER_TLS_CERT_FILE":           n.file("tls", "cert.pem"),
-		"CORE_PEER_TLS_KEY_FILE":            n.file("tls", "key.pem"),
-		"CORE_PEER_TLS_ROOTCERT_FILE":       n.file("tls", "ca.pem"),
+		"FABRIC_CFG_PATH":                  n.Dir,
+		"FABRIC_LOGGING_FORMAT":            logFormat,
+		"CORE_PEER_ID":                     n.Name,
+		"CORE_PEER_NETWORKID":              t.consortium.Channel,
+		"CORE_PEER_ADDRESS":                n.at(peerPort),
+		"CORE_PEER_LISTENADDRESS":          n.listen(peerPort),
+		"CORE_PEER_CHAINCODELISTENADDRESS": n.private(peerServicePort),
+		"CORE_PEER_LOCALMSPID":             n.MSP,
+		"CORE_PEER_MSPCONFIGPATH":          n.file("msp"),
+		"CORE_PEER_FILESYSTEMPATH":         n.file("state"),
+		"CORE_LEDGER_SNAPSHOTS_ROOTDIR":    n.file("state", "snapshots"),
+		"CORE_PEER_TLS_ENABLED":            "true",
+		"CORE_PEER_TLS_CERT_FILE":          n.file("tls", "cert.pem"),
+		"CORE_PEER_TLS_KEY_FILE":           n.file("tls", "key.pem"),
+		"CORE_PEER_TLS_ROOTCERT_FILE":      n.file("tls", "ca.pem"),
+		// As at ordering nodes.
+		"CORE_PEER_TLS_CLIENTAUTHREQUIRED":  "true",
 		"CORE_OPERATIONS_LISTENADDRESS":     n.private(operationsPort),
 		"CORE_METRICS_PROVIDER":             "prometheus",
 		"CORE_PEER_GOSSIP_BOOTSTRAP":        t.endpoint(bootstrap, peerPort),
@@ -101,7 +111,8 @@ func (t *Table) peer(n *Node) {
 	}
 	// No container engine, but our own way to the chaincode.
 	n.Core = map[string]any{
-		"vm.endpoint": "",
+		"vm.endpoint":                  "",
+		"peer.tls.clientRootCAs.files": []string{n.file("tls", "ca.pem")},
 		"chaincode.externalBuilders": []any{map[string]any{
 			"name": "ccaas_builder", "path": n.Builder(), "propagateEnvironment": []string{builderVariable},
 		}},

@@ -75,6 +75,10 @@ func (n Node) IPFSConfiguration() map[string]any {
 // GatewayConfigurationName is the file that configures a gateway.
 const GatewayConfigurationName = "gateway.yaml"
 
+// ClientTLS is the folder, in a gateway's own, of the TLS certificate that it shows to its
+// peer.
+const ClientTLS = "client"
+
 func (t *Table) gateway(n *Node) {
 	organization, _ := t.consortium.Organization(n.MSP)
 	authority := n.file("tls", "ca.pem")
@@ -95,9 +99,12 @@ func (t *Table) gateway(n *Node) {
 		"trust":      n.Trust(),
 		"tls":        map[string]any{"certificate": n.file("tls", "cert.pem"), "key": n.file("tls", "key.pem")},
 		"identity":   map[string]any{"certificate": n.file("msp", "signcerts", "cert.pem"), "key": n.file("msp", "keystore", "key.pem")},
-		"peer":       map[string]any{"address": t.endpoint(organization.Peers[0], peerPort), "tlsRoot": authority},
-		"ca":         map[string]any{"url": "https://" + t.endpoint(organization.CA, caPort), "tlsRoot": authority},
-		"ipfs":       map[string]any{"api": "http://" + t.endpoint(organization.IPFS, ipfsAPIPort)},
+		"peer": map[string]any{
+			"address": t.endpoint(organization.Peers[0], peerPort), "tlsRoot": authority,
+			"client": map[string]any{"certificate": n.file(ClientTLS, "cert.pem"), "key": n.file(ClientTLS, "key.pem")},
+		},
+		"ca":   map[string]any{"url": "https://" + t.endpoint(organization.CA, caPort), "tlsRoot": authority},
+		"ipfs": map[string]any{"api": "http://" + t.endpoint(organization.IPFS, ipfsAPIPort)},
 	}}
 }
 

@@ -126,16 +126,21 @@ func TestCoreIsFabricsOwnWithTheNodesChanges(t *testing.T) {
 	if err := os.MkdirAll(peer.Dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	own := "vm: {endpoint: unix:///engine.sock}\nchaincode: {externalBuilders: [], mode: net}\n"
+	const clients = "peer: {tls: {clientRootCAs: {files: [tls/ca.crt]}}}\n"
+	own := clients + "vm: {endpoint: unix:///engine.sock}\nchaincode: {externalBuilders: [], mode: net}\n"
 	if err := peer.WriteCore([]byte(own)); err != nil {
 		t.Fatal(err)
 	}
 	text, err := os.ReadFile(filepath.Join(peer.Dir, "core.yaml"))
-	if err != nil || strings.Contains(string(text), "engine.sock") || !strings.Contains(string(text), "mode: net") || !strings.Contains(string(text), peer.Builder()) {
+	if err != nil || strings.Contains(string(text), "engine.sock") || !strings.Contains(string(text), "mode: net") || !strings.Contains(string(text), peer.Builder()) ||
+		strings.Contains(string(text), "ca.crt") {
 		t.Errorf("%v in:\n%s", err, text)
 	}
 	// A setting that Fabric has renamed would be ignored by it.
-	for _, other := range []string{"vm: {}\nchaincode: {externalBuilders: []}", "chaincode: {externalBuilders: []}", "vm: [a list]"} {
+	for _, other := range []string{
+		clients + "vm: {}\nchaincode: {externalBuilders: []}", clients + "chaincode: {externalBuilders: []}", clients + "vm: [a list]",
+		"vm: {endpoint: ''}\nchaincode: {externalBuilders: []}",
+	} {
 		if err := peer.WriteCore([]byte(other)); err == nil {
 			t.Errorf("took %q for Fabric's core.yaml", other)
 		}
@@ -158,6 +163,7 @@ func TestGatewayConfiguration(t *testing.T) {
 		Peer                                                          struct {
 			Address string
 			TLSRoot string `yaml:"tlsRoot"`
+			Client  struct{ Certificate, Key string }
 		}
 		CA struct {
 			URL     string
@@ -180,7 +186,7 @@ func TestGatewayConfiguration(t *testing.T) {
 			t.Errorf("got %q, want %q", got, name)
 		}
 	}
-	for _, path := range []string{configuration.Data, configuration.Trust, configuration.TLS.Certificate, configuration.TLS.Key, configuration.Identity.Certificate, configuration.Identity.Key, configuration.Peer.TLSRoot, configuration.CA.TLSRoot} {
+	for _, path := range []string{configuration.Data, configuration.Trust, configuration.TLS.Certificate, configuration.TLS.Key, configuration.Identity.Certificate, configuration.Identity.Key, configuration.Peer.TLSRoot, configuration.Peer.Client.Certificate, configuration.Peer.Client.Key, configuration.CA.TLSRoot} {
 		if !filepath.IsAbs(path) {
 			t.Errorf("%q is no absolute path", path)
 		}
