@@ -7,11 +7,7 @@ help: ## list what make can do
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## build pie, pie-network, pie-gateway and pie-chaincode into bin/
-	@echo 'building pie (some minutes the first time)'
-	@go build -o bin/pie ./client/cmd/pie
-	@go build -o bin/pie-network ./network
-	@go build -o bin/pie-gateway ./gateway
-	@go build -o bin/pie-chaincode ./chaincode
+	@scripts/build
 
 demo: build ## start three hospitals and share encrypted records (FILES='a.json b.dcm' shares yours)
 	@scripts/demo $(FILES)
@@ -49,6 +45,7 @@ chaos: ## put the network under every fault there is, and look for data races, f
 	go test -v -timeout 4h ./test/chaos -long -seed 0
 	go test -v -timeout 4h -run TestEveryRequestIsAnsweredOnce ./client/agent -long
 	go test -race -count=1 -p 1 -timeout 4h $$(scripts/packages with)
+	@scripts/midnight
 
 pressure: ## send gateways a hundred thousand broken requests, slow ones and far too many (a quarter of an hour)
 	go test -count=1 -v -timeout 4h ./test/pressure -long

@@ -3,11 +3,9 @@ package emergency
 import (
 	"context"
 	"path/filepath"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -84,9 +82,9 @@ func waiting(t *testing.T, by *client.Client) ledger.DeclarationName {
 // as refused, and hospital A is to review each that was allowed.
 func TestHospitalThatMintsRespondersIsStoppedAtTheQuota(t *testing.T) {
 	const minted, each = 20, 5
-	oneDay(t)
 	responders := mint(t, minted)
 	allowed, refused := map[ledger.ID]bool{}, map[ledger.ID]bool{}
+	days := map[string]*day{}
 	var mu sync.Mutex
 	var declaring sync.WaitGroup
 	for _, by := range responders {
@@ -95,6 +93,7 @@ func TestHospitalThatMintsRespondersIsStoppedAtTheQuota(t *testing.T) {
 				declaration, err := declareOnce(t.Context(), by)
 				mu.Lock()
 				defer mu.Unlock()
+				note(days, declaration)
 				switch {
 				case err == nil:
 					allowed[declaration.Declaration] = true
@@ -107,9 +106,8 @@ func TestHospitalThatMintsRespondersIsStoppedAtTheQuota(t *testing.T) {
 		}
 	}
 	declaring.Wait()
-	left := ledger.HospitalQuota - the.spent[ledger.DayOf(time.Now())]
-	if len(allowed) != left || len(refused) != minted*each-left {
-		t.Errorf("%d allowed, %d refused, want %d and %d", len(allowed), len(refused), left, minted*each-left)
+	for name, day := range days {
+		day.want(t, name, ledger.HospitalQuota-the.spent[name])
 	}
 	onLedger(t, responders, allowed, refused)
 	due, err := the.officer.Emergencies(t.Context(), ledger.ToReview)
@@ -122,7 +120,32 @@ func TestHospitalThatMintsRespondersIsStoppedAtTheQuota(t *testing.T) {
 	if len(allowed) != 0 {
 		t.Errorf("HospitalA is not to review %d of them", len(allowed))
 	}
-	t.Logf("%d declarations at once: %d allowed, %d refused, %d repeated by hand after conflicts", minted*each, left, len(refused), conflicts.Load())
+	t.Logf("%d declarations at once on %d days: %d refused, %d repeated by hand after conflicts", minted*each, len(days), len(refused), conflicts.Load())
+}
+
+// day counts what the ledger decided on one day. Midnight (UTC) may come at any moment:
+// which day a declaration counts for, it says itself.
+type day struct{ allowed, refused int }
+
+func note(days map[string]*day, declaration ledger.Declaration) {
+	name := ledger.DayOf(declaration.Declared)
+	if days[name] == nil {
+		days[name] = &day{}
+	}
+	switch declaration.State {
+	case ledger.ActiveEmergency:
+		days[name].allowed++
+	case ledger.DeniedEmergency:
+		days[name].refused++
+	}
+}
+
+// want wants a day to have allowed as many as there was place for, and refused the others.
+func (d *day) want(t *testing.T, name string, places int) {
+	t.Helper()
+	if tried := d.allowed + d.refused; d.allowed != min(tried, places) {
+		t.Errorf("on %s, %d of %d were allowed, want %d", name, d.allowed, tried, min(tried, places))
+	}
 }
 
 // mint has hospital B's CA certify responders.
@@ -181,22 +204,27 @@ func onLedger(t *testing.T, responders []*client.Client, allowed, refused map[le
 
 // One responder declares many at once: as many as one may in a day are allowed.
 func TestResponderIsStoppedAtTheQuota(t *testing.T) {
-	oneDay(t)
 	by := responder(t, "HospitalA")
-	states := make([]ledger.DeclarationState, 3*ledger.ResponderQuota)
+	made := make([]ledger.Declaration, 3*ledger.ResponderQuota)
 	var declaring sync.WaitGroup
-	for i := range states {
+	for i := range made {
 		declaring.Go(func() {
-			declaration, err := declareOnce(t.Context(), by)
-			if states[i] = declaration.State; err != nil && fault.CodeOf(err) != fault.BreakGlassRefused {
+			var err error
+			if made[i], err = declareOnce(t.Context(), by); err != nil && fault.CodeOf(err) != fault.BreakGlassRefused {
 				t.Error(err)
 			}
 		})
 	}
 	declaring.Wait()
-	active := len(slices.DeleteFunc(slices.Clone(states), func(s ledger.DeclarationState) bool { return s != ledger.ActiveEmergency }))
-	denied := len(slices.DeleteFunc(slices.Clone(states), func(s ledger.DeclarationState) bool { return s != ledger.DeniedEmergency }))
-	if active != ledger.ResponderQuota || active+denied != len(states) {
-		t.Errorf("%d allowed, %d refused of %d", active, denied, len(states))
+	days, decided := map[string]*day{}, 0
+	for _, declaration := range made {
+		note(days, declaration)
+	}
+	for name, day := range days {
+		decided += day.allowed + day.refused
+		day.want(t, name, ledger.ResponderQuota)
+	}
+	if decided != len(made) {
+		t.Errorf("%d of %d were decided", decided, len(made))
 	}
 }

@@ -195,14 +195,6 @@ func issuers(t *testing.T, by *client.Client, name ledger.DeclarationName) []led
 	return who
 }
 
-// oneDay keeps midnight out of a test that counts what a day allows.
-func oneDay(t *testing.T) {
-	t.Helper()
-	if err := networktest.OneDay(t.Context(), deadline); err != nil {
-		t.Fatal(err)
-	}
-}
-
 func wantCode(t *testing.T, err error, want fault.Code) {
 	t.Helper()
 	if err == nil || fault.CodeOf(err) != want {
