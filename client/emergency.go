@@ -131,16 +131,16 @@ func readDeclaration(name ledger.DeclarationName) request {
 }
 
 // EmergencyGrants lists what custodians have issued to this responder under a declaration.
-func (c *Client) EmergencyGrants(ctx context.Context, declaration ledger.ID) ([]ledger.Grant, error) {
-	issued, _, err := c.emergencyGrants(ctx, declaration)
+func (c *Client) EmergencyGrants(ctx context.Context, name ledger.DeclarationName) ([]ledger.Grant, error) {
+	issued, _, err := c.emergencyGrants(ctx, name)
 	return issued, err
 }
 
 // emergencyGrants says who told of them too.
-func (c *Client) emergencyGrants(ctx context.Context, declaration ledger.ID) ([]ledger.Grant, *gateway, error) {
+func (c *Client) emergencyGrants(ctx context.Context, name ledger.DeclarationName) ([]ledger.Grant, *gateway, error) {
 	grants, from, err := c.grants(ctx, "")
 	return slices.DeleteFunc(grants, func(grant ledger.Grant) bool {
-		return grant.Declaration != declaration || grant.State != ledger.Active
+		return grant.Declaration != name.Declaration || grant.Patient != name.Patient || grant.State != ledger.Active
 	}), from, err
 }
 

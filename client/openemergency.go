@@ -84,7 +84,7 @@ func (p *PassedOn) look(ctx context.Context, name ledger.DeclarationName) error 
 	if before != ledger.Declared && len(p.covered) == 0 {
 		reading.Go(func() (err error) { p.covered, err = p.c.coverage(ctx, name); return err })
 	}
-	reading.Go(func() (err error) { p.grants, p.from, err = p.c.emergencyGrants(both, name.Declaration); return err })
+	reading.Go(func() (err error) { p.grants, p.from, err = p.c.emergencyGrants(both, name); return err })
 	err := reading.Wait()
 	if err == nil && before == ledger.Declared && p.Declaration.State == ledger.ActiveEmergency {
 		p.covered, err = p.c.coverage(ctx, name)

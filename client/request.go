@@ -142,12 +142,17 @@ func (c *Client) findRequest(ctx context.Context, id ledger.ID) (ledger.AccessRe
 		if err != nil {
 			return err
 		}
-		i := slices.IndexFunc(requests, func(r ledger.AccessRequest) bool { return r.Request == id })
-		if i < 0 || requests[i].Patient != c.identity.User {
+		requests = slices.DeleteFunc(requests, func(r ledger.AccessRequest) bool {
+			return r.Request != id || r.Patient != c.identity.User
+		})
+		switch len(requests) {
+		case 0:
 			return fault.New(fault.NotFound, "there is no request %s for a record of yours; see: pie access list", id)
+		case 1:
+			found = requests[0]
+			return nil
 		}
-		found = requests[i]
-		return nil
+		return fault.New(fault.Altered, "your hospital tells of %d requests of the ID %s, and the ledger takes one; ask another one with --gateway", len(requests), id)
 	})
 	return found, err
 }

@@ -19,6 +19,8 @@ const (
 	// ReviewTime is how long after its end a declaration is to be reviewed. A responder
 	// with one that is overdue declares no other.
 	ReviewTime = 72 * time.Hour
+	// MaxReviewers is how many hospitals may review a declaration, in turn, at most.
+	MaxReviewers = 3
 	// ResponderQuota and HospitalQuota are the active declarations of one day (UTC), of
 	// one responder and of all responders of one hospital.
 	ResponderQuota = 5
@@ -109,8 +111,9 @@ type Declaration struct {
 	Expiry      time.Time        `json:"expiry,omitzero"`      // of an active one
 	Closer      UserID           `json:"closer,omitzero"`
 	Closed      time.Time        `json:"closed,omitzero"`
-	Due         time.Time        `json:"due,omitzero"`        // when its review is overdue
-	ReviewedBy  string           `json:"reviewedBy,omitzero"` // MSP whose privacy officers review it
+	Due         time.Time        `json:"due,omitzero"`         // when its review is overdue
+	ReviewedBy  string           `json:"reviewedBy,omitzero"`  // MSP whose privacy officers review it
+	Successors  []string         `json:"successors,omitempty"` // MSPs whose may as well, each [ReviewTime] after the one before, from Due on
 	Review      Review           `json:"review,omitzero"`
 	Reviews     int              `json:"reviews,omitempty"` // how many there were: all but the last were escalated
 
@@ -141,6 +144,23 @@ func (d Declaration) Settled(now time.Time) bool {
 		return d.Due.IsZero()
 	}
 	return true
+}
+
+// OwedSince is when the review of a declaration became overdue at a hospital: when it was
+// due, or, at a successor, when it became its own. False when it is never the hospital's.
+func (d Declaration) OwedSince(msp string) (time.Time, bool) {
+	if msp == d.ReviewedBy {
+		return d.Due, true
+	}
+	i := slices.Index(d.Successors, msp)
+	return d.Due.Add(time.Duration(max(i, 0)) * ReviewTime), i >= 0
+}
+
+// ReviewableBy reports whether privacy officers of a hospital may review a declaration by
+// now, as far as it matters which hospital it is.
+func (d Declaration) ReviewableBy(msp string, now time.Time) bool {
+	since, ever := d.OwedSince(msp)
+	return msp == d.ReviewedBy || ever && !now.Before(since)
 }
 
 // Verdict is what a review found.
@@ -377,8 +397,7 @@ func (a IssueEmergencyGrant) Validate() error {
 // EmergencyGrantID names the one grant that a custodian issues for a record version under
 // a declaration: nobody else's answer can take its place.
 func EmergencyGrantID(declaration ID, v RecordVersion, custodian UserID) ID {
-	digest := DigestOf(fmt.Appendf(nil, "emergency grant\n%s\n%s\n%d\n%s", declaration, v.Record, v.Version, custodian))
-	return idOf([idSize]byte(digest[:idSize]))
+	return deriveID(fmt.Appendf(nil, "emergency grant\n%s\n%s\n%d\n%s", declaration, v.Record, v.Version, custodian))
 }
 
 // ReadDeclaration reads one declaration with its narratives, for those it concerns.

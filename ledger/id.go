@@ -13,6 +13,9 @@ import (
 
 // ID names a record, a request or a grant: 16 random bytes in lower-case base32,
 // 26 characters, chosen by the caller so that a repeat of a write is recognised.
+//
+// Base32 leaves two bits of the last character unused. They are 0 in an ID that is drawn
+// and 1 in one that is derived, so that nobody can draw what another one's derives to.
 type ID string
 
 var idForm = regexp.MustCompile(`^[a-z2-7]{26}$`)
@@ -22,6 +25,21 @@ func NewID() ID {
 	var bytes [idSize]byte
 	rand.Read(bytes[:])
 	return idOf(bytes)
+}
+
+const digits = "abcdefghijklmnopqrstuvwxyz234567" // of base32, lower case
+
+// deriveID makes an ID of a text.
+func deriveID(text []byte) ID {
+	digest := DigestOf(text)
+	id := idOf([idSize]byte(digest[:idSize]))
+	last := strings.IndexByte(digits, id[len(id)-1])
+	return id[:len(id)-1] + ID(digits[last|1])
+}
+
+// Derived reports whether an ID was derived rather than drawn.
+func (id ID) Derived() bool {
+	return id != "" && strings.IndexByte(digits, id[len(id)-1])%2 == 1
 }
 
 // idSize is the length of what an ID writes, in bytes.

@@ -130,6 +130,21 @@ func FuzzParseDeclarationName(f *testing.F) {
 	})
 }
 
+func FuzzParseOverdue(f *testing.F) {
+	for _, seed := range []string{"", "2030-03-04T12:00:00.000000008Z HospitalA/7f3k/aaaaaaaaaaaaaaaaaaaaaaaaaa", "2030-03-04T12:00:00Z", " ", "x y", "2030-03-04T12:00:00+09:00 z"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		place, err := ParseOverdue(text)
+		if err != nil || text == "" {
+			return
+		}
+		if again, err := ParseOverdue(place.String()); err != nil || !again.Since.Equal(place.Since) {
+			t.Errorf("place %q became %q, %v", text, again, err)
+		}
+	})
+}
+
 func TestRendezvousMovesFew(t *testing.T) {
 	members := []string{"A", "B", "C", "D", "E"}
 	backwards := []string{"E", "D", "C", "B", "A"}

@@ -112,18 +112,23 @@ func withoutRecords(t *testing.T, home string) []byte {
 
 func TestRestsGrowAndStayFew(t *testing.T) {
 	r := newRests()
-	request := ledger.NewID()
+	request := ledger.AccessRequest{Record: ledger.NewID(), Version: 1, Request: ledger.NewID()}
 	if !r.over(request) {
 		t.Error("a request that nobody tried rests")
 	}
 	for range 20 {
 		r.begin(request)
 	}
-	if rest := r.of[request]; rest.pause != longRest || r.over(request) || time.Until(rest.until) > longRest {
+	if rest := r.of[nameOf(request)]; rest.pause != longRest || r.over(request) || time.Until(rest.until) > longRest {
 		t.Errorf("%+v", rest)
 	}
+	elsewhere := request // whoever draws the same ID
+	elsewhere.Record = ledger.NewID()
+	if !r.over(elsewhere) {
+		t.Error("a request for another record rests with one of its ID")
+	}
 	for range 2 * maxRests {
-		r.begin(ledger.NewID())
+		r.begin(ledger.AccessRequest{Request: ledger.NewID()})
 	}
 	if len(r.of) > maxRests {
 		t.Errorf("%d requests are remembered", len(r.of))

@@ -36,7 +36,7 @@ type Desk struct {
 func (d *Desk) Run(ctx context.Context) error {
 	d.Log.Info("answering emergencies", "desk", d.Client.Identity().User)
 	defer func() { d.Log.Info("stopped") }()
-	a := answers{taken: map[ledger.ID]bool{}}
+	a := answers{taken: map[ledger.DeclarationName]bool{}}
 	a.running.SetLimit(atOnce)
 	var listening sync.WaitGroup
 	listening.Go(func() {
@@ -63,11 +63,11 @@ func activates(notice ledger.Notice) bool {
 type answers struct {
 	running errgroup.Group
 	mu      sync.Mutex
-	taken   map[ledger.ID]bool
+	taken   map[ledger.DeclarationName]bool
 }
 
 // take reports whether nobody has taken the declaration before.
-func (a *answers) take(declaration ledger.ID) bool {
+func (a *answers) take(declaration ledger.DeclarationName) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.taken[declaration] {
@@ -77,7 +77,7 @@ func (a *answers) take(declaration ledger.ID) bool {
 	return true
 }
 
-func (a *answers) leave(declaration ledger.ID) {
+func (a *answers) leave(declaration ledger.DeclarationName) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	delete(a.taken, declaration)
@@ -103,12 +103,12 @@ func (d *Desk) round(ctx context.Context, a *answers) error {
 // begin answers a declaration while others are answered, unless somebody has begun with it.
 // It reports whether there was room.
 func (d *Desk) begin(ctx context.Context, a *answers, name ledger.DeclarationName) bool {
-	if !a.take(name.Declaration) {
+	if !a.take(name) {
 		return true
 	}
 	room := a.running.TryGo(func() error { d.answer(ctx, a, name); return nil })
 	if !room {
-		a.leave(name.Declaration)
+		a.leave(name)
 	}
 	return room
 }
@@ -125,5 +125,5 @@ func (d *Desk) answer(ctx context.Context, a *answers, name ledger.DeclarationNa
 	case <-time.After(afterFailure):
 	case <-ctx.Done():
 	}
-	a.leave(name.Declaration)
+	a.leave(name)
 }

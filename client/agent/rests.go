@@ -17,7 +17,18 @@ const (
 // that cannot be granted must not keep the agent busy.
 type rests struct {
 	mutex *sync.Mutex
-	of    map[ledger.ID]rest
+	of    map[asked]rest
+}
+
+// asked names a request.
+type asked struct {
+	record  ledger.ID
+	version int
+	request ledger.ID
+}
+
+func nameOf(request ledger.AccessRequest) asked {
+	return asked{request.Record, request.Version, request.Request}
 }
 
 type rest struct {
@@ -25,22 +36,23 @@ type rest struct {
 	pause time.Duration
 }
 
-func newRests() rests { return rests{mutex: new(sync.Mutex), of: map[ledger.ID]rest{}} }
+func newRests() rests { return rests{mutex: new(sync.Mutex), of: map[asked]rest{}} }
 
 // over reports whether a request may be tried.
-func (r rests) over(request ledger.ID) bool {
+func (r rests) over(request ledger.AccessRequest) bool {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
-	return !time.Now().Before(r.of[request].until)
+	return !time.Now().Before(r.of[nameOf(request)].until)
 }
 
 // begin lets a request rest.
-func (r rests) begin(request ledger.ID) {
+func (r rests) begin(request ledger.AccessRequest) {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
 	if len(r.of) >= maxRests {
 		clear(r.of)
 	}
-	pause := min(max(2*r.of[request].pause, firstRest), longRest)
-	r.of[request] = rest{time.Now().Add(pause), pause}
+	name := nameOf(request)
+	pause := min(max(2*r.of[name].pause, firstRest), longRest)
+	r.of[name] = rest{time.Now().Add(pause), pause}
 }

@@ -99,7 +99,7 @@ func (a *Agent) answerAll(ctx context.Context, requests []ledger.AccessRequest, 
 
 // answer grants a request when a rule covers it.
 func (a *Agent) answer(ctx context.Context, request ledger.AccessRequest, t *tally) {
-	if !a.rests.over(request.Request) {
+	if !a.rests.over(request) {
 		t.later(request)
 		return
 	}
@@ -123,7 +123,7 @@ func (a *Agent) answer(ctx context.Context, request ledger.AccessRequest, t *tal
 		return
 	}
 	t.granted()
-	a.rests.begin(request.Request) // a peer that lags shows it as open for a while
+	a.rests.begin(request) // a peer that lags shows it as open for a while
 	a.Log.Info("granted", "request", request.Request, "record", request.Record, "requester", request.Requester.User,
 		"purpose", request.Purpose, "rule", by.Rule.ID, "slot", by.Slot, "grant", granted.Grant)
 }
@@ -143,7 +143,7 @@ func (a *Agent) settle(ctx context.Context, by client.Answer, err error) {
 // retry lets a request rest that could not be granted. That somebody has answered it is
 // no failure.
 func (a *Agent) retry(ctx context.Context, request ledger.AccessRequest, err error, t *tally) {
-	a.rests.begin(request.Request)
+	a.rests.begin(request)
 	if ctx.Err() != nil || fault.CodeOf(err) == fault.StateConflict {
 		return
 	}

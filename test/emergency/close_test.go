@@ -130,7 +130,7 @@ func grantUnder(t *testing.T, by *client.Client, name ledger.DeclarationName) le
 	var grants []ledger.Grant
 	eventually(t, "the responder's hospital has the one grant", func() bool {
 		var err error
-		grants, err = by.EmergencyGrants(t.Context(), name.Declaration)
+		grants, err = by.EmergencyGrants(t.Context(), name)
 		return err == nil && len(grants) == 1
 	})
 	return grants[0]

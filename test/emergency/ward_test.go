@@ -184,7 +184,7 @@ func tryOpening(t *testing.T, by *client.Client, name ledger.DeclarationName) er
 // issuers are who has passed on what under a declaration, once each grant.
 func issuers(t *testing.T, by *client.Client, name ledger.DeclarationName) []ledger.UserID {
 	t.Helper()
-	grants, err := by.EmergencyGrants(t.Context(), name.Declaration)
+	grants, err := by.EmergencyGrants(t.Context(), name)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -364,7 +364,10 @@ func (o object) reviewer() string {
 	case o.record.Patient.MSP != o.from().MSP:
 		return o.record.Patient.MSP
 	}
-	return o.declaration.Approver.User.MSP
+	others := slices.DeleteFunc([]string{"HospitalA", "HospitalB", "HospitalC"}, func(msp string) bool {
+		return msp == o.from().MSP || msp == o.declaration.Approver.User.MSP
+	})
+	return others[0]
 }
 
 func (w *world) setResponders(*testing.T) []cell {

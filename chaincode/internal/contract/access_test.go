@@ -362,16 +362,16 @@ func TestNobodyReachesAnothersFragments(t *testing.T) {
 	u := c.register(ledger.Imaging)
 	grant := c.grant(u, c.colleague)
 	open := c.open(grant, c.colleague)
-	// Another patient takes the grant's ID, which is public, with the lowest salt there is.
+	// Fragments of the grant's ID, which is public, come with another record, with the lowest
+	// salt there is.
 	attack := c.newUpload(ledger.Imaging)
-	fragments, sealed := c.newFragments(grant.Grant, c.author)
+	slot := attack.slot()
+	slot.RecordKey = c.neighbour.statement(trust.KeyStatement{Kind: ledger.RecordKey, Record: slot.Record, Version: 1})
+	_, sealed := c.newFragments(grant.Grant, c.author)
 	for i := range sealed {
 		sealed[i].Salt = make([]byte, 16)
 	}
-	slot := attack.slot()
-	slot.Grant, slot.Fragments = grant.Grant, fragments
-	slot.RecordKey = c.neighbour.statement(trust.KeyStatement{Kind: ledger.RecordKey, Record: slot.Record, Version: 1})
-	must[[]ledger.Upload](c.world, c.neighbour, ledger.TxAuthorizeUpload, attack.argument, ledger.TransientFragments, sealed)
+	c.refused(fault.FragmentInvalid, c.neighbour, ledger.TxAuthorizeUpload, attack.argument, ledger.TransientFragments, append(sealed, attack.fragments...))
 	must[ledger.Release](c.world, c.gatewayA, ledger.TxReadRelease, ledger.ReadRelease{Record: grant.Record, Open: open.Open})
 }
 

@@ -3,7 +3,9 @@ package contract
 import (
 	"encoding/binary"
 	"encoding/hex"
+	"fmt"
 	"slices"
+	"time"
 
 	"github.com/pie-consortium/pie/chaincode/internal/policy"
 	"github.com/pie-consortium/pie/chaincode/internal/state"
@@ -178,48 +180,61 @@ func activate(ctx *state.Context, declaration *ledger.Declaration) error {
 		return callCustodians(ctx, declaration)
 	}
 	declaration.Due = declaration.Expiry.Add(ledger.ReviewTime)
-	var err error
-	if declaration.ReviewedBy, err = reviewers(ctx, *declaration); err != nil {
+	order, err := reviewers(ctx, *declaration)
+	if err != nil {
 		return err
 	}
-	due, key, responder := state.TimePart(declaration.Due), declarationKey(*declaration), declaration.Responder.User
-	if err := state.ByUnreviewed.Add(ctx, append([]string{responder.MSP, responder.Pseudonym, due}, key...)...); err != nil {
+	declaration.ReviewedBy, declaration.Successors = order[0], order[1:]
+	if err := state.ByUnreviewed.Add(ctx, unreviewedKey(*declaration)...); err != nil {
 		return err
 	}
-	if err := state.ByReview.Add(ctx, append([]string{declaration.ReviewedBy, due}, key...)...); err != nil {
-		return err
+	for _, msp := range order {
+		if err := state.ByReview.Add(ctx, reviewKey(*declaration, msp)...); err != nil {
+			return err
+		}
 	}
 	return callCustodians(ctx, declaration)
 }
 
-// reviewers are the privacy officers of another hospital than the responder's: of the
-// patient's, or the approver's, or else one that the declaration's ID decides.
-func reviewers(ctx *state.Context, declaration ledger.Declaration) (string, error) {
-	responder := declaration.Responder.User.MSP
-	if declaration.Patient.MSP != responder {
-		return declaration.Patient.MSP, nil
-	}
-	if approver := declaration.Approver.User.MSP; approver != "" {
-		return approver, nil
-	}
-	members, err := state.Organizations.All(ctx)
+// reviewers are the hospitals whose privacy officers review, each when those before have
+// not in time: the patient's first, then others in an order that follows from the patient's
+// own key. Nobody who is reviewed draws that. The approver's hospital comes last, and the
+// responder's only when there is no other.
+func reviewers(ctx *state.Context, declaration ledger.Declaration) ([]string, error) {
+	patient, err := state.Users.Get(ctx, declaration.Patient.MSP, declaration.Patient.Pseudonym)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	var others []string
-	for _, member := range members {
-		if member.MSP != responder {
-			others = append(others, member.MSP)
-		}
+	all, err := members(ctx)
+	if err != nil {
+		return nil, err
 	}
+	responder := declaration.Responder.User.MSP
+	others := slices.DeleteFunc(all, func(msp string) bool { return msp == responder })
 	if len(others) == 0 {
-		return responder, nil
+		return []string{responder}, nil
 	}
-	return ledger.Rendezvous(declaration.Declaration, others)[0], nil
+	order := ledger.Rendezvous(patient.IdentityKey.String(), others)
+	slices.SortStableFunc(order, func(a, b string) int { return turn(declaration, a) - turn(declaration, b) })
+	return order[:min(len(order), ledger.MaxReviewers)], nil
+}
+
+// turn is when it is a hospital's turn to review, beside those in the patient's order.
+func turn(declaration ledger.Declaration, msp string) int {
+	switch msp {
+	case declaration.Patient.MSP:
+		return -1
+	case declaration.Approver.User.MSP:
+		return 1
+	}
+	return 0
 }
 
 func storeDeclaration(ctx *state.Context, declaration ledger.Declaration, narrative ledger.Narrative) error {
 	key, responder := declarationKey(declaration), declaration.Responder.User
+	if err := claimID(ctx, declarationID, declaration.Declaration); err != nil {
+		return err
+	}
 	if err := state.Declarations.Insert(ctx, declaration, key...); err != nil {
 		return err
 	}
@@ -289,7 +304,7 @@ func closeBreakGlass(ctx *state.Context, a ledger.CloseBreakGlass) (ledger.Decla
 	}
 	caller := ctx.Caller
 	involved := []ledger.UserID{declaration.Responder.User, declaration.Approver.User, declaration.Patient}
-	if !slices.Contains(involved, caller.User) && !officerFor(declaration, caller) {
+	if !slices.Contains(involved, caller.User) && !officerFor(ctx, declaration, caller) {
 		return declaration, fault.New(fault.PermissionDenied, "declaration %s is closed by those involved and privacy officers of their hospitals", a.Declaration)
 	}
 	if declaration.State == ledger.Closed {
@@ -321,11 +336,8 @@ func reviewBreakGlass(ctx *state.Context, a ledger.ReviewBreakGlass) (ledger.Dec
 	if err != nil {
 		return declaration, err
 	}
-	if ctx.Caller.User.MSP != declaration.ReviewedBy {
-		return declaration, fault.New(fault.PermissionDenied, "declaration %s is reviewed by privacy officers of %s", a.Declaration, declaration.ReviewedBy)
-	}
-	if ctx.Caller.User == declaration.Approver.User {
-		return declaration, fault.New(fault.PermissionDenied, "who approved a declaration does not review it; another privacy officer of %s does", declaration.ReviewedBy)
+	if err := requireReviewer(ctx, declaration); err != nil {
+		return declaration, err
 	}
 	if declaration.State == ledger.Reviewed && declaration.Review.Verdict == a.Verdict && declaration.Review.Reviewer == ctx.Caller.User {
 		return declaration, nil
@@ -356,13 +368,45 @@ func reviewBreakGlass(ctx *state.Context, a ledger.ReviewBreakGlass) (ledger.Dec
 	return updateDeclaration(ctx, declaration, ledger.BreakGlassReviewed)
 }
 
+// requireReviewer wants an officer of the hospital that reviews a declaration, or of one
+// that does by now as those before it have not.
+func requireReviewer(ctx *state.Context, declaration ledger.Declaration) error {
+	caller := ctx.Caller.User
+	if !declaration.ReviewableBy(caller.MSP, ctx.Now) {
+		refusal := fmt.Sprintf("declaration %s is reviewed by privacy officers of %s", declaration.Declaration, declaration.ReviewedBy)
+		if since, ever := declaration.OwedSince(caller.MSP); ever {
+			refusal += fmt.Sprintf("; by those of %s from %s on", caller.MSP, since.Format(time.RFC3339))
+		}
+		return fault.New(fault.PermissionDenied, "%s", refusal)
+	}
+	if caller == declaration.Approver.User {
+		return fault.New(fault.PermissionDenied, "who approved a declaration does not review it; another privacy officer of %s does", caller.MSP)
+	}
+	return nil
+}
+
 func endReview(ctx *state.Context, declaration *ledger.Declaration) error {
 	declaration.State = ledger.Reviewed
-	due, key, responder := state.TimePart(declaration.Due), declarationKey(*declaration), declaration.Responder.User
-	if err := state.ByUnreviewed.Remove(ctx, append([]string{responder.MSP, responder.Pseudonym, due}, key...)...); err != nil {
+	if err := state.ByUnreviewed.Remove(ctx, unreviewedKey(*declaration)...); err != nil {
 		return err
 	}
-	return state.ByReview.Remove(ctx, append([]string{declaration.ReviewedBy, due}, key...)...)
+	for _, msp := range append([]string{declaration.ReviewedBy}, declaration.Successors...) {
+		if err := state.ByReview.Remove(ctx, reviewKey(*declaration, msp)...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func unreviewedKey(declaration ledger.Declaration) []string {
+	responder := declaration.Responder.User
+	return append([]string{responder.MSP, responder.Pseudonym, state.TimePart(declaration.Due)}, declarationKey(declaration)...)
+}
+
+// reviewKey names a declaration among those that a hospital is to review.
+func reviewKey(declaration ledger.Declaration, msp string) []string {
+	since, _ := declaration.OwedSince(msp)
+	return append([]string{msp, state.TimePart(since)}, declarationKey(declaration)...)
 }
 
 // registeredFor reads a declaration for a caller who is registered.
@@ -381,10 +425,11 @@ func updateDeclaration(ctx *state.Context, declaration ledger.Declaration, event
 }
 
 // officerFor reports whether somebody is a privacy officer of a hospital that the
-// declaration concerns: the patient's, the responder's, or the one that reviews it.
-func officerFor(declaration ledger.Declaration, somebody ledger.Identity) bool {
-	concerned := []string{declaration.Patient.MSP, declaration.Responder.User.MSP, declaration.ReviewedBy}
-	return somebody.Role == ledger.PrivacyOfficer && slices.Contains(concerned, somebody.User.MSP)
+// declaration concerns: the patient's, the responder's, or one that may review it by now.
+func officerFor(ctx *state.Context, declaration ledger.Declaration, somebody ledger.Identity) bool {
+	msp := somebody.User.MSP
+	return somebody.Role == ledger.PrivacyOfficer &&
+		(msp == declaration.Patient.MSP || msp == declaration.Responder.User.MSP || declaration.ReviewableBy(msp, ctx.Now))
 }
 
 // setResponders lists the physicians of the caller's own hospital who respond.

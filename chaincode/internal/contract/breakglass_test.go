@@ -3,6 +3,7 @@ package contract
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -348,12 +349,84 @@ func TestReviewsAreAnotherHospitals(t *testing.T) {
 	e.review(d, reviewer, ledger.Unjustified) // a repeat
 	e.refused(fault.StateConflict, reviewer, ledger.TxReviewBreakGlass, verdict, ledger.TransientNarrative, narrative())
 
-	// Another hospital responds: the patient's officers review, an approved one too.
+	// Another hospital responds: the patient's officers review, also what one of theirs approved.
 	if d := e.declare(e.outsider, e.ofSummary()); d.ReviewedBy != "HospitalA" {
 		t.Errorf("reviewed by %q", d.ReviewedBy)
 	}
-	if d := e.approve(e.declare(e.responder, e.ofRecord()), e.outsider); d.ReviewedBy != "HospitalC" {
-		t.Errorf("approved by HospitalC, reviewed by %q", d.ReviewedBy)
+	if d := e.approve(e.declare(e.outsider, e.ofRecord()), e.author); d.ReviewedBy != "HospitalA" {
+		t.Errorf("approved by HospitalA, reviewed by %q", d.ReviewedBy)
+	}
+}
+
+// Neither who declares nor who approves has a say in which hospital reviews: whatever they
+// draw, it is the same one for a patient, and the approver's only as the last.
+func TestNobodyChoosesWhoReviewsThem(t *testing.T) {
+	e := newEmergency(t)
+	first := e.declare(e.responder, e.ofSummary())
+	for _, by := range []*person{e.responder, e.another(t, 1), e.another(t, 2), e.another(t, 3)} {
+		for range ledger.ResponderQuota - 1 {
+			e.clock = e.clock.Add(7 * time.Minute)
+			d := e.declare(by, e.ofSummary())
+			if d.ReviewedBy != first.ReviewedBy || !slices.Equal(d.Successors, first.Successors) {
+				t.Fatalf("declaration %s is reviewed by %s, %v, the first by %s, %v", d.Declaration, d.ReviewedBy, d.Successors, first.ReviewedBy, first.Successors)
+			}
+		}
+	}
+	other := map[string]string{"HospitalB": "HospitalC", "HospitalC": "HospitalB"}
+	for i, by := range []*person{e.colleague, e.outsider} {
+		d := e.approve(e.declare(e.another(t, 10+i), e.ofRecord()), by)
+		if d.ReviewedBy != other[by.user.MSP] || !slices.Equal(d.Successors, []string{by.user.MSP}) {
+			t.Errorf("approved by %s, reviewed by %s, %v", by.user, d.ReviewedBy, d.Successors)
+		}
+	}
+	// Patients' orders differ, so that no hospital watches over all.
+	seen := map[string]bool{}
+	for i := 0; len(seen) < 2 && i < 64; i++ {
+		p := newRole(t, fmt.Sprintf("HospitalA/patient%d", i), ledger.Patient, "")
+		must[ledger.User](e.world, p, ledger.TxRegisterUser, registration(p))
+		a := e.ofSummary()
+		a.Patient = p.user
+		seen[e.declare(e.another(t, 20+i), a).ReviewedBy] = true
+	}
+	if len(seen) != 2 {
+		t.Errorf("all patients' emergencies are reviewed by %v", seen)
+	}
+}
+
+// another is one more emergency physician of HospitalA.
+func (e *emergency) another(t *testing.T, number int) *person {
+	p := newRole(t, fmt.Sprintf("HospitalA/responder%d", number), ledger.Emergency, ledger.Private)
+	must[ledger.User](e.world, p, ledger.TxRegisterUser, registration(p))
+	return p
+}
+
+// A hospital that is gone keeps nobody from being reviewed: once it is overdue the next one
+// may, in the order that the declaration says, and no sooner.
+func TestTheNextHospitalReviewsWhatIsOverdue(t *testing.T) {
+	e := newEmergency(t)
+	d := e.declare(e.responder, e.ofSummary())
+	officers := map[string]*person{"HospitalB": e.officerB, "HospitalC": e.officerC}
+	first, next := officers[d.ReviewedBy], officers[d.Successors[0]]
+	owed := func(by *person) int {
+		list := must[ledger.List[ledger.Declaration]](e.world, by, ledger.TxListDeclarations, ledger.ListDeclarations{Concern: ledger.ToReview})
+		return len(list.Rows)
+	}
+	verdict := ledger.ReviewBreakGlass{DeclarationName: nameOf(d), Verdict: ledger.Justified}
+	e.clock = d.Due.Add(-time.Second)
+	e.refused(fault.PermissionDenied, next, ledger.TxReviewBreakGlass, verdict, ledger.TransientNarrative, narrative())
+	e.refused(fault.PermissionDenied, next, ledger.TxReadDeclaration, ledger.ReadDeclaration{DeclarationName: nameOf(d)})
+	if owed(first) != 1 || owed(next) != 0 {
+		t.Errorf("before it is due, %d and %d hospitals are to review", owed(first), owed(next))
+	}
+	e.clock = d.Due
+	e.refused(fault.PermissionDenied, e.officer, ledger.TxReviewBreakGlass, verdict, ledger.TransientNarrative, narrative()) // the responder's own
+	must[ledger.DeclarationView](e.world, next, ledger.TxReadDeclaration, ledger.ReadDeclaration{DeclarationName: nameOf(d)})
+	if owed(first) != 1 || owed(next) != 1 {
+		t.Errorf("when it is due, %d and %d hospitals are to review", owed(first), owed(next))
+	}
+	e.review(d, next, ledger.Justified)
+	if owed(first) != 0 || owed(next) != 0 {
+		t.Errorf("reviewed, and %d and %d hospitals are to review", owed(first), owed(next))
 	}
 }
 
@@ -375,10 +448,7 @@ func TestTheLastReviewsNoteIsShown(t *testing.T) {
 func TestNobodyReviewsTheirOwnApproval(t *testing.T) {
 	e := newEmergency(t)
 	d := e.approve(e.declare(e.responder, e.ofRecord()), e.officerB)
-	if d.ReviewedBy != "HospitalB" {
-		t.Fatalf("reviewed by %q", d.ReviewedBy)
-	}
-	e.close(d, e.responder)
+	e.clock = d.Due
 	verdict := ledger.ReviewBreakGlass{DeclarationName: nameOf(d), Verdict: ledger.Justified}
 	e.refused(fault.PermissionDenied, e.officerB, ledger.TxReviewBreakGlass, verdict, ledger.TransientNarrative, narrative())
 	other := newRole(t, "HospitalB/officer2", ledger.PrivacyOfficer, ledger.Private)
@@ -423,8 +493,8 @@ func TestListsOfDeclarations(t *testing.T) {
 	e.approve(d, e.colleague)
 	count(e.colleague, ledger.ToApprove, 0)
 	count(e.author, ledger.ToAnswer, 1)
-	count(e.officerB, ledger.ToReview, 1)
-	count(e.officerC, ledger.ToReview, 0)
+	count(e.officerB, ledger.ToReview, 0) // of the approver's hospital
+	count(e.officerC, ledger.ToReview, 1)
 	late := e.declare(e.responder, e.ofRecord())
 	waiting := ledger.ReadDeclaration{DeclarationName: nameOf(late)}
 	must[ledger.DeclarationView](e.world, e.colleague, ledger.TxReadDeclaration, waiting)

@@ -114,20 +114,7 @@ func issueEmergencyGrant(ctx *state.Context, a ledger.IssueEmergencyGrant) (ledg
 		Grantee: ledger.PersonSubject(declaration.Responder.User), Purpose: ledger.BreakGlass, Declaration: a.Declaration, Emergency: &a.Key,
 		State: ledger.Active, Granted: ctx.Now, Expiry: declaration.Expiry, Fragments: a.Fragments,
 	}
-	if err := requireOwnName(ctx, grant); err != nil {
-		return ledger.Grant{}, err
-	}
 	return storeGrant(ctx, grant, ledger.EmergencyGranted)
-}
-
-// requireOwnName refuses when the patient has given the custodian's name for the grant to
-// another one: the custodian's own earlier answer is a repeat, this is a fault to report.
-func requireOwnName(ctx *state.Context, grant ledger.Grant) error {
-	old, found, err := state.Grants.Find(ctx, grantKey(grant)...)
-	if err == nil && found && old.Issuer != grant.Issuer {
-		err = fault.New(fault.StateConflict, "the name of %s's emergency grant for record %s is taken by a grant of %s", grant.Issuer, grant.Record, old.Issuer)
-	}
-	return err
 }
 
 // endEmergencyGrants makes every peer forget what was passed on under a declaration.
@@ -281,7 +268,7 @@ func readDeclaration(ctx *state.Context, q ledger.ReadDeclaration) (ledger.Decla
 // who may have to answer, and privacy officers.
 func requireConcern(ctx *state.Context, declaration ledger.Declaration, reader ledger.Identity) error {
 	involved := []ledger.UserID{declaration.Patient, declaration.Responder.User, declaration.Approver.User}
-	if slices.Contains(involved, reader.User) || officerFor(declaration, reader) || mayApprove(ctx, declaration, reader) {
+	if slices.Contains(involved, reader.User) || officerFor(ctx, declaration, reader) || mayApprove(ctx, declaration, reader) {
 		return nil
 	}
 	records, err := covered(ctx, declaration)
@@ -330,7 +317,8 @@ func listDeclarations(ctx *state.Context, q ledger.ListDeclarations) (ledger.Lis
 		if err != nil {
 			return list, err
 		}
-		if q.Concern != ledger.ToApprove || mayApprove(ctx, declaration, reader) {
+		early := q.Concern == ledger.ToReview && !declaration.ReviewableBy(reader.User.MSP, ctx.Now)
+		if !early && (q.Concern != ledger.ToApprove || mayApprove(ctx, declaration, reader)) {
 			list.Rows = append(list.Rows, declaration)
 		}
 	}

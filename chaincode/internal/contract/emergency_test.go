@@ -313,22 +313,6 @@ func TestEachCustodianHasAnAnswerOfTheirOwn(t *testing.T) {
 	e.decided(e.open(grant, e.responder), true, "declaration")
 }
 
-// The patient alone can give the name away, and then the custodian is told that it is not
-// their own earlier answer.
-func TestATakenNameIsNoEarlierAnswer(t *testing.T) {
-	e := newEmergency(t)
-	custody := e.custody(e.record)
-	d := e.approve(e.declare(e.responder, e.ofRecord()), e.colleague)
-	a, sealed := e.issuing(d, e.openUnder(d.Declaration, custody, e.desk), e.desk, e.responder)
-	taking, itsFragments := e.custodyOf(e.record)
-	taking.Grant = ledger.EmergencyGrantID(d.Declaration, e.record.version(), e.desk.user)
-	for i := range itsFragments {
-		itsFragments[i].Grant = taking.Grant
-	}
-	must[ledger.Grant](e.world, e.patient, ledger.TxGrantCustody, taking, ledger.TransientFragments, itsFragments)
-	e.refused(fault.StateConflict, e.desk, ledger.TxIssueEmergencyGrant, a, ledger.TransientFragments, sealed)
-}
-
 // rowsOf counts a grant's fragments at the peers.
 func (e *emergency) rowsOf(grant ledger.Grant) (count int) {
 	for key := range e.private[ledger.KeyFragments] {

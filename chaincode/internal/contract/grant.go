@@ -77,9 +77,19 @@ func answerWithGrant(ctx *state.Context, request ledger.AccessRequest, grant led
 	})
 }
 
-// issueGrant stores a new grant and its sealed fragments, which must be those that the
-// grant commits to, for the proxies that must hold them, under the grantee's stated key.
+// issueGrant issues a new grant. That of an emergency has a name that nobody draws.
 func issueGrant(ctx *state.Context, grant ledger.Grant, fragments []ledger.SealedFragment) error {
+	if grant.Declaration == "" {
+		if err := claimID(ctx, grantID, grant.Grant); err != nil {
+			return err
+		}
+	}
+	return putGrant(ctx, grant, fragments)
+}
+
+// putGrant stores a grant and its sealed fragments, which must be those that the grant
+// commits to, for the proxies that must hold them, under the grantee's stated key.
+func putGrant(ctx *state.Context, grant ledger.Grant, fragments []ledger.SealedFragment) error {
 	if !grant.Expiry.After(ctx.Now) {
 		return fault.New(fault.InvalidArgument, "the grant's expiry lies in the past")
 	}

@@ -40,7 +40,7 @@ func eraseNarratives(ctx *state.Context, a ledger.EraseNarratives) (ledger.Decla
 // the declaration, of the patient's when none did: never the responder's own word alone.
 func requireEraser(ctx *state.Context, declaration ledger.Declaration) error {
 	caller := ctx.Caller
-	reviewer := cmp.Or(declaration.ReviewedBy, declaration.Patient.MSP)
+	reviewer := cmp.Or(declaration.Review.Reviewer.MSP, declaration.ReviewedBy, declaration.Patient.MSP)
 	if caller.User == declaration.Patient || caller.Role == ledger.PrivacyOfficer && caller.User.MSP == reviewer {
 		return nil
 	}

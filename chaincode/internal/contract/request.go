@@ -62,6 +62,9 @@ func shownTo(reader ledger.UserID, request ledger.AccessRequest) ledger.AccessRe
 
 func storeRequest(ctx *state.Context, request ledger.AccessRequest) error {
 	key := requestKey(request)
+	if err := claimID(ctx, requestID, request.Request); err != nil {
+		return err
+	}
 	if err := state.Requests.Insert(ctx, request, key...); err != nil {
 		return err
 	}

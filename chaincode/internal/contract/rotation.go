@@ -148,7 +148,7 @@ func keepGrants(ctx *state.Context, version int, old []ledger.Grant, kept []ledg
 			return fault.New(fault.InvalidArgument, "grant %s was issued in an emergency, and ends with the version it is for", k.Grant)
 		}
 		grant.Version, grant.Issuer, grant.Granted, grant.Fragments = version, ctx.Caller.User, ctx.Now, k.Fragments
-		if err := issueGrant(ctx, grant, fragments); err != nil {
+		if err := putGrant(ctx, grant, fragments); err != nil {
 			return err
 		}
 	}

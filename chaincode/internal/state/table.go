@@ -32,6 +32,7 @@ const (
 	Answers       = Table[ledger.Answer]("answer")          // patient: msp, pseudonym, rule, day, slot
 	Contents      = Table[ledger.RecordVersion]("content")  // cid
 	Replicas      = Table[ledger.Replica]("replica")        // record, version, msp
+	IDs           = Table[struct{}]("id")                   // kind, ID: drawn ones that are taken
 
 	EmergencyPolicies = Table[ledger.EmergencyPolicy]("emergencypolicy") // patient: msp, pseudonym
 	ResponderLists    = Table[ledger.Responders]("responders")           // msp

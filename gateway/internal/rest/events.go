@@ -57,8 +57,8 @@ type stream struct {
 	token  string
 	reader ledger.Identity
 	at     ledger.EventID
-	looked time.Time // for overdue reviews
-	told   time.Time // when the last that was told became due
+	looked time.Time      // for overdue reviews
+	told   ledger.Overdue // the last of them that was told
 	beat   *time.Ticker
 	leave  func()
 	buffer bytes.Buffer
@@ -123,11 +123,9 @@ func (s *stream) remind() error {
 	if err != nil {
 		return err
 	}
-	for _, d := range owed {
-		if !d.Due.After(s.told) || now.Before(d.Due) {
-			continue
-		}
-		s.told = d.Due
+	msp := s.reader.User.MSP
+	for _, d := range ledger.OverdueAfter(s.told, owed, msp, now) {
+		s.told = d.Overdue(msp)
 		if err := s.write(d.Reminder()); err != nil {
 			return err
 		}

@@ -109,13 +109,20 @@ func TestStreamEndsWithItsToken(t *testing.T) {
 // Privacy officers are reminded of overdue reviews, once in a stream and without a place.
 func TestOfficersAreReminded(t *testing.T) {
 	f, clock, server := streaming(t)
-	f.owed = []ledger.Declaration{{Declaration: "one", Due: clock.read().Add(-time.Hour)}, {Declaration: "two", Due: clock.read().Add(90 * time.Second)}}
+	first := ledger.Declaration{Declaration: "one", Patient: ledger.UserID{MSP: "HospitalA", Pseudonym: "p"}, Due: clock.read().Add(-time.Hour)}
+	same := first // of another patient, of the same ID and time
+	same.Patient.Pseudonym = "q"
+	f.owed = []ledger.Declaration{first, same, {Declaration: "two", Due: clock.read().Add(90 * time.Second)}}
 	officer, patient := lines(t, server, f.tokenOf(t, "officer", ledger.PrivacyOfficer)), lines(t, server, f.token)
 	if before := until(officer, "event: ReviewOverdue"); !slices.Equal(before, []string{":", "id: 0-0", ""}) {
 		t.Errorf("before the first reminder: %q", before)
 	}
 	if data := until(officer, ""); !strings.Contains(strings.Join(data, ""), `"declaration":"one"`) {
 		t.Errorf("the reminder is %q", data)
+	}
+	until(officer, "event: ReviewOverdue")
+	if data := until(officer, ""); !strings.Contains(strings.Join(data, ""), `"patient":"HospitalA/q"`) {
+		t.Errorf("the reminder of the same ID and time is %q", data)
 	}
 	if early := until(officer, ":"); len(early) > 0 {
 		t.Errorf("before the second is overdue: %q", early)

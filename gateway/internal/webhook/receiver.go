@@ -23,7 +23,7 @@ type receiver struct {
 	client  *http.Client
 	pause   time.Duration // the shortest between attempts
 	place   placeFile     // the event after which to go on
-	overdue placeFile     // until when overdue reviews have been told
+	overdue placeFile     // the last overdue review that has been told
 	refused placeFile     // the message that is refused, and since when
 	log     *slog.Logger
 
@@ -145,29 +145,29 @@ func (r *receiver) remind(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var told time.Time
-	if text != "" {
-		if told, err = time.Parse(time.RFC3339Nano, text); err != nil {
-			return err
-		}
+	told, err := ledger.ParseOverdue(text)
+	if err != nil {
+		return err
 	}
 	owed, err := r.options.Owed(ctx, ledger.Identity{User: ledger.UserID{MSP: r.options.MSP, Pseudonym: r.target.Name}, Role: ledger.PrivacyOfficer})
 	if err != nil {
 		return err
 	}
-	now := time.Now()
-	for _, d := range owed {
-		if !d.Due.After(told) || now.Before(d.Due) {
-			continue
-		}
-		if err := r.deliver(ctx, "overdue-"+string(d.Declaration), d.Reminder()); err != nil {
+	for _, d := range ledger.OverdueAfter(told, owed, r.options.MSP, time.Now()) {
+		if err := r.deliver(ctx, overdueID(d), d.Reminder()); err != nil {
 			return err
 		}
-		if err := r.overdue.write(d.Due.Format(time.RFC3339Nano)); err != nil {
+		if err := r.overdue.write(d.Overdue(r.options.MSP).String()); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// overdueID is the ID of the message about an overdue review, which no transaction made. It
+// hides nothing; it names the patient too, as who declares draws the declaration's ID.
+func overdueID(d ledger.Declaration) string {
+	return "overdue-" + ledger.DigestOf([]byte(d.Name().String())).String()
 }
 
 // message is the body that is sent.

@@ -247,11 +247,34 @@ func TestOverdueReviewsAreToldOnce(t *testing.T) {
 			}
 		}
 	}
-	if len(in.taken) != 2 || in.taken[0].Data.Declaration != "one" || in.attempts[1] != "overdue-two" || len(other.attempts) != 0 {
+	if len(in.taken) != 2 || in.taken[0].Data.Declaration != "one" || in.taken[1].Data.Declaration != "two" || len(other.attempts) != 0 {
 		t.Errorf("told %+v, others %v", in.taken, other.attempts)
 	}
 	if in.taken[0].Type != ledger.ReviewOverdue || len(in.problems) > 0 {
 		t.Errorf("%+v, %v", in.taken[0], in.problems)
+	}
+}
+
+// Who declares draws the ID, and the time within minutes: no choice of them hides another
+// declaration's reminder, in one look or in two, with a new process between them.
+func TestRemindersOfOneIDAndTimeAreTwo(t *testing.T) {
+	c, in, folder := testchain.New(), newInbox(t), t.TempDir()
+	due := time.Now().Add(-time.Hour).UTC()
+	owed := []ledger.Declaration{
+		{Declaration: "one", Patient: of("HospitalA", "q"), Due: due}, {Declaration: "one", Patient: of("HospitalA", "p"), Due: due},
+	}
+	remind := func(owed []ledger.Declaration) {
+		h, stop := hooks(t, folder, c, owed, map[string]*inbox{"privacy-officers": in})
+		defer stop()
+		if err := h.receivers[0].remind(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	remind(owed[1:])
+	remind(owed)
+	remind(owed)
+	if len(in.taken) != 2 || in.taken[0].Data.Patient == in.taken[1].Data.Patient || in.attempts[0] == in.attempts[1] {
+		t.Errorf("told %+v as %v", in.taken, in.attempts)
 	}
 }
 
