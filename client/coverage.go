@@ -25,24 +25,50 @@ func listEmergencyRecords(name ledger.DeclarationName) request {
 	}
 }
 
-// covered is a record that a declaration covers, as the own gateway lists it.
+// covered is a record that a declaration covers, as one gateway lists it.
 type covered struct {
 	ledger.RecordView
 	from  *gateway
 	lists inquiry[ledger.List[ledger.RecordView]] // of the others, asked for at the same time
 }
 
-// coverage lists what a declaration covers now.
+// coverage lists what a declaration covers now by most hospitals' word: one whose peer is
+// behind, or that hides a record, lists less.
 func (c *Client) coverage(ctx context.Context, name ledger.DeclarationName) ([]covered, error) {
 	lists := inquire(ctx, c, matter[ledger.List[ledger.RecordView]]{
+		name: "what declaration " + name.String() + " covers", same: sameCoverage,
 		read: func(ledger.List[ledger.RecordView]) request { return listEmergencyRecords(name) },
 	})
 	list, from, err := askPatiently[ledger.List[ledger.RecordView]](ctx, c, listEmergencyRecords(name))
-	var records []covered
-	for _, view := range list.Rows {
-		records = append(records, covered{view, from, lists})
+	if err != nil {
+		return nil, err
 	}
-	return records, err
+	words := lists.collect(ctx, told[ledger.List[ledger.RecordView]]{by: from, word: list})
+	most, found := lists.majority(words, c.members())
+	if !found {
+		return nil, undecided(lists.matter, words, c.members())
+	}
+	first := words[slices.IndexFunc(words, func(w told[ledger.List[ledger.RecordView]]) bool {
+		return w.err == nil && sameCoverage(w.word, most)
+	})]
+	var records []covered
+	for _, view := range first.word.Rows {
+		records = append(records, covered{view, first.by, lists})
+	}
+	return records, nil
+}
+
+// sameCoverage compares which records two lists name. What they say of each is for
+// [covered.agree].
+func sameCoverage(a, b ledger.List[ledger.RecordView]) bool {
+	versions := func(list ledger.List[ledger.RecordView]) []ledger.RecordVersion {
+		var named []ledger.RecordVersion
+		for _, view := range list.Rows {
+			named = append(named, ledger.RecordVersion{Record: view.Record.Record, Version: view.Version})
+		}
+		return named
+	}
+	return slices.Equal(versions(a), versions(b))
 }
 
 // agree is the record as most hospitals tell it. Mostly their lists do.

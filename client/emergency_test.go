@@ -1,7 +1,6 @@
 package client
 
 import (
-	"net/http"
 	"testing"
 	"time"
 
@@ -66,9 +65,15 @@ func TestLiesAboutWhatADeclarationCoversAreDetected(t *testing.T) {
 			wantLiar(t, err, "HospitalB")
 		})
 	}
-	betray(t, desk, "HospitalB", func(_ *http.Response, body []byte) []byte { return body })
+	// Nor is an empty list: what one hospital does not know of yet is not answered.
+	nothing := rewrite(t, "/v1/users/*/*/declarations/*/records", func(list *ledger.List[ledger.RecordView]) { list.Rows = nil })
+	betray(t, desk, "HospitalB", nothing)
 	if passed, err := desk.AnswerEmergency(t.Context(), declared.Name()); err != nil || len(passed) != 1 {
 		t.Fatalf("passed on %v, %v", passed, err)
+	}
+	betray(t, responder, "HospitalC", nothing)
+	if passed, err := responder.AwaitEmergency(t.Context(), declared.Name(), time.Minute); err != nil || len(passed.covered) != 1 {
+		t.Fatalf("passed on %+v, %v", passed, err)
 	}
 	for what, lie := range lies {
 		t.Run("to the responder: "+what, func(t *testing.T) {

@@ -32,6 +32,9 @@ func (c *Client) Erase(ctx context.Context, record ledger.ID) (ledger.Erasure, e
 			return ledger.Erasure{}, err
 		}
 		wanted.private = transient{ledger.TransientSummary: summary}
+		if err := c.endWriting(ctx, view); err != nil {
+			return ledger.Erasure{}, err
+		}
 	case fault.CodeOf(err) != fault.NotFound && fault.CodeOf(err) != fault.Erased:
 		return ledger.Erasure{}, err
 	}
@@ -44,6 +47,20 @@ func (c *Client) Erase(ctx context.Context, record ledger.ID) (ledger.Erasure, e
 		err = c.home.WriteJSON(path.Join(erasedFolder, string(record)+".json"), place{record})
 	}
 	return erasure, errors.Join(err, c.home.Remove(rotationName(record)), c.home.Remove(journalName(record)), c.refreshAgent(ctx))
+}
+
+// endWriting takes the author of a stream their own grant: who appends in each block would
+// make an erasure fail, which reads all segments.
+func (c *Client) endWriting(ctx context.Context, view ledger.RecordView) error {
+	if !view.Stream || view.Author == c.identity.User {
+		return nil
+	}
+	slot, _, err := c.authorization(ctx, view.Record.Record)
+	if err != nil {
+		return err
+	}
+	_, err = c.Revoke(ctx, ledger.RecordVersion{Record: view.Record.Record, Version: view.Version}, slot.Grant)
+	return err
 }
 
 // Erasure says how far an erasure is. What was erased is what a majority of the hospitals

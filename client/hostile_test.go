@@ -36,6 +36,7 @@ import (
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/fault"
 	"github.com/pie-consortium/pie/ledger/trust"
+	"github.com/pie-consortium/pie/network/networktest"
 	"github.com/pie-consortium/pie/umbral"
 	"github.com/pie-consortium/pie/umbral/agefile"
 )
@@ -385,6 +386,23 @@ func TestHospitalThatIsBehindIsPassedOver(t *testing.T) {
 }
 
 // A lying inbox is not believed either: the ledger knows what was requested.
+// The ledger takes one request of an ID: who tells of two wants the other one answered.
+func TestARequestThatStandsTwiceIsNotAnswered(t *testing.T) {
+	t.Parallel()
+	p := newTrio(t)
+	asked := p.request(t, p.upload(t, []byte("emr")))
+	betray(t, p.patient, "HospitalA", rewrite(t, "/v1/access-requests", func(list *ledger.List[ledger.AccessRequest]) {
+		for _, request := range list.Rows {
+			request.Record = ledger.NewID()
+			list.Rows = append([]ledger.AccessRequest{request}, list.Rows...)
+		}
+	}))
+	_, err := p.patient.Grant(t.Context(), asked.Request, time.Now().Add(time.Hour))
+	wantCode(t, err, fault.Altered)
+	_, err = p.patient.Deny(t.Context(), asked.Request, ledger.Declined)
+	wantCode(t, err, fault.Altered)
+}
+
 func TestLyingInboxAchievesNothing(t *testing.T) {
 	t.Parallel()
 	p := newTrio(t)
@@ -476,7 +494,13 @@ func gatewaySigner(t *testing.T, msp string) *trust.Signer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text, err := os.ReadFile(organization.GatewayIdentity.Certificate)
+	return signerIn(t, organization.GatewayIdentity)
+}
+
+// signerIn reads an identity from its files.
+func signerIn(t *testing.T, files networktest.Identity) *trust.Signer {
+	t.Helper()
+	text, err := os.ReadFile(files.Certificate)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -484,7 +508,7 @@ func gatewaySigner(t *testing.T, msp string) *trust.Signer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if text, err = os.ReadFile(organization.GatewayIdentity.Key); err != nil {
+	if text, err = os.ReadFile(files.Key); err != nil {
 		t.Fatal(err)
 	}
 	block, _ := pem.Decode(text)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/pie-consortium/pie/gateway/api"
 	"github.com/pie-consortium/pie/ledger"
@@ -44,7 +45,7 @@ func (c *Client) submitReplacement(ctx context.Context, arguments ledger.Replace
 // RequestReplacement asks a recovery officer of another hospital to approve this home's
 // keys in the place of those that are registered: for who has neither the old device nor
 // the seed. Show the officer, in person, the identity key's digest. A repeat asks nothing
-// new.
+// new, unless what was asked for has lapsed.
 func (c *Client) RequestReplacement(ctx context.Context) (ledger.KeyReplacement, error) {
 	statement, err := c.registration()
 	if err != nil {
@@ -60,7 +61,13 @@ func (c *Client) RequestReplacement(ctx context.Context) (ledger.KeyReplacement,
 	}
 	c.step("asking for the keys of %s to be replaced", c.identity.User)
 	row, _, err := submit[ledger.KeyReplacement](ctx, c, change{name: ledger.TxRequestKeyReplacement, arguments: asked})
-	return row, err
+	if err != nil || !row.Lapsed(time.Now()) {
+		return row, err
+	}
+	if err := c.home.Remove(replacementFile); err != nil {
+		return row, err
+	}
+	return c.RequestReplacement(ctx)
 }
 
 // UseReplacement makes this home's keys those of the user, once what it asked for has

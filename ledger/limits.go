@@ -19,6 +19,14 @@ const (
 	maxWrapped  = 64 // bytes of a file key, encrypted with a capsule
 	capsuleSize = 98 // bytes of an Umbral capsule: E, V, s
 
+	// RequestQuota is how many requests to one patient somebody makes on one day (UTC), and
+	// RefusedQuota how many refused requests, and how many refused openings, are committed of
+	// somebody on one day. What is beyond is refused without a trace.
+	RequestQuota = 100
+	RefusedQuota = 100
+	// ChangeQuota is how often on one day something is changed that others' transactions read.
+	ChangeQuota = 20
+
 	// MaxSlots is how many slots one authorisation opens at most.
 	MaxSlots = 32
 

@@ -11,6 +11,13 @@ type Organization struct {
 	Updated  time.Time `json:"updated"`
 }
 
+// Member is what transactions of others need to know of an organisation. It stands apart
+// from the description, which its administrator changes at will.
+type Member struct {
+	MSP   string `json:"msp"`
+	Proxy UserID `json:"proxy"`
+}
+
 // KeyKind says what a stated key is for.
 type KeyKind string
 

@@ -11,6 +11,10 @@ import (
 // hospital has approved, before these count.
 const ReplacementDelay = 72 * time.Hour
 
+// ReplacementTerm is how long somebody may approve a replacement after it was asked for, and
+// how long it may be used after it counts.
+const ReplacementTerm = 7 * 24 * time.Hour
+
 // ReplaceKeys makes the caller's identity key, and the keys it states, those of the
 // registered user of the caller's name. The home CA, which can issue the certificate,
 // cannot do it alone: it takes a signature of the verifying key that is registered
@@ -116,6 +120,18 @@ type KeyReplacement struct {
 	Requested   time.Time          `json:"requested"`
 	Approver    UserID             `json:"approver,omitzero"`
 	Usable      time.Time          `json:"usable,omitzero"` // from when on an approved one counts
+}
+
+// Lapsed reports whether a replacement has been left lying: nobody approves one that was
+// asked for too long ago, and nobody uses one that was approved too long ago.
+func (r KeyReplacement) Lapsed(now time.Time) bool {
+	switch r.State {
+	case ReplacementRequested:
+		return now.After(r.Requested.Add(ReplacementTerm))
+	case ReplacementApproved:
+		return now.After(r.Usable.Add(ReplacementTerm))
+	}
+	return false
 }
 
 // validateKeys refuses an empty or oversized list of key statements.

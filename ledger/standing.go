@@ -42,6 +42,9 @@ type Answer struct {
 // DayOf is a time's day in UTC, such as "2030-03-04".
 func DayOf(t time.Time) string { return t.UTC().Format(time.DateOnly) }
 
+// NextDay is when the day after that of a time begins.
+func NextDay(t time.Time) time.Time { return t.UTC().Truncate(24 * time.Hour).Add(24 * time.Hour) }
+
 // ListAnswers lists what a standing rule of the reader's answered on one day, by slot.
 // Result: List[Answer].
 type ListAnswers struct {

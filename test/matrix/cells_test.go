@@ -299,7 +299,18 @@ func (w *world) requestAccess(*testing.T) []cell {
 			cells = append(cells, cell{by: by, call: do(by, o), o: o})
 		}
 	}
+	for i, c := range cells {
+		cells[i].o.waits = w.waits(c.by, c.o)
+	}
 	return cells
+}
+
+// waits reports whether somebody has a request for a record and purpose that nobody has
+// answered.
+func (w *world) waits(by *person, o object) bool {
+	return slices.ContainsFunc(slices.Concat(w.requests, w.asked), func(r object) bool {
+		return r.requester == by.User && r.about == o.about && r.purpose == o.purpose && r.state == string(ledger.Pending)
+	})
 }
 
 // anyRequest is the colleague's requests in every state, and one that is not there.

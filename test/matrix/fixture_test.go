@@ -420,9 +420,9 @@ func (w *world) granting(to *person, request ledger.AccessRequest) call {
 	}
 }
 
-// answer makes requests in every state, and has patients confirm and dispute.
+// answer makes requests in every state, the one that waits last, as one waits at a time, and has patients confirm and dispute.
 func (w *world) answer(ctx context.Context) error {
-	for _, state := range []ledger.RequestState{ledger.Pending, ledger.Granted, ledger.Denied} {
+	for _, state := range []ledger.RequestState{ledger.Granted, ledger.Denied, ledger.Pending} {
 		request, err := w.request(ctx, w.shared, w.colleague)
 		if err == nil && state == ledger.Granted {
 			err = w.grantByRule(ctx, request)

@@ -435,7 +435,7 @@ func TestLevelsAreNotLowered(t *testing.T) {
 func TestGrantsAreForTheirRequest(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), deadline)
 	defer cancel()
-	pending := the.requests[0]
+	pending := the.requests[len(the.requests)-1]
 	for _, c := range []struct {
 		name   string
 		change func(*ledger.GrantAccess)

@@ -155,6 +155,7 @@ type object struct {
 	purpose   ledger.Purpose       // of a request for access
 	about     ledger.RecordVersion // what is named, whether it is there or not
 	request   ledger.ID            // of a request for access
+	waits     bool                 // the caller has asked for it, for the same purpose, and nobody has answered
 
 	declaration *ledger.Declaration // of an emergency, or that an opening names
 	custodians  []ledger.UserID     // of what it covers
@@ -190,7 +191,10 @@ func (t table) expect(tx ledger.Transaction, by ledger.Identity, o object) fault
 	case o.opener != nil:
 		by = *o.opener
 	}
-	return t.decide(r.decision, question{by, o})
+	if code := t.decide(r.decision, question{by, o}); code != "" || !o.waits {
+		return code
+	}
+	return fault.StateConflict
 }
 
 // related is the relation between a caller and an object, in the words of the table.

@@ -17,6 +17,7 @@ import (
 
 	"github.com/getkin/kin-openapi/openapi3"
 
+	"github.com/pie-consortium/pie/client"
 	"github.com/pie-consortium/pie/client/proposal"
 	"github.com/pie-consortium/pie/gateway/api"
 	"github.com/pie-consortium/pie/ledger"
@@ -32,6 +33,7 @@ type load struct {
 	oracle *oracle
 	doors  []*api.ClientWithResponses // of each writer
 	who    []*person
+	grants []ledger.ID // of each writer
 
 	mutex        sync.Mutex
 	acknowledged []string       // transaction IDs
@@ -44,7 +46,7 @@ type load struct {
 func TestOverloadLosesNothing(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 4*deadline)
 	defer cancel()
-	l, err := newLoad()
+	l, err := newLoad(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +77,7 @@ func TestOverloadLosesNothing(t *testing.T) {
 	}
 }
 
-func newLoad() (*load, error) {
+func newLoad(ctx context.Context) (*load, error) {
 	document, err := openapi3.NewLoader().LoadFromData(api.Document)
 	if err != nil {
 		return nil, err
@@ -85,29 +87,35 @@ func newLoad() (*load, error) {
 		return nil, err
 	}
 	w := &wallet{tokens: map[purse]fresh{}}
-	askers := slices.DeleteFunc(slices.Clone(crowd.all), func(p *person) bool {
-		return p.Role != ledger.Physician && p.Role != ledger.Researcher && p.Role != ledger.Insurer
-	})
 	for i := range writers {
-		who := askers[i%len(askers)]
+		reader := []*client.Client{crowd.Physician, crowd.Colleague}[i%2]
+		held, err := reader.Grants(ctx)
+		if err != nil {
+			return nil, err
+		}
+		of := slices.IndexFunc(held, func(g ledger.Grant) bool { return g.Record == crowd.record })
+		if of < 0 {
+			return nil, fmt.Errorf("%s holds no grant", reader.Identity().User)
+		}
+		who := crowd.of(reader.Identity().User)
 		door, err := crowd.door(w, who, network.Organizations[0].GatewayURL)
 		if err != nil {
 			return nil, err
 		}
-		l.doors, l.who = append(l.doors, door), append(l.who, who)
+		l.doors, l.who, l.grants = append(l.doors, door), append(l.who, who), append(l.grants, held[of].Grant)
 	}
 	return l, nil
 }
 
-// write asks for access once: whatever the ledger decides about it, it keeps.
+// write opens a record once, of which there are as many a day as somebody wants.
 func (l *load) write(ctx context.Context, i int) error {
-	argument, err := json.Marshal(ledger.RequestAccess{
-		RecordVersion: ledger.RecordVersion{Record: crowd.record, Version: 1}, Request: ledger.NewID(), Purpose: ledger.Treatment,
+	argument, err := json.Marshal(ledger.OpenRecord{
+		RecordVersion: ledger.RecordVersion{Record: crowd.record, Version: 1}, Grant: l.grants[i],
 	})
 	if err != nil {
 		return err
 	}
-	made, err := proposal.New(l.who[i].creator, proposal.Invocation{Channel: network.Channel, Transaction: ledger.TxRequestAccess, Arguments: argument}, time.Now())
+	made, err := proposal.New(l.who[i].creator, proposal.Invocation{Channel: network.Channel, Transaction: ledger.TxOpenRecord, Arguments: argument}, time.Now())
 	if err != nil {
 		return err
 	}

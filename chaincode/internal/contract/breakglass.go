@@ -1,8 +1,6 @@
 package contract
 
 import (
-	"encoding/binary"
-	"encoding/hex"
 	"fmt"
 	"slices"
 	"time"
@@ -90,7 +88,7 @@ func decideEmergency(ctx *state.Context, declaration ledger.Declaration) (ledger
 	if err != nil {
 		return ledger.Decision{}, err
 	}
-	hospital, err := freeSlot(ctx, state.HospitalSlots, ledger.HospitalQuota, responder.MSP, ledger.DayOf(ctx.Now))
+	hospital, err := freePlace(ctx, state.HospitalSlots, ledger.HospitalQuota, responder.MSP, ledger.DayOf(ctx.Now))
 	if err != nil {
 		return ledger.Decision{}, err
 	}
@@ -114,7 +112,7 @@ func ownSlot(ctx *state.Context, declaration ledger.Declaration) (slots state.Ta
 		slots, quota = state.DrillSlots, ledger.DrillQuota
 	}
 	responder := declaration.Responder.User
-	free, err = freeSlot(ctx, slots, quota, responder.MSP, responder.Pseudonym, ledger.DayOf(ctx.Now))
+	free, err = freePlace(ctx, slots, quota, responder.MSP, responder.Pseudonym, ledger.DayOf(ctx.Now))
 	return slots, free, err
 }
 
@@ -122,7 +120,7 @@ func ownSlot(ctx *state.Context, declaration ledger.Declaration) (slots state.Ta
 // nobody fills the ledger with declarations that the rules refuse.
 func noteRefusal(ctx *state.Context, declaration ledger.Declaration, decision ledger.Decision) error {
 	responder := declaration.Responder.User
-	slot, err := freeSlot(ctx, state.RefusalSlots, ledger.RefusalQuota, responder.MSP, responder.Pseudonym, ledger.DayOf(ctx.Now))
+	slot, err := freePlace(ctx, state.RefusalSlots, ledger.RefusalQuota, responder.MSP, responder.Pseudonym, ledger.DayOf(ctx.Now))
 	if err != nil {
 		return err
 	}
@@ -149,27 +147,6 @@ func emergencyPolicyOf(ctx *state.Context, patient ledger.UserID) (ledger.Emerge
 		stated.Records = ledger.AnyApproved
 	}
 	return stated, err
-}
-
-// freeSlot is the key of a slot of a quota that nobody has taken; nil when all are. Each
-// transaction begins to look at another place, so that many at once rarely want the same.
-func freeSlot(ctx *state.Context, slots state.Table[ledger.ID], quota int, parts ...string) ([]string, error) {
-	id, err := hex.DecodeString(ctx.TxID)
-	if err != nil || len(id) < 8 {
-		return nil, fault.New(fault.InvalidArgument, "the transaction's ID is not hexadecimal")
-	}
-	begin := int(binary.BigEndian.Uint32(id))
-	for i := range quota {
-		key := append(slices.Clone(parts), slotPart((begin+i)%quota+1))
-		_, taken, err := slots.Find(ctx, key...)
-		if err != nil {
-			return nil, err
-		}
-		if !taken {
-			return key, nil
-		}
-	}
-	return nil, nil
 }
 
 // activate begins the time in which a declaration opens, says who is to review it, and
@@ -438,6 +415,16 @@ func setResponders(ctx *state.Context, a ledger.SetResponders) (ledger.Responder
 	if err := ctx.RequireRole(ledger.OrgAdmin); err != nil {
 		return list, err
 	}
+	old, found, err := state.ResponderLists.Find(ctx, list.MSP)
+	if err != nil {
+		return list, err
+	}
+	if found && slices.Equal(old.Listed, list.Listed) {
+		return old, nil
+	}
+	if err := takeChange(ctx, ledger.TxSetResponders, list.MSP); err != nil {
+		return list, err
+	}
 	if err := state.ResponderLists.Set(ctx, list, list.MSP); err != nil {
 		return list, err
 	}
@@ -454,6 +441,16 @@ func setEmergencyPolicy(ctx *state.Context, a ledger.SetEmergencyPolicy) (ledger
 		return stated, err
 	}
 	patient := ctx.Caller.User
+	old, found, err := state.EmergencyPolicies.Find(ctx, patient.MSP, patient.Pseudonym)
+	if err != nil {
+		return stated, err
+	}
+	if found && old.Records == stated.Records && slices.Equal(old.Trusted, stated.Trusted) {
+		return old, nil
+	}
+	if err := takeChange(ctx, ledger.TxSetEmergencyPolicy, patient.MSP, patient.Pseudonym); err != nil {
+		return stated, err
+	}
 	if err := state.EmergencyPolicies.Set(ctx, stated, patient.MSP, patient.Pseudonym); err != nil {
 		return stated, err
 	}

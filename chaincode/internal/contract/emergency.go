@@ -73,6 +73,11 @@ func storeGrant(ctx *state.Context, grant ledger.Grant, event ledger.EventName) 
 	if len(fragments) != len(grant.Fragments.Proxies) {
 		return grant, fault.New(fault.FragmentInvalid, "the transient map holds fragments of another grant")
 	}
+	if grant.Custodian { // emergencies read all grants of what they cover
+		if err := takeChange(ctx, ledger.TxGrantCustody, recordKey(grant.Record, grant.Version)...); err != nil {
+			return grant, err
+		}
+	}
 	if err := issueGrant(ctx, grant, fragments); err != nil {
 		return grant, err
 	}

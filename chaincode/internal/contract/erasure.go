@@ -144,13 +144,13 @@ func eraseContents(ctx *state.Context, record ledger.Record) ([]ledger.ErasedVer
 }
 
 func members(ctx *state.Context) ([]string, error) {
-	organizations, err := state.Organizations.All(ctx)
+	all, err := state.Members.All(ctx)
 	if err != nil {
 		return nil, err
 	}
 	var names []string
-	for _, organization := range organizations {
-		names = append(names, organization.MSP)
+	for _, member := range all {
+		names = append(names, member.MSP)
 	}
 	return names, nil
 }

@@ -35,12 +35,15 @@ func openRecord(ctx *state.Context, a ledger.OpenRecord) (ledger.Access, error) 
 		}
 		access.Declaration, access.Decision = question.Under, policy.Decide(question)
 	}
-	if err := state.Accesses.Insert(ctx, access, string(a.Record), ctx.TxID); err != nil {
-		return access, err
-	}
 	event := ledger.RecordOpened
 	if !access.Decision.Allowed {
 		event = ledger.OpenRefused
+		if err := takeRefusal(ctx, ledger.TxOpenRecord); err != nil {
+			return access, err
+		}
+	}
+	if err := state.Accesses.Insert(ctx, access, string(a.Record), ctx.TxID); err != nil {
+		return access, err
 	}
 	return access, ctx.Emit(event, ledger.Event{
 		Patient: record.Patient, Records: []ledger.ID{a.Record}, Version: a.Version,

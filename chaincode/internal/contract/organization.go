@@ -23,17 +23,25 @@ func registerOrganization(ctx *state.Context, a ledger.RegisterOrganization) (le
 	if err != nil {
 		return row, err
 	}
+	member, _, err := state.Members.Find(ctx, msp)
+	if err != nil {
+		return row, err
+	}
 	row.Updated = old.Updated
-	if found && state.Same(old, row) {
-		return old, nil // grants read these rows: a repeat must not disturb them
+	if found && state.Same(old, row) && member.Proxy == row.Proxy {
+		return old, nil
+	}
+	if err := takeChange(ctx, ledger.TxRegisterOrganization, msp); err != nil {
+		return row, err
 	}
 	row.Updated = ctx.Now
-	write := state.Organizations.Insert
-	if found {
-		write = state.Organizations.Update
-	}
-	if err := write(ctx, row, msp); err != nil {
+	if err := state.Organizations.Set(ctx, row, msp); err != nil {
 		return row, err
+	}
+	if member.Proxy != row.Proxy { // others' transactions read it
+		if err := state.Members.Set(ctx, ledger.Member{MSP: msp, Proxy: row.Proxy}, msp); err != nil {
+			return row, err
+		}
 	}
 	return row, ctx.Emit(ledger.OrganizationRegistered, ledger.Event{})
 }
@@ -62,7 +70,7 @@ func requireProxies(ctx *state.Context, fragments ledger.Fragments) error {
 }
 
 func membersWithProxy(ctx *state.Context) ([]string, error) {
-	members, err := state.Organizations.All(ctx)
+	members, err := state.Members.All(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -41,8 +41,8 @@ func (u *upload) changed(change func(*ledger.Policy)) ledger.ChangePolicy {
 func TestChangedPolicyDecidesLaterRequests(t *testing.T) {
 	c := newConsortium(t)
 	u := c.register(ledger.Imaging)
-	before := c.request(u, c.colleague, ledger.Treatment)
 	grant := c.grant(u, c.colleague)
+	before := c.request(u, c.colleague, ledger.Treatment)
 
 	a := u.changed(func(p *ledger.Policy) { p.Purposes, p.Replicas = []ledger.Purpose{ledger.Research}, 3 })
 	record := must[ledger.Record](c.world, c.patient, ledger.TxChangePolicy, a)

@@ -190,6 +190,9 @@ func disputeRecord(ctx *state.Context, a ledger.DisputeRecord) (ledger.Record, e
 	})
 }
 
+// changesOfRecord are counted together: each writes the row that openings read.
+const changesOfRecord = ledger.TxChangePolicy
+
 // changeOwnRecord changes the caller's own record; a change to what it is already is a
 // repeat, which succeeds and writes nothing.
 func changeOwnRecord(ctx *state.Context, v ledger.RecordVersion, event ledger.EventName, change func(*ledger.Record) error) (ledger.Record, error) {
@@ -206,6 +209,9 @@ func changeOwnRecord(ctx *state.Context, v ledger.RecordVersion, event ledger.Ev
 	}
 	if state.Same(old, record) {
 		return record, nil
+	}
+	if err := takeChange(ctx, changesOfRecord, recordKey(v.Record, v.Version)...); err != nil {
+		return record, err
 	}
 	if err := state.Records.Update(ctx, record, recordKey(v.Record, v.Version)...); err != nil {
 		return record, err

@@ -31,6 +31,9 @@ func replaceKeys(ctx *state.Context, a ledger.ReplaceKeys) (ledger.User, error) 
 	if err != nil {
 		return user, err
 	}
+	if err := takeChange(ctx, ledger.TxReplaceKeys, me.MSP, me.Pseudonym); err != nil {
+		return user, err
+	}
 	user.Identity, user.IdentityKey, user.Keys, user.Replaced = ctx.Caller, identity, keys, ctx.Now
 	if err := state.Users.Update(ctx, user, me.MSP, me.Pseudonym); err != nil {
 		return user, err
@@ -54,6 +57,8 @@ func useApproval(ctx *state.Context, user ledger.User, wanted ledger.KeyReplacem
 		return fault.New(fault.StateConflict, "replacement %s is %s", row.Replacement, row.State)
 	case ctx.Now.Before(row.Usable):
 		return fault.New(fault.StateConflict, "replacement %s counts from %s on; until then the old keys' owner may object", row.Replacement, row.Usable)
+	case row.Lapsed(ctx.Now):
+		return fault.New(fault.StateConflict, "the approval of replacement %s has lapsed, %s after it counted; ask for a new one", row.Replacement, ledger.ReplacementTerm)
 	}
 	return move(ctx, &row, ledger.ReplacementUsed)
 }
@@ -109,6 +114,9 @@ func approveKeyReplacement(ctx *state.Context, a ledger.ApproveKeyReplacement) (
 	}
 	if row.State != ledger.ReplacementRequested {
 		return row, fault.New(fault.StateConflict, "replacement %s is %s", row.Replacement, row.State)
+	}
+	if row.Lapsed(ctx.Now) {
+		return row, fault.New(fault.StateConflict, "replacement %s was asked for more than %s ago, and has lapsed; its user asks for a new one", row.Replacement, ledger.ReplacementTerm)
 	}
 	row.Approver, row.Usable = ctx.Caller.User, ctx.Now.Add(ledger.ReplacementDelay)
 	if err := move(ctx, &row, ledger.ReplacementApproved); err != nil {

@@ -179,6 +179,24 @@ func TestAnotherHospitalApprovesWithDelay(t *testing.T) {
 	r.refused(fault.InvalidArgument, r.neighbour, ledger.TxListKeyReplacements, ledger.ListKeyReplacements{})
 }
 
+// What lies about is approved and used by nobody: neither a request that somebody comes upon
+// later, nor an approval that was never needed.
+func TestReplacementsLapse(t *testing.T) {
+	r := newRecovery(t)
+	r.clock = r.clock.Add(ledger.ReplacementTerm + time.Nanosecond)
+	r.refused(fault.StateConflict, r.away, ledger.TxApproveKeyReplacement, r.approval())
+	r.asked.Replacement = ledger.NewID()
+	must[ledger.KeyReplacement](r.world, r.device, ledger.TxRequestKeyReplacement, r.asked)
+	r.clock = r.clock.Add(ledger.ReplacementTerm)
+	r.approve()
+	r.clock = r.clock.Add(ledger.ReplacementDelay + ledger.ReplacementTerm + time.Nanosecond)
+	r.refused(fault.StateConflict, r.device, ledger.TxReplaceKeys, r.use())
+	r.clock = r.clock.Add(-time.Nanosecond)
+	must[ledger.User](r.world, r.device, ledger.TxReplaceKeys, r.use())
+	r.clock = r.clock.Add(365 * 24 * time.Hour)
+	must[ledger.User](r.world, r.device, ledger.TxReplaceKeys, r.use()) // a repeat
+}
+
 func TestApprovalIsRefused(t *testing.T) {
 	r := newRecovery(t)
 	r.refused(fault.PermissionDenied, r.home, ledger.TxApproveKeyReplacement, r.approval()) // the user's own hospital

@@ -42,13 +42,35 @@ func requestAccess(ctx *state.Context, a ledger.RequestAccess) (ledger.AccessReq
 		Action: policy.Request, Identity: ctx.Caller, Record: record, Purpose: a.Purpose, Now: ctx.Now,
 	})
 	event := ledger.AccessRequested
-	if !request.Decision.Allowed {
+	if request.Decision.Allowed {
+		err = letWait(ctx, request)
+	} else {
 		request.State, event = ledger.Denied, ledger.AccessDenied
+		err = takeRefusal(ctx, ledger.TxRequestAccess)
+	}
+	if err != nil {
+		return request, err
 	}
 	if err := storeRequest(ctx, request); err != nil {
 		return request, err
 	}
 	return shownTo(ctx.Caller.User, request), ctx.Emit(event, requestEvent(request))
+}
+
+// letWait lets one request of somebody's wait for a record version and purpose, and so many
+// a day be made to one patient.
+func letWait(ctx *state.Context, request ledger.AccessRequest) error {
+	waiting, found, err := state.WaitingRequests.Find(ctx, waitingKey(request)...)
+	if err != nil {
+		return err
+	}
+	if found {
+		return fault.New(fault.StateConflict, "request %s of yours for this record and purpose waits for the patient's answer", waiting)
+	}
+	if err := takeRequest(ctx, request); err != nil {
+		return err
+	}
+	return state.WaitingRequests.Set(ctx, request.Request, waitingKey(request)...)
 }
 
 // shownTo leaves the patient's name out of a request that the policy refused: who may
@@ -103,6 +125,9 @@ func denyAccess(ctx *state.Context, a ledger.DenyAccess) (ledger.AccessRequest, 
 // storeAnswered keeps the patient's answer, and takes the request off those to answer.
 func storeAnswered(ctx *state.Context, request ledger.AccessRequest) error {
 	if err := state.Requests.Update(ctx, request, requestKey(request)...); err != nil {
+		return err
+	}
+	if err := state.WaitingRequests.Remove(ctx, waitingKey(request)...); err != nil {
 		return err
 	}
 	return state.ByPending.Remove(ctx, pendingKey(request)...)
@@ -196,6 +221,11 @@ func listRequests(ctx *state.Context, q ledger.ListRequests) (ledger.List[ledger
 
 func requestKey(request ledger.AccessRequest) []string {
 	return append(recordKey(request.Record, request.Version), string(request.Request))
+}
+
+func waitingKey(request ledger.AccessRequest) []string {
+	requester := request.Requester.User
+	return append([]string{requester.MSP, requester.Pseudonym}, append(recordKey(request.Record, request.Version), string(request.Purpose))...)
 }
 
 func pendingKey(request ledger.AccessRequest) []string {

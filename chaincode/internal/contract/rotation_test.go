@@ -345,8 +345,13 @@ func TestSupersededVersionsAreNotWrittenTo(t *testing.T) {
 func TestARecordWithTooManyGrantsIsToBeClearedFirst(t *testing.T) {
 	c := newConsortium(t)
 	u := c.register(ledger.Imaging)
-	for range ledger.MaxGrants {
-		c.grant(u, c.colleague)
+	for i := range ledger.MaxGrants {
+		if i%ledger.RequestQuota == 0 {
+			c.clock = ledger.NextDay(c.clock)
+		}
+		argument, sealed := c.grantFor(c.request(u, c.colleague, ledger.Treatment), c.colleague)
+		argument.Expiry = c.clock.Add(30 * 24 * time.Hour)
+		must[ledger.Grant](c.world, c.patient, ledger.TxGrantAccess, argument, ledger.TransientFragments, sealed)
 	}
 	r := c.newRotation(u.version(), u.summary, nil)
 	c.refused(fault.StateConflict, c.patient, ledger.TxRotateRecord, r.argument, r.transient()...)

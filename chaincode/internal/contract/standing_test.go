@@ -58,7 +58,6 @@ func (c *consortium) answers(by *person, rule ledger.ID) []ledger.Answer {
 
 func TestStandingRefuses(t *testing.T) {
 	c := newConsortium(t)
-	u := c.register(ledger.Imaging)
 	for name, standing := range map[string]ledger.Standing{
 		"no rule":        {Slot: 1},
 		"no slot":        {Rule: ledger.NewID()},
@@ -67,7 +66,7 @@ func TestStandingRefuses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			c.t = t
-			a, sealed := c.standingGrant(u, standing)
+			a, sealed := c.standingGrant(c.register(ledger.Imaging), standing)
 			c.refused(fault.InvalidArgument, c.patient, ledger.TxGrantAccess, a, ledger.TransientFragments, sealed)
 		})
 	}
@@ -91,7 +90,7 @@ func TestAnsweredRequestsLeaveThePendingOnes(t *testing.T) {
 	c.request(u, c.insurer, ledger.Payment) // refused by the policy, and nothing to answer
 	early := c.request(u, c.colleague, ledger.Treatment)
 	c.clock = c.clock.Add(time.Hour)
-	late := c.request(u, c.colleague, ledger.Treatment)
+	late := c.request(u, c.colleague, ledger.Research)
 
 	q := ledger.ListRequests{State: ledger.Pending, Page: ledger.Page{Limit: 1}}
 	page := must[ledger.List[ledger.AccessRequest]](c.world, c.patient, ledger.TxListRequests, q)

@@ -98,7 +98,7 @@ func checkSlot(ctx *state.Context, slot ledger.Slot) error {
 	if !slot.Expiry.After(ctx.Now) {
 		return fault.New(fault.InvalidArgument, "the slot's expiry lies in the past")
 	}
-	if _, err := state.Organizations.Get(ctx, slot.Author.User.MSP); err != nil {
+	if _, err := state.Members.Get(ctx, slot.Author.User.MSP); err != nil {
 		return err
 	}
 	if err := requireUnregistered(ctx, slot.Record); err != nil {

@@ -84,6 +84,7 @@ func (w *world) proposal(by *person, tx ledger.Transaction, arguments []string, 
 		id: ledger.DigestOf([]byte{byte(w.serial), byte(w.serial >> 8)}).String(), arguments: arguments,
 		writes: map[string][]byte{}, privateWrites: map[string]map[string][]byte{},
 		deletes: map[string]bool{}, purges: map[string]map[string][]byte{},
+		reads: map[string]bool{}, ranges: map[string]bool{},
 	}
 	for i := 0; i < len(transient); i += 2 {
 		value, err := json.Marshal(transient[i+1])
@@ -95,8 +96,10 @@ func (w *world) proposal(by *person, tx ledger.Transaction, arguments []string, 
 	return s
 }
 
+func (w *world) now() time.Time { return w.clock }
+
 func (w *world) send(s *stub) (json.RawMessage, error) {
-	response := Contract{Clock: func() time.Time { return w.clock }}.Invoke(s)
+	response := Contract{Clock: w.now}.Invoke(s)
 	if response.Status != shim.OK {
 		refusal, known := fault.Parse(response.Message)
 		if !known {
@@ -161,6 +164,7 @@ type stub struct {
 	deletes                     map[string]bool
 	privateWrites, purges       map[string]map[string][]byte
 	searchedPrivate             bool
+	reads, ranges               map[string]bool // keys, and prefixes of ranges
 	event                       *event
 }
 
@@ -198,6 +202,7 @@ func objectType(key string) string {
 
 func (s *stub) GetState(key string) ([]byte, error) {
 	observed.note(s.tx, "reads", objectType(key))
+	s.reads[key] = true
 	return s.world.public[key], nil
 }
 
@@ -236,6 +241,7 @@ func (s *stub) GetStateByPartialCompositeKeyWithPagination(name string, parts []
 	if err != nil {
 		return nil, nil, err
 	}
+	s.ranges[prefix] = true
 	start := prefix
 	if bookmark != "" {
 		start = bookmark // as at a peer, which does not look at it

@@ -20,6 +20,7 @@ type Table[T any] string
 // The tables and the parts of their keys.
 const (
 	Organizations = Table[ledger.Organization]("org")       // msp
+	Members       = Table[ledger.Member]("member")          // msp
 	Users         = Table[ledger.User]("user")              // msp, pseudonym
 	Uploads       = Table[ledger.Upload]("upload")          // record
 	Records       = Table[ledger.Record]("record")          // record, version
@@ -43,6 +44,14 @@ const (
 
 	Erasures             = Table[ledger.Erasure]("erasure")            // record
 	ErasureConfirmations = Table[ledger.ErasureConfirmation]("erased") // record, msp
+)
+
+// Places of quotas of one day, each taken once, and the request that waits.
+const (
+	ChangePlaces    = Table[ledger.ID]("changed")   // transaction, what is changed, day, place
+	RequestPlaces   = Table[ledger.ID]("requested") // requester, patient: msp, pseudonym; day, place
+	RefusedPlaces   = Table[ledger.ID]("refused")   // transaction, msp, pseudonym, day, place
+	WaitingRequests = Table[ledger.ID]("asked")     // requester: msp, pseudonym, record, version, purpose
 )
 
 // Replacements are the keys that users want in the place of others: msp, pseudonym, replacement.

@@ -20,7 +20,7 @@ const (
 	// maxBatch bounds how many of them somebody gets at once, but for those of one block.
 	maxBatch = 256
 	// maxBlocks bounds how many blocks the peer is asked for at once, maxAsking how many
-	// ask it at the same time.
+	// users ask it at the same time, each of them once.
 	maxBlocks, maxAsking = 4096, 8
 	// askTimeout is how long the peer may take for them.
 	askTimeout = 30 * time.Second
@@ -50,14 +50,14 @@ type Feed struct {
 	started chan struct{}  // closed when begin is known
 	ended   chan struct{}  // closed when there will be no more
 	stopped error          // why the stream is down
-	asking  chan struct{}  // has a place for each who asks the peer
+	asking  places         // for users who ask the peer
 }
 
 // New makes a feed of what a peer has committed from [Feed.Run] on.
 func New(peer Peer, log *slog.Logger) *Feed {
 	return &Feed{
 		peer: peer, log: log, more: make(chan struct{}), started: make(chan struct{}), ended: make(chan struct{}),
-		asking: make(chan struct{}, maxAsking), stopped: errors.New("the feed of events has not begun"),
+		asking: newPlaces(maxAsking), stopped: errors.New("the feed of events has not begun"),
 	}
 }
 
@@ -98,21 +98,30 @@ var now = func() chan struct{} {
 	return c
 }()
 
-// After returns the oldest notices after an event: from memory, or else from the peer. Few
-// ask the peer at the same time; others wait.
+// After returns the oldest notices after an event: from memory, or else from the peer. It is
+// for the gateway's own webhooks, which are few and never wait for users.
 func (f *Feed) After(ctx context.Context, id ledger.EventID) (Batch, error) {
+	return f.after(ctx, id, func() (func(), error) { return func() {}, nil })
+}
+
+// AfterFor is [Feed.After] for a user. Few users ask the peer at the same time, and nobody
+// more than once; others wait.
+func (f *Feed) AfterFor(ctx context.Context, user ledger.UserID, id ledger.EventID) (Batch, error) {
+	return f.after(ctx, id, func() (func(), error) { return f.asking.enter(ctx, user) })
+}
+
+func (f *Feed) after(ctx context.Context, id ledger.EventID, enter func() (leave func(), err error)) (Batch, error) {
 	if _, err := f.Newest(ctx); err != nil {
 		return Batch{}, err
 	}
 	if batch, known := f.remembered(id); known {
 		return batch, nil
 	}
-	select {
-	case f.asking <- struct{}{}:
-		defer func() { <-f.asking }()
-	case <-ctx.Done():
-		return Batch{}, ctx.Err()
+	leave, err := enter()
+	if err != nil {
+		return Batch{}, err
 	}
+	defer leave()
 	return f.past(ctx, id)
 }
 

@@ -3,6 +3,7 @@ package feed
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync/atomic"
 	"testing"
@@ -71,16 +72,16 @@ func TestFewAskThePeerAtOnce(t *testing.T) {
 		const waiting = 3
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error, maxAsking+waiting)
-		ask := func(ctx context.Context) {
-			_, err := f.After(ctx, ledger.EventID{})
+		ask := func(ctx context.Context, number int) {
+			_, err := f.AfterFor(ctx, user(number), ledger.EventID{})
 			ended <- err
 		}
-		for range maxAsking {
-			go ask(t.Context())
+		for i := range maxAsking {
+			go ask(t.Context(), i)
 		}
 		synctest.Wait()
-		for range waiting {
-			go ask(ctx)
+		for i := range waiting {
+			go ask(ctx, maxAsking+i)
 		}
 		synctest.Wait()
 		if p.asked.Load() != maxAsking {
@@ -95,6 +96,42 @@ func TestFewAskThePeerAtOnce(t *testing.T) {
 		synctest.Wait()
 		if len(ended) != maxAsking+waiting {
 			t.Errorf("%d have ended", len(ended))
+		}
+	})
+}
+
+func user(number int) ledger.UserID {
+	return ledger.UserID{MSP: "HospitalA", Pseudonym: fmt.Sprint("user", number)}
+}
+
+// Who opens many streams at places long past has one place at the peer, and keeps neither
+// another user nor a webhook from theirs.
+func TestNobodyTakesTheOthersPlaces(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &peer{watch: silent}
+		f := started(t, p)
+		ctx, cancel := context.WithCancel(t.Context())
+		for range 3 * maxAsking {
+			go func() { _, _ = f.AfterFor(ctx, user(1), ledger.EventID{}) }()
+		}
+		asking := func(want int32, what string) {
+			t.Helper()
+			synctest.Wait()
+			if got := p.asked.Load(); got != want {
+				t.Errorf("%s: %d ask the peer, want %d", what, got, want)
+			}
+		}
+		asking(1, "many streams of one user")
+		for i := range maxAsking - 1 {
+			go func() { _, _ = f.AfterFor(ctx, user(2+i), ledger.EventID{}) }()
+		}
+		asking(maxAsking, "and as many users as there are places")
+		go func() { _, _ = f.After(ctx, ledger.EventID{}) }()
+		asking(maxAsking+1, "and a webhook")
+		cancel()
+		synctest.Wait()
+		if len(f.asking.turns) > 0 || len(f.asking.all) > 0 {
+			t.Errorf("%d users and %d places are remembered", len(f.asking.turns), len(f.asking.all))
 		}
 	})
 }

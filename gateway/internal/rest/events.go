@@ -74,7 +74,7 @@ func (s *stream) Close() error {
 // Read waits until there is something to say.
 func (s *stream) Read(p []byte) (int, error) {
 	for s.buffer.Len() == 0 {
-		batch, err := s.api.Events.After(s.ctx, s.at)
+		batch, err := s.api.Events.AfterFor(s.ctx, s.reader.User, s.at)
 		if err != nil {
 			return 0, err
 		}
