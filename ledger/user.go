@@ -103,6 +103,18 @@ func DepartmentSubject(msp, department string) Subject {
 	return Subject{Kind: Department, User: UserID{MSP: msp, Pseudonym: department}}
 }
 
+// ParseDepartment reads a department in the form "HospitalA/cardiology". All behind the
+// first slash is its name, which may have others.
+func ParseDepartment(text string) (Subject, error) {
+	subject := namedSubject(Department, text)
+	return subject, subject.Validate()
+}
+
+func namedSubject(kind SubjectKind, text string) Subject {
+	msp, name, _ := strings.Cut(text, "/")
+	return Subject{Kind: kind, User: UserID{MSP: msp, Pseudonym: name}}
+}
+
 // Includes reports whether somebody may act as the subject.
 func (s Subject) Includes(who Identity) bool {
 	switch s.Kind {
@@ -116,10 +128,13 @@ func (s Subject) Includes(who Identity) bool {
 
 // Validate refuses unknown kinds and malformed names.
 func (s Subject) Validate() error {
-	if s.Kind != Person && s.Kind != Department {
-		return fault.New(fault.InvalidArgument, "subject must be of the form person:HospitalA/7f3k2a or department:HospitalA/cardiology")
+	switch {
+	case s.Kind == Person:
+		return s.User.Validate()
+	case s.Kind == Department && mspForm.MatchString(s.User.MSP):
+		return ValidateName("department", s.User.Pseudonym, MaxDepartment)
 	}
-	return s.User.Validate()
+	return fault.New(fault.InvalidArgument, "subject must be of the form person:HospitalA/7f3k2a or department:HospitalA/cardiology")
 }
 
 // String writes "person:HospitalA/7f3k…".
@@ -131,10 +146,10 @@ func (s Subject) MarshalText() ([]byte, error) { return []byte(s.String()), nil 
 // UnmarshalText reads the form of [Subject.String].
 func (s *Subject) UnmarshalText(text []byte) error {
 	kind, name, _ := strings.Cut(string(text), ":")
-	user, err := ParseUserID(name)
-	if err != nil {
+	subject := namedSubject(SubjectKind(kind), name)
+	if err := subject.Validate(); err != nil {
 		return err
 	}
-	*s = Subject{Kind: SubjectKind(kind), User: user}
-	return s.Validate()
+	*s = subject
+	return nil
 }

@@ -19,6 +19,25 @@ type Card struct {
 // SignCard signs a card as an administrator.
 func (s *Signer) SignCard(card Card) (string, error) { return s.sign(professionalCard, card) }
 
+// Validate refuses a card with a name or department that would be shown otherwise than it
+// is written.
+func (c Card) Validate() error {
+	if err := ledger.ValidateName("name", c.Name, ledger.MaxName); err != nil || c.Department == "" {
+		return err
+	}
+	return ledger.ValidateName("department", c.Department, ledger.MaxDepartment)
+}
+
+// PeekCard reads a card whose signature is that of the certificate in its header, whosever
+// that is.
+func PeekCard(jws string) (Card, error) {
+	var card Card
+	if _, err := open(professionalCard, jws, &card); err != nil {
+		return Card{}, err
+	}
+	return card, card.Validate()
+}
+
 // VerifyCard returns the card of the user when an administrator of the user's own
 // hospital signed it.
 func (b *Bundle) VerifyCard(jws string, user ledger.UserID) (Card, error) {
@@ -32,6 +51,9 @@ func (b *Bundle) VerifyCard(jws string, user ledger.UserID) (Card, error) {
 	}
 	if signer.Role != ledger.OrgAdmin || signer.User.MSP != user.MSP {
 		return Card{}, invalid(professionalCard, "no administrator of "+user.MSP+" signed it")
+	}
+	if err := card.Validate(); err != nil {
+		return Card{}, invalid(professionalCard, err.Error())
 	}
 	return card, nil
 }

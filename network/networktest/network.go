@@ -315,8 +315,8 @@ func (n *Network) Invite(ctx context.Context, guest Guest) (trust.Invitation, er
 }
 
 // InviteAgain invites a user once more, as `pie-network invite --again` does.
-func (n *Network) InviteAgain(ctx context.Context, user ledger.UserID) (trust.Invitation, error) {
-	return n.network.InviteAgain(ctx, user, "")
+func (n *Network) InviteAgain(ctx context.Context, user ledger.UserID, name string) (trust.Invitation, error) {
+	return n.network.InviteAgain(ctx, user, name)
 }
 
 // Revoke revokes the certificates of a user, or the one of the serial number unless that

@@ -7,6 +7,7 @@ import (
 
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/fault"
+	"github.com/pie-consortium/pie/ledger/trust"
 )
 
 // cardiology is the department of everybody in these tests.
@@ -44,7 +45,7 @@ func (c *consortium) slots(by *person, q ledger.ListUploads) []ledger.Upload {
 func TestPhysiciansOfADepartmentShareItsSlots(t *testing.T) {
 	c := newConsortium(t)
 	second := newRole(t, "HospitalA/second", ledger.Physician, ledger.Private)
-	must[ledger.User](c.world, second, ledger.TxRegisterUser, registration(second))
+	c.enrol(second)
 	u, own := c.forDepartment(), c.newUpload(ledger.Imaging)
 	c.stock(u)
 	c.stock(u) // a repeat succeeds
@@ -117,6 +118,25 @@ func TestSlotsEnd(t *testing.T) {
 	}
 }
 
+// What a hospital calls a department in certificates can be authorised.
+func TestDepartmentsOfAnyNameHaveSlots(t *testing.T) {
+	c := newConsortium(t)
+	for i, name := range []string{"Innere Medizin", "R&D", "Kardiologie (Süd) / 3. OG", "内科", "department:x", "../x"} {
+		physician := newPerson(t, fmt.Sprintf("HospitalA/p%d", i), map[string]string{
+			trust.RoleAttribute: string(ledger.Physician), trust.ClearanceAttribute: string(ledger.Private), trust.DepartmentAttribute: name,
+		})
+		c.enrol(physician)
+		u := c.forDepartment()
+		u.slot().Author = ledger.DepartmentSubject("HospitalA", name)
+		c.stock(u)
+		if free := c.slots(physician, ledger.ListUploads{FreeOf: c.patient.user}); len(free) != 1 || free[0].Author != u.slot().Author {
+			t.Errorf("%q: the free slots are %+v", name, free)
+		}
+		c.refused(fault.PermissionDenied, c.author, ledger.TxRegisterRecord, registrationOf(u, ledger.Private), ledger.TransientSummary, u.summary)
+		must[ledger.Record](c.world, physician, ledger.TxRegisterRecord, registrationOf(u, ledger.Private), ledger.TransientSummary, u.summary)
+	}
+}
+
 func TestDepartmentSlotsAreRefused(t *testing.T) {
 	c := newConsortium(t)
 	for name, test := range map[string]struct {
@@ -128,13 +148,13 @@ func TestDepartmentSlotsAreRefused(t *testing.T) {
 		"without an end":         {fault.InvalidArgument, func(s *ledger.Slot) { s.Expiry = time.Time{} }},
 		"that have ended":        {fault.InvalidArgument, func(s *ledger.Slot) { s.Expiry = c.clock }},
 		"of no member":           {fault.NotFound, func(s *ledger.Slot) { s.Author.User.MSP = "HospitalZ" }},
-		"of a department's path": {fault.InvalidArgument, func(s *ledger.Slot) { s.Author.User.Pseudonym = "../x" }},
+		"of a name not as shown": {fault.InvalidArgument, func(s *ledger.Slot) { s.Author.User.Pseudonym = "cardio\u200blogy" }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c.t = t
 			u := c.forDepartment()
 			test.change(u.slot())
-			argument := fmt.Sprintf(`{"slots": [{"author": %q}]}`, u.slot().Author)
+			argument := fmt.Sprintf(`{"slots": [{"author": %s}]}`, jsonOf(t, u.slot().Author.String()))
 			if u.slot().Author.Validate() != nil { // it cannot even be written
 				c.refused(test.code, c.patient, ledger.TxAuthorizeUpload, argument)
 				return

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -25,9 +24,6 @@ const pseudonymBytes = 10
 
 // gatewayPseudonym is the name of a gateway inside its organisation.
 const gatewayPseudonym = "gateway"
-
-// departmentForm is what a department may be called: it stands in a certificate.
-var departmentForm = regexp.MustCompile(`^[\pL\pN][\pL\pN .&-]{0,63}$`)
 
 // Guest is somebody to invite.
 type Guest struct {
@@ -53,8 +49,11 @@ func (g Guest) Validate() error {
 	if g.Clearance != "" && !slices.Contains(ledger.Levels(), g.Clearance) {
 		violations = append(violations, fmt.Errorf("clearance: %q is none of %v", g.Clearance, ledger.Levels()))
 	}
-	if g.Department != "" && !departmentForm.MatchString(g.Department) {
-		violations = append(violations, errors.New("department: up to 64 letters, digits, spaces, dots, dashes, ampersands"))
+	if g.Department != "" {
+		violations = append(violations, ledger.ValidateName("department", g.Department, ledger.MaxDepartment))
+	}
+	if g.Name != "" {
+		violations = append(violations, ledger.ValidateName("name", g.Name, ledger.MaxName))
 	}
 	if g.Role == ledger.Patient && (g.Clearance != "" || g.Department != "" || g.Name != "") {
 		violations = append(violations, errors.New("role patient: a patient has no clearance, department or name here; the pseudonym is all that the consortium knows"))

@@ -21,6 +21,11 @@ import (
 // stay; the name is for a professional's card. Whether the ledger lets the new key take the
 // old one's place, the hospital does not decide.
 func (n *Network) InviteAgain(ctx context.Context, user ledger.UserID, name string) (trust.Invitation, error) {
+	if name != "" {
+		if err := ledger.ValidateName("name", name, ledger.MaxName); err != nil {
+			return trust.Invitation{}, err
+		}
+	}
 	account, err := n.Registrar(ctx, user.MSP)
 	if err != nil {
 		return trust.Invitation{}, err

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+
+	"github.com/pie-consortium/pie/ledger"
 )
 
 // minOrderers is the smallest number of SmartBFT nodes that survives a Byzantine one.
@@ -79,6 +81,8 @@ func (o Organization) validate() []error {
 	}
 	if o.Name == "" {
 		violate("name: missing")
+	} else if err := ledger.ValidateName("name", o.Name, ledger.MaxName); err != nil {
+		violations = append(violations, err)
 	}
 	for _, host := range o.Hosts() {
 		if !hostName.MatchString(host) {
