@@ -35,6 +35,7 @@ type device struct {
 	signer  *trust.Signer
 	client  *api.ClientWithResponses
 	token   string
+	card    string // JWS of a professional
 
 	delegating, receiving, verifying *umbral.SecretKey
 }
@@ -75,7 +76,7 @@ func enrolled(t *testing.T, guest networktest.Guest) *device {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := &device{t: t, gateway: hospital(t, guest.MSP), user: ledger.UserID{MSP: guest.MSP, Pseudonym: invitation.Pseudonym}}
+	d := &device{t: t, gateway: hospital(t, guest.MSP), user: ledger.UserID{MSP: guest.MSP, Pseudonym: invitation.Pseudonym}, card: invitation.Card}
 	d.delegating, d.receiving, d.verifying = d.umbralKey(), d.umbralKey(), d.umbralKey()
 	d.client = newClient(t, d.gateway, d.authorize)
 	d.certify(invitation)
@@ -178,9 +179,13 @@ func (d *device) ask(assertion string) *api.IssueTokenResponse {
 
 func (d *device) register() {
 	d.t.Helper()
+	var card map[string]any
+	if d.card != "" {
+		card = map[string]any{ledger.TransientProfile: ledger.Profile{Salt: ledger.NewSalt(), Card: d.card}}
+	}
 	d.mustTransact(ledger.TxRegisterUser, ledger.RegisterUser{Keys: []string{
 		d.state(ledger.ReceivingKey, d.receiving, ""), d.state(ledger.VerifyingKey, d.verifying, ""),
-	}}, nil)
+	}}, card)
 }
 
 // state states a key; record is that of a record key.

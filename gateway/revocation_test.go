@@ -63,7 +63,7 @@ func TestRevokedCertificatesActNoMore(t *testing.T) {
 	found := lost
 	found.token = ""
 	found.client = newClient(t, found.gateway, found.authorize)
-	invitation, err := network.InviteAgain(ctx, found.user)
+	invitation, err := network.InviteAgain(ctx, found.user, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -133,11 +133,11 @@ func awaitRevoked(ctx context.Context, t *testing.T, d *device) {
 // A second enrolment takes an invitation of its own.
 func TestInvitingAgainVoidsWhatWasBefore(t *testing.T) {
 	d := enrolled(t, networktest.Guest{MSP: "HospitalC", Role: ledger.Patient})
-	first, err := network.InviteAgain(within(t), d.user)
+	first, err := network.InviteAgain(within(t), d.user, "")
 	if err != nil {
 		t.Fatal(err)
 	}
-	second, err := network.InviteAgain(within(t), d.user)
+	second, err := network.InviteAgain(within(t), d.user, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -155,7 +155,7 @@ func TestInvitingAgainVoidsWhatWasBefore(t *testing.T) {
 		t.Fatalf("%s", answer.Body)
 	}
 	refused(t, enroll(second.Secret).ApplicationProblemJSONDefault, fault.Unauthenticated)
-	third, err := network.InviteAgain(within(t), d.user)
+	third, err := network.InviteAgain(within(t), d.user, "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -36,6 +36,7 @@ type AccessRequest struct {
 	Requested time.Time    `json:"requested"`
 	Reason    string       `json:"reason,omitempty"` // of the patient's denial
 	Grant     ID           `json:"grant,omitempty"`
+	Expiry    time.Time    `json:"expiry,omitzero"` // of the grant
 }
 
 // GrantState is where a grant stands. Expiry is not a state: time decides it.

@@ -12,6 +12,7 @@ type EventName string
 const (
 	OrganizationRegistered EventName = "OrganizationRegistered"
 	UserRegistered         EventName = "UserRegistered"
+	CardReplaced           EventName = "CardReplaced"
 	UploadAuthorized       EventName = "UploadAuthorized"
 	RecordRegistered       EventName = "RecordRegistered"
 	RecordConfirmed        EventName = "RecordConfirmed"

@@ -37,6 +37,14 @@ func (r Role) Validate() error {
 	return nil
 }
 
+// Professionals returns the roles whose users have a card that says who they are.
+func Professionals() []Role {
+	return []Role{Physician, Researcher, Insurer, Emergency, PrivacyOfficer, EmergencyDesk, RecoveryOfficer}
+}
+
+// Professional reports whether users of the role have a card.
+func (r Role) Professional() bool { return slices.Contains(Professionals(), r) }
+
 // Purpose is a purpose of use (HL7 v3 ActReason).
 type Purpose string
 

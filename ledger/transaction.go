@@ -16,6 +16,7 @@ type Transaction string
 const (
 	TxRegisterOrganization Transaction = "RegisterOrganization"
 	TxRegisterUser         Transaction = "RegisterUser"
+	TxReplaceCard          Transaction = "ReplaceCard"
 	TxAuthorizeUpload      Transaction = "AuthorizeUpload"
 	TxRegisterRecord       Transaction = "RegisterRecord"
 	TxRegisterUnattended   Transaction = "RegisterUnattended"
@@ -89,7 +90,7 @@ const (
 // submitted: a block would keep its answer.
 func (t Transaction) Writes() bool {
 	switch t {
-	case TxRegisterOrganization, TxRegisterUser, TxAuthorizeUpload, TxRegisterRecord, TxRegisterUnattended, TxConfirmRecord,
+	case TxRegisterOrganization, TxRegisterUser, TxReplaceCard, TxAuthorizeUpload, TxRegisterRecord, TxRegisterUnattended, TxConfirmRecord,
 		TxDisputeRecord, TxRequestAccess, TxGrantAccess, TxDenyAccess, TxOpenRecord,
 		TxRevokeGrant, TxAppendSegments, TxConfirmReplicas, TxConfirmErasure, TxChangePolicy,
 		TxReplaceKeys, TxRequestKeyReplacement, TxApproveKeyReplacement, TxRejectKeyReplacement, TxRotateRecord, TxEraseRecord,
@@ -109,8 +110,8 @@ type RegisterOrganization struct {
 
 // Validate refuses gateways that are not https base URLs.
 func (a RegisterOrganization) Validate() error {
-	if a.Name == "" || len(a.Name) > maxText {
-		return fault.New(fault.InvalidArgument, "name must have 1 to %d bytes", maxText)
+	if err := ValidateName("name", a.Name, MaxName); err != nil {
+		return err
 	}
 	if len(a.Gateways) == 0 || len(a.Gateways) > maxListed {
 		return fault.New(fault.InvalidArgument, "an organization has 1 to %d gateways", maxListed)
@@ -124,14 +125,22 @@ func (a RegisterOrganization) Validate() error {
 	return ValidatePseudonym(a.Proxy)
 }
 
-// RegisterUser publishes the caller's key statements; a professional's card goes
-// through the transient map as [TransientProfile]. Result: [User].
+// RegisterUser publishes the caller's key statements; a professional's card, without which
+// they are not registered, goes through the transient map as [TransientProfile]. A repeat
+// with the same keys and card succeeds, however they are stated. Result: [User].
 type RegisterUser struct {
 	Keys []string `json:"keys"` // JWS
 }
 
 // Validate refuses an empty or oversized list.
 func (a RegisterUser) Validate() error { return validateKeys(a.Keys) }
+
+// ReplaceCard puts the card of [TransientProfile] in the place of the caller's, or adds
+// the first. Result: [User].
+type ReplaceCard struct{}
+
+// Validate has nothing to check.
+func (ReplaceCard) Validate() error { return nil }
 
 func statementSize(jws string) error {
 	if jws == "" || len(jws) > maxStatement {

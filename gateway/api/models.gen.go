@@ -592,7 +592,7 @@ type RegisterRecord = ledger.RegisterRecord
 // Example: {"capsule":"AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=","cid":"bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi","commitment":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","custody":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","expiry":"2030-03-04T12:00:00Z","fragments":{"proxies":[{"proxy":"HospitalA","sha256":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"}],"receivingKey":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","threshold":1},"grant":"mfzwizltoqzgk43fmfzwizltoq","level":"private","patient":"HospitalA/7f3k2amq5xwz4bnd","record":"mfzwizltoqzgk43fmfzwizltoq","recordKey":"eyJhbGciOiJFUzI1NiJ9.e30.c2ln","sha256":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","size":1}
 type RegisterUnattended = ledger.RegisterUnattended
 
-// RegisterUser RegisterUser publishes the caller's key statements; a professional's card goes through the transient map as "profile" (Profile). Result: User
+// RegisterUser RegisterUser publishes the caller's key statements; a professional's card, without which they are not registered, goes through the transient map as "profile" (Profile). A repeat with the same keys and card succeeds, however they are stated. Result: User
 //
 // Example: {"keys":["eyJhbGciOiJFUzI1NiJ9.e30.c2ln"]}
 type RegisterUser = ledger.RegisterUser
@@ -601,6 +601,11 @@ type RegisterUser = ledger.RegisterUser
 //
 // Example: {"proof":"AA==","replacement":"mfzwizltoqzgk43fmfzwizltoq","user":"HospitalA/7f3k2amq5xwz4bnd"}
 type RejectKeyReplacement = ledger.RejectKeyReplacement
+
+// ReplaceCard ReplaceCard puts the card of "profile" (Profile) in the place of the caller's, or adds the first. Result: User
+//
+// Example: {}
+type ReplaceCard = ledger.ReplaceCard
 
 // ReplaceKeys ReplaceKeys makes the caller's identity key, and the keys it states, those of the registered user of the caller's name. The home CA, which can issue the certificate, cannot do it alone: it takes a signature of the verifying key that is registered (Proof), or a replacement that another hospital approved (Replacement). Result: User
 //

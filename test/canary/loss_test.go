@@ -74,7 +74,7 @@ func (s *scene) recover(t *testing.T, lost *person, shares []string) *person {
 func (s *scene) nextDevice(t *testing.T, of *person) *person {
 	t.Helper()
 	p := &person{name: of.name, guest: of.guest, user: of.user, dir: filepath.Join(t.TempDir(), of.name)}
-	invitation, err := s.network.InviteAgain(t.Context(), of.user)
+	invitation, err := s.network.InviteAgain(t.Context(), of.user, "")
 	if err != nil {
 		t.Fatal(err)
 	}

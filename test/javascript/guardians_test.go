@@ -159,7 +159,7 @@ func (p *practice) anew(t *testing.T, shares ...any) {
 
 func (p *practice) invitedAgain(t *testing.T) trust.Invitation {
 	t.Helper()
-	invitation, err := p.network.InviteAgain(t.Context(), p.user)
+	invitation, err := p.network.InviteAgain(t.Context(), p.user, "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,7 +15,7 @@ import (
 func (w *world) cells(t *testing.T, tx ledger.Transaction) []cell {
 	t.Helper()
 	list, known := map[ledger.Transaction]func(*testing.T) []cell{
-		ledger.TxRegisterOrganization: w.registerOrganization, ledger.TxRegisterUser: w.registerUser,
+		ledger.TxRegisterOrganization: w.registerOrganization, ledger.TxRegisterUser: w.registerUser, ledger.TxReplaceCard: w.replaceCard,
 		ledger.TxReadOrganizations: w.readOrganizations, ledger.TxReadUser: w.readUser,
 		ledger.TxAuthorizeUpload: w.authorizeUpload, ledger.TxRegisterRecord: w.registerRecord,
 		ledger.TxAppendSegments: w.appendSegments, ledger.TxListSegments: w.listSegments,
@@ -120,7 +120,13 @@ func (w *world) member(role ledger.Role, clearance ledger.Level, msp string) *pe
 
 func (w *world) registerUser(*testing.T) []cell {
 	return product(w.everybody(), nothing, func(by *person, _ object) call {
-		return call{tx: ledger.TxRegisterUser, argument: ledger.RegisterUser{Keys: by.statements}}
+		return by.registration()
+	})
+}
+
+func (w *world) replaceCard(*testing.T) []cell {
+	return product(w.everybody(), nothing, func(by *person, _ object) call {
+		return call{tx: ledger.TxReplaceCard, argument: ledger.ReplaceCard{}, transient: by.carded()}
 	})
 }
 

@@ -31,7 +31,8 @@ type person struct {
 	creator              proposal.Creator
 	bundle               *trust.Bundle
 	receiving, verifying *umbral.SecretKey
-	statements           []string // of the keys that the person registered
+	statements           []string        // of the keys that the person registered
+	profile              *ledger.Profile // a professional's card
 }
 
 // certify has a hospital's CA certify somebody with this name, role and clearance.
@@ -93,7 +94,25 @@ func (p *person) equip() (err error) {
 		}
 		p.statements = append(p.statements, jws)
 	}
-	return nil
+	if !p.Role.Professional() {
+		return nil
+	}
+	card := trust.Card{User: p.User, Role: p.Role, Name: "Dr. " + p.User.Pseudonym, Department: p.Department, Issued: time.Now().UTC()}
+	jws, err := p.creator.Signer.SignCard(card) // devices would not believe it; the ledger does not know
+	p.profile = &ledger.Profile{Salt: ledger.NewSalt(), Card: jws}
+	return err
+}
+
+// registration is what the person registers with.
+func (p *person) registration() call {
+	return call{tx: ledger.TxRegisterUser, argument: ledger.RegisterUser{Keys: p.statements}, transient: p.carded()}
+}
+
+func (p *person) carded() map[string]any {
+	if p.profile == nil {
+		return nil
+	}
+	return map[string]any{ledger.TransientProfile: *p.profile}
 }
 
 func (p *person) state(statement trust.KeyStatement) (string, error) {

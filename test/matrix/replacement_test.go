@@ -53,7 +53,7 @@ func (w *world) registered(ctx context.Context, who ledger.Identity) (*person, e
 	if err != nil {
 		return nil, err
 	}
-	_, err = commit[ledger.User](ctx, w, p, call{tx: ledger.TxRegisterUser, argument: ledger.RegisterUser{Keys: p.statements}})
+	_, err = commit[ledger.User](ctx, w, p, p.registration())
 	return p, err
 }
 
@@ -183,7 +183,7 @@ func TestACACannotReplaceItsUsersKeys(t *testing.T) {
 		call call
 		code fault.Code
 	}{
-		"registers anew":              {call{tx: ledger.TxRegisterUser, argument: ledger.RegisterUser{Keys: rogue.statements}}, fault.AlreadyExists},
+		"registers anew":              {rogue.registration(), fault.AlreadyExists},
 		"proves with its own key":     {call{tx: ledger.TxReplaceKeys, argument: replacing(rogue.verifying)}, fault.PermissionDenied},
 		"proves with another's key":   {call{tx: ledger.TxReplaceKeys, argument: replacing(the.patient.verifying)}, fault.PermissionDenied},
 		"uses what is only asked for": {call{tx: ledger.TxReplaceKeys, argument: ledger.ReplaceKeys{Keys: rogue.statements, Replacement: the.replaced.objects[1].request}}, fault.StateConflict},

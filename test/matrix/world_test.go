@@ -137,7 +137,7 @@ func (w *world) everybody() []*person {
 func (w *world) register(ctx context.Context) error {
 	people := w.everybody()
 	return each(len(people), func(i int) error {
-		_, err := commit[ledger.User](ctx, w, people[i], call{tx: ledger.TxRegisterUser, argument: ledger.RegisterUser{Keys: people[i].statements}})
+		_, err := commit[ledger.User](ctx, w, people[i], people[i].registration())
 		return err
 	})
 }

@@ -1,6 +1,7 @@
 package contract
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -87,6 +88,39 @@ func TestRequestsAreForPatientAndRequester(t *testing.T) {
 	c.refused(fault.InvalidArgument, c.colleague, ledger.TxListRequests, ledger.ListRequests{State: "lost"})
 	c.refused(fault.PermissionDenied, c.colleague, ledger.TxListRequests, ledger.ListRequests{OnBehalf: ledger.OnBehalf{Reader: &ledger.Identity{}}})
 	_ = refused
+}
+
+// A second answer is told the one that holds.
+func TestRequestsAreAnsweredOnce(t *testing.T) {
+	c := newConsortium(t)
+	u := c.register(ledger.Imaging)
+	granted, denied := c.request(u, c.colleague, ledger.Treatment), c.request(u, c.colleague, ledger.Treatment)
+	a, fragments := c.grantFor(granted, c.colleague)
+	must[ledger.Grant](c.world, c.patient, ledger.TxGrantAccess, a, ledger.TransientFragments, fragments)
+	no := ledger.DenyAccess{RecordVersion: u.version(), Request: denied.Request, Reason: ledger.Declined}
+	must[ledger.AccessRequest](c.world, c.patient, ledger.TxDenyAccess, no)
+
+	stored := must[ledger.AccessRequest](c.world, c.colleague, ledger.TxReadRequest, ledger.ReadRequest{RecordVersion: u.version(), Request: granted.Request})
+	if !stored.Expiry.Equal(a.Expiry) {
+		t.Errorf("the request says %s, the grant %s", stored.Expiry, a.Expiry)
+	}
+	longer, fragmentsOfLonger := c.grantFor(granted, c.colleague)
+	longer.Expiry = a.Expiry.Add(time.Hour)
+	held := "until " + a.Expiry.UTC().Format(time.RFC3339)
+	refusedWith := func(want string, tx ledger.Transaction, argument any, transient ...any) {
+		t.Helper()
+		_, err := c.world.call(c.patient, tx, argument, transient...)
+		if fault.CodeOf(err) != fault.StateConflict || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %q", err, want)
+		}
+	}
+	refusedWith(held, ledger.TxGrantAccess, longer, ledger.TransientFragments, fragmentsOfLonger)
+	no.Request = granted.Request
+	refusedWith(held, ledger.TxDenyAccess, no)
+	no.Request, no.Reason = denied.Request, ledger.PurposeUnclear
+	refusedWith(string(ledger.Declined), ledger.TxDenyAccess, no)
+	late, fragmentsOfLate := c.grantFor(denied, c.colleague)
+	refusedWith(string(ledger.Declined), ledger.TxGrantAccess, late, ledger.TransientFragments, fragmentsOfLate)
 }
 
 func TestPatientGrants(t *testing.T) {
@@ -197,7 +231,7 @@ func TestOpeningIsDecidedAndCommitted(t *testing.T) {
 	check("granted", grant, c.colleague, "", "grant")
 	check("somebody else's grant", grant, c.author, fault.PermissionDenied, "grantee")
 	namesake := newRole(t, "HospitalC/colleague", ledger.Physician, ledger.Private)
-	must[ledger.User](c.world, namesake, ledger.TxRegisterUser, registration(namesake))
+	c.enrol(namesake)
 	check("a namesake of another hospital", grant, namesake, fault.PermissionDenied, "grantee")
 	check("no grant", unknown, c.colleague, fault.PermissionDenied, "grant")
 	check("clearance since lowered", grant, demoted, fault.PolicyDenied, "clearance")
@@ -410,7 +444,7 @@ func TestARefusedRequestDoesNotTellWhoseRecordItIs(t *testing.T) {
 func TestPrivateValuesAreForGateways(t *testing.T) {
 	c := newConsortium(t)
 	u := c.register(ledger.Imaging)
-	must[ledger.User](c.world, c.stranger, ledger.TxRegisterUser, registration(c.stranger), ledger.TransientProfile, ledger.Profile{Salt: ledger.NewSalt(), Card: "card"})
+	c.enrol(c.stranger)
 	record, user := ledger.ReadRecord{Record: u.slot().Record}, ledger.ReadUser{User: c.stranger.user}
 	for by, shown := range map[*person]bool{c.patient: false, c.gatewayB: true} {
 		if view := must[ledger.RecordView](c.world, by, ledger.TxReadRecord, record); (view.Summary != nil) != shown {

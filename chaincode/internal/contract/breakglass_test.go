@@ -34,7 +34,7 @@ func newEmergency(t *testing.T) *emergency {
 		officerC:   newRole(t, "HospitalC/officer", ledger.PrivacyOfficer, ledger.Private),
 	}
 	for _, p := range []*person{e.responder, e.outsider, e.desk, e.officer, e.officerB, e.officerC} {
-		must[ledger.User](e.world, p, ledger.TxRegisterUser, registration(p))
+		e.enrol(p)
 	}
 	e.summary, e.record = e.register(ledger.EmergencySummary), e.register(ledger.Imaging)
 	return e
@@ -231,7 +231,7 @@ func TestQuotas(t *testing.T) {
 	e.denied(e.responder, e.ofSummary(), "responder-quota")
 	for i := range ledger.HospitalQuota/ledger.ResponderQuota - 1 {
 		p := newRole(t, fmt.Sprintf("HospitalA/responder%d", i), ledger.Emergency, ledger.Private)
-		must[ledger.User](e.world, p, ledger.TxRegisterUser, registration(p))
+		e.enrol(p)
 		for range ledger.ResponderQuota {
 			if d := e.declare(p, e.ofSummary()); d.State != ledger.ActiveEmergency {
 				t.Fatalf("within the hospital's quota: %+v", d.Decision)
@@ -239,7 +239,7 @@ func TestQuotas(t *testing.T) {
 		}
 	}
 	fresh := newRole(t, "HospitalA/fresh", ledger.Emergency, ledger.Private)
-	must[ledger.User](e.world, fresh, ledger.TxRegisterUser, registration(fresh))
+	e.enrol(fresh)
 	e.denied(fresh, e.ofSummary(), "hospital-quota")
 	if d := e.declare(e.outsider, e.ofSummary()); d.State != ledger.ActiveEmergency {
 		t.Errorf("another hospital: %+v", d.Decision)
@@ -452,7 +452,7 @@ func TestNobodyReviewsTheirOwnApproval(t *testing.T) {
 	verdict := ledger.ReviewBreakGlass{DeclarationName: nameOf(d), Verdict: ledger.Justified}
 	e.refused(fault.PermissionDenied, e.officerB, ledger.TxReviewBreakGlass, verdict, ledger.TransientNarrative, narrative())
 	other := newRole(t, "HospitalB/officer2", ledger.PrivacyOfficer, ledger.Private)
-	must[ledger.User](e.world, other, ledger.TxRegisterUser, registration(other))
+	e.enrol(other)
 	e.review(d, other, ledger.Justified)
 }
 

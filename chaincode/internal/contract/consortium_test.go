@@ -54,7 +54,7 @@ func newConsortium(t *testing.T) *consortium {
 		must[ledger.Organization](c.world, admin, ledger.TxRegisterOrganization, organization(admin.user.MSP))
 	}
 	for _, p := range []*person{c.patient, c.neighbour, c.impostor, c.author, c.colleague, c.researcher, c.insurer} {
-		must[ledger.User](c.world, p, ledger.TxRegisterUser, registration(p))
+		c.enrol(p)
 	}
 	return c
 }
@@ -68,6 +68,12 @@ func registration(p *person) ledger.RegisterUser {
 		p.statement(trust.KeyStatement{Kind: ledger.ReceivingKey}),
 		p.statement(trust.KeyStatement{Kind: ledger.VerifyingKey}),
 	}}
+}
+
+// enrol registers somebody, with a card for professionals.
+func (w *world) enrol(p *person) ledger.User {
+	w.t.Helper()
+	return must[ledger.User](w, p, ledger.TxRegisterUser, registration(p), p.carded()...)
 }
 
 func proxyRegistration(gateway *person) ledger.RegisterUser {

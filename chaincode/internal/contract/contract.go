@@ -24,35 +24,36 @@ type Contract struct {
 // transactions is every function of the chaincode.
 var transactions = map[ledger.Transaction]handler{
 	ledger.TxRegisterOrganization: handle(registerOrganization),
-	ledger.TxRegisterUser:         handle(registerUser),
-	ledger.TxAuthorizeUpload:      handle(authorizeUpload),
-	ledger.TxRegisterRecord:       handle(registerRecord),
-	ledger.TxRegisterUnattended:   handle(registerUnattended),
+	ledger.TxRegisterUser:         handle(registerUser, ledger.TransientProfile),
+	ledger.TxReplaceCard:          handle(replaceCard, ledger.TransientProfile),
+	ledger.TxAuthorizeUpload:      handle(authorizeUpload, ledger.TransientFragments),
+	ledger.TxRegisterRecord:       handle(registerRecord, ledger.TransientSummary),
+	ledger.TxRegisterUnattended:   handle(registerUnattended, ledger.TransientSummary, ledger.TransientFragments, ledger.TransientCustody),
 	ledger.TxConfirmRecord:        handle(confirmRecord),
 	ledger.TxDisputeRecord:        handle(disputeRecord),
 	ledger.TxRequestAccess:        handle(requestAccess),
-	ledger.TxGrantAccess:          handle(grantAccess),
+	ledger.TxGrantAccess:          handle(grantAccess, ledger.TransientFragments),
 	ledger.TxDenyAccess:           handle(denyAccess),
 	ledger.TxOpenRecord:           handle(openRecord),
 	ledger.TxSetResponders:        handle(setResponders),
 	ledger.TxSetEmergencyPolicy:   handle(setEmergencyPolicy),
-	ledger.TxDeclareBreakGlass:    handle(declareBreakGlass),
+	ledger.TxDeclareBreakGlass:    handle(declareBreakGlass, ledger.TransientNarrative),
 	ledger.TxApproveBreakGlass:    handle(approveBreakGlass),
 	ledger.TxCloseBreakGlass:      handle(closeBreakGlass),
-	ledger.TxReviewBreakGlass:     handle(reviewBreakGlass),
+	ledger.TxReviewBreakGlass:     handle(reviewBreakGlass, ledger.TransientNarrative),
 	ledger.TxEraseNarratives:      handle(eraseNarratives),
-	ledger.TxGrantCustody:         handle(grantCustody),
-	ledger.TxIssueEmergencyGrant:  handle(issueEmergencyGrant),
+	ledger.TxGrantCustody:         handle(grantCustody, ledger.TransientFragments),
+	ledger.TxIssueEmergencyGrant:  handle(issueEmergencyGrant, ledger.TransientFragments),
 	ledger.TxReadDeclaration:      handle(readDeclaration),
 	ledger.TxListDeclarations:     handle(listDeclarations),
 	ledger.TxListEmergencyRecords: handle(listEmergencyRecords),
 	ledger.TxRevokeGrant:          handle(revokeGrant),
-	ledger.TxAppendSegments:       handle(appendSegments),
+	ledger.TxAppendSegments:       handle(appendSegments, ledger.TransientSummary),
 	ledger.TxConfirmReplicas:      handle(confirmReplicas),
 	ledger.TxConfirmErasure:       handle(confirmErasure),
 	ledger.TxChangePolicy:         handle(changePolicy),
-	ledger.TxRotateRecord:         handle(rotateRecord),
-	ledger.TxEraseRecord:          handle(eraseRecord),
+	ledger.TxRotateRecord:         handle(rotateRecord, ledger.TransientSummary, ledger.TransientSalt, ledger.TransientFragments),
+	ledger.TxEraseRecord:          handle(eraseRecord, ledger.TransientSummary),
 
 	ledger.TxReplaceKeys:           handle(replaceKeys),
 	ledger.TxRequestKeyReplacement: handle(requestKeyReplacement),
@@ -108,15 +109,18 @@ func (c Contract) run(stub shim.ChaincodeStubInterface) ([]byte, error) {
 		return nil, err
 	}
 	function, arguments := stub.GetFunctionAndParameters()
-	run, known := transactions[ledger.Transaction(function)]
+	transaction, known := transactions[ledger.Transaction(function)]
 	if !known {
 		return nil, fault.New(fault.InvalidArgument, "there is no transaction of that name")
 	}
 	if len(arguments) != 1 {
 		return nil, fault.New(fault.InvalidArgument, "%s takes one argument, a JSON object", function)
 	}
+	if err := ctx.OnlyTransient(transaction.transient...); err != nil {
+		return nil, err
+	}
 	stub.StartWriteBatch() // the rows go to the peer together, when the transaction has not failed
-	result, err := run(ctx, []byte(arguments[0]))
+	result, err := transaction.run(ctx, []byte(arguments[0]))
 	if err != nil {
 		return nil, err
 	}
@@ -133,12 +137,16 @@ func describe(err error) string {
 	return fault.New(fault.Internal, "the ledger could not be read or written").Error()
 }
 
-type handler func(*state.Context, []byte) (any, error)
+// handler is a transaction, and the names of the transient entries that it takes.
+type handler struct {
+	run       func(ctx *state.Context, argument []byte) (any, error)
+	transient []string
+}
 
 // handle decodes a transaction's argument strictly and checks it before the
 // transaction sees it.
-func handle[A interface{ Validate() error }, R any](transact func(*state.Context, A) (R, error)) handler {
-	return func(ctx *state.Context, text []byte) (any, error) {
+func handle[A interface{ Validate() error }, R any](transact func(*state.Context, A) (R, error), transient ...string) handler {
+	run := func(ctx *state.Context, text []byte) (any, error) {
 		var argument A
 		if err := state.Decode(text, &argument); err != nil {
 			if known := (*fault.Error)(nil); errors.As(err, &known) {
@@ -151,4 +159,5 @@ func handle[A interface{ Validate() error }, R any](transact func(*state.Context
 		}
 		return transact(ctx, argument)
 	}
+	return handler{run, transient}
 }

@@ -3,6 +3,8 @@ package contract
 import (
 	"errors"
 	"maps"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -61,6 +63,15 @@ func TestEveryTransactionRefuses(t *testing.T) {
 				s.time = c.clock.Add(skew)
 				if _, err := c.send(s); fault.CodeOf(err) != fault.InvalidArgument {
 					t.Errorf("a timestamp off by %s: %v", skew, err)
+				}
+			}
+			for _, name := range []string{"profil", "Summary", "", ledger.TransientFragments, ledger.TransientProfile, ledger.TransientNarrative} {
+				if slices.Contains(transactions[tx].transient, name) {
+					continue
+				}
+				_, err := c.call(c.patient, tx, "{}", name, "x")
+				if fault.CodeOf(err) != fault.InvalidArgument || !strings.Contains(err.Error(), "an entry that this transaction does not take") {
+					t.Errorf("the transient entry %q: %v", name, err)
 				}
 			}
 			s := c.proposal(c.patient, tx, []string{"{}"})

@@ -31,7 +31,7 @@ func grantAccess(ctx *state.Context, a ledger.GrantAccess) (ledger.Grant, error)
 		return grant, err
 	}
 	if end := record.Policy.NotAfter; !end.IsZero() && grant.Expiry.After(end) {
-		return grant, fault.New(fault.InvalidArgument, "the grant would outlive the record's policy, which ends %s", end)
+		return grant, fault.New(fault.InvalidArgument, "the grant would outlive the record's policy, which ends %s", written(end))
 	}
 	return grant, answerWithGrant(ctx, request, grant)
 }
@@ -51,7 +51,7 @@ func sameGrant(ctx *state.Context, grant ledger.Grant) (ledger.Grant, bool, erro
 }
 
 func answerWithGrant(ctx *state.Context, request ledger.AccessRequest, grant ledger.Grant) error {
-	if err := request.State.Becomes(ledger.Granted); err != nil {
+	if err := requireUnanswered(request, ledger.Granted); err != nil {
 		return err
 	}
 	fragments, err := transientFragments(ctx)
@@ -67,7 +67,7 @@ func answerWithGrant(ctx *state.Context, request ledger.AccessRequest, grant led
 	if err := takeSlot(ctx, grant); err != nil {
 		return err
 	}
-	request.State, request.Grant = ledger.Granted, grant.Grant
+	request.State, request.Grant, request.Expiry = ledger.Granted, grant.Grant, grant.Expiry
 	if err := storeAnswered(ctx, request); err != nil {
 		return err
 	}
@@ -145,10 +145,10 @@ func storeFragment(ctx *state.Context, grant ledger.Grant, proxy ledger.Fragment
 	return fault.New(fault.FragmentInvalid, "the sealed fragment for %s is missing", proxy.Proxy)
 }
 
-// transientFragments wants the fragments; beside them stand the entries of these names.
-func transientFragments(ctx *state.Context, beside ...string) ([]ledger.SealedFragment, error) {
+// transientFragments wants the fragments.
+func transientFragments(ctx *state.Context) ([]ledger.SealedFragment, error) {
 	var fragments []ledger.SealedFragment
-	found, err := ctx.Transient(ledger.TransientFragments, &fragments, beside...)
+	found, err := ctx.Transient(ledger.TransientFragments, &fragments)
 	if err != nil {
 		return nil, err
 	}

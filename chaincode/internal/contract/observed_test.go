@@ -106,6 +106,7 @@ func parseContract(text string) map[ledger.Transaction]map[string][]string {
 var arguments = map[ledger.Transaction]any{
 	ledger.TxRegisterOrganization: ledger.RegisterOrganization{},
 	ledger.TxRegisterUser:         ledger.RegisterUser{},
+	ledger.TxReplaceCard:          ledger.ReplaceCard{},
 	ledger.TxAuthorizeUpload:      ledger.AuthorizeUpload{},
 	ledger.TxRegisterRecord:       ledger.RegisterRecord{},
 	ledger.TxRegisterUnattended:   ledger.RegisterUnattended{},

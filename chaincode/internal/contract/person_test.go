@@ -130,6 +130,29 @@ func (p *person) identity() *ledger.Identity {
 	return &identity
 }
 
+// profile is a professional's card, with what a test wants otherwise.
+func (p *person) profile(change ...func(*trust.Card)) ledger.Profile {
+	p.t.Helper()
+	identity := p.identity()
+	card := trust.Card{User: p.user, Role: identity.Role, Name: "Dr. " + p.user.Pseudonym, Department: identity.Department}
+	for _, c := range change {
+		c(&card)
+	}
+	jws, err := newRole(p.t, p.user.MSP+"/admin", ledger.OrgAdmin, "").signer.SignCard(card)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return ledger.Profile{Salt: ledger.NewSalt(), Card: jws}
+}
+
+// carded is the transient entry that a registration takes.
+func (p *person) carded() []any {
+	if !p.identity().Role.Professional() {
+		return nil
+	}
+	return []any{ledger.TransientProfile, p.profile()}
+}
+
 func (p *person) statement(statement trust.KeyStatement) string {
 	p.t.Helper()
 	statement.User = p.user

@@ -32,7 +32,7 @@ func TestWhoCanReadIsWhoCanOpen(t *testing.T) {
 	c := newConsortium(t)
 	u := c.register(ledger.ClinicalObservation)
 	second := newRole(t, "HospitalC/second", ledger.Physician, ledger.Private)
-	must[ledger.User](c.world, second, ledger.TxRegisterUser, registration(second))
+	c.enrol(second)
 
 	active, revoked := c.grant(u, c.colleague), c.grant(u, c.colleague)
 	must[ledger.Grant](c.world, c.patient, ledger.TxRevokeGrant, revoking(revoked))

@@ -46,7 +46,7 @@ func registerRecord(ctx *state.Context, a ledger.RegisterRecord) (ledger.Record,
 		return repeatedRegistration(ctx, record, summary)
 	}
 	if !ctx.Now.Before(upload.Expiry) {
-		return record, fault.New(fault.ConsentExpired, "the slot of record %s ended on %s; ask the patient for another", a.Record, upload.Expiry)
+		return record, fault.New(fault.ConsentExpired, "the slot of record %s ended on %s; ask the patient for another", a.Record, written(upload.Expiry))
 	}
 	if err := storeRecord(ctx, record, summary); err != nil {
 		return record, err
@@ -160,9 +160,9 @@ func activateGrant(ctx *state.Context, upload ledger.Upload) error {
 }
 
 // transientSummary wants the summary; beside it stand the entries of these names.
-func transientSummary(ctx *state.Context, beside ...string) (ledger.Summary, error) {
+func transientSummary(ctx *state.Context) (ledger.Summary, error) {
 	var summary ledger.Summary
-	found, err := ctx.Transient(ledger.TransientSummary, &summary, beside...)
+	found, err := ctx.Transient(ledger.TransientSummary, &summary)
 	if err != nil {
 		return summary, err
 	}

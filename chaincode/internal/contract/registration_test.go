@@ -2,6 +2,7 @@ package contract
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 	"time"
 
@@ -37,17 +38,25 @@ func TestOrganizationIsWrittenByItsOwnAdministrator(t *testing.T) {
 func TestUserRegistersKeysOnce(t *testing.T) {
 	c := newConsortium(t)
 	argument := registration(c.stranger)
-	card := ledger.Profile{Salt: ledger.NewSalt(), Card: "card"}
+	card := c.stranger.profile()
 	user := must[ledger.User](c.world, c.stranger, ledger.TxRegisterUser, argument, ledger.TransientProfile, card)
 	c.emitted(ledger.UserRegistered)
 	if user.Identity.Role != ledger.Physician || user.Identity.Clearance != ledger.Private || user.Identity.Department != "cardiology" {
 		t.Errorf("identity %+v does not come from the certificate", user.Identity)
 	}
 	must[ledger.User](c.world, c.stranger, ledger.TxRegisterUser, argument, ledger.TransientProfile, card)
-	c.refused(fault.AlreadyExists, c.stranger, ledger.TxRegisterUser, registration(c.stranger))
+	restated := registration(c.stranger) // the same keys, signed again
+	must[ledger.User](c.world, c.stranger, ledger.TxRegisterUser, restated, ledger.TransientProfile, card)
+	renewed := c.stranger.renewed(ledger.Physician, ledger.Private)
+	must[ledger.User](c.world, renewed, ledger.TxRegisterUser, registration(renewed), ledger.TransientProfile, card)
+	others := *c.stranger
+	others.point = c.colleague.point
+	c.refused(fault.AlreadyExists, c.stranger, ledger.TxRegisterUser, registration(&others), ledger.TransientProfile, card)
+	c.refused(fault.AlreadyExists, c.stranger, ledger.TxRegisterUser, ledger.RegisterUser{Keys: argument.Keys[:1]}, ledger.TransientProfile, card)
+	c.refused(fault.AlreadyExists, c.stranger, ledger.TxRegisterUser, argument, ledger.TransientProfile, c.stranger.profile())
 
 	view := must[ledger.UserView](c.world, c.gatewayA, ledger.TxReadUser, ledger.ReadUser{User: c.stranger.user})
-	if view.Card != "card" || view.Keys[ledger.ReceivingKey] != argument.Keys[0] {
+	if view.Card != card.Card || view.Keys[ledger.ReceivingKey] != argument.Keys[0] {
 		t.Errorf("view %+v", view)
 	}
 	c.refused(fault.NotFound, c.patient, ledger.TxReadUser, ledger.ReadUser{User: ledger.UserID{MSP: "HospitalA", Pseudonym: "nobody"}})
@@ -95,8 +104,69 @@ func TestUserRegistrationRefuses(t *testing.T) {
 	c.refused(fault.PermissionDenied, p, ledger.TxRegisterUser, ledger.RegisterUser{Keys: []string{p.statement(proxy)}})
 
 	c.refused(fault.InvalidArgument, p, ledger.TxRegisterUser, registration(p), ledger.TransientProfile, ledger.Profile{Salt: []byte("short"), Card: "x"})
-	c.refused(fault.InvalidArgument, p, ledger.TxRegisterUser, registration(p), "other", "x")
 	c.refused(fault.InvalidArgument, p, ledger.TxRegisterUser, registration(p), ledger.TransientProfile, "no object")
+}
+
+// Patients see who asks: there is no professional without a card.
+func TestProfessionalsHaveACard(t *testing.T) {
+	c := newConsortium(t)
+	for role, professional := range map[ledger.Role]bool{
+		ledger.Physician: true, ledger.Researcher: true, ledger.Insurer: true, ledger.Emergency: true,
+		ledger.PrivacyOfficer: true, ledger.EmergencyDesk: true, ledger.RecoveryOfficer: true, ledger.Patient: false,
+	} {
+		p := newRole(t, "HospitalB/new-"+string(role), role, "")
+		wrong := []any{ledger.TransientProfile, p.profile()}
+		if professional {
+			wrong = nil
+		}
+		c.refused(fault.InvalidArgument, p, ledger.TxRegisterUser, registration(p), wrong...)
+		c.enrol(p)
+	}
+	_, err := c.world.call(c.stranger, ledger.TxRegisterUser, registration(c.stranger))
+	if !strings.Contains(err.Error(), "pie-network invite --again HospitalB/stranger --name NAME") {
+		t.Errorf("%v does not say what to do", err)
+	}
+	for name, change := range map[string]func(*trust.Card){
+		"somebody else's":       func(card *trust.Card) { card.User = c.author.user },
+		"of another role":       func(card *trust.Card) { card.Role = ledger.Emergency },
+		"of another department": func(card *trust.Card) { card.Department = "surgery" },
+		"without a name":        func(card *trust.Card) { card.Name = "" },
+		"marks of direction":    func(card *trust.Card) { card.Name = "\u202eotI .rD" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			c.t = t
+			c.refused(fault.InvalidArgument, c.stranger, ledger.TxRegisterUser, registration(c.stranger), ledger.TransientProfile, c.stranger.profile(change))
+			c.refused(fault.InvalidArgument, c.colleague, ledger.TxReplaceCard, ledger.ReplaceCard{}, ledger.TransientProfile, c.colleague.profile(change))
+		})
+	}
+	c.t = t
+	statement := ledger.Profile{Salt: ledger.NewSalt(), Card: c.stranger.statement(trust.KeyStatement{Kind: ledger.ReceivingKey})}
+	c.refused(fault.InvalidArgument, c.stranger, ledger.TxRegisterUser, registration(c.stranger), ledger.TransientProfile, statement)
+}
+
+func TestCardIsReplaced(t *testing.T) {
+	c := newConsortium(t)
+	shown := func() string {
+		t.Helper()
+		return must[ledger.UserView](c.world, c.gatewayA, ledger.TxReadUser, ledger.ReadUser{User: c.colleague.user}).Card
+	}
+	for _, name := range []string{"Dr. Zwei", "山田 太郎", "Dr. Aber"} { // whatever the salts, the last one counts
+		next := c.colleague.profile(func(card *trust.Card) { card.Name = name })
+		must[ledger.User](c.world, c.colleague, ledger.TxReplaceCard, ledger.ReplaceCard{}, ledger.TransientProfile, next)
+		c.emitted(ledger.CardReplaced)
+		again := c.proposal(c.colleague, ledger.TxReplaceCard, []string{"{}"}, ledger.TransientProfile, next)
+		if _, err := c.send(again); err != nil || again.event != nil {
+			t.Errorf("a repeat: %v, event %v", err, again.event)
+		}
+		if shown() != next.Card {
+			t.Errorf("another card than %s's is shown", name)
+		}
+	}
+	c.refused(fault.InvalidArgument, c.colleague, ledger.TxReplaceCard, ledger.ReplaceCard{})
+	c.refused(fault.PermissionDenied, c.patient, ledger.TxReplaceCard, ledger.ReplaceCard{}, ledger.TransientProfile, c.patient.profile())
+	c.refused(fault.NotFound, c.stranger, ledger.TxReplaceCard, ledger.ReplaceCard{}, ledger.TransientProfile, c.stranger.profile())
+	usurper := newRole(t, "HospitalB/colleague", ledger.Physician, ledger.Private)
+	c.refused(fault.PermissionDenied, usurper, ledger.TxReplaceCard, ledger.ReplaceCard{}, ledger.TransientProfile, usurper.profile())
 }
 
 // card is an object of another kind, rightly signed.

@@ -48,15 +48,19 @@ func useApproval(ctx *state.Context, user ledger.User, wanted ledger.KeyReplacem
 	if err != nil {
 		return err
 	}
+	same, err := sameKeys(row.Keys, wanted.Keys)
+	if err != nil {
+		return err
+	}
 	switch {
-	case row.IdentityKey != wanted.IdentityKey || !state.Same(row.Keys, wanted.Keys):
+	case row.IdentityKey != wanted.IdentityKey || !same:
 		return fault.New(fault.PermissionDenied, "replacement %s is about other keys", row.Replacement)
 	case row.Replaces != user.IdentityKey:
 		return fault.New(fault.StateConflict, "the keys of %s have been replaced since replacement %s was asked for", user.Identity.User, row.Replacement)
 	case row.State != ledger.ReplacementApproved:
 		return fault.New(fault.StateConflict, "replacement %s is %s", row.Replacement, row.State)
 	case ctx.Now.Before(row.Usable):
-		return fault.New(fault.StateConflict, "replacement %s counts from %s on; until then the old keys' owner may object", row.Replacement, row.Usable)
+		return fault.New(fault.StateConflict, "replacement %s counts from %s on; until then the old keys' owner may object", row.Replacement, written(row.Usable))
 	case row.Lapsed(ctx.Now):
 		return fault.New(fault.StateConflict, "the approval of replacement %s has lapsed, %s after it counted; ask for a new one", row.Replacement, ledger.ReplacementTerm)
 	}
@@ -81,8 +85,10 @@ func requestKeyReplacement(ctx *state.Context, a ledger.RequestKeyReplacement) (
 	if err != nil {
 		return row, err
 	}
-	if found && old.IdentityKey == row.IdentityKey && state.Same(old.Keys, row.Keys) {
-		return old, nil
+	if found && old.IdentityKey == row.IdentityKey {
+		if same, err := sameKeys(old.Keys, row.Keys); err != nil || same {
+			return old, err
+		}
 	}
 	if err := state.Replacements.Insert(ctx, row, replacementKey(row)...); err != nil {
 		return row, err

@@ -135,7 +135,7 @@ func newRecovery(t *testing.T) *recovery {
 		home: newRole(t, "HospitalA/officer-r", ledger.RecoveryOfficer, ""), away: newRole(t, "HospitalB/officer-r", ledger.RecoveryOfficer, ""),
 	}
 	for _, officer := range []*person{r.home, r.away} {
-		must[ledger.User](r.world, officer, ledger.TxRegisterUser, registration(officer))
+		r.enrol(officer)
 	}
 	r.asked = ledger.RequestKeyReplacement{Replacement: ledger.NewID(), Keys: registration(r.device).Keys}
 	must[ledger.KeyReplacement](r.world, r.device, ledger.TxRequestKeyReplacement, r.asked)

@@ -1,6 +1,8 @@
 package contract
 
 import (
+	"time"
+
 	"github.com/pie-consortium/pie/chaincode/internal/policy"
 	"github.com/pie-consortium/pie/chaincode/internal/state"
 	"github.com/pie-consortium/pie/ledger"
@@ -112,7 +114,7 @@ func denyAccess(ctx *state.Context, a ledger.DenyAccess) (ledger.AccessRequest, 
 	if request.State == ledger.Denied && request.Reason == string(a.Reason) {
 		return request, nil
 	}
-	if err := request.State.Becomes(ledger.Denied); err != nil {
+	if err := requireUnanswered(request, ledger.Denied); err != nil {
 		return request, err
 	}
 	request.State, request.Reason = ledger.Denied, string(a.Reason)
@@ -121,6 +123,23 @@ func denyAccess(ctx *state.Context, a ledger.DenyAccess) (ledger.AccessRequest, 
 	}
 	return request, ctx.Emit(ledger.AccessDenied, requestEvent(request))
 }
+
+// requireUnanswered refuses a second answer to a request with the one that holds.
+func requireUnanswered(request ledger.AccessRequest, answer ledger.RequestState) error {
+	switch err := request.State.Becomes(answer); {
+	case err == nil:
+		return nil
+	case request.State == ledger.Granted:
+		return fault.New(fault.StateConflict, "request %s is granted until %s, by grant %s", request.Request, written(request.Expiry), request.Grant)
+	case request.Reason != "":
+		return fault.New(fault.StateConflict, "request %s is denied, with the reason %s", request.Request, request.Reason)
+	default:
+		return err
+	}
+}
+
+// written is a time as faults say it.
+func written(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
 // storeAnswered keeps the patient's answer, and takes the request off those to answer.
 func storeAnswered(ctx *state.Context, request ledger.AccessRequest) error {

@@ -72,6 +72,29 @@ func sameRotation(ctx *state.Context, old, stored ledger.Record, a ledger.Rotate
 	if !same {
 		return old.Live()
 	}
+	return sameKept(ctx, old, a)
+}
+
+// sameKept refuses a repeat that keeps fewer grants than were kept.
+func sameKept(ctx *state.Context, old ledger.Record, a ledger.RotateRecord) error {
+	grants, err := state.Grants.All(ctx, recordKey(old.Record, old.Version)...)
+	if err != nil {
+		return err
+	}
+	named := keptGrants(a)
+	for _, grant := range grants {
+		if slices.Contains(named, grant.Grant) {
+			continue
+		}
+		grant.Version++
+		_, kept, err := state.Grants.Find(ctx, grantKey(grant)...)
+		if err != nil {
+			return err
+		}
+		if kept {
+			return fault.New(fault.StateConflict, "version %d of record %s took the place of this one, with grant %s kept", grant.Version, grant.Record, grant.Grant)
+		}
+	}
 	return nil
 }
 
@@ -82,7 +105,7 @@ func replaceVersion(ctx *state.Context, old, next ledger.Record, a ledger.Rotate
 	if err != nil {
 		return nil, err
 	}
-	fragments, err := transientFragments(ctx, ledger.TransientSummary, ledger.TransientSalt)
+	fragments, err := transientFragments(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -112,12 +135,12 @@ func replaceVersion(ctx *state.Context, old, next ledger.Record, a ledger.Rotate
 
 // transientRotation is what a record is about, as it stands, and the salt that it gets.
 func transientRotation(ctx *state.Context) (ledger.Summary, ledger.Salt, error) {
-	summary, err := transientSummary(ctx, ledger.TransientSalt, ledger.TransientFragments)
+	summary, err := transientSummary(ctx)
 	if err != nil {
 		return summary, nil, err
 	}
 	var salt ledger.Salt
-	found, err := ctx.Transient(ledger.TransientSalt, &salt, ledger.TransientSummary, ledger.TransientFragments)
+	found, err := ctx.Transient(ledger.TransientSalt, &salt)
 	if err != nil {
 		return summary, nil, err
 	}

@@ -157,6 +157,7 @@ func TestRotatingAgainChangesNothing(t *testing.T) {
 			r.argument.RecordKey = c.patient.statement(trust.KeyStatement{Kind: ledger.RecordKey, Record: r.argument.Record, Version: 2})
 		},
 		"another grant": func(r *rotation) { r.argument.Grants[0].Grant = ledger.NewID() },
+		"fewer grants":  func(r *rotation) { r.argument.Grants = nil },
 	} {
 		t.Run(name, func(t *testing.T) {
 			c.t = t

@@ -51,7 +51,7 @@ func appendSegments(ctx *state.Context, a ledger.AppendSegments) (ledger.Record,
 // with others.
 func streamSummary(ctx *state.Context, a ledger.AppendSegments) (*ledger.Summary, error) {
 	if a.Segments[0].Number != 1 {
-		return nil, nil
+		return nil, ctx.OnlyTransient()
 	}
 	summary, err := transientSummary(ctx)
 	if err != nil {

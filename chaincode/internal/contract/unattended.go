@@ -22,7 +22,7 @@ func registerUnattended(ctx *state.Context, a ledger.RegisterUnattended) (ledger
 	if _, err := keyOf(author, ledger.VerifyingKey); err != nil {
 		return ledger.Record{}, err
 	}
-	summary, err := transientSummary(ctx, ledger.TransientFragments, ledger.TransientCustody)
+	summary, err := transientSummary(ctx)
 	if err != nil {
 		return ledger.Record{}, err
 	}
@@ -106,7 +106,7 @@ func storeUnattended(ctx *state.Context, a ledger.RegisterUnattended, record led
 	if err := storeCustody(ctx, record); err != nil {
 		return err
 	}
-	fragments, err := transientFragments(ctx, ledger.TransientSummary, ledger.TransientCustody)
+	fragments, err := transientFragments(ctx)
 	if err != nil {
 		return err
 	}
@@ -128,7 +128,7 @@ func storeUnattended(ctx *state.Context, a ledger.RegisterUnattended, record led
 
 func storeCustody(ctx *state.Context, record ledger.Record) error {
 	var custody ledger.Custody
-	found, err := ctx.Transient(ledger.TransientCustody, &custody, ledger.TransientSummary, ledger.TransientFragments)
+	found, err := ctx.Transient(ledger.TransientCustody, &custody)
 	if err != nil {
 		return err
 	}

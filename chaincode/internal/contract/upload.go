@@ -31,6 +31,8 @@ func authorizeUpload(ctx *state.Context, a ledger.AuthorizeUpload) ([]ledger.Upl
 		if fragments, err = transientFragments(ctx); err != nil {
 			return nil, err
 		}
+	} else if err := ctx.OnlyTransient(); err != nil {
+		return nil, err
 	}
 	var uploads []ledger.Upload
 	var records, grants []ledger.ID

@@ -110,18 +110,28 @@ func (c *Context) Emit(name ledger.EventName, event ledger.Event) error {
 	return c.stub.SetEvent(string(name), payload)
 }
 
-// Transient decodes one entry of the transient map strictly, and refuses entries but this
-// one and those that the transaction takes beside it. It reports false when the entry is
-// absent. The values never appear in an error.
-func (c *Context) Transient(key string, into any, beside ...string) (bool, error) {
+// OnlyTransient refuses a transient map with an entry of another name: what is not taken
+// would be lost, and its sender believe it was kept. Neither names nor values appear in
+// the error.
+func (c *Context) OnlyTransient(names ...string) error {
+	entries, err := c.stub.GetTransient()
+	if err != nil {
+		return fault.New(fault.InvalidArgument, "the transaction's transient map cannot be read")
+	}
+	for name := range entries {
+		if !slices.Contains(names, name) {
+			return fault.New(fault.InvalidArgument, "the transient map has an entry that this transaction does not take; it takes %q", names)
+		}
+	}
+	return nil
+}
+
+// Transient decodes one entry of the transient map strictly. It reports false when the
+// entry is absent. The values never appear in an error.
+func (c *Context) Transient(key string, into any) (bool, error) {
 	entries, err := c.stub.GetTransient()
 	if err != nil {
 		return false, fault.New(fault.InvalidArgument, "the transaction's transient map cannot be read")
-	}
-	for name := range entries {
-		if name != key && !slices.Contains(beside, name) {
-			return false, fault.New(fault.InvalidArgument, "the transient map has an entry that this transaction does not take")
-		}
 	}
 	text, present := entries[key]
 	if !present {

@@ -31,7 +31,7 @@ var (
 	ByClass     = PrivateTable[ledger.Salt]{ledger.Summaries, "class"}          // class, time, record, version
 	ByCode      = PrivateTable[ledger.Salt]{ledger.Summaries, "code"}           // code, time, record, version
 	Narratives  = PrivateTable[ledger.Narrative]{ledger.Summaries, "narrative"} // patient: msp, pseudonym, declaration, whose: responder, or reviewer and which review; no salt
-	Profiles    = PrivateTable[ledger.Profile]{ledger.Summaries, "profile"}     // msp, pseudonym
+	Profiles    = PrivateTable[ledger.Profile]{ledger.Summaries, "profile"}     // msp, pseudonym; no salt
 )
 
 // Put writes a row under the parts and the salt.

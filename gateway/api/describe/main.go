@@ -26,7 +26,7 @@ const (
 
 // described are the types that devices make themselves and that no route names.
 var described = []any{
-	ledger.RegisterOrganization{}, ledger.RegisterUser{}, ledger.AuthorizeUpload{}, ledger.RegisterRecord{}, ledger.RegisterUnattended{},
+	ledger.RegisterOrganization{}, ledger.RegisterUser{}, ledger.ReplaceCard{}, ledger.AuthorizeUpload{}, ledger.RegisterRecord{}, ledger.RegisterUnattended{},
 	ledger.ConfirmRecord{}, ledger.DisputeRecord{}, ledger.RequestAccess{}, ledger.GrantAccess{}, ledger.DenyAccess{},
 	ledger.OpenRecord{}, ledger.RevokeGrant{}, ledger.ChangePolicy{}, ledger.AppendSegments{}, ledger.ConfirmReplicas{}, ledger.ConfirmErasure{},
 	ledger.ReplaceKeys{}, ledger.RequestKeyReplacement{}, ledger.ApproveKeyReplacement{}, ledger.RejectKeyReplacement{},

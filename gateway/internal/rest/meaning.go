@@ -29,6 +29,7 @@ var words = map[ledger.Transaction]func(fabric.Proposal) (string, error){
 		return fmt.Sprintf("describe your hospital as %q, with the gateways %s and the proxy %s", a.Name, strings.Join(a.Gateways, ", "), a.Proxy)
 	}),
 	ledger.TxRegisterUser: in(func(a ledger.RegisterUser) string { return fmt.Sprintf("register yourself with %d keys", len(a.Keys)) }),
+	ledger.TxReplaceCard:  in(func(ledger.ReplaceCard) string { return "show others the card that comes along as yours" }),
 	ledger.TxAuthorizeUpload: in(func(a ledger.AuthorizeUpload) string {
 		slots := make([]string, len(a.Slots))
 		for i, s := range a.Slots {
