@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/x509"
@@ -29,23 +30,49 @@ type registration struct {
 	Profile   *ledger.Profile     `json:"profile,omitempty"` // nil without a card
 }
 
+// holds reports whether the card is the one that is registered, or none came since.
+func (r registration) holds(card string) bool {
+	return card == "" || r.Profile != nil && r.Profile.Card == card
+}
+
 // Enroll makes a home in the directory for the invited user: keys made here, a
 // certificate from the hospital's CA, a registration on the ledger. The keys come
 // under the passphrase unless it is nil. Interrupted, it finishes when called again.
 //
 // A fresh invitation for the user of an old home brings the trust bundle up to date, and
-// the certificate when that is in the last third of its life or over; keys stay. In a home
-// of [Recover], Enroll makes the new device the user's.
+// the certificate when that is in the last third of its life or over; keys stay. When the
+// certificate was revoked, the home gets a new identity key and takes its own old one's
+// place. A card that comes with the invitation replaces the one before. In a home of
+// [Recover], Enroll makes the new device the user's.
 func Enroll(ctx context.Context, dir string, invitation *trust.Invitation, passphrase func() (string, error)) (*Client, error) {
-	c, err := certified(ctx, dir, invitation, passphrase)
+	e, err := enter(dir, invitation, passphrase)
 	if err != nil {
+		return nil, err
+	}
+	c, fresh, err := e.certified(ctx)
+	if err != nil {
+		return nil, err
+	}
+	err = c.register(ctx)
+	if fault.CodeOf(err) != fault.Unauthenticated || fresh {
+		return c, err
+	}
+	if c, err = e.returned(ctx, err); err != nil {
 		return nil, err
 	}
 	return c, c.register(ctx)
 }
 
-// certified is the client of somebody invited, who may not be registered yet.
-func certified(ctx context.Context, dir string, invitation *trust.Invitation, passphrase func() (string, error)) (*Client, error) {
+// enrolment is a home on its way to a certificate.
+type enrolment struct {
+	store      *home.Home
+	invitation *trust.Invitation
+	keys       home.Keys
+	passphrase string // that the keys are under; empty when they are in clear
+	traffic    *meter
+}
+
+func enter(dir string, invitation *trust.Invitation, passphrase func() (string, error)) (*enrolment, error) {
 	store, err := home.Create(dir)
 	if err != nil {
 		return nil, err
@@ -53,36 +80,74 @@ func certified(ctx context.Context, dir string, invitation *trust.Invitation, pa
 	if err := adopt(store, invitation); err != nil {
 		return nil, err
 	}
-	keys, err := ownKeys(store, passphrase)
-	if err != nil {
-		return nil, err
-	}
-	traffic := new(meter)
-	due, err := certificateDue(store, &invitation.Bundle)
-	if err != nil {
-		return nil, err
-	}
-	if due {
-		certificate, err := certify(ctx, keys, invitation, traffic)
-		if err != nil {
-			return nil, err
-		}
-		if err := store.Write(certificateFile, []byte(certificate)); err != nil {
-			return nil, err
+	e := &enrolment{store: store, invitation: invitation, traffic: new(meter)}
+	if passphrase != nil {
+		ask := passphrase
+		passphrase = func() (_ string, err error) {
+			e.passphrase, err = ask()
+			return e.passphrase, err
 		}
 	}
-	return open(store, keys, traffic)
+	e.keys, err = ownKeys(store, passphrase)
+	return e, err
 }
 
-// certificateDue reports whether a certificate is wanted: there is none, the members do
-// not vouch for it any more, or less than a third of its life is left.
-func certificateDue(store *home.Home, bundle *trust.Bundle) (bool, error) {
+// certified is the client of somebody invited, who may not be registered yet, and whether
+// it has got its certificate just now.
+func (e *enrolment) certified(ctx context.Context) (c *Client, fresh bool, err error) {
+	fresh, err = certificateDue(e.store, &e.invitation.Bundle, e.keys)
+	if err != nil {
+		return nil, fresh, err
+	}
+	if fresh {
+		if err := e.certify(ctx); err != nil {
+			return nil, fresh, err
+		}
+	}
+	c, err = open(e.store, e.keys, e.traffic)
+	return c, fresh, err
+}
+
+// returned is the client of somebody whose certificate no gateway takes, with another for
+// a new identity key: who revoked the old one may have done so as others had that key. The
+// refusal is what they are told when the invitation does not help.
+func (e *enrolment) returned(ctx context.Context, refusal error) (*Client, error) {
+	old := e.keys
+	fresh, err := home.NewKeys()
+	if err != nil {
+		return nil, err
+	}
+	e.keys.Identity = fresh.Identity
+	if err := e.store.WriteKeys(e.keys, e.passphrase); err != nil { // before anything is asked for with it
+		return nil, err
+	}
+	if err := e.certify(ctx); err != nil {
+		return nil, errors.Join(refusal, err, e.store.WriteKeys(old, e.passphrase))
+	}
+	return open(e.store, e.keys, e.traffic)
+}
+
+// certify gets the home's certificate.
+func (e *enrolment) certify(ctx context.Context) error {
+	certificate, err := certify(ctx, e.keys, e.invitation, e.traffic)
+	if err != nil {
+		return err
+	}
+	return e.store.Write(certificateFile, []byte(certificate))
+}
+
+// certificateDue reports whether a certificate is wanted: there is none, it is another
+// key's, the members do not vouch for it any more, or less than a third of its life is left.
+func certificateDue(store *home.Home, bundle *trust.Bundle, keys home.Keys) (bool, error) {
 	if !store.Has(certificateFile) {
 		return true, nil
 	}
 	certificate, err := readCertificate(store)
 	if err != nil {
 		return false, err
+	}
+	if _, err := trust.NewSigner(certificate, keys.Identity); err != nil {
+		return true, nil // interrupted when it got a new identity key
 	}
 	now, life := time.Now(), certificate.NotAfter.Sub(certificate.NotBefore)
 	return certificate.NotAfter.Sub(now) < life/3 || !vouches(bundle, certificate), nil
@@ -94,7 +159,7 @@ func vouches(bundle *trust.Bundle, certificate *x509.Certificate) bool {
 }
 
 // adopt keeps the invitation without its secret. A home with a certificate belongs to
-// its user and takes no other's.
+// its user and takes no other's; without a new card the old one stays.
 func adopt(store *home.Home, invitation *trust.Invitation) error {
 	var old trust.Invitation
 	if store.Has(certificateFile) {
@@ -106,7 +171,7 @@ func adopt(store *home.Home, invitation *trust.Invitation) error {
 		}
 	}
 	kept := *invitation
-	kept.Secret = ""
+	kept.Secret, kept.Card = "", cmp.Or(kept.Card, old.Card)
 	return store.WriteJSON(invitationFile, kept)
 }
 
@@ -205,7 +270,7 @@ func (c *Client) register(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("register %s: %w", c.identity.User, err)
 	}
-	if user.Identity != c.identity {
+	if user.Identity.User != c.identity.User {
 		return fault.New(fault.Internal, "the ledger registered %s as somebody else", c.identity.User)
 	}
 	return nil
@@ -227,13 +292,37 @@ func (c *Client) checkRegistered(ctx context.Context) error {
 			return err
 		}
 		if !key.Equal(own) {
-			return fault.New(fault.AlreadyExists, "%s is registered with other keys than this home's; use the home that was enrolled first, or that your guardians give back (pie recovery combine), or ask another hospital: pie recovery request", c.identity.User)
+			return fault.New(fault.AlreadyExists, otherKeys, c.identity.User)
 		}
 	}
 	if p.view.IdentityKey != trust.IdentityKeyDigest(c.creator.Signer.Certificate) {
-		return c.replaceKeys(ctx, p.view.User)
+		if err := c.replaceKeys(ctx, p.view.User); err != nil {
+			return err
+		}
 	}
-	return nil
+	if c.card == "" || c.card == p.view.Card {
+		return nil
+	}
+	return c.replaceCard(ctx)
+}
+
+// otherKeys says each way on from a home whose keys are not the user's.
+const otherKeys = `%s is registered with other keys than this home's, and this invitation is used now.
+With the home that was enrolled first: ask your hospital's IT for another invitation, then: pie --home THAT enroll --invitation FILE
+With guardians' shares: ask for another invitation, then: pie --home NEW recovery combine FILE FILE…; pie --home NEW enroll --invitation FILE
+With neither: go on in this home, which another hospital has to approve: pie recovery request`
+
+// replaceCard shows others the card that came with the invitation.
+func (c *Client) replaceCard(ctx context.Context) error {
+	statement, err := c.registration()
+	if err != nil {
+		return err
+	}
+	c.step("replacing the card of %s", c.identity.User)
+	_, _, err = submit[ledger.User](ctx, c, change{
+		name: ledger.TxReplaceCard, arguments: ledger.ReplaceCard{}, private: transient{ledger.TransientProfile: statement.Profile},
+	})
+	return err
 }
 
 // registration is the kept one, or a new one that is kept before it is used: a
@@ -250,7 +339,7 @@ func (c *Client) registration() (registration, error) {
 			_, err := trust.ReadKeyStatement(jws, c.identity.User, c.creator.Signer.Certificate, time.Now())
 			return err != nil
 		}
-		if !slices.ContainsFunc(kept.Arguments.Keys, refused) {
+		if !slices.ContainsFunc(kept.Arguments.Keys, refused) && kept.holds(c.card) {
 			return kept, nil
 		}
 	}
@@ -258,11 +347,11 @@ func (c *Client) registration() (registration, error) {
 	if err != nil {
 		return kept, err
 	}
-	kept = registration{Arguments: ledger.RegisterUser{Keys: keys}}
+	made := registration{Arguments: ledger.RegisterUser{Keys: keys}, Profile: kept.Profile}
 	if _, has, err := c.Card(); err != nil {
-		return kept, fmt.Errorf("the invitation's professional card: %w", err)
-	} else if has {
-		kept.Profile = &ledger.Profile{Salt: ledger.NewSalt(), Card: c.card}
+		return made, fmt.Errorf("the invitation's professional card: %w", err)
+	} else if has && !kept.holds(c.card) {
+		made.Profile = &ledger.Profile{Salt: ledger.NewSalt(), Card: c.card}
 	}
-	return kept, c.home.WriteJSON(registrationFile, kept)
+	return made, c.home.WriteJSON(registrationFile, made)
 }

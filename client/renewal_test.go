@@ -62,6 +62,20 @@ func invited(t *testing.T, dir string, invitation *trust.Invitation, life [2]tim
 	return store, keys
 }
 
+// certified is the client of somebody invited who has not registered.
+func certified(t *testing.T, dir string, invitation *trust.Invitation) *Client {
+	t.Helper()
+	e, err := enter(dir, invitation, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, _, err := e.certified(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
 func TestFreshInvitationRenewsTheCertificateAndKeepsTheKeys(t *testing.T) {
 	t.Parallel()
 	dir, invitation := filepath.Join(t.TempDir(), "home"), invite(t, physicianOfB)
@@ -150,10 +164,7 @@ func TestSpentInvitationSaysWhatToDo(t *testing.T) {
 func TestRegistrationMadeUnderAWrongClockIsMadeAnew(t *testing.T) {
 	t.Parallel()
 	dir, invitation := filepath.Join(t.TempDir(), "home"), invite(t, patientOfA)
-	c, err := certified(t.Context(), dir, invitation, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := certified(t, dir, invitation)
 	kept, err := c.registration()
 	if err != nil {
 		t.Fatal(err)
@@ -186,15 +197,17 @@ func TestHomeWithOtherKeysThanRegisteredIsRefused(t *testing.T) {
 func TestJunkCardIsItsOwnersMatter(t *testing.T) {
 	t.Parallel()
 	p := newTrio(t)
-	junk, err := certified(t.Context(), filepath.Join(t.TempDir(), "home"), invite(t, physicianOfB), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	junk := certified(t, filepath.Join(t.TempDir(), "home"), invite(t, physicianOfB))
 	kept, err := junk.registration()
 	if err != nil {
 		t.Fatal(err)
 	}
-	kept.Profile.Card = "junk"
+	kept.Profile.Card, err = junk.creator.Signer.SignCard(trust.Card{User: junk.identity.User, Role: junk.identity.Role,
+		Name: "Dr. Self-made", Department: junk.identity.Department, Issued: time.Now()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	junk.card = kept.Profile.Card
 	if err := junk.home.WriteJSON(registrationFile, kept); err != nil {
 		t.Fatal(err)
 	}

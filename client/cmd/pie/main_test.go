@@ -64,11 +64,14 @@ func runScripts(t *testing.T, which testscript.Params) {
 	testscript.Run(t, which)
 }
 
-// invite ROLE MSP CLEARANCE FILE writes an invitation, as hospital IT hands it out.
+// invite ROLE MSP CLEARANCE FILE [DEPARTMENT NAME] writes an invitation, as hospital IT hands it out.
 func invite(ts *testscript.TestScript, _ bool, args []string) {
 	guest := networktest.Guest{Role: ledger.Role(args[0]), MSP: args[1]}
 	if guest.Role != ledger.Patient {
 		guest.Clearance, guest.Department, guest.Name = ledger.Level(args[2]), "cardiology", "Dr. "+args[1]
+	}
+	if len(args) > 4 {
+		guest.Department, guest.Name = args[4], args[5]
 	}
 	invitation, err := network.Invite(context.Background(), guest)
 	ts.Check(err)
@@ -77,11 +80,15 @@ func invite(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs(args[3]), text, 0o600))
 }
 
-// again USER FILE writes another invitation for a user.
+// again USER FILE [NAME] writes another invitation for a user, with a card of that name.
 func again(ts *testscript.TestScript, _ bool, args []string) {
 	user, err := ledger.ParseUserID(args[0])
 	ts.Check(err)
-	invitation, err := network.InviteAgain(context.Background(), user)
+	name := ""
+	if len(args) > 2 {
+		name = args[2]
+	}
+	invitation, err := network.InviteAgain(context.Background(), user, name)
 	ts.Check(err)
 	text, err := json.Marshal(invitation)
 	ts.Check(err)
