@@ -73,13 +73,41 @@ func (c *Client) CardOf(ctx context.Context, user ledger.UserID) (trust.Card, bo
 }
 
 // Grant answers a request with fragments for its requester, whose card and key are
-// verified first. A request that is granted already stays as it is.
+// verified first, until the expiry: at that instant the grant is over. A request that is
+// granted already stays as it is: with the same expiry that succeeds, with another it is
+// an already_exists beside the request with the expiry that holds.
 func (c *Client) Grant(ctx context.Context, id ledger.ID, expiry time.Time) (ledger.AccessRequest, error) {
 	asked, err := c.findRequest(ctx, id)
-	if err != nil || asked.State == ledger.Granted {
+	if err != nil {
 		return asked, err
 	}
+	if asked.State == ledger.Granted {
+		return c.granted(ctx, asked, expiry)
+	}
 	return c.grant(ctx, asked, terms{expiry: expiry})
+}
+
+// granted is a request with what became of its grant. It is a fault when that is not what
+// was wished.
+func (c *Client) granted(ctx context.Context, asked ledger.AccessRequest, wished time.Time) (ledger.AccessRequest, error) {
+	readers, err := c.WhoCanRead(ctx, asked.Record, asked.Version)
+	if err != nil {
+		return asked, err
+	}
+	i := slices.IndexFunc(readers, func(r ledger.Reader) bool { return r.Grant == asked.Grant })
+	if i < 0 {
+		return asked, fault.New(fault.StateConflict, "request %s was granted, and that grant has ended; have it requested again", asked.Request)
+	}
+	held := readers[i]
+	asked.Expiry = held.Expiry
+	switch {
+	case held.State == ledger.Revoked:
+		return asked, fault.New(fault.StateConflict, "request %s was granted, and you revoked that grant; have it requested again", asked.Request)
+	case !held.Expiry.Equal(wished):
+		return asked, fault.New(fault.AlreadyExists, "request %s is granted until %s, and stays so; for another end revoke it (pie access revoke %s --grant %s) and have it requested again",
+			asked.Request, held.Expiry.Local().Format(time.RFC3339), asked.Record, asked.Grant)
+	}
+	return asked, nil
 }
 
 // terms are what a grant says beyond its request.
@@ -111,7 +139,7 @@ func (c *Client) grant(ctx context.Context, asked ledger.AccessRequest, t terms)
 	if err != nil {
 		return asked, err
 	}
-	asked.State, asked.Grant = ledger.Granted, grant.Grant
+	asked.State, asked.Grant, asked.Expiry = ledger.Granted, grant.Grant, grant.Expiry
 	return asked, nil
 }
 

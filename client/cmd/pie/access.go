@@ -2,11 +2,11 @@ package main
 
 import (
 	"context"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/pie-consortium/pie/ledger"
+	"github.com/pie-consortium/pie/ledger/fault"
 )
 
 func (a *app) access() *cobra.Command {
@@ -82,7 +82,7 @@ Name, department and role come from a card that the requester's own hospital sig
 
 func (a *app) printRequests(ctx context.Context, people *people, requests []ledger.AccessRequest) error {
 	shown := []asked{}
-	rows := table{{"REQUEST", "RECORD", "PURPOSE", "STATE", "NAME", "ROLE", "DEPARTMENT", "USER", "REQUESTED"}}
+	rows := table{{"REQUEST", "RECORD", "PURPOSE", "STATE", "NAME", "ROLE", "DEPARTMENT", "USER", "REQUESTED", "UNTIL"}}
 	for _, r := range requests {
 		card, err := people.card(ctx, r.Requester.User)
 		if err != nil {
@@ -90,31 +90,42 @@ func (a *app) printRequests(ctx context.Context, people *people, requests []ledg
 		}
 		shown = append(shown, asked{r, card.Name, card.Department, card.Role, card.bad})
 		rows = append(rows, []string{string(r.Request), string(r.Record), string(r.Purpose), string(r.State),
-			card.shownName(), dash(card.Role), dash(card.Department), r.Requester.User.String(), date(r.Requested)})
+			card.shownName(), dash(card.Role), dash(card.Department), r.Requester.User.String(), date(r.Requested), date(r.Expiry)})
 	}
 	return a.printList(shown, rows)
 }
 
 func (a *app) grant() *cobra.Command {
-	var expires time.Duration
+	var expires when
 	command := &cobra.Command{
-		Use:     "grant REQUEST",
-		Short:   "Let who asked open the record",
-		Example: "  pie access grant 6tq…m4 --expires 720h",
+		Use:   "grant REQUEST",
+		Short: "Let who asked open the record",
+		Long: `Let who asked open the record, until an end.
+
+The answer says the end in your zone. A request that is granted stays as it is: another
+end is refused with the one that holds.`,
+		Example: "  pie access grant 6tq…m4 --expires 30d\n  pie access grant 6tq…m4 --expires 2026-12-31",
 		Args:    exactly("REQUEST"),
 		RunE: func(command *cobra.Command, arguments []string) error {
+			if err := a.sureUntil(&expires); err != nil {
+				return err
+			}
 			c, err := a.open()
 			if err != nil {
 				return err
 			}
-			granted, err := c.Grant(command.Context(), ledger.ID(arguments[0]), time.Now().Add(expires))
+			granted, err := c.Grant(command.Context(), ledger.ID(arguments[0]), expires.at)
+			standard := !command.Flags().Changed("expires")
+			if held := granted.Expiry; fault.CodeOf(err) == fault.AlreadyExists && (standard || expires.repeats(held)) {
+				err = nil
+			}
 			if err != nil {
 				return err
 			}
 			return a.printRequest(granted)
 		},
 	}
-	command.Flags().DurationVar(&expires, "expires", 30*24*time.Hour, "how long the record may be opened")
+	a.defineExpires(command, &expires, "30d", "how long the record may be opened")
 	return command
 }
 
@@ -144,6 +155,6 @@ func (a *app) deny() *cobra.Command {
 func (a *app) printRequest(r ledger.AccessRequest) error {
 	return a.print(r, table{
 		{"request", string(r.Request)}, {"record", string(r.Record)}, {"requester", r.Requester.User.String()},
-		{"purpose", string(r.Purpose)}, {"state", string(r.State)}, {"grant", dash(r.Grant)},
+		{"purpose", string(r.Purpose)}, {"state", string(r.State)}, {"grant", dash(r.Grant)}, {"until", date(r.Expiry)},
 	})
 }

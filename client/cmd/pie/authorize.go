@@ -1,9 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"slices"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -16,7 +16,7 @@ type wish struct {
 	physician, department, class string
 	policy                       policyFlags
 	slots                        int
-	expires                      time.Duration
+	expires                      when
 }
 
 func (a *app) authorize() *cobra.Command {
@@ -42,12 +42,15 @@ researchers for research.`,
 			"  pie record authorize --department HospitalA/cardiology --class imaging --slots 20",
 		Args: exactly(),
 		RunE: func(command *cobra.Command, _ []string) error {
-			authorization, err := w.authorization(command, time.Now())
+			authorization, err := w.authorization(command)
 			if err != nil {
 				return err
 			}
 			if w.slots < 1 {
 				return usageError{errors.New("--slots must be 1 or more")}
+			}
+			if err := cmp.Or(a.sureUntil(&w.expires), w.policy.sure(a)); err != nil {
+				return err
 			}
 			c, err := a.open()
 			if err != nil {
@@ -61,23 +64,23 @@ researchers for research.`,
 				return err
 			}
 			u := uploads[0]
-			return a.print(u, table{{"record", string(u.Record)}, {string(u.Author.Kind), u.Author.User.String()}, {"authorized", date(u.Authorized)}})
+			return a.print(u, table{{"record", string(u.Record)}, {string(u.Author.Kind), u.Author.User.String()}, {"authorized", date(u.Authorized)}, {"until", date(u.Expiry)}})
 		},
 	}
 	flags := command.Flags()
 	flags.StringVar(&w.physician, "physician", "", "who uploads, as HospitalA/7f3k2a")
-	flags.StringVar(&w.department, "department", "", "whose physicians upload, as HospitalA/cardiology")
+	flags.StringVar(&w.department, "department", "", "whose physicians upload, as \"HospitalA/Innere Medizin\"")
 	flags.IntVar(&w.slots, "slots", 1, "how many records")
 	flags.StringVar(&w.class, "class", "", "kind of data, such as medical-information or imaging")
 	w.policy.define(command)
-	flags.DurationVar(&w.expires, "expires", 365*24*time.Hour, "how long a slot may be used, and its physician may open the record")
+	a.defineExpires(command, &w.expires, "365d", "how long a slot may be used, and its physician may open the record")
 	require(command, "class")
 	command.MarkFlagsOneRequired("physician", "department")
 	command.MarkFlagsMutuallyExclusive("physician", "department")
 	return command
 }
 
-func (w wish) authorization(command *cobra.Command, now time.Time) (client.Authorization, error) {
+func (w wish) authorization(command *cobra.Command) (client.Authorization, error) {
 	author, err := w.author()
 	if err != nil {
 		return client.Authorization{}, err
@@ -88,7 +91,7 @@ func (w wish) authorization(command *cobra.Command, now time.Time) (client.Autho
 	}
 	policy, err := w.policy.change(client.DefaultPolicy(class), command)
 	return client.Authorization{
-		Author: author, Emergency: class == ledger.EmergencySummary, Policy: policy, Expiry: now.Add(w.expires),
+		Author: author, Emergency: class == ledger.EmergencySummary, Policy: policy, Expiry: w.expires.at,
 	}, err
 }
 
@@ -97,18 +100,5 @@ func (w wish) author() (ledger.Subject, error) {
 		user, err := ledger.ParseUserID(w.physician)
 		return ledger.PersonSubject(user), err
 	}
-	name, err := ledger.ParseUserID(w.department)
-	return ledger.DepartmentSubject(name.MSP, name.Pseudonym), err
-}
-
-// parseTime reads RFC 3339; nothing is the zero time.
-func parseTime(text string) (time.Time, error) {
-	if text == "" {
-		return time.Time{}, nil
-	}
-	t, err := time.Parse(time.RFC3339, text)
-	if err != nil {
-		return t, usageError{err}
-	}
-	return t, nil
+	return ledger.ParseDepartment(w.department)
 }

@@ -338,7 +338,7 @@ func (a *app) printDeclaration(d ledger.Declaration) error {
 
 func (a *app) emergencyCustody() *cobra.Command {
 	var desk string
-	var expires time.Duration
+	var expires when
 	command := &cobra.Command{
 		Use:   "custody RECORD --desk USER",
 		Short: "Let an emergency desk pass a record of yours on in an emergency",
@@ -348,23 +348,22 @@ for it under an active declaration that covers the record, and otherwise never.`
 		Args:    exactly("RECORD"),
 		RunE: func(command *cobra.Command, arguments []string) error {
 			user, err := parseUser(desk)
-			if err != nil {
+			if err := cmp.Or(err, a.sureUntil(&expires)); err != nil {
 				return err
 			}
 			c, err := a.open()
 			if err != nil {
 				return err
 			}
-			grant, err := c.GrantCustody(command.Context(), ledger.ID(arguments[0]), user, time.Now().Add(expires))
+			grant, err := c.GrantCustody(command.Context(), ledger.ID(arguments[0]), user, expires.at)
 			if err != nil {
 				return err
 			}
 			return a.print(grant, table{{"grant", string(grant.Grant)}, {"desk", desk}, {"until", date(grant.Expiry)}})
 		},
 	}
-	const year = 365 * 24 * time.Hour
 	command.Flags().StringVar(&desk, "desk", "", "the emergency desk, as HospitalB/k4wq7h")
-	command.Flags().DurationVar(&expires, "expires", year, "for how long")
+	a.defineExpires(command, &expires, "365d", "how long the desk may pass it on")
 	require(command, "desk")
 	return command
 }

@@ -55,6 +55,7 @@ func run() int {
 type app struct {
 	home, gateway     string
 	json, quiet, cost bool
+	yes               bool // what may be a slip is meant
 	passphraseFile    string
 	out, err          io.Writer
 	begun             time.Time

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"strconv"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -11,7 +12,8 @@ import (
 
 // policyFlags say what differs from a policy. An empty value empties the field.
 type policyFlags struct {
-	level, notAfter                string
+	level                          string
+	notAfter                       when
 	roles, purposes, organizations []string
 	replicas                       int
 }
@@ -22,7 +24,8 @@ func (p *policyFlags) define(command *cobra.Command) {
 	flags.StringSliceVar(&p.purposes, "purpose", nil, "purpose that may be asked for (repeat; '' for none)")
 	flags.StringSliceVar(&p.organizations, "organization", nil, "MSP whose users may discover and ask (repeat; '' for all)")
 	flags.StringVar(&p.level, "level", "", "security level, if higher than the class's")
-	flags.StringVar(&p.notAfter, "not-after", "", "end of the policy, such as 2030-12-31T00:00:00Z ('' for none)")
+	p.notAfter = when{edge: lastSecond, spans: true}
+	flags.Var(&p.notAfter, "not-after", "end of the policy: a day such as 2030-12-31 (to its end, here), a time with its zone, or a span such as 365d ('' for none)")
 	flags.IntVar(&p.replicas, "replicas", 0, "hospitals that keep the ciphertext")
 }
 
@@ -45,12 +48,17 @@ func (p *policyFlags) change(policy ledger.Policy, command *cobra.Command) (ledg
 		policy.Replicas = p.replicas
 	}
 	if given("not-after") {
-		var err error
-		if policy.NotAfter, err = parseTime(p.notAfter); err != nil {
-			return policy, err
-		}
+		policy.NotAfter = p.notAfter.at.UTC()
 	}
 	return policy, policy.Validate()
+}
+
+// sure asks about a policy that is over before it begins.
+func (p *policyFlags) sure(a *app) error {
+	if end := p.notAfter.at; !end.IsZero() && !end.After(time.Now()) {
+		return a.sure(fmt.Sprintf("The policy would have ended, at %s: nobody but its patient could discover, request or open it.", date(end)))
+	}
+	return nil
 }
 
 func words[T ~string](texts []string) []T {
@@ -72,10 +80,13 @@ What no flag names stays as it is. Requests are decided by the new policy from t
 What you granted stays granted, until --not-after, and for those whose clearance reaches
 the level, which can be raised and never lowered. To take access away: pie access revoke.`,
 		Example: "  pie record policy 4v7…q2\n" +
-			"  pie record policy 4v7…q2 --role physician --organization HospitalB --not-after 2030-12-31T00:00:00Z\n" +
+			"  pie record policy 4v7…q2 --role physician --organization HospitalB --not-after 2030-12-31\n" +
 			"  pie record policy 4v7…q2 --role ''",
 		Args: exactly("RECORD"),
 		RunE: func(command *cobra.Command, arguments []string) error {
+			if err := p.sure(a); err != nil {
+				return err
+			}
 			c, err := a.open()
 			if err != nil {
 				return err
@@ -99,6 +110,7 @@ the level, which can be raised and never lowered. To take access away: pie acces
 		},
 	}
 	p.define(command)
+	a.defineYes(command)
 	return command
 }
 

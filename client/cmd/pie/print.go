@@ -69,12 +69,12 @@ func printable(text string) string {
 	}, text)
 }
 
-// date writes a time for people, in UTC so that everybody sees the same.
+// date writes a time for people, in the device's zone, which it says.
 func date(t time.Time) string {
 	if t.IsZero() {
 		return "-"
 	}
-	return t.UTC().Format("2006-01-02 15:04:05Z")
+	return t.Local().Format("2006-01-02 15:04:05Z07:00")
 }
 
 func dash[T ~string](text T) string {

@@ -107,7 +107,8 @@ func (a *app) dispute() *cobra.Command {
 }
 
 func (a *app) search() *cobra.Command {
-	var patient, from, to string
+	var patient string
+	var within span
 	var q ledger.SearchRecords
 	command := &cobra.Command{
 		Use:     "search",
@@ -115,9 +116,10 @@ func (a *app) search() *cobra.Command {
 		Example: "  pie record search --patient HospitalA/k4wq7h\n  pie record search --class clinical-observation --age-band 40-49",
 		Args:    exactly(),
 		RunE: func(command *cobra.Command, _ []string) error {
-			if err := fillSearch(&q, patient, from, to); err != nil {
+			if err := fillSearch(&q, patient, within); err != nil {
 				return err
 			}
+			a.saySpan(within)
 			c, err := a.open()
 			if err != nil {
 				return err
@@ -136,22 +138,18 @@ func (a *app) search() *cobra.Command {
 	flags.StringVar(&q.Code, "code", "", "what it is about, as system|code")
 	flags.StringVar(&q.Sex, "sex", "", "female, male, other or unknown")
 	flags.StringVar(&q.AgeBand, "age-band", "", "such as 40-49")
-	flags.StringVar(&from, "from", "", "registered at or after, such as 2026-01-01T00:00:00Z")
-	flags.StringVar(&to, "to", "", "registered before")
+	within.define(command, "registered")
 	return command
 }
 
-func fillSearch(q *ledger.SearchRecords, patient, from, to string) (err error) {
+func fillSearch(q *ledger.SearchRecords, patient string, within span) (err error) {
 	if patient != "" {
 		if q.Patient, err = ledger.ParseUserID(patient); err != nil {
 			return err
 		}
 	}
-	if q.From, err = parseTime(from); err != nil {
-		return err
-	}
-	q.To, err = parseTime(to)
-	return err
+	q.From, q.To = within.from.at, within.to.at
+	return nil
 }
 
 func (a *app) printViews(views []ledger.RecordView) error {

@@ -5,7 +5,6 @@ import (
 	"encoding/csv"
 	"os"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -15,7 +14,8 @@ import (
 )
 
 func (a *app) auditReport() *cobra.Command {
-	var from, to, file string
+	var within span
+	var file string
 	command := &cobra.Command{
 		Use:   "report",
 		Short: "Account for who saw what of all your records, what for, and under which rule",
@@ -25,17 +25,10 @@ entries of a record proven: pie audit verify.
 
 Of erased records it has those that somebody asked for, that an emergency named, or that
 this device erased.`,
-		Example: "  pie audit report --from 2026-01-01T00:00:00Z\n  pie audit report --csv disclosures.csv",
+		Example: "  pie audit report --from 2026-01-01 --to 2026-12-31\n  pie audit report --csv disclosures.csv",
 		Args:    exactly(),
 		RunE: func(command *cobra.Command, _ []string) error {
-			begin, err := parseTime(from)
-			if err != nil {
-				return err
-			}
-			end, err := parseTime(to)
-			if err != nil {
-				return err
-			}
+			a.saySpan(within)
 			c, err := a.open()
 			if err != nil {
 				return err
@@ -43,19 +36,16 @@ this device erased.`,
 			if c.Identity().Role != ledger.Patient {
 				return fault.New(fault.PermissionDenied, "a report is about a patient's own records; see: pie audit RECORD")
 			}
-			return a.report(command.Context(), c, span{begin, end}, file)
+			return a.report(command.Context(), c, within, file)
 		},
 	}
-	command.Flags().StringVar(&from, "from", "", "accesses at or after, such as 2026-01-01T00:00:00Z")
-	command.Flags().StringVar(&to, "to", "", "accesses before")
+	within.define(command, "accesses")
 	command.Flags().StringVar(&file, "csv", "", "file to write as CSV instead")
 	return command
 }
 
-type span struct{ from, to time.Time }
-
 func (a *app) report(ctx context.Context, c *client.Client, within span, file string) error {
-	accesses, err := c.Disclosures(ctx, within.from, within.to)
+	accesses, err := c.Disclosures(ctx, within.from.at, within.to.at)
 	if err != nil {
 		return err
 	}

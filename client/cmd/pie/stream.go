@@ -1,10 +1,9 @@
 package main
 
 import (
-	"errors"
+	"cmp"
 	"fmt"
 	"strconv"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -30,7 +29,7 @@ those to come too. It is requested, granted, revoked and audited like any record
 func (a *app) createStream() *cobra.Command {
 	var author string
 	var policy policyFlags
-	var expires time.Duration
+	var expires when
 	command := &cobra.Command{
 		Use:   "create",
 		Short: "Begin a stream of readings about you, written by you or somebody else",
@@ -41,6 +40,9 @@ revoke it. When the author's own grant ends, nothing can be appended any more.`,
 		Example: "  pie stream create\n  pie stream create --author HospitalA/7f3k2a --role physician --organization HospitalA",
 		Args:    exactly(),
 		RunE: func(command *cobra.Command, _ []string) error {
+			if err := cmp.Or(a.sureUntil(&expires), policy.sure(a)); err != nil {
+				return err
+			}
 			c, err := a.open()
 			if err != nil {
 				return err
@@ -49,7 +51,7 @@ revoke it. When the author's own grant ends, nothing can be appended any more.`,
 			if err != nil {
 				return err
 			}
-			wish := client.Authorization{Author: ledger.PersonSubject(writer), Stream: true, Expiry: time.Now().Add(expires)}
+			wish := client.Authorization{Author: ledger.PersonSubject(writer), Stream: true, Expiry: expires.at}
 			if wish.Policy, err = policy.change(client.DefaultPolicy(ledger.Sensor), command); err != nil {
 				return err
 			}
@@ -58,12 +60,12 @@ revoke it. When the author's own grant ends, nothing can be appended any more.`,
 				return err
 			}
 			u := uploads[0]
-			return a.print(u, table{{"stream", string(u.Record)}, {"author", u.Author.User.String()}, {"authorized", date(u.Authorized)}})
+			return a.print(u, table{{"stream", string(u.Record)}, {"author", u.Author.User.String()}, {"authorized", date(u.Authorized)}, {"until", date(u.Expiry)}})
 		},
 	}
 	command.Flags().StringVar(&author, "author", "", "who appends, as HospitalA/7f3k2a (default: you)")
 	policy.define(command)
-	command.Flags().DurationVar(&expires, "expires", 365*24*time.Hour, "how long the author may append and open")
+	a.defineExpires(command, &expires, "365d", "how long the author may append and open")
 	return command
 }
 
@@ -146,7 +148,8 @@ func (a *app) listStream() *cobra.Command {
 }
 
 func (a *app) openStream() *cobra.Command {
-	var from, to, out string
+	var within span
+	var out string
 	command := &cobra.Command{
 		Use:   "open STREAM --out FILE",
 		Short: "Open a stream's readings: your own, or those that were granted to you",
@@ -156,13 +159,11 @@ They are written a line each, in the order in which they were appended. The acce
 written to the ledger first. The file appears once everything about it has been
 verified; --out - writes it to standard output then.`,
 		Example: "  pie stream open 4v7…q2 --out readings.ndjson\n" +
-			"  pie stream open 4v7…q2 --from 2026-05-01T00:00:00Z --to 2026-06-01T00:00:00Z --out - | jq .valueQuantity.value",
+			"  pie stream open 4v7…q2 --from 2026-05-01 --to 2026-05-31 --out - | jq .valueQuantity.value",
 		Args: exactly("STREAM"),
 		RunE: func(command *cobra.Command, arguments []string) error {
-			span, err := parseSpan(from, to)
-			if err != nil {
-				return err
-			}
+			span := client.Span{From: within.from.at, To: within.to.at}
+			a.saySpan(within)
 			c, err := a.open()
 			if err != nil {
 				return err
@@ -183,16 +184,9 @@ verified; --out - writes it to standard output then.`,
 	}
 	flags := command.Flags()
 	flags.StringVar(&out, "out", "", "file to write, - for standard output")
-	flags.StringVar(&from, "from", "", "readings taken at or after, such as 2026-05-01T00:00:00Z")
-	flags.StringVar(&to, "to", "", "readings taken before")
+	within.define(command, "readings taken")
 	require(command, "out")
 	return command
-}
-
-func parseSpan(from, to string) (client.Span, error) {
-	begin, errFrom := parseTime(from)
-	end, errTo := parseTime(to)
-	return client.Span{From: begin, To: end}, errors.Join(errFrom, errTo)
 }
 
 // warn names those who lied.
