@@ -323,6 +323,7 @@ func TestRefusedInvitations(t *testing.T) {
 		"name":             {MSP: "HospitalA", Role: ledger.Physician},
 		"a patient has no": {MSP: "HospitalA", Role: ledger.Patient, Name: "N"},
 		"department":       {MSP: "HospitalA", Role: ledger.Physician, Name: "N", Department: "a\nb"},
+		"U+200B":           {MSP: "HospitalA", Role: ledger.Physician, Name: "Dr. Sato\u200b"},
 		"no hospital":      {MSP: "Operator", Role: ledger.Patient},
 	}
 	for want, guest := range cases {

@@ -78,7 +78,7 @@ type app struct {
 
 func enrol(t *testing.T, network *networktest.Network, guest networktest.Guest) *client.Client {
 	t.Helper()
-	guest.Clearance, guest.Department, guest.Name = ledger.Private, "cardiology", "Dr. Sato"
+	guest.Clearance, guest.Department, guest.Name = ledger.Private, strings.Repeat("循環器内科・", 10), "Dr. Sato"
 	invitation, err := network.Invite(t.Context(), guest)
 	if err != nil {
 		t.Fatal(err)

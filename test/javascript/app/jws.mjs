@@ -31,12 +31,15 @@ export function identify(bundle, certificate) {
   return { user: `${member.msp}/${pseudonym}`, ...named };
 }
 
-// attributesOf finds the extension's JSON, of less than 256 bytes, in the certificate's.
+// attributesOf finds the extension's JSON in the certificate's. Names may be of any script,
+// so its length, in DER, may take one byte or two.
 function attributesOf(raw) {
   const at = raw.indexOf(ATTRIBUTES);
   if (at < 0) return {};
   const begin = raw.indexOf("{", at);
-  return JSON.parse(raw.subarray(begin, begin + raw[begin - 1])).attrs ?? {};
+  const long = raw[begin - 4] === 0x04 && raw[begin - 3] === 0x82;
+  const length = long ? raw.readUInt16BE(begin - 2) : raw[begin - 1];
+  return JSON.parse(raw.subarray(begin, begin + length)).attrs ?? {};
 }
 
 /**
