@@ -19,6 +19,7 @@ import (
 const (
 	invitationFile   = "invitation.json" // without its secret
 	certificateFile  = "certificate.pem"
+	requestFile      = "certificate-request.pem" // until there is a certificate for it
 	registrationFile = "registration.json"
 )
 

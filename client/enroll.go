@@ -129,11 +129,46 @@ func (e *enrolment) returned(ctx context.Context, refusal error) (*Client, error
 
 // certify gets the home's certificate.
 func (e *enrolment) certify(ctx context.Context) error {
-	certificate, err := certify(ctx, e.keys, e.invitation, e.traffic)
+	csr, err := e.request()
 	if err != nil {
 		return err
 	}
-	return e.store.Write(certificateFile, []byte(certificate))
+	certificate, err := e.ask(ctx, csr)
+	if err != nil {
+		return err
+	}
+	if err := e.store.Write(certificateFile, []byte(certificate)); err != nil {
+		return err
+	}
+	return e.store.Remove(requestFile)
+}
+
+// request is the request for a certificate, PEM. It is kept before it is sent: when the
+// answer is lost, the gateway gives the same one to who sends the very same again.
+func (e *enrolment) request() ([]byte, error) {
+	if e.store.Has(requestFile) {
+		kept, err := e.store.Read(requestFile)
+		if err != nil || isRequestOf(kept, e.keys, e.invitation.Pseudonym) {
+			return kept, err
+		}
+	}
+	template := x509.CertificateRequest{Subject: pkix.Name{CommonName: e.invitation.Pseudonym}}
+	der, err := x509.CreateCertificateRequest(rand.Reader, &template, e.keys.Identity)
+	if err != nil {
+		return nil, err
+	}
+	csr := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: der})
+	return csr, e.store.Write(requestFile, csr)
+}
+
+// isRequestOf reports whether a request is for the keys and the name of now.
+func isRequestOf(text []byte, keys home.Keys, pseudonym string) bool {
+	block, _ := pem.Decode(text)
+	if block == nil {
+		return false
+	}
+	csr, err := x509.ParseCertificateRequest(block.Bytes)
+	return err == nil && keys.Identity.PublicKey.Equal(csr.PublicKey) && csr.Subject.CommonName == pseudonym
 }
 
 // certificateDue reports whether a certificate is wanted: there is none, it is another
@@ -197,23 +232,18 @@ func ownKeys(store *home.Home, passphrase func() (string, error)) (home.Keys, er
 	return keys, store.WriteKeys(keys, secret)
 }
 
-// certify gets the certificate: the private key stays here, the request for it goes
-// out with the secret of the invitation.
-func certify(ctx context.Context, keys home.Keys, invitation *trust.Invitation, traffic *meter) (string, error) {
+// ask gets the certificate: the private key stays here, the request for it goes out with
+// the secret of the invitation.
+func (e *enrolment) ask(ctx context.Context, csr []byte) (string, error) {
+	invitation := e.invitation
 	organization, ok := invitation.Bundle.Organization(invitation.MSP)
 	if !ok {
 		return "", fmt.Errorf("invitation: its trust bundle does not know %s", invitation.MSP)
 	}
-	g, err := newGateway(organization, invitation.Gateway, traffic.dial)
+	g, err := newGateway(organization, invitation.Gateway, e.traffic.dial)
 	if err != nil {
 		return "", err
 	}
-	template := x509.CertificateRequest{Subject: pkix.Name{CommonName: invitation.Pseudonym}}
-	der, err := x509.CreateCertificateRequest(rand.Reader, &template, keys.Identity)
-	if err != nil {
-		return "", err
-	}
-	csr := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: der})
 	answer, err := askOne[api.Enrollment](ctx, g, writeTimeout, func(ctx context.Context, g *gateway) (*http.Response, error) {
 		return g.open.Enroll(ctx, api.EnrollmentRequest{
 			Csr: string(csr), Pseudonym: invitation.Pseudonym, Secret: invitation.Secret,
@@ -225,7 +255,7 @@ func certify(ctx context.Context, keys home.Keys, invitation *trust.Invitation, 
 	if err != nil {
 		return "", fmt.Errorf("certificate for %s/%s: %w", invitation.MSP, invitation.Pseudonym, err)
 	}
-	if err := checkCertificate(answer.Certificate, keys, invitation); err != nil {
+	if err := checkCertificate(answer.Certificate, e.keys, invitation); err != nil {
 		return "", liar(g.name(), "the certificate it gave: %v", err)
 	}
 	return answer.Certificate, nil

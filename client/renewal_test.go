@@ -131,6 +131,76 @@ func TestEndedCertificateSaysWhatToDo(t *testing.T) {
 	}
 }
 
+// The answer with the certificate is lost, and the invitation spent: the same invitation
+// finishes all the same.
+func TestLostCertificateIsAskedForAgain(t *testing.T) {
+	t.Parallel()
+	dir, invitation := filepath.Join(t.TempDir(), "home"), invite(t, patientOfA)
+	e, err := enter(dir, invitation, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	csr, err := e.request()
+	if err != nil {
+		t.Fatal(err)
+	}
+	lost, err := e.ask(t.Context(), csr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := Enroll(t.Context(), dir, invitation, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if kept, err := c.home.Read(certificateFile); err != nil || string(kept) != lost {
+		t.Errorf("it got another certificate than the one that was lost: %v", err)
+	}
+	if c.home.Has(requestFile) {
+		t.Error("the request is still there")
+	}
+}
+
+func TestRequestForACertificateIsTheHomesOwn(t *testing.T) {
+	t.Parallel()
+	e, err := enter(filepath.Join(t.TempDir(), "home"), &trust.Invitation{MSP: "HospitalA", Pseudonym: "7f3k2amq5xwz4bnd"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ask := func() string {
+		t.Helper()
+		csr, err := e.request()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(csr)
+	}
+	first := ask()
+	if ask() != first {
+		t.Error("a repeat is another request")
+	}
+	fresh, err := home.NewKeys()
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.keys.Identity = fresh.Identity
+	second := ask()
+	if second == first {
+		t.Error("a new key has the old one's request")
+	}
+	other := *e.invitation
+	other.Pseudonym = "aaaaaaaaaaaaaaaa"
+	e.invitation = &other
+	if ask() == second {
+		t.Error("another user has the same request")
+	}
+	if err := e.store.Write(requestFile, []byte("half of a requ")); err != nil {
+		t.Fatal(err)
+	}
+	if ask() == "half of a requ" {
+		t.Error("a damaged request is sent")
+	}
+}
+
 func TestFreshInvitationReplacesTheTrustBundle(t *testing.T) {
 	t.Parallel()
 	dir, invitation := filepath.Join(t.TempDir(), "home"), invite(t, patientOfA)

@@ -156,7 +156,7 @@ func (g *gateway) buildAPI() error {
 	}
 	user := ledger.UserID{MSP: g.config.MSP, Pseudonym: g.signer.Certificate.Subject.CommonName}
 	g.registration = proxy.NewRegistration(g.peer, g.signer, user, key.Recipient().String(), g.log)
-	ca, err := enrollment.New(g.config.CA)
+	ca, err := enrollment.New(g.config.CA, filepath.Join(g.config.Data, "enrolments"), g.log)
 	if err != nil {
 		return err
 	}

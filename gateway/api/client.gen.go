@@ -150,6 +150,10 @@ type ClientInterface interface {
 	// key ECDSA P-256. Check that the certificate has your key and your name, and that a
 	// root of the trust bundle issued it.
 	//
+	// Keep key and CSR until the certificate is there. When no answer comes, send the very
+	// same CSR again, byte for byte: this gateway answers it with the same certificate for
+	// an hour, though the secret is spent.
+	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /v1/enrollments (the `Enroll` operationId).
@@ -160,6 +164,10 @@ type ClientInterface interface {
 	// The secret of the invitation works once. The CSR's common name is the pseudonym, its
 	// key ECDSA P-256. Check that the certificate has your key and your name, and that a
 	// root of the trust bundle issued it.
+	//
+	// Keep key and CSR until the certificate is there. When no answer comes, send the very
+	// same CSR again, byte for byte: this gateway answers it with the same certificate for
+	// an hour, though the secret is spent.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -626,6 +634,10 @@ func (c *Client) ListDeclarations(ctx context.Context, params *ListDeclarationsP
 // key ECDSA P-256. Check that the certificate has your key and your name, and that a
 // root of the trust bundle issued it.
 //
+// Keep key and CSR until the certificate is there. When no answer comes, send the very
+// same CSR again, byte for byte: this gateway answers it with the same certificate for
+// an hour, though the secret is spent.
+//
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /v1/enrollments (the `Enroll` operationId).
@@ -646,6 +658,10 @@ func (c *Client) EnrollWithBody(ctx context.Context, contentType string, body io
 // The secret of the invitation works once. The CSR's common name is the pseudonym, its
 // key ECDSA P-256. Check that the certificate has your key and your name, and that a
 // root of the trust bundle issued it.
+//
+// Keep key and CSR until the certificate is there. When no answer comes, send the very
+// same CSR again, byte for byte: this gateway answers it with the same certificate for
+// an hour, though the secret is spent.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -3679,6 +3695,10 @@ type ClientWithResponsesInterface interface {
 	// key ECDSA P-256. Check that the certificate has your key and your name, and that a
 	// root of the trust bundle issued it.
 	//
+	// Keep key and CSR until the certificate is there. When no answer comes, send the very
+	// same CSR again, byte for byte: this gateway answers it with the same certificate for
+	// an hour, though the secret is spent.
+	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /v1/enrollments (the `Enroll` operationId).
@@ -3689,6 +3709,10 @@ type ClientWithResponsesInterface interface {
 	// The secret of the invitation works once. The CSR's common name is the pseudonym, its
 	// key ECDSA P-256. Check that the certificate has your key and your name, and that a
 	// root of the trust bundle issued it.
+	//
+	// Keep key and CSR until the certificate is there. When no answer comes, send the very
+	// same CSR again, byte for byte: this gateway answers it with the same certificate for
+	// an hour, though the secret is spent.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -6116,6 +6140,10 @@ func (c *ClientWithResponses) ListDeclarationsWithResponse(ctx context.Context, 
 // key ECDSA P-256. Check that the certificate has your key and your name, and that a
 // root of the trust bundle issued it.
 //
+// Keep key and CSR until the certificate is there. When no answer comes, send the very
+// same CSR again, byte for byte: this gateway answers it with the same certificate for
+// an hour, though the secret is spent.
+//
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /v1/enrollments (the `Enroll` operationId).
@@ -6132,6 +6160,10 @@ func (c *ClientWithResponses) EnrollWithBodyWithResponse(ctx context.Context, co
 // The secret of the invitation works once. The CSR's common name is the pseudonym, its
 // key ECDSA P-256. Check that the certificate has your key and your name, and that a
 // root of the trust bundle issued it.
+//
+// Keep key and CSR until the certificate is there. When no answer comes, send the very
+// same CSR again, byte for byte: this gateway answers it with the same certificate for
+// an hour, though the secret is spent.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //

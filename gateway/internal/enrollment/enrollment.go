@@ -13,8 +13,11 @@ import (
 	"encoding/pem"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"time"
+
+	"golang.org/x/sync/singleflight"
 
 	"github.com/pie-consortium/pie/gateway/api"
 	"github.com/pie-consortium/pie/gateway/internal/config"
@@ -32,28 +35,63 @@ const (
 type CA struct {
 	url    string
 	client *http.Client
+	issued issued
+	asking singleflight.Group // by the request's name
+	log    *slog.Logger
 }
 
-// New prepares a client of the CA; it does not wait for it.
-func New(c config.CA) (*CA, error) {
+// New prepares a client of the CA; it does not wait for it. What the CA issued is kept in
+// the folder for an hour.
+func New(c config.CA, folder string, log *slog.Logger) (*CA, error) {
 	roots, err := config.Roots(c.TLSRoot)
 	if err != nil {
 		return nil, fmt.Errorf("enrolment: %w", err)
 	}
+	kept, err := openIssued(folder)
+	if err != nil {
+		return nil, err
+	}
 	client := direct.Client(&http.Transport{TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots}})
 	client.Timeout = timeout
-	return &CA{url: c.URL, client: client}, nil
+	return &CA{url: c.URL, client: client, issued: kept, log: log}, nil
 }
 
-// Enroll returns the certificate, PEM, that the CA issues for the request. Anybody may
-// ask: the CA's other accounts, whose names are not pseudonyms, are out of reach.
+// Enroll returns the certificate, PEM, that the CA issues for the request: for the very
+// same request the same one for an hour, as the first answer may not have arrived. Anybody
+// may ask: the CA's other accounts, whose names are not pseudonyms, are out of reach.
 func (c *CA) Enroll(ctx context.Context, request api.EnrollmentRequest) (string, error) {
 	if err := ledger.ValidatePseudonym(request.Pseudonym); err != nil {
 		return "", err
 	}
-	if err := checkCSR(request.Csr, request.Pseudonym); err != nil {
+	der, err := checkCSR(request.Csr, request.Pseudonym)
+	if err != nil {
 		return "", err
 	}
+	name := nameOf(der)
+	// Whoever asked may hang up: the secret is spent once the CA is asked.
+	ctx = context.WithoutCancel(ctx)
+	certificate, err, _ := c.asking.Do(name, func() (any, error) { return c.certificate(ctx, request, name) })
+	text, _ := certificate.(string)
+	return text, err
+}
+
+func (c *CA) certificate(ctx context.Context, request api.EnrollmentRequest, name string) (string, error) {
+	known, err := c.issued.find(name)
+	if known != "" || err != nil {
+		return known, err
+	}
+	certificate, err := c.issue(ctx, request)
+	if err != nil {
+		return "", err
+	}
+	if err := c.issued.keep(name, certificate); err != nil { // better once than never
+		c.log.ErrorContext(ctx, "a certificate cannot be kept for its user to ask again", "error", err)
+	}
+	return certificate, nil
+}
+
+// issue has the CA issue a certificate, with the secret.
+func (c *CA) issue(ctx context.Context, request api.EnrollmentRequest) (string, error) {
 	answer, status, err := c.ask(ctx, request)
 	if err != nil {
 		return "", fmt.Errorf("enrol at %s: %w", c.url, err)
@@ -68,25 +106,25 @@ func (c *CA) Enroll(ctx context.Context, request api.EnrollmentRequest) (string,
 	return string(issued.Cert), nil
 }
 
-// checkCSR refuses requests that the ledger would have no use for: another name, or a
-// key that is not P-256.
-func checkCSR(text, pseudonym string) error {
+// checkCSR returns the request as DER, and refuses those that the ledger would have no use
+// for: another name, or a key that is not P-256.
+func checkCSR(text, pseudonym string) ([]byte, error) {
 	block, _ := pem.Decode([]byte(text))
 	if block == nil || block.Type != "CERTIFICATE REQUEST" {
-		return fault.New(fault.InvalidArgument, "csr is no PEM certificate request")
+		return nil, fault.New(fault.InvalidArgument, "csr is no PEM certificate request")
 	}
 	csr, err := x509.ParseCertificateRequest(block.Bytes)
 	if err != nil || csr.CheckSignature() != nil {
-		return fault.New(fault.InvalidArgument, "csr is malformed or not signed with its key")
+		return nil, fault.New(fault.InvalidArgument, "csr is malformed or not signed with its key")
 	}
 	key, ok := csr.PublicKey.(*ecdsa.PublicKey)
 	if !ok || key.Curve != elliptic.P256() {
-		return fault.New(fault.InvalidArgument, "csr must be for an ECDSA key on P-256")
+		return nil, fault.New(fault.InvalidArgument, "csr must be for an ECDSA key on P-256")
 	}
 	if csr.Subject.CommonName != pseudonym {
-		return fault.New(fault.InvalidArgument, "the common name of csr must be the pseudonym")
+		return nil, fault.New(fault.InvalidArgument, "the common name of csr must be the pseudonym")
 	}
-	return nil
+	return block.Bytes, nil
 }
 
 // answer is what Fabric CA's REST interface answers to everything.

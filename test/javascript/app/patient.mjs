@@ -26,7 +26,8 @@ export function newID() {
 
 /**
  * Makes an identity key on this device and gets a certificate for it. With the seed of a
- * device that is lost, this one takes its place.
+ * device that is lost, this one takes its place. An app that may be interrupted keeps key
+ * and CSR before it sends them, and sends the same again.
  * @param save keeps the device's memory, durably
  */
 export async function enrol(invitation, save, seed = randomBytes(32)) {
