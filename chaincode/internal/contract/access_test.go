@@ -94,9 +94,10 @@ func TestRequestsAreForPatientAndRequester(t *testing.T) {
 func TestRequestsAreAnsweredOnce(t *testing.T) {
 	c := newConsortium(t)
 	u := c.register(ledger.Imaging)
-	granted, denied := c.request(u, c.colleague, ledger.Treatment), c.request(u, c.colleague, ledger.Treatment)
+	granted := c.request(u, c.colleague, ledger.Treatment)
 	a, fragments := c.grantFor(granted, c.colleague)
 	must[ledger.Grant](c.world, c.patient, ledger.TxGrantAccess, a, ledger.TransientFragments, fragments)
+	denied := c.request(u, c.colleague, ledger.Treatment)
 	no := ledger.DenyAccess{RecordVersion: u.version(), Request: denied.Request, Reason: ledger.Declined}
 	must[ledger.AccessRequest](c.world, c.patient, ledger.TxDenyAccess, no)
 

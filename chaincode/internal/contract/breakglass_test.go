@@ -383,7 +383,7 @@ func TestNobodyChoosesWhoReviewsThem(t *testing.T) {
 	seen := map[string]bool{}
 	for i := 0; len(seen) < 2 && i < 64; i++ {
 		p := newRole(t, fmt.Sprintf("HospitalA/patient%d", i), ledger.Patient, "")
-		must[ledger.User](e.world, p, ledger.TxRegisterUser, registration(p))
+		e.enrol(p)
 		a := e.ofSummary()
 		a.Patient = p.user
 		seen[e.declare(e.another(t, 20+i), a).ReviewedBy] = true
@@ -396,7 +396,7 @@ func TestNobodyChoosesWhoReviewsThem(t *testing.T) {
 // another is one more emergency physician of HospitalA.
 func (e *emergency) another(t *testing.T, number int) *person {
 	p := newRole(t, fmt.Sprintf("HospitalA/responder%d", number), ledger.Emergency, ledger.Private)
-	must[ledger.User](e.world, p, ledger.TxRegisterUser, registration(p))
+	e.enrol(p)
 	return p
 }
 

@@ -165,7 +165,7 @@ func TestAHundredRequestersDoNotConflict(t *testing.T) {
 	var block []*stub
 	for i := range 100 {
 		p := newRole(t, fmt.Sprintf("HospitalB/requester%d", i), ledger.Physician, ledger.Private)
-		must[ledger.User](c.world, p, ledger.TxRegisterUser, registration(p))
+		c.enrol(p)
 		block = append(block,
 			c.endorsed(p, ledger.TxRequestAccess, ledger.RequestAccess{RecordVersion: u.version(), Request: ledger.NewID(), Purpose: ledger.Treatment}),
 			c.endorsed(p, ledger.TxRequestAccess, ledger.RequestAccess{RecordVersion: other.version(), Request: ledger.NewID(), Purpose: ledger.Payment}),

@@ -134,7 +134,7 @@ func ownCard(ctx *state.Context) (ledger.Profile, error) {
 	}
 	if !found {
 		return profile, fault.New(fault.InvalidArgument,
-			"a %s comes with a professional card, in the transient entry %q, so that patients see who asks; %s has it made: pie-network invite --again %s --name NAME",
+			"who has the role %s comes with a professional card, in the transient entry %q, so that patients see who asks; %s has it made: pie-network invite --again %s --name NAME",
 			ctx.Caller.Role, ledger.TransientProfile, ctx.Caller.User.MSP, ctx.Caller.User)
 	}
 	if err := profile.Validate(); err != nil {
