@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"slices"
+	"time"
 
 	"github.com/pie-consortium/pie/gateway/api"
 	"github.com/pie-consortium/pie/ledger"
@@ -38,7 +39,7 @@ func (c *Client) Declare(ctx context.Context, e Emergency) (ledger.Declaration, 
 	if err != nil {
 		return declaration, err
 	}
-	return declaration, declaration.Decision.Err()
+	return declaration, declaration.Decision.ErrIn(time.Local)
 }
 
 func narrated(text string) (transient, error) {

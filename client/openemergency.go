@@ -101,11 +101,12 @@ func (p *PassedOn) lacks() (string, error) {
 	case p.Declaration.State != ledger.ActiveEmergency:
 		return "", fault.New(fault.BreakGlassRefused, "declaration %s is %s", name, p.Declaration.State)
 	case len(p.covered) == 0:
-		return "", fault.New(fault.NotFound, "declaration %s covers no record: the patient has none of that kind", name)
+		return "", fault.New(fault.NotFound, "declaration %s covers no record: the patient has none of that kind. What can be done now: find records (pie record search --patient %s) and declare for them by name (--record), which somebody of another hospital approves", name, name.Patient)
 	}
 	for _, record := range p.covered {
 		if !slices.ContainsFunc(p.grants, func(g ledger.Grant) bool { return g.Record == record.Record.Record }) {
-			return fmt.Sprintf("an emergency desk, or the author, to pass on record %s", record.Record.Record), nil
+			return fmt.Sprintf("an emergency desk, or the author, to pass on record %s; ask the author %s, who runs: pie emergency answer %s",
+				record.Record.Record, record.Author, name), nil
 		}
 	}
 	return "", nil

@@ -3,7 +3,11 @@ package ledger
 import (
 	"encoding/json"
 	"slices"
+	"strings"
 	"testing"
+	"time"
+
+	"github.com/pie-consortium/pie/ledger/fault"
 )
 
 func TestLevelsFollowTheClass(t *testing.T) {
@@ -172,6 +176,24 @@ func TestWhatOnlyReadsIsNotForBlocks(t *testing.T) {
 	} {
 		if tx.Writes() != writes {
 			t.Errorf("%q writes: %v", tx, tx.Writes())
+		}
+	}
+}
+
+// Whoever is refused by a quota is told when the next is possible, where they are, and who
+// may declare meanwhile.
+func TestQuotaRefusalsLeadOn(t *testing.T) {
+	tokyo := time.FixedZone("Tokyo", 9*3600)
+	next := NextDay(time.Date(2030, 3, 4, 23, 55, 0, 0, time.UTC))
+	for rule, who := range map[string]string{ResponderQuotaRule: "another responder of your hospital", HospitalQuotaRule: "a responder of another hospital"} {
+		refused := Decision{Code: fault.BreakGlassRefused, Rule: rule, Next: next}
+		for _, want := range []string{rule, who, "2030-03-05T09:00:00+09:00"} {
+			if err := refused.ErrIn(tokyo); fault.CodeOf(err) != fault.BreakGlassRefused || !strings.Contains(err.Error(), want) {
+				t.Errorf("%v does not say %q", err, want)
+			}
+		}
+		if err := refused.Err(); !strings.Contains(err.Error(), "2030-03-05T00:00:00Z") {
+			t.Error(err)
 		}
 	}
 }

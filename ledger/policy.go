@@ -72,13 +72,33 @@ type Decision struct {
 	Code    fault.Code `json:"code,omitempty"` // why not; empty when allowed
 	Rule    string     `json:"rule"`           // the rule that decided, such as "clearance"
 
-	SupersededBy int `json:"supersededBy,omitempty"` // version to turn to instead, by the rule "superseded"
+	SupersededBy int       `json:"supersededBy,omitempty"` // version to turn to instead, by the rule "superseded"
+	Next         time.Time `json:"next,omitzero"`          // when a quota of declarations has places again
 }
 
+// Rules that refuse a declaration by a quota of one day.
+const (
+	ResponderQuotaRule = "responder-quota"
+	HospitalQuotaRule  = "hospital-quota"
+)
+
+// ByQuota reports whether a quota refused a declaration: others may still declare.
+func (d Decision) ByQuota() bool { return d.Rule == ResponderQuotaRule || d.Rule == HospitalQuotaRule }
+
 // Err is nil for an allowed decision, else a fault that says which rule refused.
-func (d Decision) Err() error {
+func (d Decision) Err() error { return d.ErrIn(time.UTC) }
+
+// ErrIn is [Decision.Err] with times in a zone.
+func (d Decision) ErrIn(zone *time.Location) error {
 	if d.Allowed {
 		return nil
+	}
+	if !d.Next.IsZero() {
+		who := "another responder of your hospital may declare now, you"
+		if d.Rule == HospitalQuotaRule {
+			who = "a responder of another hospital may declare now, those of yours"
+		}
+		return fault.New(d.Code, "refused by the rule %q: the day's declarations are used up; %s from %s on", d.Rule, who, d.Next.In(zone).Format(time.RFC3339))
 	}
 	if d.SupersededBy > 0 {
 		return fault.New(d.Code, "refused by the rule %q: version %d took its place", d.Rule, d.SupersededBy)

@@ -97,6 +97,9 @@ func decideEmergency(ctx *state.Context, declaration ledger.Declaration) (ledger
 		OwnLeft: own != nil, HospitalLeft: hospital != nil,
 	})
 	if !decision.Allowed {
+		if decision.ByQuota() {
+			decision.Next = ledger.NextDay(ctx.Now)
+		}
 		return decision, noteRefusal(ctx, declaration, decision)
 	}
 	if err := slots.Insert(ctx, declaration.Declaration, own...); err != nil || declaration.Reason == ledger.Drill {

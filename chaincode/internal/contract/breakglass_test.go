@@ -86,6 +86,13 @@ func (e *emergency) denied(by *person, a ledger.DeclareBreakGlass, rule string) 
 	if d.State != ledger.DeniedEmergency || d.Decision.Code != fault.BreakGlassRefused || d.Decision.Rule != rule {
 		e.t.Errorf("state %s, decision %+v; want the rule %s", d.State, d.Decision, rule)
 	}
+	var next time.Time // of who was refused by a quota, and of nobody else
+	if rule == ledger.ResponderQuotaRule || rule == ledger.HospitalQuotaRule {
+		next = ledger.NextDay(e.clock)
+	}
+	if !d.Decision.Next.Equal(next) {
+		e.t.Errorf("%s: the next is possible at %s, want %s", rule, d.Decision.Next, next)
+	}
 }
 
 func TestSummaryIsActiveAtOnce(t *testing.T) {

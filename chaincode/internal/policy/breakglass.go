@@ -40,8 +40,8 @@ var (
 		}},
 	}
 	quotaRules = []emergencyRule{
-		{"responder-quota", func(e Emergency) bool { return !e.OwnLeft }},
-		{"hospital-quota", func(e Emergency) bool { return !e.HospitalLeft }},
+		{ledger.ResponderQuotaRule, func(e Emergency) bool { return !e.OwnLeft }},
+		{ledger.HospitalQuotaRule, func(e Emergency) bool { return !e.HospitalLeft }},
 	}
 )
 

@@ -15,6 +15,7 @@ type progress struct {
 	to    io.Writer
 	mu    sync.Mutex
 	timer *time.Timer
+	name  string    // of the step that the timer is for
 	told  time.Time // when count last said something
 }
 
@@ -22,8 +23,12 @@ func (p *progress) step(name string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.timer != nil {
+		if p.name == name {
+			return // it goes on, however often that is said
+		}
 		p.timer.Stop()
 	}
+	p.name = name
 	p.timer = time.AfterFunc(patience, func() { _, _ = fmt.Fprintf(p.to, "%s …\n", name) })
 }
 
