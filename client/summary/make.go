@@ -1,322 +1,188 @@
 package summary
 
 import (
-	"crypto/rand"
 	"encoding/json"
 	"fmt"
-	"html"
+	"maps"
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/samply/golang-fhir-models/fhir-models/fhir"
-
-	"github.com/pie-consortium/pie/ledger/fault"
 )
 
-// profiles of the International Patient Summary that what is made here follows.
-const (
-	bundleProfile      = "http://hl7.org/fhir/uv/ips/StructureDefinition/Bundle-uv-ips"
-	compositionProfile = "http://hl7.org/fhir/uv/ips/StructureDefinition/Composition-uv-ips"
-	loinc              = "http://loinc.org"
-)
-
-// section is one of the summary's, by its LOINC code.
-type section struct {
-	title, code, display string
-	types                []string
-	current              func(resource) bool
-	keep                 []string // elements; all others stay behind: they name other people, or resources that are not there
+// SourceError is about one of several sources.
+type SourceError struct {
+	Source int // from 0
+	Err    error
 }
 
-var common = []string{"resourceType", "implicitRules", "modifierExtension"}
+func (e *SourceError) Error() string { return fmt.Sprintf("source %d: %v", e.Source+1, e.Err) }
+func (e *SourceError) Unwrap() error { return e.Err }
 
-var sections = []section{
-	{"Allergies and intolerances", "48765-2", "Allergies and adverse reactions Document",
-		[]string{"AllergyIntolerance"}, currentAllergy,
-		[]string{"clinicalStatus", "verificationStatus", "type", "category", "criticality", "code", "onsetDateTime", "recordedDate", "lastOccurrence", "reaction"}},
-	{"Medications", "10160-0", "History of Medication use Narrative",
-		[]string{"MedicationStatement", "MedicationRequest"}, currentMedication,
-		[]string{"status", "intent", "medicationCodeableConcept", "effectiveDateTime", "effectivePeriod", "authoredOn", "dosage", "dosageInstruction"}},
-	{"Problems", "11450-4", "Problem list - Reported",
-		[]string{"Condition"}, currentProblem,
-		[]string{"clinicalStatus", "verificationStatus", "category", "severity", "code", "bodySite", "onsetDateTime", "onsetAge", "onsetString", "recordedDate"}},
-}
+// Make makes the summary of one patient from FHIR bundles, resources that stand alone, or
+// NDJSON: a FHIR document. The patient is its author.
+//
+// What stands in it is this patient's and current, as it is written, with its date. What is
+// not known, contradicts or could not be read is a line of the section that it belongs to.
+// It fails with [fault.InvalidArgument] when a source cannot be read as FHIR R4 (the error is
+// a [SourceError]), is a page of a longer list, or when there is no patient or more than one.
+func Make(now time.Time, sources ...[]byte) ([]byte, error) { return rules.make(now, sources) }
 
-// What is known to be over stays out; what is not known to be over is in.
-
-func currentAllergy(r resource) bool {
-	return !r.ClinicalStatus.is("inactive", "resolved") && !r.VerificationStatus.is("refuted", "entered-in-error")
-}
-
-func currentProblem(r resource) bool {
-	return !r.ClinicalStatus.is("inactive", "resolved", "remission") && !r.VerificationStatus.is("refuted", "entered-in-error")
-}
-
-func currentMedication(r resource) bool {
-	over := []string{"completed", "cancelled", "stopped", "entered-in-error", "draft", "not-taken"}
-	return !r.DoNotPerform && !slices.Contains(over, r.Status)
-}
-
-// Make makes the summary of one patient from FHIR bundles, or resources that stand alone,
-// in JSON: a FHIR document, in JSON too. The patient is its author. It fails with
-// [fault.InvalidArgument] when there is no patient with a name, or more than one person.
-func Make(now time.Time, sources ...[]byte) ([]byte, error) {
-	var entries []entry
-	for i, source := range sources {
-		found, err := parseSource(source)
+func (b *rulebook) make(now time.Time, files [][]byte) ([]byte, error) {
+	var sources []*source
+	for i, file := range files {
+		s, err := parseSource(i+1, file)
 		if err != nil {
-			return nil, fmt.Errorf("source %d: %w", i+1, err)
+			return nil, &SourceError{i, err}
 		}
-		entries = append(entries, found...)
+		sources = append(sources, s)
 	}
-	m := maker{now: now.UTC().Truncate(time.Second), medications: map[string]json.RawMessage{}, seen: map[string]int{}}
-	if err := m.sort(entries); err != nil {
-		return nil, err
-	}
-	composition := m.composition()
-	var parts []fhir.CompositionSection
-	var rest []fhir.BundleEntry
-	for _, s := range sections {
-		part, resources, err := m.section(s)
-		if err != nil {
-			return nil, err
-		}
-		parts, rest = append(parts, part), append(rest, resources...)
-	}
-	composition.Section = parts
-	first, err := json.Marshal(composition)
+	notes, err := b.lacking(sources)
 	if err != nil {
 		return nil, err
 	}
-	document := m.document()
-	document.Entry = append([]fhir.BundleEntry{
-		{FullUrl: pointer(newURN()), Resource: first}, {FullUrl: &m.patientURL, Resource: m.patient},
-	}, rest...)
-	return json.MarshalIndent(document, "", "  ")
+	m := maker{book: b, now: now.UTC().Truncate(time.Second), notes: notes, facts: map[string][]*fact{}}
+	if err := m.sort(sources); err != nil {
+		return nil, err
+	}
+	return m.document()
+}
+
+// lacking is what the sources say that they do not have.
+func (b *rulebook) lacking(sources []*source) ([]string, error) {
+	var notes []string
+	var pages []page
+	for _, s := range sources {
+		notes, pages = append(notes, s.notes...), append(pages, s.pages...)
+	}
+	for _, p := range pages {
+		for _, r := range b.source {
+			note, err := r.apply(pages, p)
+			if err != nil {
+				return nil, &SourceError{p.source - 1, err}
+			}
+			if note != "" {
+				notes = append(notes, note)
+			}
+		}
+	}
+	return notes, nil
 }
 
 // maker is what the sources say, sorted.
 type maker struct {
-	now         time.Time
-	patient     json.RawMessage
-	patientURL  string
-	person      resource
-	medications map[string]json.RawMessage // codes of Medication resources, by what refers to them
-	facts       []fact
-	seen        map[string]int // index of a fact by what it says
+	book   *rulebook
+	now    time.Time
+	person *person
+	facts  map[string][]*fact // by the section's code
+	notes  []string
 }
 
-type fact struct {
-	resource
-	text json.RawMessage
-}
-
-func (m *maker) sort(entries []entry) error {
-	var facts []fact
+// sort takes the newest of every resource, finds out whom they are about, and keeps the
+// facts about them.
+func (m *maker) sort(sources []*source) error {
+	var entries []*entry
+	for _, s := range sources {
+		entries = append(entries, s.entries...)
+	}
+	all := entries
+	entries = m.book.newest(all)
+	x := indexed(all)
+	var records []*record
 	for _, e := range entries {
-		r, err := parseResource(e.Resource)
-		if err != nil {
-			return fault.New(fault.InvalidArgument, "a resource in the sources is no FHIR R4: %v", err)
-		}
-		switch r.ResourceType {
-		case "Patient":
-			if err := m.addPatient(r, e.Resource); err != nil {
-				return err
-			}
-		case "Medication":
-			code, err := elements(e.Resource, "code")
-			if err != nil {
-				return err
-			}
-			m.medications[e.FullURL], m.medications["Medication/"+r.ID] = code["code"], code["code"]
-		default:
-			facts = append(facts, fact{r, e.Resource})
+		if e.kind == "Patient" {
+			records = append(records, readRecord(e))
 		}
 	}
-	if m.patient == nil {
-		return fault.New(fault.InvalidArgument, "the sources have no Patient with a name and a birth date")
-	}
-	for _, f := range facts {
-		if err := m.addFact(f); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// addPatient takes the first patient; identifiers and addresses stay behind.
-func (m *maker) addPatient(r resource, text json.RawMessage) error {
-	if len(r.Name) == 0 || r.Name[0].String() == "" || r.BirthDate == "" {
-		return fault.New(fault.InvalidArgument, "a Patient in the sources has no name or no birth date")
-	}
-	if m.patient != nil {
-		if r.BirthDate != m.person.BirthDate || !sharesFamily(r.Name, m.person.Name) {
-			return fault.New(fault.InvalidArgument, "the sources are about two people, born %.20s and %.20s, or of different names", m.person.BirthDate, r.BirthDate)
-		}
-		return nil
-	}
-	kept, err := elements(text, append(slices.Clone(common), "name", "gender", "birthDate", "contact", "communication")...)
+	person, err := m.book.identify(records, x)
 	if err != nil {
 		return err
 	}
-	m.person, m.patientURL = r, newURN()
-	m.patient, err = json.Marshal(kept)
-	return err
-}
-
-func sharesFamily(a, b []name) bool {
-	return slices.ContainsFunc(a, func(x name) bool {
-		return slices.ContainsFunc(b, func(y name) bool { return strings.EqualFold(x.Family, y.Family) })
-	})
-}
-
-// addFact takes what is current, and of what several sources say in the same words the newest.
-func (m *maker) addFact(f fact) error {
-	i := slices.IndexFunc(sections, func(s section) bool { return slices.Contains(s.types, f.ResourceType) })
-	if i < 0 || !sections[i].current(f.resource) {
-		return nil
-	}
-	if f.MedicationConcept == nil && f.MedicationReference != nil {
-		if err := m.resolve(&f); err != nil {
-			return err
-		}
-	}
-	if about(f.resource) == "" {
-		return fault.New(fault.InvalidArgument, "%s %.64q in the sources does not say what it is about", f.ResourceType, f.ID)
-	}
-	key, err := json.Marshal([]any{sections[i].code, f.Code, f.MedicationConcept, f.Criticality, f.Severity, f.Dosage, f.DosageInstruction, f.Reaction})
-	if err != nil {
-		return err
-	}
-	old, found := m.seen[string(key)]
-	switch {
-	case !found:
-		m.seen[string(key)] = len(m.facts)
-		m.facts = append(m.facts, f)
-	case f.when() > m.facts[old].when():
-		m.facts[old] = f
-	}
-	return nil
-}
-
-// resolve puts a medication's code in the place of a reference to it.
-func (m *maker) resolve(f *fact) error {
-	code := m.medications[f.MedicationReference.Reference]
-	if code == nil {
-		var err error
-		if code, err = json.Marshal(concept{Text: f.MedicationReference.Display}); err != nil {
-			return err
-		}
-	}
-	if err := json.Unmarshal(code, &f.MedicationConcept); err != nil {
-		return fault.New(fault.InvalidArgument, "the code of a Medication in the sources: %v", err)
-	}
-	var all map[string]json.RawMessage
-	if err := json.Unmarshal(f.text, &all); err != nil {
-		return err
-	}
-	all["medicationCodeableConcept"] = code
-	var err error
-	f.text, err = json.Marshal(all)
-	return err
-}
-
-// section is one of the composition's, with the resources that it refers to.
-func (m *maker) section(s section) (fhir.CompositionSection, []fhir.BundleEntry, error) {
-	part := fhir.CompositionSection{Title: &s.title, Code: codeable(loinc, s.code, s.display)}
-	var resources []fhir.BundleEntry
-	var lines []string
-	for _, f := range m.facts {
-		if !slices.Contains(s.types, f.ResourceType) {
+	m.person = person
+	a := &about{m.book, person, x, map[*source]bool{}}
+	others := map[string][]string{}
+	for _, f := range a.sorted(entries) {
+		o := a.whose(f)
+		s := sectionOf(f.kind)
+		if !o.ours {
+			others[o.who] = append(others[o.who], f.name())
 			continue
 		}
-		text, err := m.trimmed(f, s)
-		if err != nil {
-			return part, nil, err
+		f.unsaid = o.unsaid
+		m.facts[s.code] = append(m.facts[s.code], f)
+	}
+	m.notes = append(m.notes, person.notes()...)
+	for _, who := range slices.Sorted(maps.Keys(others)) {
+		m.notes = append(m.notes, fmt.Sprintf("left out, as it is about somebody else (%s): %s", who, few(others[who])))
+	}
+	return nil
+}
+
+// sorted are the facts of the sections. It notes which files are about others, too.
+func (a *about) sorted(entries []*entry) []*fact {
+	var facts []*fact
+	for _, e := range entries {
+		if sectionOf(e.kind) == nil {
+			continue
 		}
-		url := newURN()
-		part.Entry = append(part.Entry, fhir.Reference{Reference: &url})
-		resources = append(resources, fhir.BundleEntry{FullUrl: &url, Resource: text})
-		lines = append(lines, "<li>"+html.EscapeString(describe(f.resource))+"</li>")
-	}
-	div := "<ul>" + strings.Join(lines, "") + "</ul>"
-	if len(lines) == 0 {
-		part.EmptyReason = codeable("http://terminology.hl7.org/CodeSystem/list-empty-reason", "unavailable", "Unavailable")
-		div = "<p>The sources name none that is current. That is no statement that there is none.</p>"
-	}
-	part.Text = narrative(div)
-	return part, resources, nil
-}
-
-// trimmed is a resource about the summary's patient, without what stays behind.
-func (m *maker) trimmed(f fact, s section) (json.RawMessage, error) {
-	kept, err := elements(f.text, append(slices.Clone(common), s.keep...)...)
-	if err != nil {
-		return nil, err
-	}
-	about := "subject"
-	if f.ResourceType == "AllergyIntolerance" {
-		about = "patient"
-	}
-	if kept[about], err = json.Marshal(reference{Reference: m.patientURL}); err != nil {
-		return nil, err
-	}
-	return json.Marshal(kept)
-}
-
-func (m *maker) composition() fhir.Composition {
-	title := "Patient summary of " + m.person.Name[0].String()
-	return fhir.Composition{
-		Meta: &fhir.Meta{Profile: []string{compositionProfile}}, Status: fhir.CompositionStatusFinal,
-		Type:    *codeable(loinc, "60591-5", "Patient summary Document"),
-		Subject: &fhir.Reference{Reference: &m.patientURL}, Author: []fhir.Reference{{Reference: &m.patientURL}},
-		Date: m.now.Format(time.RFC3339), Title: title, Text: narrative("<p>" + html.EscapeString(title) + "</p>"),
-	}
-}
-
-func (m *maker) document() fhir.Bundle {
-	return fhir.Bundle{
-		Meta: &fhir.Meta{Profile: []string{bundleProfile}}, Type: fhir.BundleTypeDocument,
-		Identifier: &fhir.Identifier{System: pointer("urn:ietf:rfc:3986"), Value: pointer(newURN())},
-		Timestamp:  pointer(m.now.Format(time.RFC3339)),
-	}
-}
-
-// elements are some of a resource's, as they stand.
-func elements(text json.RawMessage, names ...string) (map[string]json.RawMessage, error) {
-	var all map[string]json.RawMessage
-	if err := json.Unmarshal(text, &all); err != nil {
-		return nil, err
-	}
-	kept := map[string]json.RawMessage{}
-	for _, name := range names {
-		if value, found := all[name]; found {
-			kept[name] = value
+		f := readFact(e, a.index)
+		facts = append(facts, f)
+		if s := f.subject(); s.there && !a.whose(f).ours {
+			a.others[e.source] = true
 		}
 	}
-	return kept, nil
+	return facts
 }
 
-// when is the newest date that a resource has, as text: FHIR's sort as they stand.
-func (r resource) when() string {
-	return max(r.RecordedDate, r.AuthoredOn, r.EffectiveDateTime, r.OnsetDateTime)
+// few are names, not more than people read.
+func few(names []string) string {
+	const most = 10
+	if len(names) > most {
+		return strings.Join(names[:most], ", ") + fmt.Sprintf(" and %d more", len(names)-most)
+	}
+	return strings.Join(names, ", ")
 }
 
-func codeable(system, code, display string) *fhir.CodeableConcept {
-	return &fhir.CodeableConcept{Coding: []fhir.Coding{{System: &system, Code: &code, Display: &display}}}
+// notes are what is to be known about who this is.
+func (p *person) notes() []string {
+	var notes []string
+	identities := map[string]bool{}
+	for _, r := range p.of {
+		identities[r.entry.identity()] = true
+	}
+	if len(identities) > 1 {
+		notes = append(notes, fmt.Sprintf("%d records were taken for one person, by %s", len(identities), strings.Join(p.decided, "; ")))
+	}
+	for _, birth := range p.births {
+		if !isDate(birth) {
+			notes = append(notes, fmt.Sprintf("the birth date is written “%.40s”, which is not a date", birth))
+		}
+	}
+	for _, r := range p.of {
+		if len(r.bad) > 0 {
+			notes = append(notes, fmt.Sprintf("not readable in %s: %s", r.entry.name(), strings.Join(r.bad, ", ")))
+		}
+		if note := fmt.Sprintf("copies of %s differ, and nothing says which one is newer", r.entry.name()); r.entry.disputed && !slices.Contains(notes, note) {
+			notes = append(notes, note)
+		}
+	}
+	return notes
 }
 
-func narrative(div string) *fhir.Narrative {
-	return &fhir.Narrative{Status: fhir.NarrativeStatusGenerated, Div: `<div xmlns="http://www.w3.org/1999/xhtml">` + div + "</div>"}
-}
-
-func pointer[T any](value T) *T { return &value }
-
-// newURN is a random name (RFC 9562, version 4).
-func newURN() string {
-	var b [16]byte
-	_, _ = rand.Read(b[:]) // never fails
-	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
-	return fmt.Sprintf("urn:uuid:%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+// document is the summary, in JSON.
+func (m *maker) document() ([]byte, error) {
+	d := newDocument(m)
+	for _, s := range sections {
+		l := m.book.listed(m.facts[s.code], m.now)
+		var names []string
+		for _, f := range l.facts {
+			if f.unsaid {
+				names = append(names, f.what)
+			}
+		}
+		if len(names) > 0 {
+			l.notes = append(l.notes, "whose it is, the source does not say: "+few(names))
+		}
+		d.add(s, l)
+	}
+	return json.MarshalIndent(d.bundle(), "", "  ")
 }

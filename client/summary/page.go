@@ -1,12 +1,11 @@
 package summary
 
 import (
-	"encoding/json"
-	"encoding/xml"
-	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
+	"time"
 	"unicode"
 
 	"github.com/pie-consortium/pie/ledger/fault"
@@ -21,6 +20,7 @@ type Page struct {
 	Gender   string        `json:"gender,omitempty"`
 	Born     string        `json:"born,omitempty"`
 	Contacts []string      `json:"contacts,omitempty"`
+	Notes    []string      `json:"notes,omitempty"` // what is to be known about the whole
 	Sections []PageSection `json:"sections"`
 }
 
@@ -28,85 +28,231 @@ type Page struct {
 type PageSection struct {
 	Title string   `json:"title"`
 	Lines []string `json:"lines,omitempty"`
-	Empty string   `json:"empty,omitempty"` // why there is none: "none known", or "unknown" with the reason
+	Empty string   `json:"empty,omitempty"` // why there is none: somebody stated it, or "unknown" with the reason
+	Notes []string `json:"notes,omitempty"` // what contradicts, is missing, or only stands in the section's text
 }
 
-// composition is of a FHIR Composition what is shown.
-type composition struct {
-	ResourceType string        `json:"resourceType"`
-	Title        string        `json:"title"`
-	Date         string        `json:"date"`
-	Subject      *reference    `json:"subject"`
-	Section      []compSection `json:"section"`
+// Read reads a summary that anybody made. It shows what the resources say, and of a section's
+// own text what they do not say. What it cannot show it names.
+func Read(file []byte) (Page, error) { return rules.read(time.Now(), file) }
+
+func (b *rulebook) read(now time.Time, file []byte) (Page, error) {
+	v, err := b.view(now, file)
+	if err != nil {
+		return Page{}, err
+	}
+	return v.page(), nil
 }
 
-type compSection struct {
-	Title string `json:"title"`
-	Text  struct {
-		Div string `json:"div"`
-	} `json:"text"`
-	Entry       []reference `json:"entry"`
-	EmptyReason *concept    `json:"emptyReason"`
+// view is a document that is being read.
+type view struct {
+	about
+	now         time.Time
+	source      *source
+	composition *entry
+	reader
+	patient *entry
+	shown   map[*entry]bool
+	notes   []string
 }
 
-// Read reads a summary that anybody made. It shows what the resources say, and a section's
-// own text where it has none. What it cannot show it says, and leaves nothing out.
-func Read(document []byte) (Page, error) {
-	var b bundle
-	if err := json.Unmarshal(document, &b); err != nil {
-		return Page{}, fault.New(fault.InvalidArgument, "this is no FHIR in JSON: %v", err)
+func (b *rulebook) view(now time.Time, file []byte) (*view, error) {
+	text, err := decodeText(file)
+	if err != nil {
+		return nil, err
 	}
-	if b.ResourceType != "Bundle" || b.Type != "document" || len(b.Entry) == 0 {
-		return Page{}, fault.New(fault.InvalidArgument, "this is no FHIR document with a Composition")
+	t, err := parse(text)
+	if err != nil {
+		return nil, err
 	}
-	var c composition
-	if err := json.Unmarshal(b.Entry[0].Resource, &c); err != nil || c.ResourceType != "Composition" {
-		return Page{}, fault.New(fault.InvalidArgument, "this is no FHIR document: it does not begin with a Composition")
+	o, is := t.values[0].(*object)
+	if !is || len(t.values) > 1 || o.members["resourceType"] != "Bundle" || o.members["type"] != "document" {
+		return nil, notADocument()
 	}
-	page := Page{Title: c.Title, Made: c.Date, Sections: []PageSection{}}
-	if c.Subject != nil {
-		page.show(b.find(c.Subject.Reference))
+	s := &source{all: true}
+	s.addBundle(o, "line 1")
+	v := &view{about: about{book: b, index: indexed(s.entries), others: map[*source]bool{}}, now: now, source: s, shown: map[*entry]bool{}, notes: s.notes}
+	for _, f := range t.flaws {
+		v.notes = append(v.notes, f.String()+", and is not read")
 	}
-	for _, s := range c.Section {
-		page.Sections = append(page.Sections, b.show(s))
+	i := slices.IndexFunc(s.entries, func(e *entry) bool { return e.kind == "Composition" })
+	if i < 0 {
+		return nil, notADocument()
 	}
-	return page, nil
+	v.composition, v.reader = s.entries[i], reader{root: s.entries[i].resource}
+	v.findPatient()
+	return v, nil
 }
 
-func (p *Page) show(patient resource, found bool) {
-	if !found || len(patient.Name) == 0 {
+func notADocument() error {
+	return fault.New(fault.InvalidArgument, "this is not a FHIR document: a Bundle of type document with a Composition")
+}
+
+// findPatient takes the document's subject, else the only Patient in it.
+func (v *view) findPatient() {
+	v.patient = v.index.find(v.composition, v.text(v.object(v.root, "subject"), "reference"))
+	if v.patient == nil || v.patient.kind != "Patient" {
+		v.patient = nil
+		var all []*entry
+		for _, e := range v.source.entries {
+			if e.kind == "Patient" {
+				all = append(all, e)
+			}
+		}
+		if len(all) == 1 {
+			v.patient = all[0]
+			v.notes = append(v.notes, "the document does not say whose it is; the only patient in it is shown")
+		}
+	}
+	if v.patient != nil {
+		r := readRecord(v.patient)
+		v.person = &person{record: *r, of: []*record{r}}
+	}
+}
+
+func (v *view) page() Page {
+	p := Page{Title: v.text(v.root, "title"), Made: v.text(v.root, "date"), Sections: []PageSection{}}
+	if status := v.text(v.root, "status"); status != "final" && status != "" {
+		v.notes = append(v.notes, "the status of this document is "+status)
+	}
+	if v.person == nil {
+		v.notes = append(v.notes, "whose it is cannot be told")
 		p.Name = "name not in the document"
-		return
+	} else {
+		v.show(&p)
 	}
-	p.Name, p.Gender, p.Born = patient.Name[0].String(), patient.Gender, patient.BirthDate
-	for _, c := range patient.Contact {
-		words := []string{c.Name.String()}
-		for _, t := range c.Telecom {
-			words = append(words, t.Value)
+	for _, s := range v.objects(v.root, "section") {
+		p.Sections = append(p.Sections, v.section(s, "")...)
+	}
+	if rest := v.unlisted(); len(rest.Lines)+len(rest.Notes) > 0 {
+		p.Sections = append(p.Sections, rest)
+	}
+	p.Notes = append(v.notes, v.unreadable(&v.reader)...)
+	return p
+}
+
+// show shows who the patient is.
+func (v *view) show(p *Page) {
+	r := reader{root: v.patient.resource}
+	p.Name, p.Gender = orUnknown(v.person.shownName(v.now)), v.person.gender
+	p.Born = strings.Join(v.person.births, " or ")
+	for _, c := range r.objects(r.root, "contact") {
+		n := r.object(c, "name")
+		words := []string{humanName{text: r.text(n, "text"), family: r.text(n, "family"), given: r.texts(n, "given")}.String()}
+		for _, t := range r.objects(c, "telecom") {
+			words = append(words, r.text(t, "value"))
 		}
 		p.Contacts = append(p.Contacts, strings.TrimSpace(strings.Join(words, " ")))
 	}
+	if died := r.text(r.root, "deceasedDateTime"); died != "" || r.flag(r.root, "deceasedBoolean") {
+		v.notes = append(v.notes, strings.TrimSpace("recorded as dead "+day(died)))
+	}
+	if v.person.multiple {
+		v.notes = append(v.notes, "one of a multiple birth: make sure that this is not the twin")
+	}
+	if changes := (&fact{entry: v.patient, reader: r}).changed(); changes != "" {
+		v.notes = append(v.notes, changes)
+	}
+	v.notes = append(v.notes, v.person.notes()...)
+	v.notes = append(v.notes, v.unreadable(&r)...)
 }
 
-func (b bundle) show(s compSection) PageSection {
-	section := PageSection{Title: s.Title, Empty: whyEmpty(s.EmptyReason)}
-	for _, e := range s.Entry {
-		r, found := b.find(e.Reference)
-		line := "an entry that is not in the document"
-		if found {
-			line = describe(b.withMedication(r))
+func (v *view) unreadable(r *reader) []string {
+	if len(r.bad) == 0 {
+		return nil
+	}
+	return []string{"not readable: " + strings.Join(r.bad, ", ")}
+}
+
+// section is one of the composition's, and the ones within it.
+func (v *view) section(o *object, above string) []PageSection {
+	title := strings.TrimPrefix(above+": "+orUntitled(v.text(o, "title"), v.concept(o, "code")), ": ")
+	s := PageSection{Title: title}
+	var facts []*fact
+	for _, to := range v.objects(o, "entry") {
+		reference := v.text(to, "reference")
+		e := v.index.find(v.composition, reference)
+		if e == nil {
+			s.Notes = append(s.Notes, fmt.Sprintf("an entry that is not in the document (%.100s)", orUnknown(reference)))
+			continue
 		}
-		section.Lines = append(section.Lines, line)
+		if f := v.fact(e, &s); f != nil {
+			facts = append(facts, f)
+		}
 	}
-	if len(section.Lines) > 0 || section.Empty != "" {
-		return section
+	v.list(&s, facts)
+	reason := v.concept(o, "emptyReason")
+	if len(s.Lines) == 0 && s.Empty == "" {
+		s.Empty = whyEmpty(reason)
+	} else if reason != nil && len(s.Lines) > 0 {
+		s.Notes = append(s.Notes, "CONTRADICTION: "+whyEmpty(reason)+", but there is this list")
 	}
-	if text := plain(s.Text.Div); text != "" {
-		section.Lines = []string{text}
-	} else {
-		section.Empty = "unknown, no reason given"
+	text := unsaid(blocks(v.text(v.object(o, "text"), "div")), slices.Concat(s.Lines, s.Notes, []string{s.Empty}))
+	s.Notes = append(s.Notes, text...)
+	all := []PageSection{}
+	within := v.objects(o, "section")
+	if len(s.Lines)+len(s.Notes) == 0 && s.Empty == "" && len(within) == 0 {
+		s.Empty = "unknown, no reason given"
 	}
-	return section
+	if len(s.Lines)+len(s.Notes) > 0 || s.Empty != "" {
+		all = append(all, s)
+	}
+	for _, one := range within {
+		all = append(all, v.section(one, title)...)
+	}
+	return all
+}
+
+func orUntitled(title string, code *concept) string {
+	switch {
+	case title != "":
+		return title
+	case code.String() != "":
+		return code.String()
+	}
+	return "Without a title"
+}
+
+// fact is what an entry says, when it is about the patient and of a version that is known.
+func (v *view) fact(e *entry, s *PageSection) *fact {
+	if v.shown[e] = true; otherVersion(e) != "" {
+		s.Notes = append(s.Notes, fmt.Sprintf("%s is written in FHIR %s, and not read", e.name(), otherVersion(e)))
+		return nil
+	}
+	f := readFact(e, v.index)
+	if subject := f.subject(); v.person != nil && subject.there {
+		if o := v.whose(f); !o.ours {
+			s.Notes = append(s.Notes, fmt.Sprintf("left out, as it is about somebody else (%s): %s", o.who, f.name()))
+			return nil
+		}
+	}
+	return f
+}
+
+// list shows the facts of a section that are current, and names the others.
+func (v *view) list(s *PageSection, facts []*fact) {
+	l := v.book.listed(facts, v.now)
+	for _, f := range l.facts {
+		s.Lines = append(s.Lines, f.line)
+	}
+	s.Empty = l.empty
+	s.Notes = append(s.Notes, l.notes...)
+}
+
+// unlisted are entries of which no section speaks.
+func (v *view) unlisted() PageSection {
+	s := PageSection{Title: "In no section of the document"}
+	var facts []*fact
+	for _, e := range v.source.entries {
+		if v.shown[e] || described[e.kind] == nil && !slices.Contains([]string{"Immunization", "Procedure", "Flag", "DeviceUseStatement"}, e.kind) {
+			continue
+		}
+		if f := v.fact(e, &s); f != nil {
+			facts = append(facts, f)
+		}
+	}
+	v.list(&s, facts)
+	return s
 }
 
 // whyEmpty keeps apart that there is none and that nobody knows.
@@ -114,107 +260,10 @@ func whyEmpty(reason *concept) string {
 	switch {
 	case reason == nil:
 		return ""
-	case reason.is("nilknown"):
+	case slices.Contains(reason.codes(emptyReasons), "nilknown"):
 		return "none known"
 	}
 	return "unknown: " + reason.String()
-}
-
-// withMedication is a resource with the name of a medication that it only refers to.
-func (b bundle) withMedication(r resource) resource {
-	if r.MedicationConcept != nil || r.MedicationReference == nil {
-		return r
-	}
-	r.MedicationConcept = &concept{Text: r.MedicationReference.Display}
-	if medication, found := b.find(r.MedicationReference.Reference); found && medication.Code != nil {
-		r.MedicationConcept = medication.Code
-	}
-	return r
-}
-
-// find follows a reference within the document.
-func (b bundle) find(to string) (resource, bool) {
-	for _, e := range b.Entry {
-		r, err := parseResource(e.Resource)
-		if err == nil && to != "" && (e.FullURL == to || r.ResourceType+"/"+r.ID == to || strings.HasSuffix(e.FullURL, "/"+to)) {
-			return r, true
-		}
-	}
-	return resource{}, false
-}
-
-// about is what a resource is about.
-func about(r resource) string {
-	if r.MedicationConcept != nil {
-		return r.MedicationConcept.String()
-	}
-	return r.Code.String()
-}
-
-// describe is one line about a resource.
-func describe(r resource) string {
-	parts := []string{about(r)}
-	if parts[0] == "" {
-		parts[0] = "a " + r.ResourceType + " that does not say what it is about"
-	}
-	for _, reaction := range r.Reaction {
-		for _, m := range reaction.Manifestation {
-			parts = append(parts, m.String())
-		}
-	}
-	if r.Criticality != "" {
-		parts = append(parts, "criticality "+r.Criticality)
-	}
-	if text := r.Severity.String(); text != "" {
-		parts = append(parts, text)
-	}
-	if text := describeDosage(append(r.Dosage, r.DosageInstruction...)); text != "" {
-		parts = append(parts, text)
-	}
-	if r.Status != "" && r.Status != "active" {
-		parts = append(parts, r.Status)
-	}
-	for _, status := range []*concept{r.ClinicalStatus, r.VerificationStatus} {
-		if status != nil && !status.is("active", "confirmed") {
-			parts = append(parts, statusOf(status))
-		}
-	}
-	if since := max(r.OnsetDateTime, r.EffectiveDateTime, r.AuthoredOn); since != "" {
-		parts = append(parts, "since "+day(since))
-	}
-	return strings.Join(parts, ", ")
-}
-
-func statusOf(c *concept) string {
-	if c.Text == "" && len(c.Coding) > 0 {
-		return c.Coding[0].Code
-	}
-	return c.Text
-}
-
-// day is the date of a FHIR dateTime.
-func day(text string) string {
-	date, _, _ := strings.Cut(text, "T")
-	return date
-}
-
-// plain is the text of XHTML.
-func plain(div string) string {
-	decoder := xml.NewDecoder(strings.NewReader(div))
-	decoder.Strict = false
-	var words []string
-	for {
-		token, err := decoder.Token()
-		if errors.Is(err, io.EOF) {
-			return strings.Join(words, " ")
-		}
-		if err != nil {
-			return strings.Join(append(words, "(the rest of the text is not readable)"), " ")
-		}
-		if text, is := token.(xml.CharData); is {
-			words = append(words, strings.Fields(string(text))...)
-		}
-	}
 }
 
 // Write writes the page for a terminal: nothing that others wrote controls it.
@@ -233,6 +282,9 @@ func (p Page) Write(w io.Writer) error {
 	for _, contact := range p.Contacts {
 		line("contact: %s", contact)
 	}
+	for _, note := range p.Notes {
+		line("! %s", note)
+	}
 	for _, s := range p.Sections {
 		line("\n%s", strings.ToUpper(s.Title))
 		for _, text := range s.Lines {
@@ -241,16 +293,12 @@ func (p Page) Write(w io.Writer) error {
 		if s.Empty != "" {
 			line("  %s", s.Empty)
 		}
+		for _, note := range s.Notes {
+			line("  ! %s", note)
+		}
 	}
 	_, err := io.WriteString(w, page.String())
 	return err
-}
-
-func orUnknown(text string) string {
-	if text == "" {
-		return "unknown"
-	}
-	return text
 }
 
 // printable leaves no escape sequence, change of direction or line break in a text.
@@ -260,5 +308,17 @@ func printable(text string) string {
 			return r
 		}
 		return ' '
-	}, text)
+	}, shortened(text))
+}
+
+// shortened is a text in the length that people read, and says when it was longer.
+func shortened(text string) string {
+	const most = 1200 // characters
+	runes := 0
+	for at := range text {
+		if runes++; runes > most {
+			return text[:at] + "… (cut off here: the file has all of it)"
+		}
+	}
+	return text
 }

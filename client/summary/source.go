@@ -1,219 +1,293 @@
 package summary
 
 import (
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/pie-consortium/pie/ledger/fault"
 )
 
-// bundle is of a FHIR Bundle what is read here.
-type bundle struct {
-	ResourceType string  `json:"resourceType"`
-	Type         string  `json:"type"`
-	Timestamp    string  `json:"timestamp"`
-	Entry        []entry `json:"entry"`
+// source is what one file says.
+type source struct {
+	number  int  // from 1
+	all     bool // keeps what no summary is made of, too
+	entries []*entry
+	pages   []page
+	asOf    string   // when the file was made, by its own word
+	notes   []string // what it does not have, by its own word, or cannot be read
 }
 
+// page is a bundle that can be a part of a longer list.
+type page struct {
+	source         int
+	self           string
+	next, previous string
+	total, matches int // total is -1 where it is not said
+}
+
+// entry is one resource, or the deletion of one.
 type entry struct {
-	FullURL  string          `json:"fullUrl"`
-	Resource json.RawMessage `json:"resource"`
+	source   *source
+	place    string // for people
+	url      string // where its server has it, or a URN
+	base     string // its server, where it is known
+	kind, id string
+	resource *object
+	deleted  bool
+	updated  string
+	version  string
+	order    int    // in a history, 1 is the newest; else 0
+	disputed bool   // copies differ, and none of them is known to be newer
+	newer    *entry // the copy that counts instead
 }
 
-// resource is of a FHIR resource what decides whether it belongs into a summary, and what
-// people are shown of it. Codes stay texts: a source's unknown code is no error.
-type resource struct {
-	ResourceType string `json:"resourceType"`
-	ID           string `json:"id"`
-
-	Name      []name    `json:"name"`
-	Gender    string    `json:"gender"`
-	BirthDate string    `json:"birthDate"`
-	Contact   []contact `json:"contact"`
-
-	ClinicalStatus     *concept `json:"clinicalStatus"`
-	VerificationStatus *concept `json:"verificationStatus"`
-	Criticality        string   `json:"criticality"`
-	Code               *concept `json:"code"`
-	Severity           *concept `json:"severity"`
-	Reaction           []struct {
-		Manifestation []concept `json:"manifestation"`
-	} `json:"reaction"`
-
-	Status              string          `json:"-"`
-	RawStatus           json.RawMessage `json:"status"`
-	DoNotPerform        bool            `json:"doNotPerform"`
-	MedicationConcept   *concept        `json:"medicationCodeableConcept"`
-	MedicationReference *reference      `json:"medicationReference"`
-	Dosage              []dosage        `json:"dosage"`
-	DosageInstruction   []dosage        `json:"dosageInstruction"`
-
-	OnsetDateTime     string `json:"onsetDateTime"`
-	RecordedDate      string `json:"recordedDate"`
-	AuthoredOn        string `json:"authoredOn"`
-	EffectiveDateTime string `json:"effectiveDateTime"`
-}
-
-type name struct {
-	Use    string   `json:"use"`
-	Text   string   `json:"text"`
-	Family string   `json:"family"`
-	Given  []string `json:"given"`
-}
-
-func (n name) String() string {
-	if n.Text != "" {
-		return n.Text
+// counts is the newest copy of a resource.
+func (e *entry) counts() *entry {
+	for e.newer != nil {
+		e = e.newer
 	}
-	return strings.TrimSpace(strings.Join(n.Given, " ") + " " + n.Family)
+	return e
 }
 
-type contact struct {
-	Name    name `json:"name"`
-	Telecom []struct {
-		Value string `json:"value"`
-	} `json:"telecom"`
-}
-
-type concept struct {
-	Text   string   `json:"text"`
-	Coding []coding `json:"coding"`
-}
-
-type coding struct {
-	System  string `json:"system"`
-	Code    string `json:"code"`
-	Display string `json:"display"`
-}
-
-// String is what people call it: its text, else a display, else a code.
-func (c *concept) String() string {
-	if c == nil {
-		return ""
+// name is how people tell an entry from others.
+func (e *entry) name() string {
+	if e.id == "" {
+		return e.kind + " (" + e.place + ")"
 	}
-	if c.Text != "" {
-		return c.Text
-	}
-	for _, coding := range c.Coding {
-		if coding.Display != "" {
-			return coding.Display
-		}
-	}
-	for _, coding := range c.Coding {
-		if coding.Code != "" {
-			return strings.TrimSpace(coding.System + " " + coding.Code)
-		}
-	}
-	return ""
-}
-
-// is reports whether one of the codings has one of the codes.
-func (c *concept) is(codes ...string) bool {
-	return c != nil && slices.ContainsFunc(c.Coding, func(has coding) bool { return slices.Contains(codes, has.Code) })
-}
-
-type reference struct {
-	Reference string `json:"reference"`
-	Display   string `json:"display"`
-}
-
-type dosage struct {
-	Text     string `json:"text"`
-	AsNeeded bool   `json:"asNeededBoolean"`
-	Timing   struct {
-		Code   *concept `json:"code"`
-		Repeat struct {
-			Frequency  int         `json:"frequency"`
-			Period     json.Number `json:"period"`
-			PeriodUnit string      `json:"periodUnit"`
-		} `json:"repeat"`
-	} `json:"timing"`
-	DoseAndRate []struct {
-		DoseQuantity struct {
-			Value json.Number `json:"value"`
-			Unit  string      `json:"unit"`
-		} `json:"doseQuantity"`
-	} `json:"doseAndRate"`
-}
-
-// parseResource reads one resource. Only a code may be its status.
-func parseResource(text json.RawMessage) (resource, error) {
-	var r resource
-	if err := json.Unmarshal(text, &r); err != nil {
-		return r, err
-	}
-	if len(r.RawStatus) > 0 {
-		_ = json.Unmarshal(r.RawStatus, &r.Status) // some other resource's status is no text
-	}
-	return r, nil
+	return fmt.Sprintf("%s %.64s", e.kind, e.id)
 }
 
 // relevant are the resource types that a summary is made of.
-var relevant = []string{"Patient", "AllergyIntolerance", "MedicationStatement", "MedicationRequest", "Medication", "Condition"}
+var relevant = []string{"Patient", "AllergyIntolerance", "MedicationStatement", "MedicationRequest", "Medication", "Condition", "Substance", "Group", "RelatedPerson"}
 
-// parseSource reads a bundle, or one resource that stands alone, and keeps what is relevant.
-func parseSource(text []byte) ([]entry, error) {
-	var b bundle
-	if err := json.Unmarshal(text, &b); err != nil {
-		return nil, fault.New(fault.InvalidArgument, "no FHIR in JSON: %v", err)
+// parseSource reads a file: a bundle, a resource that stands alone, or one a line (NDJSON).
+// A key that stands twice, or in other letters, refuses it, as does another version of FHIR.
+func parseSource(number int, file []byte) (*source, error) {
+	text, err := decodeText(file)
+	if err != nil {
+		return nil, err
 	}
-	if b.ResourceType != "Bundle" {
-		b.Entry = []entry{{Resource: text}}
+	t, err := parse(text)
+	if err != nil {
+		return nil, err
 	}
-	var kept []entry
-	for i, e := range b.Entry {
-		var kind struct {
-			ResourceType string `json:"resourceType"`
-		}
-		if len(e.Resource) == 0 {
-			continue // a deletion, or an answer to a request
-		}
-		if err := json.Unmarshal(e.Resource, &kind); err != nil {
-			return nil, fault.New(fault.InvalidArgument, "entry %d is no FHIR resource: %v", i, err)
-		}
-		if slices.Contains(relevant, kind.ResourceType) {
-			kept = append(kept, e)
-		}
+	if len(t.flaws) > 0 {
+		return nil, fault.New(fault.InvalidArgument, "%v; readers take one or the other, so ask for the file anew", t.flaws[0])
 	}
-	return kept, nil
+	s := &source{number: number}
+	for i, value := range t.values {
+		o, is := value.(*object)
+		if !is {
+			return nil, fault.New(fault.InvalidArgument, "line %d: this is not a FHIR resource", t.lines[i])
+		}
+		s.add(o, fmt.Sprintf("line %d", t.lines[i]))
+	}
+	s.placeDeletions()
+	if e, version := otherVersionOf(s.entries); e != nil {
+		return nil, fault.New(fault.InvalidArgument, "%s is FHIR %s, and R4 is what can be read: ask for an R4 export (fhirVersion=4.0)", e.name(), version)
+	}
+	return s, nil
 }
 
-// describeDosage says how much and how often, as far as it was said.
-func describeDosage(list []dosage) string {
-	var parts []string
-	for _, d := range list {
-		if d.Text != "" {
-			parts = append(parts, d.Text)
+// say is a note about the source.
+func (s *source) say(format string, arguments ...any) string {
+	if s.number == 0 {
+		return fmt.Sprintf(format, arguments...)
+	}
+	return fmt.Sprintf("source %d, %s", s.number, fmt.Sprintf(format, arguments...))
+}
+
+// add takes a resource, or all of a bundle.
+func (s *source) add(o *object, place string) {
+	r := reader{root: o}
+	switch kind := r.text(o, "resourceType"); kind {
+	case "":
+		s.notes = append(s.notes, s.say("%s: not a FHIR resource, and not read", place))
+	case "Bundle":
+		s.addBundle(o, place)
+	default:
+		s.addResource(entry{resource: o, place: place})
+	}
+}
+
+func (s *source) addBundle(o *object, place string) {
+	r := reader{root: o}
+	s.asOf = later(s.asOf, later(r.text(o, "timestamp"), r.text(r.object(o, "meta"), "lastUpdated")))
+	kind := r.text(o, "type")
+	p := page{source: s.number, total: -1}
+	for _, l := range r.objects(o, "link") {
+		switch r.text(l, "relation") {
+		case "self":
+			p.self = r.text(l, "url")
+		case "next":
+			p.next = r.text(l, "url")
+		case "previous", "prev":
+			p.previous = r.text(l, "url")
+		}
+	}
+	if total := r.number(o, "total"); total != "" {
+		_, _ = fmt.Sscan(total, &p.total)
+	}
+	for i, e := range r.objects(o, "entry") {
+		within := fmt.Sprintf("entry %d", i+1)
+		if place != "line 1" {
+			within = place + ", " + within
+		}
+		if mode := r.text(r.object(e, "search"), "mode"); mode == "" || mode == "match" {
+			p.matches++
+		}
+		order := 0
+		if kind == "history" {
+			order = i + 1
+		}
+		s.addEntry(e, within, order)
+	}
+	s.pages = append(s.pages, p)
+	for _, name := range r.bad {
+		s.notes = append(s.notes, s.say("%s: %s of the bundle cannot be read", place, name))
+	}
+}
+
+// addEntry takes a resource, a deletion, or what a server answered to a request.
+func (s *source) addEntry(o *object, place string, order int) {
+	r := reader{root: o}
+	resource, request, response := r.object(o, "resource"), r.object(o, "request"), r.object(o, "response")
+	url := r.text(o, "fullUrl")
+	if outcome := r.object(response, "outcome"); outcome != nil {
+		s.addResource(entry{resource: outcome, place: place})
+	}
+	if status := r.text(response, "status"); strings.HasPrefix(status, "4") || strings.HasPrefix(status, "5") {
+		s.notes = append(s.notes, s.say("%s: its server answered %.100s, so something is missing", place, status))
+	}
+	switch {
+	case r.text(request, "method") == "DELETE":
+		if target := r.text(request, "url"); url == "" {
+			url = target
+		}
+		s.addResource(entry{url: url, place: place, order: order, deleted: true, updated: r.text(response, "lastModified")})
+	case resource != nil && r.text(resource, "resourceType") == "Bundle":
+		s.addBundle(resource, place)
+	case resource != nil:
+		s.addResource(entry{resource: resource, url: url, place: place, order: order})
+	}
+	if len(r.bad) > 0 || resource != nil && r.text(resource, "resourceType") == "" {
+		s.notes = append(s.notes, s.say("%s: not a FHIR resource, and not read", place))
+	}
+}
+
+func (s *source) addResource(e entry) {
+	e.source = s
+	e.locate()
+	if e.resource != nil {
+		r := reader{root: e.resource}
+		e.kind = r.text(e.resource, "resourceType")
+		if id := r.text(e.resource, "id"); id != "" {
+			e.id = id
+		}
+		meta := r.object(e.resource, "meta")
+		e.updated, e.version = r.text(meta, "lastUpdated"), r.text(meta, "versionId")
+		if e.kind == "OperationOutcome" {
+			s.notes = append(s.notes, outcome(s, e)...)
+		}
+	}
+	if s.all || slices.Contains(relevant, e.kind) || slices.Contains(otherTypes, e.kind) {
+		s.entries = append(s.entries, &e)
+	}
+}
+
+// locate takes server, type and ID from an entry's address.
+func (e *entry) locate() {
+	e.url, _, _ = strings.Cut(strings.TrimSuffix(e.url, "/"), "/_history/")
+	e.base, e.kind, e.id = address(e.url)
+}
+
+// address is server, type and ID of a reference: "https://a.example/fhir/Patient/7" or
+// "Patient/7". A URN has none of them.
+func address(reference string) (base, kind, id string) {
+	if strings.HasPrefix(reference, "urn:") {
+		return "", "", ""
+	}
+	parts := strings.Split(reference, "/")
+	if len(parts) < 2 {
+		return "", "", ""
+	}
+	n := len(parts)
+	return strings.Join(parts[:n-2], "/"), parts[n-2], parts[n-1]
+}
+
+// placeDeletions gives deletions the server of the file, where all of it is of one.
+func (s *source) placeDeletions() {
+	var bases []string
+	for _, e := range s.entries {
+		if e.base != "" && !slices.Contains(bases, e.base) && len(bases) < 2 {
+			bases = append(bases, e.base)
+		}
+	}
+	for _, e := range s.entries {
+		if e.deleted && e.base == "" && len(bases) == 1 {
+			e.base = bases[0]
+		}
+	}
+}
+
+// outcome is what a server could not do, in its own words.
+func outcome(s *source, e entry) []string {
+	var notes []string
+	r := reader{root: e.resource}
+	for _, issue := range r.objects(e.resource, "issue") {
+		severity, code := r.text(issue, "severity"), r.text(issue, "code")
+		if severity == "information" && code != "incomplete" {
 			continue
 		}
-		var words []string
-		for _, dose := range d.DoseAndRate {
-			if dose.DoseQuantity.Value != "" {
-				words = append(words, strings.TrimSpace("dose "+dose.DoseQuantity.Value.String()+" "+dose.DoseQuantity.Unit))
-			}
+		words := r.text(issue, "diagnostics")
+		if details := r.concept(issue, "details").String(); details != "" {
+			words = details + " " + words
 		}
-		if text := d.Timing.Code.String(); text != "" {
-			words = append(words, text)
-		} else if r := d.Timing.Repeat; r.Frequency > 0 && r.Period != "" {
-			words = append(words, fmt.Sprintf("%d times in %s %s", r.Frequency, r.Period, unitName(r.PeriodUnit)))
-		}
-		if d.AsNeeded {
-			words = append(words, "as needed")
-		}
-		if len(words) > 0 {
-			parts = append(parts, strings.Join(words, ", "))
-		}
+		notes = append(notes, s.say("something is missing: %s, %s: %s", severity, code, strings.TrimSpace(words)))
 	}
-	return strings.Join(parts, "; ")
+	return notes
 }
 
-// unitName is a UCUM unit of time for people.
-func unitName(unit string) string {
-	names := map[string]string{"s": "s", "min": "min", "h": "h", "d": "d", "wk": "weeks", "mo": "months", "a": "years"}
-	if known, found := names[unit]; found {
-		return known
+// sourceRules are about what a source says that it does not have.
+var sourceRules = []rule[func(all []page, one page) (note string, err error)]{
+	{"a page is missing", func(all []page, one page) (string, error) {
+		for _, wanted := range []string{one.next, one.previous} {
+			if wanted != "" && !slices.ContainsFunc(all, func(p page) bool { return p.self == wanted }) {
+				return "", fault.New(fault.InvalidArgument, "this is one page of several%s: get %.200s too, and give all pages", ofTotal(one), wanted)
+			}
+		}
+		return "", nil
+	}},
+	{"a total says more", func(all []page, one page) (string, error) {
+		has := one.matches
+		if one.previous != "" {
+			return "", nil // counted with the first page
+		}
+		for next := one.next; next != ""; {
+			i := slices.IndexFunc(all, func(p page) bool { return p.self == next })
+			if i < 0 || all[i].next == next || has > one.total {
+				break
+			}
+			has, next = has+all[i].matches, all[i].next
+		}
+		if one.total <= has {
+			return "", nil
+		}
+		return fmt.Sprintf("source %d says that there are %d entries, and has %d", one.source, one.total, has), nil
+	}},
+}
+
+func ofTotal(p page) string {
+	if p.total < 0 {
+		return ""
 	}
-	return unit
+	return fmt.Sprintf(" (%d of %d entries)", p.matches, p.total)
+}
+
+// instant is a time in milliseconds' order, where a text is one.
+func instant(text string) (time.Time, bool) {
+	from, to, ok := span(text)
+	return from, ok && from.Equal(to)
 }

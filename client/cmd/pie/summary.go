@@ -34,16 +34,18 @@ func (a *app) summaryUpdate() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "update FILE…",
 		Short: "Make your emergency summary from FHIR files, and put it in the place of the older one",
-		Long: `Make your emergency summary from FHIR files (bundles or single resources, in JSON): an
-International Patient Summary of allergies, medications and problems that are current.
-What the files are silent about it calls unavailable. Identifiers, addresses and who
-treated you stay out.
+		Long: `Make your emergency summary from FHIR R4 files (bundles, single resources or NDJSON, in
+JSON): an International Patient Summary of allergies, medications and problems that are
+current. What the files are silent about it calls unknown; what contradicts, is about
+somebody else or cannot be read it names, and warns you of. Identifiers, addresses and who
+treated you stay out. Give all files of one export in one call, and each page of a list.
 
 It is a new record of yours of class summary, which emergency desks can pass on: those
 named, or those that have the older one. Then the older ones that you made are erased.
 Summaries that physicians made stay. Interrupted, run it again.`,
 		Example: "  pie summary update --desk HospitalB/k4wq7h bundle.json\n" +
-			"  pie summary update bundle.json discharge.json",
+			"  pie summary update bundle.json discharge.json\n" +
+			"  pie summary update export.ndjson",
 		Args: someFiles,
 		RunE: func(command *cobra.Command, files []string) error {
 			desks, err := parseUsers(names)
@@ -52,6 +54,9 @@ Summaries that physicians made stay. Interrupted, run it again.`,
 			}
 			document, err := makeSummary(files)
 			if err != nil {
+				return err
+			}
+			if err := a.warnOfNotes(document); err != nil {
 				return err
 			}
 			c, err := a.open()
@@ -78,7 +83,31 @@ func makeSummary(files []string) ([]byte, error) {
 		}
 		sources = append(sources, text)
 	}
-	return summary.Make(time.Now(), sources...)
+	document, err := summary.Make(time.Now(), sources...)
+	var about *summary.SourceError
+	if errors.As(err, &about) {
+		return nil, fmt.Errorf("%s: %w", files[about.Source], about.Err)
+	}
+	return document, err
+}
+
+// warnOfNotes tells the patient what a responder will be told: what contradicts, is missing
+// or was left out. It comes before the summary takes the place of the older one.
+func (a *app) warnOfNotes(document []byte) error {
+	page, err := summary.Read(document)
+	if err != nil {
+		return err
+	}
+	notes := page.Notes
+	for _, s := range page.Sections {
+		for _, note := range s.Notes {
+			notes = append(notes, s.Title+": "+note)
+		}
+	}
+	for _, note := range notes {
+		_, _ = fmt.Fprintln(a.err, printable("warning: "+note))
+	}
+	return nil
 }
 
 func (a *app) printUpdated(updated client.UpdatedSummary) error {

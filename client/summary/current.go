@@ -1,0 +1,90 @@
+package summary
+
+import (
+	"slices"
+	"time"
+)
+
+// verdict is what a rule says about a fact of the patient. The zero value: nothing.
+type verdict struct {
+	counted  string // it stays out, and is counted under these words
+	named    string // it stays out of the list, and a line of its own says why
+	nameless bool
+}
+
+// judge is the first verdict about a fact; none means that it is current.
+func (b *rulebook) judge(f *fact, now time.Time) verdict {
+	for _, r := range b.current {
+		if v := r.apply(f, now); v != (verdict{}) {
+			return v
+		}
+	}
+	return verdict{}
+}
+
+// What is known to be over stays out; what is not known to be over is in. What contradicts
+// itself is named.
+var currentRules = []rule[func(*fact, time.Time) verdict]{
+	{"entered in error", func(f *fact, _ time.Time) verdict {
+		return counted(all(f.verificationCodes(), "entered-in-error") || f.status == "entered-in-error", "entered in error")
+	}},
+	{"refuted", func(f *fact, _ time.Time) verdict {
+		return counted(all(f.verificationCodes(), "refuted", "entered-in-error"), "refuted")
+	}},
+	{"a clinical status that is over", func(f *fact, _ time.Time) verdict {
+		return counted(all(f.clinicalCodes(), "inactive", "resolved", "remission"), "over")
+	}},
+	{"a medicine's status that is over", func(f *fact, _ time.Time) verdict {
+		return counted(f.isMedication() && slices.Contains([]string{"completed", "cancelled", "stopped", "not-taken"}, f.status), "over")
+	}},
+	{"not to be given", func(f *fact, _ time.Time) verdict {
+		return counted(f.doNotPerform, "not to be given")
+	}},
+	{"only proposed", func(f *fact, _ time.Time) verdict {
+		return counted(f.isMedication() && (f.status == "draft" || f.intent == "proposal" || f.intent == "option"), "only proposed")
+	}},
+	{"a problem that ended", func(f *fact, now time.Time) verdict {
+		if f.kind != "Condition" || !f.ended(now) || slices.Contains(f.clinicalCodes(), "recurrence") || slices.Contains(f.clinicalCodes(), "relapse") {
+			return verdict{}
+		}
+		if len(f.clinicalCodes()) == 0 {
+			return verdict{counted: "over"}
+		}
+		return verdict{named: "its status says that it is current, and its dates that it ended"}
+	}},
+	{"a medicine whose dates are over", func(f *fact, now time.Time) verdict {
+		if !f.isMedication() || !f.ended(now) {
+			return verdict{}
+		}
+		return verdict{named: "its dates are over, and its status does not say so"}
+	}},
+	{"not begun", func(f *fact, now time.Time) verdict {
+		if !f.isMedication() || !future(f.starts, now) {
+			return verdict{}
+		}
+		return verdict{named: "not begun yet"}
+	}},
+	{"without a name", func(f *fact, _ time.Time) verdict {
+		if f.what != "" || described[f.kind] == nil {
+			return verdict{}
+		}
+		return verdict{named: "its name is missing or cannot be read", nameless: true}
+	}},
+}
+
+func counted(is bool, words string) verdict {
+	if !is {
+		return verdict{}
+	}
+	return verdict{counted: words}
+}
+
+func (f *fact) isMedication() bool {
+	return f.kind == "MedicationRequest" || f.kind == "MedicationStatement"
+}
+
+// ended reports whether an element says that it is over: an end in the past, or one that is
+// said without a date.
+func (f *fact) ended(now time.Time) bool {
+	return slices.ContainsFunc(f.ends, func(e ending) bool { return e.at == "" || past(e.at, now) })
+}

@@ -1,0 +1,204 @@
+package summary
+
+import (
+	"slices"
+	"strings"
+)
+
+// HL7's systems of statuses: no other system's words decide whether something is current.
+const (
+	allergyClinical     = "http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical"
+	allergyVerification = "http://terminology.hl7.org/CodeSystem/allergyintolerance-verification"
+	problemClinical     = "http://terminology.hl7.org/CodeSystem/condition-clinical"
+	problemVerification = "http://terminology.hl7.org/CodeSystem/condition-ver-status"
+)
+
+// fact is one resource about a patient, and what is decided about it.
+type fact struct {
+	*entry
+	reader                 // what could not be read of it
+	what                   string
+	code                   *concept
+	clinical, verification *concept
+	clinicalSystem         string
+	verificationSystem     string
+	status, intent         string
+	doNotPerform           bool
+	category               []string
+	ends                   []ending
+	starts                 string
+	unsaid                 bool   // it does not say whose it is
+	words, line            string // without its dates, and with them
+}
+
+// ending is when something ends by an element of its own; at is empty where it is said in
+// other ways than by a date.
+type ending struct{ at, words string }
+
+// readFact reads an entry. Its medication is found through the index.
+func readFact(e *entry, x *index) *fact {
+	f := &fact{entry: e, reader: reader{root: e.resource}}
+	o := e.resource
+	f.clinicalSystem, f.verificationSystem = problemClinical, problemVerification
+	if e.kind == "AllergyIntolerance" {
+		f.clinicalSystem, f.verificationSystem = allergyClinical, allergyVerification
+		f.category = f.texts(o, "category")
+	}
+	if e.kind == "AllergyIntolerance" || e.kind == "Condition" {
+		f.clinical, f.verification = f.concept(o, "clinicalStatus"), f.concept(o, "verificationStatus")
+	}
+	f.status, f.intent, f.doNotPerform = f.text(o, "status"), f.text(o, "intent"), f.flag(o, "doNotPerform")
+	f.code = f.naming(x)
+	f.what = f.code.String()
+	f.readTimes()
+	f.words, f.line = f.describe(x)
+	return f
+}
+
+// readTimes reads when it began, and all that says when it ends.
+func (f *fact) readTimes() {
+	o := f.resource
+	effective := f.object(o, "effectivePeriod")
+	f.starts = f.text(effective, "start")
+	f.end(f.text(effective, "end"))
+	f.end(f.text(f.object(o, "abatementPeriod"), "end"))
+	f.end(f.text(o, "abatementDateTime"))
+	for _, name := range []string{"abatementAge", "abatementRange", "abatementString"} {
+		if words := f.inWords(o, name); words != "" {
+			f.ends = append(f.ends, ending{words: words})
+		}
+	}
+	f.end(f.text(f.object(f.object(o, "dispenseRequest"), "validityPeriod"), "end"))
+	f.end(f.lastBound())
+}
+
+func (f *fact) end(at string) {
+	if at != "" {
+		f.ends = append(f.ends, ending{at, day(at)})
+	}
+}
+
+// inWords are an age, a range or a text.
+func (f *fact) inWords(o *object, name string) string {
+	switch {
+	case strings.HasSuffix(name, "Age"):
+		return prefixed("at the age of ", f.quantity(o, name), "")
+	case strings.HasSuffix(name, "Range"):
+		return f.between(o, name)
+	}
+	return f.text(o, name)
+}
+
+// lastBound is the end of the last dosage, when every dosage has one.
+func (f *fact) lastBound() string {
+	last := ""
+	for _, name := range []string{"dosage", "dosageInstruction"} {
+		for _, one := range f.objects(f.resource, name) {
+			end := f.text(f.object(f.object(f.object(one, "timing"), "repeat"), "boundsPeriod"), "end")
+			if end == "" {
+				return ""
+			}
+			last = later(end, last)
+		}
+	}
+	return last
+}
+
+// when is the newest date that the resource has, as it stands.
+func (f *fact) when() string {
+	r := reader{root: f.resource}
+	newest := ""
+	for _, name := range []string{"recordedDate", "authoredOn", "dateAsserted", "effectiveDateTime", "onsetDateTime"} {
+		if at := r.text(f.resource, name); isDate(at) {
+			newest = later(newest, at)
+		}
+	}
+	if newest == "" && isDate(f.starts) {
+		newest = f.starts
+	}
+	return newest
+}
+
+// naming is what the resource is about: its code, or its medication by whatever way it is
+// named.
+func (f *fact) naming(x *index) *concept {
+	if c := f.concept(f.resource, "medicationCodeableConcept"); c.String() != "" {
+		return c
+	}
+	if f.resource.has("medicationReference") {
+		return f.medication(f.object(f.resource, "medicationReference"), x, 0)
+	}
+	return f.concept(f.resource, "code")
+}
+
+// medication is what a reference to a medication, or an ingredient, names.
+func (f *fact) medication(to *object, x *index, depth int) *concept {
+	const deep = 3 // medications within medications
+	if to == nil || depth > deep {
+		return nil
+	}
+	if found := x.find(f.entry, f.text(to, "reference")); found != nil && found != f.entry {
+		inner := reader{root: found.resource}
+		if c := inner.concept(found.resource, "code"); c.String() != "" {
+			return c
+		}
+		if text := f.ingredients(found, x, depth); text != "" {
+			return &concept{text: text}
+		}
+		if text := identified(&inner, inner.objects(found.resource, "identifier")...); text != "" {
+			return &concept{text: text}
+		}
+	}
+	if display := f.text(to, "display"); display != "" {
+		return &concept{text: display}
+	}
+	return &concept{text: identified(&f.reader, f.object(to, "identifier"))}
+}
+
+// ingredients are what a medication without a name is made of.
+func (f *fact) ingredients(of *entry, x *index, depth int) string {
+	r := reader{root: of.resource}
+	var words []string
+	for _, one := range r.objects(of.resource, "ingredient") {
+		c := r.concept(one, "itemCodeableConcept")
+		if c.String() == "" {
+			inner := &fact{entry: of, reader: reader{root: of.resource}}
+			if strings.HasPrefix(r.text(r.object(one, "itemReference"), "reference"), "#") {
+				inner.entry = f.entry // contained resources refer to each other by their container
+			}
+			c = inner.medication(r.object(one, "itemReference"), x, depth+1)
+		}
+		name := c.String()
+		if name == "" {
+			name = "an ingredient without a name"
+		}
+		if strength := r.ratio(one, "strength", "per"); strength != "" {
+			name += " " + strength
+		}
+		if active, is := one.members["isActive"].(bool); is && !active {
+			name += " (inactive)"
+		}
+		words = append(words, name)
+	}
+	return strings.Join(words, " + ")
+}
+
+// identified is the first identifier that has a value.
+func identified(r *reader, identifiers ...*object) string {
+	for _, i := range identifiers {
+		if value := r.text(i, "value"); value != "" {
+			return strings.TrimSpace("number " + value + " of " + orUnknown(r.text(i, "system")))
+		}
+	}
+	return ""
+}
+
+// codes of a status, of HL7's system alone.
+func (f *fact) clinicalCodes() []string     { return f.clinical.codes(f.clinicalSystem) }
+func (f *fact) verificationCodes() []string { return f.verification.codes(f.verificationSystem) }
+
+// all reports whether there are codes, and each is one of these: codes that contradict each
+// other decide nothing.
+func all(codes []string, these ...string) bool {
+	return len(codes) > 0 && !slices.ContainsFunc(codes, func(code string) bool { return !slices.Contains(these, code) })
+}

@@ -1,0 +1,83 @@
+package summary
+
+import (
+	"bytes"
+	"strings"
+	"unicode/utf8"
+
+	"golang.org/x/text/encoding/unicode"
+	"golang.org/x/text/transform"
+
+	"github.com/pie-consortium/pie/ledger/fault"
+)
+
+// strangers are what people take for FHIR in JSON, by their first bytes.
+var strangers = []struct{ begins, what, advice string }{
+	{"\x1f\x8b", "compressed with gzip", "unpack it first (gunzip)"},
+	{"PK\x03\x04", "a ZIP archive", "unpack it first, and give the files in it"},
+	{"%PDF", "a PDF", "ask for the FHIR export, in JSON"},
+	{"<", "XML or HTML", "ask for FHIR in JSON (application/fhir+json)"},
+	{"MSH|", "an HL7 version 2 message", "ask for FHIR R4, in JSON"},
+	{"[", "a JSON array", "FHIR is one object (a Bundle), or one object a line (NDJSON)"},
+	{"\"", "a JSON text", "FHIR is one object (a Bundle), or one object a line (NDJSON)"},
+}
+
+// decodeText is a file's text as UTF-8. A mark at the beginning decides how it is read
+// (UTF-8, UTF-16); whatever is not UTF-8 then is refused by its name.
+func decodeText(file []byte) ([]byte, error) {
+	for _, s := range strangers {
+		if bytes.HasPrefix(bytes.TrimLeft(file, " \t\r\n"), []byte(s.begins)) {
+			return nil, fault.New(fault.InvalidArgument, "this is %s: %s", s.what, s.advice)
+		}
+	}
+	if bytes.HasPrefix(file, []byte{0xff, 0xfe, 0, 0}) || bytes.HasPrefix(file, []byte{0, 0, 0xfe, 0xff}) {
+		return nil, fault.New(fault.InvalidArgument, "this is UTF-32: save it as UTF-8")
+	}
+	text, _, err := transform.Bytes(unicode.BOMOverride(transform.Nop), file)
+	if err != nil {
+		return nil, fault.New(fault.InvalidArgument, "this is not a text: %v", err)
+	}
+	if bytes.IndexByte(text[:min(len(text), 4)], 0) >= 0 {
+		return nil, fault.New(fault.InvalidArgument, "this is UTF-16 or UTF-32 without a mark at its beginning: save it as UTF-8")
+	}
+	if !utf8.Valid(text) {
+		return nil, fault.New(fault.InvalidArgument,
+			"line %d is not UTF-8, but Latin-1, Windows-1252, Shift JIS or another older encoding: save it as UTF-8", lineOf(text, firstInvalid(text)))
+	}
+	if len(bytes.TrimSpace(text)) == 0 {
+		return nil, fault.New(fault.InvalidArgument, "this is empty")
+	}
+	return text, nil
+}
+
+func firstInvalid(text []byte) int {
+	at := 0
+	for at < len(text) {
+		r, size := utf8.DecodeRune(text[at:])
+		if r == utf8.RuneError && size == 1 {
+			break
+		}
+		at += size
+	}
+	return at
+}
+
+// lineOf is the line, from 1, of a byte of a text.
+func lineOf(text []byte, offset int) int {
+	return 1 + bytes.Count(text[:min(offset, len(text))], []byte("\n"))
+}
+
+// clean replaces what FHIR's strings do not have, control characters (R4, 2.24.0.1).
+func clean(text string) string {
+	if !strings.ContainsFunc(text, control) {
+		return text
+	}
+	return strings.Map(func(r rune) rune {
+		if control(r) {
+			return utf8.RuneError
+		}
+		return r
+	}, text)
+}
+
+func control(r rune) bool { return r < ' ' && r != '\t' && r != '\n' && r != '\r' || r == 0x7f }
