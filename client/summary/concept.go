@@ -70,25 +70,24 @@ func (c *concept) codes(system string) []string {
 	return codes
 }
 
-// status is what a status says to people: codes of HL7's system, else whatever stands there.
+// status is what a status says to people: codes of HL7's system, and whatever else stands there.
 func (c *concept) status(system string) string {
 	if c == nil {
 		return ""
 	}
-	if codes := c.codes(system); len(codes) > 0 {
-		return strings.Join(slices.Compact(codes), " and ")
-	}
-	words := []string{}
+	codes := c.codes(system)
+	var others []string
 	for _, has := range c.coding {
-		if has.code != "" {
-			words = append(words, has.code)
+		if has.system != system && has.code != "" && !slices.Contains(codes, has.code) {
+			others = append(others, has.code)
 		}
 	}
-	if c.text != "" {
-		words = append(words, c.text)
+	if len(codes) == 0 && c.text != "" {
+		others = append(others, c.text)
 	}
-	if len(words) == 0 {
-		return ""
+	said := strings.Join(slices.Compact(codes), " and ")
+	if len(others) == 0 {
+		return said
 	}
-	return "status in words of its source: " + strings.Join(words, ", ")
+	return strings.TrimPrefix(said+", status in words of its source: "+strings.Join(others, ", "), ", ")
 }

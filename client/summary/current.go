@@ -44,16 +44,20 @@ var currentRules = []rule[func(*fact, time.Time) verdict]{
 		return counted(f.isMedication() && (f.status == "draft" || f.intent == "proposal" || f.intent == "option"), "only proposed")
 	}},
 	{"a problem that ended", func(f *fact, now time.Time) verdict {
-		if f.kind != "Condition" || !f.ended(now) || slices.Contains(f.clinicalCodes(), "recurrence") || slices.Contains(f.clinicalCodes(), "relapse") {
+		if f.kind != "Condition" || !f.over(now) || slices.Contains(f.clinicalCodes(), "recurrence") || slices.Contains(f.clinicalCodes(), "relapse") {
 			return verdict{}
 		}
-		if len(f.clinicalCodes()) == 0 {
+		switch {
+		case len(f.clinicalCodes()) > 0:
+		case f.endsInWords:
+			return verdict{named: "it has ended, by these words"}
+		default:
 			return verdict{counted: "over"}
 		}
 		return verdict{named: "its status says that it is current, and its dates that it ended"}
 	}},
 	{"a medicine whose dates are over", func(f *fact, now time.Time) verdict {
-		if !f.isMedication() || !f.ended(now) {
+		if !f.isMedication() || !f.over(now) {
 			return verdict{}
 		}
 		return verdict{named: "its dates are over, and its status does not say so"}
@@ -83,8 +87,7 @@ func (f *fact) isMedication() bool {
 	return f.kind == "MedicationRequest" || f.kind == "MedicationStatement"
 }
 
-// ended reports whether an element says that it is over: an end in the past, or one that is
-// said without a date.
-func (f *fact) ended(now time.Time) bool {
-	return slices.ContainsFunc(f.ends, func(e ending) bool { return e.at == "" || past(e.at, now) })
+// over reports whether an element says that it has ended, by a date in the past or without one.
+func (f *fact) over(now time.Time) bool {
+	return f.ended || f.endsInWords || slices.ContainsFunc(f.ends, func(at string) bool { return past(at, now) })
 }

@@ -22,7 +22,7 @@ func (f *fact) describe(x *index) (words, line string) {
 		if f.what == "" {
 			parts[0] = f.unnamed()
 		}
-		parts, times = append(parts, f.statusWords()...), f.times()
+		parts, times = append(append(parts, f.statusWords()...), f.annotations()...), f.times()
 	} else {
 		parts, times = f.other(x), f.otherTimes()
 	}
@@ -32,6 +32,17 @@ func (f *fact) describe(x *index) (words, line string) {
 	}
 	left = append(left, f.notReadable()...)
 	return strings.Join(slices.Concat(parts, left), ", "), strings.Join(slices.Concat(parts, times, left), ", ")
+}
+
+// annotations are what people wrote about it.
+func (f *fact) annotations() []string {
+	var parts []string
+	for _, one := range f.objects(f.resource, "note") {
+		if text := f.text(one, "text"); text != "" {
+			parts = append(parts, "note: "+text)
+		}
+	}
+	return parts
 }
 
 func (f *fact) unnamed() string {
@@ -111,10 +122,8 @@ func (f *fact) statusWords() []string {
 	if f.doNotPerform {
 		parts = append(parts, "NOT to be given")
 	}
-	for _, name := range []string{"statusReason"} {
-		for _, c := range f.conceptOrList(name) {
-			parts = append(parts, "because: "+c.String())
-		}
+	for _, c := range f.conceptOrList("statusReason") {
+		parts = append(parts, "because: "+c.String())
 	}
 	for _, text := range []string{f.clinical.status(f.clinicalSystem), f.verification.status(f.verificationSystem)} {
 		if text != "" && text != "active" && text != "confirmed" {
@@ -154,11 +163,14 @@ func (f *fact) times() []string {
 		}
 	}
 	parts = append(parts, f.endWords()...)
+	if f.flag(o, "abatementBoolean") {
+		parts = append(parts, "ended")
+	}
 	dated("last reaction ", f.text(o, "lastOccurrence"))
 	dated("ordered ", f.text(o, "authoredOn"))
 	dated("recorded ", f.text(o, "recordedDate"))
 	dated("stated ", f.text(o, "dateAsserted"))
-	if len(parts) == 0 && len(f.ends) == 0 {
+	if len(parts) == 0 && !slices.ContainsFunc(f.ends, isDate) {
 		return []string{"no date"}
 	}
 	return parts

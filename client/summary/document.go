@@ -46,7 +46,7 @@ var caveats = section{title: "Before you rely on this", code: "48767-8", display
 
 var common = []string{"resourceType", "implicitRules", "modifierExtension"}
 
-const noneNamed = "the sources name none that is current; that is no statement that there is none"
+const noneNamed = "the sources name none that is current, which does not mean that there is none"
 
 func sectionOf(kind string) *section {
 	for i := range sections {
@@ -131,6 +131,15 @@ func (d *document) trimmed(f *fact, s section) *object {
 	}
 	if validity := f.object(f.object(f.resource, "dispenseRequest"), "validityPeriod"); validity != nil {
 		kept.members["dispenseRequest"] = &object{map[string]any{"validityPeriod": validity}}
+	}
+	var notes []any
+	for _, one := range f.objects(f.resource, "note") { // not by whom
+		if text := f.text(one, "text"); text != "" {
+			notes = append(notes, &object{map[string]any{"text": text}})
+		}
+	}
+	if len(notes) > 0 {
+		kept.members["note"] = notes
 	}
 	return kept
 }

@@ -1,8 +1,11 @@
 package summary
 
 import (
+	"cmp"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 )
 
 // HL7's systems of statuses: no other system's words decide whether something is current.
@@ -25,15 +28,13 @@ type fact struct {
 	status, intent         string
 	doNotPerform           bool
 	category               []string
-	ends                   []ending
+	ends                   []string // dates, each by an element of its own
+	ended                  bool     // it is said to have ended, without a date
+	endsInWords            bool     // when it ended is said in words that only people read
 	starts                 string
 	unsaid                 bool   // it does not say whose it is
 	words, line            string // without its dates, and with them
 }
-
-// ending is when something ends by an element of its own; at is empty where it is said in
-// other ways than by a date.
-type ending struct{ at, words string }
 
 // readFact reads an entry. Its medication is found through the index.
 func readFact(e *entry, x *index) *fact {
@@ -55,27 +56,15 @@ func readFact(e *entry, x *index) *fact {
 	return f
 }
 
-// readTimes reads when it began, and all that says when it ends.
+// readTimes reads when it begins, and all that says when it ends.
 func (f *fact) readTimes() {
 	o := f.resource
 	effective := f.object(o, "effectivePeriod")
-	f.starts = f.text(effective, "start")
-	f.end(f.text(effective, "end"))
-	f.end(f.text(f.object(o, "abatementPeriod"), "end"))
-	f.end(f.text(o, "abatementDateTime"))
-	for _, name := range []string{"abatementAge", "abatementRange", "abatementString"} {
-		if words := f.inWords(o, name); words != "" {
-			f.ends = append(f.ends, ending{words: words})
-		}
-	}
-	f.end(f.text(f.object(f.object(o, "dispenseRequest"), "validityPeriod"), "end"))
-	f.end(f.lastBound())
-}
-
-func (f *fact) end(at string) {
-	if at != "" {
-		f.ends = append(f.ends, ending{at, day(at)})
-	}
+	f.starts = cmp.Or(f.text(effective, "start"), f.text(o, "effectiveDateTime"))
+	f.ends = []string{f.text(effective, "end"), f.text(f.object(o, "abatementPeriod"), "end"), f.text(o, "abatementDateTime"),
+		f.text(f.object(f.object(o, "dispenseRequest"), "validityPeriod"), "end"), f.lastBound()}
+	f.ended = f.inWords(o, "abatementAge") != "" || f.inWords(o, "abatementRange") != "" || f.flag(o, "abatementBoolean")
+	f.endsInWords = f.inWords(o, "abatementString") != ""
 }
 
 // inWords are an age, a range or a text.
@@ -94,7 +83,7 @@ func (f *fact) lastBound() string {
 	last := ""
 	for _, name := range []string{"dosage", "dosageInstruction"} {
 		for _, one := range f.objects(f.resource, name) {
-			end := f.text(f.object(f.object(f.object(one, "timing"), "repeat"), "boundsPeriod"), "end")
+			end := f.bound(f.object(f.object(one, "timing"), "repeat"))
 			if end == "" {
 				return ""
 			}
@@ -103,6 +92,30 @@ func (f *fact) lastBound() string {
 	}
 	return last
 }
+
+// bound is when a dosage ends: at a date, or so long after the first date that is known.
+func (f *fact) bound(repeat *object) string {
+	period := f.object(repeat, "boundsPeriod")
+	if end := f.text(period, "end"); end != "" {
+		return end
+	}
+	long := cmp.Or(f.object(repeat, "boundsDuration"), f.object(f.object(repeat, "boundsRange"), "high"))
+	value, err := strconv.ParseFloat(f.number(long, "value"), 64)
+	unit, known := durations[cmp.Or(f.text(long, "code"), f.text(long, "unit"))]
+	_, begun, ok := span(cmp.Or(f.text(period, "start"), f.starts, f.text(f.resource, "authoredOn")))
+	if err != nil || !known || !ok || value < 0 || value > 1e4 {
+		return ""
+	}
+	return begun.Add(time.Duration(value * float64(unit))).Format(time.RFC3339)
+}
+
+// durations are UCUM's units of time, and words for them.
+var durations = map[string]time.Duration{
+	"min": time.Minute, "h": time.Hour, "d": oneDay, "day": oneDay, "days": oneDay, "wk": 7 * oneDay, "week": 7 * oneDay, "weeks": 7 * oneDay,
+	"mo": 31 * oneDay, "month": 31 * oneDay, "months": 31 * oneDay, "a": 366 * oneDay, "year": 366 * oneDay, "years": 366 * oneDay,
+}
+
+const oneDay = 24 * time.Hour
 
 // when is the newest date that the resource has, as it stands.
 func (f *fact) when() string {

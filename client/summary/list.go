@@ -53,12 +53,6 @@ func (b *rulebook) listed(facts []*fact, now time.Time) *list {
 }
 
 var listRules = []rule[func(*list)]{
-	{"no information is not an entry", func(l *list) {
-		for _, f := range l.without(func(a absence) bool { return !a.information }) {
-			a, _ := f.absent()
-			l.state(f.statement(a))
-		}
-	}},
 	{"none known is not an entry", func(l *list) {
 		statements := l.without(func(a absence) bool { return a.information && a.scope == "" })
 		if len(statements) == 0 {
@@ -97,6 +91,12 @@ var listRules = []rule[func(*list)]{
 			} else {
 				l.notes = append(l.notes, note)
 			}
+		}
+	}},
+	{"no information is not an entry", func(l *list) {
+		for _, f := range l.without(func(a absence) bool { return !a.information }) {
+			a, _ := f.absent()
+			l.state(f.statement(a))
 		}
 	}},
 	{"the same words are one entry", func(l *list) {

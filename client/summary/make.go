@@ -73,6 +73,7 @@ type maker struct {
 	book   *rulebook
 	now    time.Time
 	person *person
+	index  *index
 	facts  map[string][]*fact // by the section's code
 	notes  []string
 }
@@ -97,7 +98,7 @@ func (m *maker) sort(sources []*source) error {
 	if err != nil {
 		return err
 	}
-	m.person = person
+	m.person, m.index = person, x
 	a := &about{m.book, person, x, map[*source]bool{}}
 	others := map[string][]string{}
 	for _, f := range a.sorted(entries) {
@@ -160,6 +161,9 @@ func (p *person) notes() []string {
 	for _, r := range p.of {
 		if len(r.bad) > 0 {
 			notes = append(notes, fmt.Sprintf("not readable in %s: %s", r.entry.name(), strings.Join(r.bad, ", ")))
+		}
+		if (&fact{entry: r.entry}).subsetted() {
+			notes = append(notes, fmt.Sprintf("only a part of %s, as its server says", r.entry.name()))
 		}
 		if note := fmt.Sprintf("copies of %s differ, and nothing says which one is newer", r.entry.name()); r.entry.disputed && !slices.Contains(notes, note) {
 			notes = append(notes, note)

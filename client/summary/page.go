@@ -239,12 +239,17 @@ func (v *view) list(s *PageSection, facts []*fact) {
 	s.Notes = append(s.Notes, l.notes...)
 }
 
+// supporting are resource types that others refer to, and that say nothing about a patient by
+// themselves.
+var supporting = strings.Fields(`Binary Bundle Composition Coverage Device DocumentReference Encounter Endpoint Group HealthcareService ImagingStudy
+	Location Medication OperationOutcome Organization Patient Practitioner PractitionerRole Provenance RelatedPerson Specimen Substance`)
+
 // unlisted are entries of which no section speaks.
 func (v *view) unlisted() PageSection {
 	s := PageSection{Title: "In no section of the document"}
 	var facts []*fact
 	for _, e := range v.source.entries {
-		if v.shown[e] || described[e.kind] == nil && !slices.Contains([]string{"Immunization", "Procedure", "Flag", "DeviceUseStatement"}, e.kind) {
+		if v.shown[e] || slices.Contains(supporting, e.kind) {
 			continue
 		}
 		if f := v.fact(e, &s); f != nil {

@@ -168,7 +168,10 @@ var differRules = []rule[func(a, b *record) string]{
 		if slices.ContainsFunc(a.names, parted) && slices.ContainsFunc(b.names, parted) {
 			return ""
 		}
-		return disagree(a, b, whole, "names")
+		if len(wordsOf(a, whole)) == 0 || len(wordsOf(b, whole)) == 0 || sameName(a, b) {
+			return ""
+		}
+		return "their names differ"
 	}},
 }
 
@@ -196,12 +199,28 @@ func isDate(text string) bool {
 // parted reports whether a name says what in it is the family's.
 func parted(n humanName) bool { return n.family != "" || len(n.given) > 0 }
 
-// whole are all words of a name.
+// whole are all words of a name, where it is more than a family's.
 func whole(n humanName) []string {
-	if parted(n) {
-		return tokens(append(slices.Clone(n.given), n.family)...)
+	switch {
+	case !parted(n):
+		return tokens(n.text)
+	case len(n.given) == 0:
+		return nil
 	}
-	return tokens(n.text)
+	return tokens(append(slices.Clone(n.given), n.family)...)
+}
+
+// sameName reports whether one has all words of the other's name; a single word is a name
+// only where the other is one, too.
+func sameName(a, b *record) bool {
+	for _, x := range wordsOf(a, whole) {
+		for _, y := range wordsOf(b, whole) {
+			if (within(x, y) || within(y, x)) && (min(len(x), len(y)) > 1 || len(x) == len(y)) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // disagree says why, when both have such names and none of one is one of the other.
@@ -246,7 +265,7 @@ func shared(a, b *record) []string {
 	add(slices.ContainsFunc(a.identifiers, func(i string) bool { return slices.Contains(b.identifiers, i) }), "number")
 	add(agree(a, b, func(n humanName) []string { return tokens(n.family) }), "family name")
 	add(agree(a, b, func(n humanName) []string { return tokens(n.given...) }), "given name")
-	add(!slices.Contains(common, "given name") && agree(a, b, whole), "name")
+	add(!slices.Contains(common, "given name") && sameName(a, b), "name")
 	add(len(a.births) > 0 && len(b.births) > 0, "birth date")
 	return slices.Compact(common)
 }

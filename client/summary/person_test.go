@@ -27,6 +27,8 @@ func TestOnePersonOrTwo(t *testing.T) {
 		differ("a name, and none", maja, `"gender": "female"`+born, "no name and no number in common"),
 		differ("names in one text", named(`{"text": "Maja Lund"}`, born), named(`{"text": "Tuva Lund"}`, born), "their names differ"),
 		differ("a name in parts, and another in one text", maja, named(`{"text": "Tuva Lund"}`, born), "their names differ"),
+		differ("a former name, and another in one text", named(`{"use": "maiden", "family": "Lund"}`, born), named(`{"text": "Tuva Lund"}`, born), "in common"),
+		differ("one word of a name", maja, named(`{"text": "Lund"}`, born), "their names differ"),
 		same("a name in parts and in one text", maja, named(`{"text": "LUND, Maja"}`, born), "name"),
 		same("a second name more", maja, named(`{"family": "Lund", "given": ["Maja", "Karin"]}`, born), "given name"),
 		same("an initial", maja, named(`{"family": "Lund", "given": ["M."]}`, born), "given name"),

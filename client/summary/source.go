@@ -145,6 +145,9 @@ func (s *source) addBundle(o *object, place string) {
 		s.addEntry(e, within, order)
 	}
 	s.pages = append(s.pages, p)
+	if (&fact{entry: &entry{resource: o}}).subsetted() {
+		s.notes = append(s.notes, s.say("%s: only a part of each entry, as its server says", place))
+	}
 	for _, name := range r.bad {
 		s.notes = append(s.notes, s.say("%s: %s of the bundle cannot be read", place, name))
 	}

@@ -76,6 +76,8 @@ func TestSourcesThatAreNotComplete(t *testing.T) {
 		{name: "an outcome that tells nothing", sources: []string{collection(toveAt, outcome("information", "informational"))}, never: []string{"ward 3"}},
 		{name: "an answer that failed", sources: []string{bundle("batch-response", "", toveAt, `{"response": {"status": "503 Unavailable"}}`)}, notes: []string{"its server answered 503 Unavailable"}},
 		{name: "a bundle within", sources: []string{bundle("batch-response", "", entry(collection(toveAt, at("Condition/c", problem("c", "gout", "")))))}, list: []string{"gout"}},
+		{name: "a bundle that is subsetted", sources: []string{bundle("searchset", `, "meta": {"tag": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ObservationValue", "code": "SUBSETTED"}]}`, toveAt)}, notes: []string{"only a part of each entry"}},
+		{name: "a patient that is subsetted", sources: []string{collection(at("Patient/t", patientOf("t", tove+`, "meta": {"tag": [{"code": "SUBSETTED"}]}`)))}, notes: []string{"only a part of Patient t"}},
 		{name: "subsetted", sources: []string{collection(toveAt, at("Condition/c", problem("c", "gout", `, "meta": {"tag": [{"code": "SUBSETTED"}]}`)))}, list: []string{"gout"}, notes: []string{"gout, no date, only a part of the entry"}},
 	})
 }

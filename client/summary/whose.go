@@ -105,7 +105,7 @@ var whoseRules = []rule[func(*about, *fact) owner]{
 		if s.display == "" {
 			return owner{}
 		}
-		ours := agree(&a.person.record, &record{names: []humanName{{text: s.display}}}, whole)
+		ours := sameName(&a.person.record, &record{names: []humanName{{text: s.display}}})
 		return owner{decided: true, ours: ours, unsaid: true, who: "somebody known by a name alone"}
 	}},
 	{"no subject, and nobody else in the file", func(a *about, f *fact) owner {

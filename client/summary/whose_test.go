@@ -34,6 +34,7 @@ func TestWhoseAFactIs(t *testing.T) {
 		{name: "a number without a system", sources: []string{collection(at("Patient/t", patientOf("t", tove+`, "identifier": [{"value": "7"}]`)), at("Condition/c", with(`, "subject": {"identifier": {"value": "7"}}`)))},
 			notes: []string{"known by a number alone"}, never: []string{"gout"}},
 		{name: "the patient's name", sources: []string{collection(toveAt, at("Condition/c", with(`, "subject": {"display": "BERG, Tove"}`)))}, list: []string{"gout"}, notes: []string{"whose it is, the source does not say: gout"}},
+		{name: "the family's name", sources: []string{collection(toveAt, at("Condition/c", with(`, "subject": {"display": "Berg"}`)))}, notes: []string{"known by a name alone"}, never: []string{"gout"}},
 		{name: "another name", sources: []string{collection(toveAt, at("Condition/c", with(`, "subject": {"display": "Ole Dahl"}`)))}, notes: []string{"known by a name alone"}, never: []string{"gout"}},
 		{name: "nobody said", sources: []string{collection(toveAt, at("Condition/c", with("")))}, list: []string{"gout"}, notes: []string{"whose it is, the source does not say: gout"}},
 		{name: "nobody said, in a file that has others", sources: []string{collection(toveAt, at("Condition/c", with("")), at("Condition/d", with(`, "subject": {"reference": "Patient/u"}`)))},
