@@ -55,3 +55,9 @@ func day(text string) string {
 	}
 	return text
 }
+
+// instant is the time that a text says exactly.
+func instant(text string) (time.Time, bool) {
+	from, to, ok := span(text)
+	return from, ok && from.Equal(to)
+}

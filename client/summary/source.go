@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/pie-consortium/pie/ledger/fault"
 )
@@ -17,14 +16,6 @@ type source struct {
 	pages   []page
 	asOf    string   // when the file was made, by its own word
 	notes   []string // what it does not have, by its own word, or cannot be read
-}
-
-// page is a bundle that can be a part of a longer list.
-type page struct {
-	source         int
-	self           string
-	next, previous string
-	total, matches int // total is -1 where it is not said
 }
 
 // entry is one resource, or the deletion of one.
@@ -251,46 +242,4 @@ func outcome(s *source, e entry) []string {
 		notes = append(notes, s.say("something is missing: %s, %s: %s", severity, code, strings.TrimSpace(words)))
 	}
 	return notes
-}
-
-// sourceRules are about what a source says that it does not have.
-var sourceRules = []rule[func(all []page, one page) (note string, err error)]{
-	{"a page is missing", func(all []page, one page) (string, error) {
-		for _, wanted := range []string{one.next, one.previous} {
-			if wanted != "" && !slices.ContainsFunc(all, func(p page) bool { return p.self == wanted }) {
-				return "", fault.New(fault.InvalidArgument, "this is one page of several%s: get %.200s too, and give all pages", ofTotal(one), wanted)
-			}
-		}
-		return "", nil
-	}},
-	{"a total says more", func(all []page, one page) (string, error) {
-		has := one.matches
-		if one.previous != "" {
-			return "", nil // counted with the first page
-		}
-		for next := one.next; next != ""; {
-			i := slices.IndexFunc(all, func(p page) bool { return p.self == next })
-			if i < 0 || all[i].next == next || has > one.total {
-				break
-			}
-			has, next = has+all[i].matches, all[i].next
-		}
-		if one.total <= has {
-			return "", nil
-		}
-		return fmt.Sprintf("source %d says that there are %d entries, and has %d", one.source, one.total, has), nil
-	}},
-}
-
-func ofTotal(p page) string {
-	if p.total < 0 {
-		return ""
-	}
-	return fmt.Sprintf(" (%d of %d entries)", p.matches, p.total)
-}
-
-// instant is a time in milliseconds' order, where a text is one.
-func instant(text string) (time.Time, bool) {
-	from, to, ok := span(text)
-	return from, ok && from.Equal(to)
 }
