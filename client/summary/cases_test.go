@@ -115,11 +115,11 @@ func reacts(id, name, more string) string {
 }
 
 // takes is a statement of the patient's, about a medicine.
-func takes(id, more string) string {
-	return `{"resourceType": "MedicationStatement", "id": "` + id + `", "status": "active", "subject": {"reference": "Patient/t"}` + more + `}`
+func takes(more string) string {
+	return `{"resourceType": "MedicationStatement", "id": "m", "status": "active", "subject": {"reference": "Patient/t"}` + more + `}`
 }
 
-// ordered is a request for a medicine that has a name.
-func ordered(id, name, more string) string {
-	return `{"resourceType": "MedicationRequest", "id": "` + id + `", "intent": "order", "subject": {"reference": "Patient/t"}, "medicationCodeableConcept": {"text": "` + name + `"}` + more + `}`
+// ordered is a request for digoxin.
+func ordered(id, more string) string {
+	return `{"resourceType": "MedicationRequest", "id": "` + id + `", "intent": "order", "subject": {"reference": "Patient/t"}, "medicationCodeableConcept": {"text": "digoxin"}` + more + `}`
 }

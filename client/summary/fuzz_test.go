@@ -10,9 +10,9 @@ import (
 func FuzzMake(f *testing.F) {
 	f.Add(source(allergy("latex", "active")))
 	f.Add([]byte(`{"resourceType": "Bundle", "entry": [null, {}, {"resource": 3}]}`))
-	f.Add([]byte(patientOf("t", tove) + "\n" + ordered("m", "digoxin", `, "dosageInstruction": [{"timing": {"repeat": {"when": ["AC"], "offset": 5}}, "doseAndRate": [{"doseRange": {}}]}]`)))
+	f.Add([]byte(patientOf("t", tove) + "\n" + ordered("m", `, "dosageInstruction": [{"timing": {"repeat": {"when": ["AC"], "offset": 5}}, "doseAndRate": [{"doseRange": {}}]}]`)))
 	f.Add([]byte(bundle("history", `, "total": 3, "link": []`, at("Condition/c", problem("c", "gout", `, "meta": {"versionId": "3"}, "abatementAge": {"value": 4.0}`)), `{"request": {"method": "DELETE", "url": "Condition/c"}}`)))
-	f.Add([]byte(collection(at("MedicationStatement/m", takes("m", `, "medicationReference": {"reference": "#d"}, "contained": [{"resourceType": "Medication", "id": "d", "ingredient": [{"itemReference": {"reference": "#d"}}]}]`)))))
+	f.Add([]byte(collection(at("MedicationStatement/m", takes(`, "medicationReference": {"reference": "#d"}, "contained": [{"resourceType": "Medication", "id": "d", "ingredient": [{"itemReference": {"reference": "#d"}}]}]`)))))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		document, err := summary.Make(now, source(), text)
 		if err != nil {

@@ -5,7 +5,7 @@ import "testing"
 // However a medicine is named, it has its name; what has none is a line that says so.
 func TestMedicinesByWhateverNamesThem(t *testing.T) {
 	by := func(reference, more string) string {
-		return at("MedicationStatement/m", takes("m", `, "medicationReference": `+reference+more))
+		return at("MedicationStatement/m", takes(`, "medicationReference": `+reference+more))
 	}
 	const digoxin = `{"resourceType": "Medication", "id": "d", "code": {"text": "digoxin"}}`
 	try(t, []situation{
@@ -16,7 +16,7 @@ func TestMedicinesByWhateverNamesThem(t *testing.T) {
 		{name: "absolute, to one that has no address", sources: []string{collection(toveAt, entry(digoxin), by(`{"reference": "`+server+`Medication/d"}`, ""))}, list: []string{"digoxin"}},
 		{name: "of another server", sources: []string{collection(toveAt, at("Medication/d", digoxin), by(`{"reference": "https://south.example/Medication/d"}`, ""))},
 			notes: []string{"a medicine that has no name (MedicationStatement m)"}, never: []string{"digoxin"}},
-		{name: "of another file", sources: []string{collection(entry(patientOf("t", tove)), entry(takes("m", `, "medicationReference": {"reference": "Medication/d"}`))), collection(entry(digoxin))},
+		{name: "of another file", sources: []string{collection(entry(patientOf("t", tove)), entry(takes(`, "medicationReference": {"reference": "Medication/d"}`))), collection(entry(digoxin))},
 			notes: []string{"a medicine that has no name (MedicationStatement m)"}, never: []string{"digoxin"}},
 		{name: "its newest copy", sources: []string{collection(toveAt, at("Medication/d", `{"resourceType": "Medication", "id": "d", "meta": {"versionId": "1"}, "code": {"text": "digitoxin"}}`),
 			at("Medication/d", `{"resourceType": "Medication", "id": "d", "meta": {"versionId": "2"}, "code": {"text": "digoxin"}}`), by(`{"reference": "Medication/d"}`, ""))}, list: []string{"digoxin"}},
@@ -66,7 +66,7 @@ func TestDosages(t *testing.T) {
 		"not known, deeper": {`{"doseAndRate": [{"doseQuantity": {"value": 1}, "doseExpression": {}}], "timing": {"repeat": {"frequency": 1, "period": 1, "periodUnit": "d", "jitter": 5}}}`, "dose 1, left out here: doseExpression, once in 1 day, left out here: jitter, "},
 		"sequence":          {`{"sequence": 2, "text": "then 1"}, {"sequence": 1, "text": "2 at first"}`, "2 at first; then 1, "},
 	} {
-		source := collection(toveAt, at("MedicationRequest/m", ordered("m", "digoxin", `, "authoredOn": "2030-04-30", "dosageInstruction": [`+one.dosage+`]`)))
+		source := collection(toveAt, at("MedicationRequest/m", ordered("m", `, "authoredOn": "2030-04-30", "dosageInstruction": [`+one.dosage+`]`)))
 		try(t, []situation{{name: name, sources: []string{source}, list: []string{"digoxin, " + one.line + "ordered 2030-04-30"}}})
 	}
 }
@@ -75,7 +75,7 @@ func TestDosages(t *testing.T) {
 func TestBadElements(t *testing.T) {
 	kiwi := at("AllergyIntolerance/k", reacts("k", "kiwi", ""))
 	try(t, []situation{
-		{name: "a dose that is a text", sources: []string{collection(toveAt, kiwi, at("MedicationRequest/m", ordered("m", "digoxin", `, "dosageInstruction": [{"text": "one", "doseAndRate": [{"doseQuantity": {"value": "5"}}]}]`)))},
+		{name: "a dose that is a text", sources: []string{collection(toveAt, kiwi, at("MedicationRequest/m", ordered("m", `, "dosageInstruction": [{"text": "one", "doseAndRate": [{"doseQuantity": {"value": "5"}}]}]`)))},
 			list: []string{"kiwi", "digoxin, no date"}, notes: []string{"digoxin, one, left out here: doseQuantity, no date, not readable: value"}},
 		{name: "a code that is a text", sources: []string{collection(toveAt, kiwi, at("Condition/c", `{"resourceType": "Condition", "id": "c", "subject": {"reference": "Patient/t"}, "code": "flu"}`))},
 			list: []string{"kiwi"}, notes: []string{"a problem that has no name (Condition c), no date, not readable: code"}},

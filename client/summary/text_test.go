@@ -3,6 +3,7 @@ package summary_test
 import (
 	"bytes"
 	"compress/gzip"
+	"errors"
 	"strings"
 	"testing"
 
@@ -78,9 +79,9 @@ func TestKeysThatReadersTakeDifferently(t *testing.T) {
 func TestOtherVersionsOfFHIR(t *testing.T) {
 	for version, resources := range map[string][]string{
 		"DSTU2": {`{"resourceType": "MedicationOrder", "id": "m"}`, `{"resourceType": "AllergyIntolerance", "substance": {"text": "kiwi"}}`, `{"resourceType": "Condition", "patient": {"reference": "Patient/t"}}`},
-		"STU3": {problem("c", "gout", `, "assertedDate": "2017"`), problem("c", "gout", `, "clinicalStatus": "active"`), takes("m", `, "taken": "y"`),
+		"STU3": {problem("c", "gout", `, "assertedDate": "2017"`), problem("c", "gout", `, "clinicalStatus": "active"`), takes(`, "taken": "y"`),
 			problem("c", "gout", `, "meta": {"profile": ["http://hl7.org/fhir/STU3/StructureDefinition/Condition"]}`)},
-		"R5": {takes("m", `, "medication": {"concept": {"text": "digoxin"}}`), reacts("a", "kiwi", `, "type": {"text": "allergy"}`), problem("c", "gout", `, "participant": []`)},
+		"R5": {takes(`, "medication": {"concept": {"text": "digoxin"}}`), reacts("a", "kiwi", `, "type": {"text": "allergy"}`), problem("c", "gout", `, "participant": []`)},
 	} {
 		for _, resource := range resources {
 			try(t, []situation{{name: version, sources: []string{collection(toveAt, entry(resource))}, refused: "is FHIR " + version + ", and R4 is what can be read: ask for an R4 export"}})
@@ -93,7 +94,8 @@ func TestOtherVersionsOfFHIR(t *testing.T) {
 // An error says which of several sources it is about.
 func TestErrorsNameTheirSource(t *testing.T) {
 	_, err := summary.Make(now, []byte(collection(toveAt)), []byte("<xml/>"))
-	if about, is := err.(*summary.SourceError); !is || about.Source != 1 || fault.CodeOf(err) != fault.InvalidArgument {
+	var about *summary.SourceError
+	if !errors.As(err, &about) || about.Source != 1 || fault.CodeOf(err) != fault.InvalidArgument {
 		t.Errorf("%v", err)
 	}
 }

@@ -92,7 +92,7 @@ func (v *view) page() Page {
 	if rest := v.unlisted(); len(rest.Lines)+len(rest.Notes) > 0 {
 		p.Sections = append(p.Sections, rest)
 	}
-	p.Notes = append(v.notes, v.unreadable(&v.reader)...)
+	p.Notes = slices.Concat(v.notes, v.unreadable(&v.reader))
 	return p
 }
 
