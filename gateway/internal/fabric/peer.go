@@ -36,9 +36,9 @@ const (
 	commitTimeout   = 30 * time.Second
 )
 
-// maxMessage bounds one message from the peer, in bytes: a page of rows stays well
+// MaxMessage bounds one message from the peer, in bytes: a page of rows stays well
 // below it.
-const maxMessage = 16 << 20
+const MaxMessage = 16 << 20
 
 // Peer is the hospital's own peer, as the gateway's identity sees it.
 type Peer struct {
@@ -66,7 +66,7 @@ func Connect(c *config.Config, signer *trust.Signer, watch grpc.UnaryClientInter
 		grpc.WithTransportCredentials(credentials.NewTLS(&tls.Config{
 			RootCAs: roots, Certificates: []tls.Certificate{shown}, MinVersion: tls.VersionTLS13,
 		})), grpc.WithUnaryInterceptor(watch),
-		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage)))
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(MaxMessage)))
 	if err != nil {
 		return nil, fmt.Errorf("connect to peer %s: %w", c.Peer.Address, err)
 	}

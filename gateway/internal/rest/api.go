@@ -59,6 +59,7 @@ type API struct {
 	Traces   *telemetry.Traces
 	Now      func() time.Time
 
+	held                            *room.Room          // bytes in memory, by user or network
 	uploads, verifications, streams *room.Room          // by user
 	enrollments                     *semaphore.Weighted // that the CA is asked for at the same time
 
@@ -83,6 +84,8 @@ func (a *API) engine() (*gin.Engine, error) {
 	if err != nil {
 		return nil, fmt.Errorf("openapi document: %w", err)
 	}
+	a.held = room.New(maxHeld, maxHeldEach)
+	gate.held = a.held
 	a.uploads = room.New(maxUploads, maxUploadsEach)
 	a.verifications = room.New(maxVerifications, maxVerificationsEach)
 	a.enrollments = semaphore.NewWeighted(maxEnrollments)
@@ -92,7 +95,7 @@ func (a *API) engine() (*gin.Engine, error) {
 	engine.ContextWithFallback = true
 	engine.HandleMethodNotAllowed = true
 	engine.RedirectTrailingSlash = false
-	engine.Use(a.observe)
+	engine.Use(a.observe, waitForReader)
 	if len(a.Origins) > 0 {
 		engine.Use(allowOrigins(a.Origins))
 	}

@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"context"
 	"errors"
 	"io"
 	"mime"
@@ -28,30 +29,39 @@ const (
 	// a place for ever.
 	leastRate = 16 << 10
 	grace     = time.Minute
+	// leastTaken is the same for who takes an answer: a satellite link has twice that, and
+	// what is held for somebody who takes less is held for too long.
+	leastTaken = 4 << 10
+	// pieceSize is how much of an answer is waited for at a time.
+	pieceSize = 32 << 10
 )
+
+// limitOf is how large a route's bodies may be.
+func limitOf(route *routers.Route) int64 {
+	switch {
+	case isContent(route):
+		return ledger.MaxContent
+	case isOpen(route):
+		return maxOpenBody
+	}
+	return maxBody
+}
 
 // limitBody bounds how large a body is and how slow either side may be.
 func limitBody(c *gin.Context, route *routers.Route) error {
-	limit := int64(maxBody)
-	switch {
-	case isContent(route):
-		limit = ledger.MaxContent
-	case isOpen(route):
-		limit = maxOpenBody
-	}
+	limit := limitOf(route)
 	if c.Request.ContentLength > limit {
 		return bodyTooLarge(limit)
 	}
-	control := http.NewResponseController(c.Writer)
-	if err := supported(control.SetWriteDeadline(time.Time{})); err != nil { // of the connection's request before
-		return err
+	control, ok := c.Request.Context().Value(controlKey{}).(*http.ResponseController)
+	if !ok {
+		return errors.New("the gate stands before the connection's deadlines")
 	}
 	reader := &patientReader{ReadCloser: http.MaxBytesReader(c.Writer, c.Request.Body, limit), control: control}
 	if !isContent(route) {
 		reader.end = time.Now().Add(bodyTimeout)
 	}
 	c.Request.Body = reader
-	c.Writer = &patientWriter{c.Writer, control}
 	return nil
 }
 
@@ -97,7 +107,12 @@ func (r *patientReader) deadline(now time.Time) time.Time {
 }
 
 func (r *patientReader) tooSlow() bool {
-	return r.end.IsZero() && r.waited > grace+time.Duration(r.received/leastRate)*time.Second
+	return r.end.IsZero() && r.waited > allowance(r.received, leastRate)
+}
+
+// allowance is how long somebody may be waited for, for so many bytes at the least rate.
+func allowance(bytes, rate int64) time.Duration {
+	return grace + time.Duration(bytes/rate)*time.Second
 }
 
 // supported passes over connections without deadlines, which only tests have.
@@ -108,18 +123,53 @@ func supported(err error) error {
 	return err
 }
 
-// patientWriter ends an answer that nobody takes.
+// patientWriter ends an answer that nobody takes, or that somebody takes too slowly.
 type patientWriter struct {
 	gin.ResponseWriter
 	control *http.ResponseController
+
+	taken  int64         // bytes
+	waited time.Duration // for the one who takes them, not for whoever makes them
+}
+
+type controlKey struct{}
+
+// waitForReader has every answer taken at the least rate, a refusal too. It comes before
+// everything that wraps the writer: what does so hides the connection's deadlines.
+func waitForReader(c *gin.Context) {
+	control := http.NewResponseController(c.Writer)
+	c.Writer = &patientWriter{ResponseWriter: c.Writer, control: control}
+	c.Request = c.Request.WithContext(context.WithValue(c.Request.Context(), controlKey{}, control))
+	if err := supported(control.SetWriteDeadline(time.Time{})); err != nil { // of the connection's request before
+		fail(c, err)
+	}
 }
 
 func (w *patientWriter) Write(b []byte) (int, error) {
-	if err := supported(w.control.SetWriteDeadline(time.Now().Add(patience))); err != nil {
+	written := 0
+	for {
+		n, err := w.writePiece(b[written:min(len(b), written+pieceSize)])
+		written += n
+		if err != nil || written == len(b) {
+			return written, err
+		}
+	}
+}
+
+func (w *patientWriter) writePiece(b []byte) (int, error) {
+	began := time.Now()
+	left := min(patience, allowance(w.taken, leastTaken)-w.waited)
+	if err := supported(w.control.SetWriteDeadline(began.Add(left))); err != nil {
 		return 0, err
 	}
-	return w.ResponseWriter.Write(b)
+	n, err := w.ResponseWriter.Write(b)
+	w.taken += int64(n)
+	w.waited += time.Since(began)
+	return n, err
 }
+
+// WriteString is Write: the embedded one would not wait.
+func (w *patientWriter) WriteString(s string) (int, error) { return w.Write([]byte(s)) }
 
 // Flush lifts the deadline: an answer that says nothing for a while waits for nobody.
 func (w *patientWriter) Flush() {

@@ -23,7 +23,9 @@ import (
 // connection notes the deadlines that it is given.
 type connection struct {
 	*httptest.ResponseRecorder
-	deadlines []time.Time
+	deadlines []time.Time // for reading
+	until     time.Time   // for writing
+	rate      int         // bytes a second that are taken; without a bound when 0
 }
 
 func (c *connection) SetReadDeadline(t time.Time) error {
@@ -31,7 +33,27 @@ func (c *connection) SetReadDeadline(t time.Time) error {
 	return nil
 }
 
-func (c *connection) SetWriteDeadline(time.Time) error { return nil }
+func (c *connection) SetWriteDeadline(t time.Time) error {
+	c.until = t
+	return nil
+}
+
+// Write takes so many bytes a second, until the deadline.
+func (c *connection) Write(b []byte) (int, error) {
+	if c.rate == 0 {
+		return c.ResponseRecorder.Write(b)
+	}
+	for n := range b {
+		if n%512 != 0 {
+			continue
+		}
+		time.Sleep(512 * time.Second / time.Duration(c.rate))
+		if !time.Now().Before(c.until) {
+			return n, os.ErrDeadlineExceeded
+		}
+	}
+	return len(b), nil
+}
 
 // sender delivers so many bytes at once, each time after a while.
 type sender struct {
@@ -56,6 +78,7 @@ func receive(t *testing.T, path string, body io.Reader) (*connection, error) {
 	gin.SetMode(gin.ReleaseMode)
 	request, _ := gin.CreateTestContext(c)
 	request.Request = httptest.NewRequestWithContext(t.Context(), "POST", "/", body)
+	waitForReader(request)
 	if err := limitBody(request, &routers.Route{Path: path, Operation: new(openapi3.Operation)}); err != nil {
 		t.Fatal(err)
 	}
@@ -95,6 +118,48 @@ func TestContentHasALeastRate(t *testing.T) {
 			t.Errorf("a byte at a time: %v", err)
 		}
 	})
+}
+
+// Who takes an answer at the rate of a satellite link gets all of it, whether it is written
+// at once or in parts; who takes less does not hold it for long.
+func TestReadersHaveALeastRate(t *testing.T) {
+	gin.SetMode(gin.ReleaseMode)
+	answer := func(t *testing.T, rate, part int) (taken int, err error) {
+		c := &connection{ResponseRecorder: httptest.NewRecorder(), rate: rate}
+		request, _ := gin.CreateTestContext(c)
+		request.Request = httptest.NewRequestWithContext(t.Context(), "GET", "/", nil)
+		waitForReader(request)
+		for taken < 16<<20 && err == nil {
+			var n int
+			n, err = request.Writer.Write(make([]byte, part))
+			taken += n
+		}
+		return taken, err
+	}
+	for _, part := range []int{1 << 10, pieceSize, 16 << 20} {
+		synctest.Test(t, func(t *testing.T) {
+			if taken, err := answer(t, 2*leastTaken, part); err != nil {
+				t.Errorf("at twice the rate, %d at once: %v after %d", part, err, taken)
+			}
+			if taken, err := answer(t, leastTaken/3, part); !errors.Is(err, os.ErrDeadlineExceeded) || taken > 512<<10 {
+				t.Errorf("at a third, %d at once: %v after %d", part, err, taken)
+			}
+		})
+	}
+}
+
+// Whatever an answer passes on its way, body and answer have their deadlines.
+func TestCompressedAnswersHaveDeadlines(t *testing.T) {
+	f := newFixture(t)
+	for _, coding := range []string{"", "gzip"} {
+		c := &connection{ResponseRecorder: httptest.NewRecorder()}
+		request := httptest.NewRequestWithContext(t.Context(), "POST", "/v1/transactions", strings.NewReader("{}"))
+		request.Header = http.Header{"Authorization": {"Bearer " + f.token}, "Content-Type": {"application/json"}, "Accept-Encoding": {coding}}
+		f.engine.ServeHTTP(c, request)
+		if c.Code != 400 || len(c.deadlines) == 0 || c.until.IsZero() {
+			t.Errorf("%q: %d, read until %v, written until %v", coding, c.Code, c.deadlines, c.until)
+		}
+	}
 }
 
 func TestSilenceIsARequestTimeout(t *testing.T) {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/pie-consortium/pie/gateway/internal/auth"
 	"github.com/pie-consortium/pie/gateway/internal/problem"
+	"github.com/pie-consortium/pie/gateway/internal/room"
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/fault"
 )
@@ -37,6 +38,7 @@ type gate struct {
 	router    routers.Router
 	authority *auth.Authority
 	now       func() time.Time
+	held      *room.Room // bytes in memory
 
 	callers *limiter // by user
 	// strangers and enrolling are by connection: whoever has no token yet may share an
@@ -70,6 +72,12 @@ func (g *gate) pass(c *gin.Context) {
 			fail(c, err)
 			return
 		}
+	}
+	weight, err := g.weigh(c, route)
+	defer weight.Shed()
+	if err != nil {
+		fail(c, err)
+		return
 	}
 	if !isContent(route) && route.Operation.OperationID != "streamEvents" {
 		ctx, cancel := context.WithTimeout(c.Request.Context(), maxHandling)

@@ -112,17 +112,6 @@ func (a *API) ListAccesses(ctx context.Context, request ListAccessesRequestObjec
 	return ListAccesses200JSONResponse(trail), err
 }
 
-// ReadReceipt hands out the block of an access to those to whom the ledger shows it.
-func (a *API) ReadReceipt(ctx context.Context, request ReadReceiptRequestObject) (ReadReceiptResponseObject, error) {
-	access, err := read[ledger.Access](ctx, a, ledger.TxReadAccess,
-		ledger.ReadAccess{OnBehalf: onBehalf(ctx), Record: request.Record, Open: request.TransactionID})
-	if err != nil {
-		return nil, err
-	}
-	block, err := a.Peer.Block(ctx, access.Open)
-	return ReadReceipt200JSONResponse{Access: access, Block: block}, err
-}
-
 // WhoCanRead lists who could open a record version now.
 func (a *API) WhoCanRead(ctx context.Context, request WhoCanReadRequestObject) (WhoCanReadResponseObject, error) {
 	p := request.Params

@@ -33,7 +33,10 @@ func revalidate(c *gin.Context) {
 		answer.WriteHeader(http.StatusNotModified)
 		return
 	}
-	_, _ = answer.ResponseWriter.Write(answer.body.Bytes()) // who went away needs no answer
+	if _, err := answer.ResponseWriter.Write(answer.body.Bytes()); err != nil {
+		answer.Header().Del("ETag")
+		fail(c, err)
+	}
 }
 
 // known reports whether a list of tags has this one, compared weakly.
@@ -47,15 +50,15 @@ func known(list, tag string) bool {
 	return false
 }
 
-// held keeps the body of a JSON answer back until all of it is known, and lets
-// everything else through.
+// held keeps the body of a JSON answer back until all of it is known, and lets everything
+// else through, also an answer that brings its tag and is too large to be kept.
 type held struct {
 	gin.ResponseWriter
 	body bytes.Buffer
 }
 
 func (h *held) Write(text []byte) (int, error) {
-	if h.Status() == http.StatusOK && h.Header().Get("Content-Type") == "application/json" {
+	if h.Status() == http.StatusOK && h.Header().Get("ETag") == "" && h.Header().Get("Content-Type") == "application/json" {
 		return h.body.Write(text)
 	}
 	return h.ResponseWriter.Write(text)

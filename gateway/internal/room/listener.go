@@ -2,8 +2,8 @@ package room
 
 import "net"
 
-// Listener accepts connections while there is room for their address, and closes others
-// at once.
+// Listener accepts connections while there is room for the [Network] that they come from,
+// and closes others at once.
 type Listener struct {
 	net.Listener
 	Room *Room
@@ -16,20 +16,12 @@ func (l *Listener) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		leave, ok := l.Room.Enter(address(connection.RemoteAddr()))
+		leave, ok := l.Room.Enter(Network(connection.RemoteAddr().String()))
 		if ok {
 			return &placed{connection, leave}, nil
 		}
 		_ = connection.Close() // nothing was said on it
 	}
-}
-
-func address(of net.Addr) string {
-	host, _, err := net.SplitHostPort(of.String())
-	if err != nil {
-		return of.String()
-	}
-	return host
 }
 
 // placed is a connection that has a place.

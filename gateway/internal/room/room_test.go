@@ -1,10 +1,56 @@
 package room_test
 
 import (
+	"errors"
 	"testing"
+
+	"pgregory.net/rapid"
 
 	"github.com/pie-consortium/pie/gateway/internal/room"
 )
+
+// A weight takes all that it asks for or nothing, waits for nobody, and gives back what it
+// has.
+func TestWeightsAreBounded(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		const total, each = 10, 6
+		r := room.New(total, each)
+		weights := map[string]*room.Weight{"a": r.Weigh("a"), "b": r.Weigh("b"), "also a": r.Weigh("a")}
+		has := map[string]int{}
+		for range rapid.IntRange(0, 50).Draw(t, "steps") {
+			name := rapid.SampledFrom([]string{"a", "b", "also a"}).Draw(t, "who")
+			places, who := rapid.IntRange(0, 8).Draw(t, "places"), name[len(name)-1:]
+			if drop := min(places, has[name]); rapid.Bool().Draw(t, "drop") {
+				weights[name].Drop(drop)
+				has[name] -= drop
+				continue
+			}
+			var want error
+			switch own := has["a"] + has["also a"]; {
+			case who == "a" && own+places > each, who == "b" && has["b"]+places > each:
+				want = room.ErrShare
+			case own+has["b"]+places > total:
+				want = room.ErrFull
+			}
+			if err := weights[name].Add(places); !errors.Is(err, want) {
+				t.Fatalf("%s adds %d to %v: %v, want %v", name, places, has, err, want)
+			}
+			if want == nil {
+				has[name] += places
+			}
+		}
+		for _, w := range weights {
+			w.Shed()
+			w.Shed()
+		}
+		if err := r.Weigh("c").Add(each); err != nil {
+			t.Fatalf("nothing is there any more: %v", err)
+		}
+		if err := r.Weigh("d").Add(total - each); err != nil {
+			t.Fatalf("all else is free: %v", err)
+		}
+	})
+}
 
 func TestRoomIsBounded(t *testing.T) {
 	r := room.New(3, 2)
