@@ -440,7 +440,8 @@ func TestCallersAreLimited(t *testing.T) {
 	other := httptest.NewRequestWithContext(t.Context(), "POST", "/v1/enrollments", strings.NewReader("{}"))
 	other.RemoteAddr = "192.0.2.1:2" // where the fixture's requests come from, by another connection
 	other.Header.Set("Content-Type", "application/json")
-	for enrol().Code != http.StatusTooManyRequests {
+	for status := 0; status != http.StatusTooManyRequests; {
+		status = enrol().Code
 	}
 	if got := f.serve(other).Code; got != 400 {
 		t.Errorf("another client behind the same address: %d", got)
