@@ -88,11 +88,23 @@ func (t told[T]) or(other told[T]) told[T] {
 	return t
 }
 
+// nearest is the gateway that is asked first while it answers.
+func (c *Client) nearest() *gateway { return c.nearestFirst()[0] }
+
+// nearestFirst returns the gateways, the one that [Client.Ask] named in front.
+func (c *Client) nearestFirst() []*gateway {
+	i := slices.Index(c.gateways, c.first.Load())
+	if i < 0 {
+		return c.gateways
+	}
+	return slices.Concat(c.gateways[i:i+1], c.gateways[:i], c.gateways[i+1:])
+}
+
 // inOrder returns the gateways as they are to be asked: the own one first, those that
 // were silent a moment ago last, behind them those whose peers have turned out to be behind.
 func (c *Client) inOrder() []*gateway {
 	now := time.Now().UnixNano()
-	order := slices.Clone(c.gateways)
+	order := slices.Clone(c.nearestFirst())
 	slices.SortStableFunc(order, func(a, b *gateway) int {
 		return max(0, cmp.Compare(a.shunned.Load(), now)) - max(0, cmp.Compare(b.shunned.Load(), now))
 	})

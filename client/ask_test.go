@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -104,7 +105,7 @@ func TestAnotherHospitalIsAskedEachTime(t *testing.T) {
 	for name, shunned := range map[string][]int{"all well": nil, "the others slow": {1, 2}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			c := &Client{gateways: []*gateway{{msp: "HospitalA"}, {msp: "HospitalB"}, {msp: "HospitalC"}}}
+			c := &Client{gateways: []*gateway{{msp: "HospitalA"}, {msp: "HospitalB"}, {msp: "HospitalC"}}, first: new(atomic.Pointer[gateway])}
 			for _, i := range shunned {
 				c.gateways[i].shun()
 			}
@@ -162,7 +163,7 @@ func TestOneByOneIsNeverTwoAtOnce(t *testing.T) {
 
 func TestGatewayThatIsWellComesFirst(t *testing.T) {
 	t.Parallel()
-	c := &Client{gateways: []*gateway{{msp: "HospitalA"}, {msp: "HospitalB"}, {msp: "HospitalC"}}}
+	c := &Client{gateways: []*gateway{{msp: "HospitalA"}, {msp: "HospitalB"}, {msp: "HospitalC"}}, first: new(atomic.Pointer[gateway])}
 	names := func(order []*gateway) (all string) {
 		for _, g := range order {
 			all += strings.TrimPrefix(g.msp, "Hospital")

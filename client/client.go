@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/pie-consortium/pie/client/internal/home"
@@ -25,7 +27,8 @@ const (
 
 // Client acts for one enrolled user.
 type Client struct {
-	// Progress is called, when set, with each step of a longer operation, in words.
+	// Progress is called, when set, with each step of a longer operation, in words. It is set
+	// before the client is used, and may be called by many goroutines at once.
 	Progress func(step string)
 
 	home     *home.Home
@@ -33,10 +36,13 @@ type Client struct {
 	creator  proposal.Creator
 	keys     keyring
 	bundle   *trust.Bundle
-	card     string     // JWS, empty for patients
-	gateways []*gateway // of every member, the user's own hospital's first
-	behind   int        // how many gateways are to be asked last, as their peers have not seen something yet
+	card     string                   // JWS, empty for patients
+	gateways []*gateway               // of every member, the user's own hospital's first; stays as it is
+	first    *atomic.Pointer[gateway] // that [Client.Ask] named; nil: the own one
+	behind   int                      // how many gateways are to be asked last, as their peers have not seen something yet
 	traffic  *meter
+
+	agentFile *sync.Mutex // held while keys are added to those that the agent has
 }
 
 // Open returns the client of the user enrolled in the directory. The passphrase is
@@ -74,7 +80,7 @@ func openWith(store *home.Home, identity *ecdsa.PrivateKey, keys keyring, traffi
 	if err != nil {
 		return nil, err
 	}
-	c := &Client{home: store, keys: keys, bundle: &invitation.Bundle, card: invitation.Card, traffic: traffic}
+	c := &Client{home: store, keys: keys, bundle: &invitation.Bundle, card: invitation.Card, traffic: traffic, agentFile: new(sync.Mutex)}
 	c.creator = proposal.Creator{MSP: invitation.MSP, Signer: signer}
 	if c.identity, err = c.bundle.Identify(certificate, time.Now()); err != nil {
 		return nil, notVouched(certificate, err)
@@ -109,7 +115,7 @@ func notVouched(certificate *x509.Certificate, err error) error {
 // connect prepares the gateways of all members, the user's own first. Nothing is
 // dialled yet.
 func (c *Client) connect(own string, dial dialer) error {
-	c.gateways = nil
+	c.gateways, c.first = nil, new(atomic.Pointer[gateway])
 	for _, organization := range c.bundle.Organizations {
 		for _, url := range organization.Gateways {
 			g, err := newGateway(organization, url, dial)
@@ -144,10 +150,10 @@ func (c *Client) Card() (trust.Card, bool, error) {
 
 // Gateway is the URL of the gateway that is asked first: the user's own hospital's, or
 // that of [Client.Ask].
-func (c *Client) Gateway() string { return c.gateways[0].url }
+func (c *Client) Gateway() string { return c.nearest().url }
 
 // Ask makes another gateway of the trust bundle the first to be asked: what the user's own
-// hospital hides, another one may tell.
+// hospital hides, another one may tell. What is under way may still ask in the old order.
 func (c *Client) Ask(url string) error {
 	i := slices.IndexFunc(c.gateways, func(g *gateway) bool { return g.url == url })
 	if i < 0 {
@@ -157,8 +163,7 @@ func (c *Client) Ask(url string) error {
 		}
 		return fault.New(fault.InvalidArgument, "the trust bundle has no gateway %.100q, but %s", url, strings.Join(known, ", "))
 	}
-	first := c.gateways[i]
-	c.gateways = slices.Insert(slices.Delete(c.gateways, i, i+1), 0, first)
+	c.first.Store(c.gateways[i])
 	return nil
 }
 

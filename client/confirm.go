@@ -70,7 +70,7 @@ func (c *Client) ownRecords(ctx context.Context) ([]ledger.RecordView, error) {
 
 // confirmView takes a view that a majority of the hospitals agrees on.
 func (c *Client) confirmView(ctx context.Context, view ledger.RecordView) (ledger.Record, error) {
-	key, err := c.checkView(view, view.Record.Record, c.gateways[0])
+	key, err := c.checkView(view, view.Record.Record, c.nearest())
 	if err != nil {
 		return ledger.Record{}, err
 	}

@@ -104,6 +104,8 @@ func (c *Client) Entrust(ctx context.Context) (int, error) {
 
 // entrustSlots gives the agent, when there is one, the keys of records yet to be written.
 func (c *Client) entrustSlots(slots []ledger.Slot) error {
+	c.agentFile.Lock()
+	defer c.agentFile.Unlock()
 	rules, err := readRules(c.home)
 	if err != nil || len(rules) == 0 || !c.home.HasAgentKeys() {
 		return err

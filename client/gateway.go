@@ -17,6 +17,8 @@ import (
 	"time"
 	"unicode"
 
+	"golang.org/x/sync/singleflight"
+
 	"github.com/pie-consortium/pie/gateway/api"
 	"github.com/pie-consortium/pie/internal/direct"
 	"github.com/pie-consortium/pie/ledger"
@@ -42,7 +44,8 @@ type gateway struct {
 	api      *api.Client // with a token
 	open     *api.Client // without
 
-	mu      sync.Mutex
+	renewal singleflight.Group // of the token: the key has one meaning
+	mu      sync.Mutex         // held for no call
 	token   string
 	expires time.Time
 
@@ -82,18 +85,46 @@ func (g *gateway) name() string { return fmt.Sprintf("the gateway of %s (%s)", g
 // authorize puts a token on a request, and gets a new one shortly before the old
 // expires.
 func (g *gateway) authorize(ctx context.Context, request *http.Request) error {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if time.Now().After(g.expires) {
-		if err := g.renew(ctx); err != nil {
-			return err
-		}
+	token, err := g.currentToken(ctx)
+	if err != nil {
+		return err
 	}
-	request.Header.Set("Authorization", "Bearer "+g.token)
+	request.Header.Set("Authorization", "Bearer "+token)
 	return nil
 }
 
-func (g *gateway) renew(ctx context.Context) error {
+// currentToken is the token there is, or one that is asked for once for all who want it
+// now. Nobody's giving up ends that for the others.
+func (g *gateway) currentToken(ctx context.Context) (string, error) {
+	if token, good := g.kept(); good {
+		return token, nil
+	}
+	renewed := g.renewal.DoChan("token", func() (any, error) {
+		if token, good := g.kept(); good { // of the renewal right before
+			return token, nil
+		}
+		alone, cancel := context.WithTimeout(context.WithoutCancel(ctx), readTimeout)
+		defer cancel()
+		return g.renew(alone)
+	})
+	select {
+	case answer := <-renewed:
+		token, _ := answer.Val.(string)
+		return token, answer.Err
+	case <-ctx.Done():
+		return "", ctx.Err()
+	}
+}
+
+// kept is the token, and whether it is still good.
+func (g *gateway) kept() (token string, good bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.token, time.Now().Before(g.expires)
+}
+
+// renew gets a new token, and keeps it.
+func (g *gateway) renew(ctx context.Context) (string, error) {
 	token, err := call[api.Token](ctx, g, func(ctx context.Context) (*http.Response, error) {
 		assertion, err := g.signer.SignAssertion(g.user, g.url, time.Now())
 		if err != nil {
@@ -106,11 +137,13 @@ func (g *gateway) renew(ctx context.Context) error {
 		})
 	})
 	if err != nil {
-		return err
+		return "", err
 	}
 	const margin = 30 * time.Second
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	g.token, g.expires = token.AccessToken, time.Now().Add(time.Duration(token.ExpiresIn)*time.Second-margin)
-	return nil
+	return g.token, nil
 }
 
 // call makes one request and decodes its answer. When the gateway asks to wait it

@@ -49,7 +49,7 @@ type inquiry[T any] struct {
 func inquire[T any](ctx context.Context, c *Client, m matter[T]) inquiry[T] {
 	q := inquiry[T]{matter: m, c: c, early: map[*gateway]func() told[T]{}}
 	var none T
-	for _, g := range c.others(c.gateways[0]) {
+	for _, g := range c.others(c.nearest()) {
 		answer := sync.OnceValue(func() told[T] {
 			word, err := askOne[T](ctx, g, readTimeout, m.read(none))
 			return told[T]{by: g, word: word, err: err}

@@ -39,7 +39,7 @@ func (c *Client) Trail(ctx context.Context, record ledger.ID) ([]ledger.Access, 
 	}
 	var lock sync.Mutex
 	var asking sync.WaitGroup
-	for _, g := range c.others(c.gateways[0]) {
+	for _, g := range c.others(c.nearest()) {
 		asking.Go(func() {
 			told, err := c.only(g).Accesses(ctx, record)
 			if err != nil {
@@ -88,7 +88,8 @@ func (c *Client) prove(ctx context.Context, q ledger.ReadAccess, shown func(api.
 	c.step("checking the access %s", q.Open)
 	var r receipt.Receipt
 	var first error
-	for _, g := range append([]*gateway{c.gateways[0]}, c.others(c.gateways[0])...) {
+	nearest := c.nearest()
+	for _, g := range append([]*gateway{nearest}, c.others(nearest)...) {
 		served, err := askOne[api.Receipt](ctx, g, readTimeout, func(ctx context.Context, g *gateway) (*http.Response, error) {
 			return g.api.ReadReceipt(ctx, q.Record, q.Open)
 		})

@@ -40,7 +40,7 @@ func (c *Client) Stock(ctx context.Context, patient ledger.UserID) (*Stock, erro
 		unlock()
 		return nil, err
 	}
-	return &Stock{c: c, from: c.gateways[0], free: free, unlock: unlock}, nil
+	return &Stock{c: c, from: c.nearest(), free: free, unlock: unlock}, nil
 }
 
 // Close lets others of this device's processes get a stock.

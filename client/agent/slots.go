@@ -6,6 +6,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/singleflight"
+
 	"github.com/pie-consortium/pie/client"
 	"github.com/pie-consortium/pie/client/rule"
 	"github.com/pie-consortium/pie/ledger"
@@ -17,9 +19,10 @@ const recount = time.Minute
 
 // slots hands out the slots of the rules' days. The ledger counts, and takes none twice.
 type slots struct {
-	deputy *client.Deputy
-	mutex  sync.Mutex
-	days   map[ledger.ID]*day
+	answers  func(ctx context.Context, rule ledger.ID, day string) ([]ledger.Answer, error) // that the ledger knows
+	counting singleflight.Group                                                             // by rule
+	mutex    sync.Mutex                                                                     // held for no call
+	days     map[ledger.ID]*day
 }
 
 // day is what is left of one rule's slots.
@@ -31,7 +34,7 @@ type day struct {
 }
 
 func newSlots(deputy *client.Deputy) *slots {
-	return &slots{deputy: deputy, days: map[ledger.ID]*day{}}
+	return &slots{answers: deputy.Answers, days: map[ledger.ID]*day{}}
 }
 
 // first returns a slot of the first rule that has one left today; no rule when none has.
@@ -45,29 +48,64 @@ func (s *slots) first(ctx context.Context, verdict client.Verdict) (client.Answe
 }
 
 // take returns a slot that the ledger has not seen used today, or 0 when the rule has
-// none left.
+// none left. Those who find it uncounted have it counted once between them, and nobody's
+// giving up ends that for the others.
 func (s *slots) take(ctx context.Context, r *rule.Rule) (int, error) {
+	for {
+		slot, counted := s.next(r, time.Now())
+		if counted {
+			return slot, nil
+		}
+		recounted := s.counting.DoChan(string(r.ID), func() (any, error) {
+			return nil, s.recount(context.WithoutCancel(ctx), r, time.Now())
+		})
+		select {
+		case done := <-recounted:
+			if done.Err != nil {
+				return 0, done.Err
+			}
+		case <-ctx.Done():
+			return 0, ctx.Err()
+		}
+	}
+}
+
+// next is the rule's next slot, 0 when it has none left; false when that is to be counted.
+func (s *slots) next(r *rule.Rule, now time.Time) (slot int, counted bool) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
-	now := time.Now()
 	d := s.days[r.ID]
-	if d == nil || d.name != ledger.DayOf(now) || d.left(r) == 0 && now.Sub(d.counted) > recount {
-		var err error
-		if d, err = s.count(ctx, r, now); err != nil {
-			return 0, err
-		}
-		s.days[r.ID] = d
+	if d == nil || d.due(r, now) {
+		return 0, false
 	}
 	if d.left(r) == 0 {
-		return 0, nil
+		return 0, true
 	}
 	if n := len(d.free); n > 0 {
 		slot := d.free[n-1]
 		d.free = d.free[:n-1]
-		return slot, nil
+		return slot, true
 	}
 	d.next++
-	return d.next - 1, nil
+	return d.next - 1, true
+}
+
+// recount keeps what the ledger counts, unless somebody else has just counted.
+func (s *slots) recount(ctx context.Context, r *rule.Rule, now time.Time) error {
+	s.mutex.Lock()
+	old := s.days[r.ID]
+	s.mutex.Unlock()
+	if old != nil && !old.due(r, now) {
+		return nil
+	}
+	d, err := s.count(ctx, r, now)
+	if err != nil {
+		return err
+	}
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	s.days[r.ID] = d
+	return nil
 }
 
 // giveBack returns a slot that was certainly not used.
@@ -79,12 +117,17 @@ func (s *slots) giveBack(answer client.Answer) {
 	}
 }
 
+// due reports whether the day is over, or what is left of it is to be counted again.
+func (d *day) due(r *rule.Rule, now time.Time) bool {
+	return d.name != ledger.DayOf(now) || d.left(r) == 0 && now.Sub(d.counted) > recount
+}
+
 func (d *day) left(r *rule.Rule) int { return len(d.free) + max(0, r.Daily+1-d.next) }
 
 // count reads what the rule answered today.
 func (s *slots) count(ctx context.Context, r *rule.Rule, now time.Time) (*day, error) {
 	d := &day{name: ledger.DayOf(now), next: 1, counted: now}
-	answers, err := s.deputy.Answers(ctx, r.ID, d.name)
+	answers, err := s.answers(ctx, r.ID, d.name)
 	if err != nil {
 		return nil, err
 	}

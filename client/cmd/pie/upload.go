@@ -49,10 +49,11 @@ files: it finishes the same registrations, and leaves those alone that are done.
 			if err != nil {
 				return err
 			}
-			upload, err := u.way(command.Context(), c, patient)
+			upload, done, err := u.way(command.Context(), c, patient)
 			if err != nil {
 				return err
 			}
+			defer done()
 			if len(files) > 1 {
 				return a.importAll(command.Context(), u.records(patient, files), upload)
 			}
@@ -92,19 +93,19 @@ func someFiles(command *cobra.Command, files []string) error {
 	return nil
 }
 
-// way is how one file is uploaded.
-func (u uploading) way(ctx context.Context, c *client.Client, patient ledger.UserID) (way, error) {
+// way is how one file is uploaded; done is called after the last.
+func (u uploading) way(ctx context.Context, c *client.Client, patient ledger.UserID) (upload way, done func(), err error) {
 	switch {
 	case u.record != "":
-		return c.Upload, nil
+		return c.Upload, func() {}, nil
 	case u.unattended:
-		return c.UploadUnattended, nil
+		return c.UploadUnattended, func() {}, nil
 	}
 	stock, err := c.Stock(ctx, patient)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return stock.Upload, nil
+	return stock.Upload, stock.Close, nil
 }
 
 type way = func(context.Context, client.NewRecord) (ledger.Record, error)
