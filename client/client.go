@@ -30,6 +30,9 @@ type Client struct {
 	// Progress is called, when set, with each step of a longer operation, in words. It is set
 	// before the client is used, and may be called by many goroutines at once.
 	Progress func(step string)
+	// Blame is called, when set, with each gateway that was outvoted about a key to seal
+	// something to. It is set and called as Progress is.
+	Blame func(*LiarError)
 
 	home     *home.Home
 	identity ledger.Identity

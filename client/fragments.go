@@ -95,14 +95,12 @@ type proxy struct{ msp, recipient string }
 // record has its own and one member more moves few. Who hides one lowers no threshold:
 // the ledger refuses a grant for fewer than it knows.
 func (c *Client) proxies(ctx context.Context, record ledger.ID) ([]proxy, error) {
-	organizations, from, err := c.organizations(ctx)
+	named, err := c.namedProxies(ctx)
 	if err != nil {
 		return nil, err
 	}
 	ordered := ledger.Rendezvous(record, c.members())
-	chosen, err := chooseProxies(ordered, func(msp string) (string, error) {
-		return c.recipient(ctx, msp, organizations, from)
-	})
+	chosen, err := chooseProxies(ordered, func(msp string) (string, error) { return c.recipient(ctx, named[msp]) })
 	if err == nil && len(chosen) == 0 {
 		err = fault.New(fault.NotFound, "no hospital's gateway has stated a proxy key yet; try again when they are up")
 	}
@@ -139,31 +137,18 @@ func (c *Client) members() []string {
 	return c.bundle.Members()
 }
 
-// recipient is what fragments for a member are sealed to; empty while its gateway has
-// stated no key.
-func (c *Client) recipient(ctx context.Context, msp string, organizations []ledger.Organization, from *gateway) (string, error) {
-	i := slices.IndexFunc(organizations, func(o ledger.Organization) bool { return o.MSP == msp })
-	if i < 0 {
+// recipient is what fragments for a member's proxy are sealed to; empty while there is no
+// proxy, or it has stated no key.
+func (c *Client) recipient(ctx context.Context, proxy ledger.UserID) (string, error) {
+	if proxy == (ledger.UserID{}) {
 		return "", nil
 	}
-	recipient, err := c.proxyKey(ctx, organizations[i], from)
+	statement, err := c.sealingKey(ctx, proxy, ledger.ProxyKey)
 	if fault.CodeOf(err) == fault.NotFound {
 		return "", nil
 	}
 	if err != nil {
-		return "", fmt.Errorf("proxy of %s: %w", msp, err)
+		return "", fmt.Errorf("proxy of %s: %w", proxy.MSP, err)
 	}
-	return recipient, nil
-}
-
-func (c *Client) proxyKey(ctx context.Context, organization ledger.Organization, from *gateway) (string, error) {
-	if organization.Proxy.MSP != organization.MSP {
-		return "", liar(from.name(), "it names %s as the proxy of %s", organization.Proxy, organization.MSP)
-	}
-	proxy, err := c.person(ctx, organization.Proxy)
-	if err != nil {
-		return "", err
-	}
-	statement, err := proxy.statement(ledger.ProxyKey)
-	return string(statement.Key), err
+	return string(statement.Key), nil
 }

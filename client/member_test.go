@@ -1,7 +1,9 @@
 package client
 
 import (
+	"context"
 	"fmt"
+	"net/http"
 	"slices"
 	"sync/atomic"
 	"testing"
@@ -45,7 +47,9 @@ func TestAMembersNewNamesStopNoGrant(t *testing.T) {
 		t.Fatal(err)
 	}
 	admin := adminOf(t, p.author, hospital)
-	all, _, err := admin.organizations(t.Context())
+	all, _, err := list[ledger.Organization](t.Context(), admin, func(ctx context.Context, g *gateway, _ ledger.Page) (*http.Response, error) {
+		return g.api.ListOrganizations(ctx)
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

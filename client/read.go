@@ -9,13 +9,6 @@ import (
 	"github.com/pie-consortium/pie/ledger"
 )
 
-// organizations lists the member hospitals and says who told.
-func (c *Client) organizations(ctx context.Context) ([]ledger.Organization, *gateway, error) {
-	return list[ledger.Organization](ctx, c, func(ctx context.Context, g *gateway, _ ledger.Page) (*http.Response, error) {
-		return g.api.ListOrganizations(ctx)
-	})
-}
-
 // Search finds records that the user may discover, oldest first. The query's page
 // bounds how many keys the gateway looks at in one step, not the answer.
 func (c *Client) Search(ctx context.Context, q ledger.SearchRecords) ([]ledger.RecordView, error) {

@@ -64,11 +64,7 @@ func (c *Client) remarks(part guardian.Share, among Guardians) string {
 // sealShare encrypts a share to the receiving key that its guardian registered.
 func (c *Client) sealShare(ctx context.Context, share Share) ([]byte, error) {
 	c.step("sealing share %d to %s", share.Number, share.Guardian)
-	p, err := c.person(ctx, share.Guardian)
-	if err != nil {
-		return nil, err
-	}
-	key, err := p.key(ledger.ReceivingKey)
+	key, err := c.sealingReceivingKey(ctx, share.Guardian)
 	if err != nil {
 		return nil, err
 	}

@@ -97,11 +97,7 @@ func (c *Client) beginUnattended(ctx context.Context, n NewRecord, file io.ReadS
 
 // sealCustody seals the secret to the key that the patient stated.
 func (c *Client) sealCustody(ctx context.Context, patient ledger.UserID, v ledger.RecordVersion, secret *umbral.SecretKey) ([]byte, error) {
-	p, err := c.person(ctx, patient)
-	if err != nil {
-		return nil, err
-	}
-	receiving, err := p.key(ledger.ReceivingKey)
+	receiving, err := c.sealingReceivingKey(ctx, patient)
 	if err != nil {
 		return nil, err
 	}

@@ -44,6 +44,21 @@ func (b *Bundle) VerifyKeyStatement(jws string, kind ledger.KeyKind, owner ledge
 	return statement, nil
 }
 
+// VerifyPinnedKeyStatement is [Bundle.VerifyKeyStatement] for a key that something is
+// sealed to. Its signer must have the identity key that the ledger pins for the owner: the
+// owner's hospital can certify others.
+func (b *Bundle) VerifyPinnedKeyStatement(jws string, kind ledger.KeyKind, owner ledger.UserID, pinned ledger.Digest) (KeyStatement, error) {
+	statement, err := b.VerifyKeyStatement(jws, kind, owner)
+	if err != nil {
+		return KeyStatement{}, err
+	}
+	certificate, err := embeddedCertificate(jws)
+	if err != nil || IdentityKeyDigest(certificate) != pinned {
+		return KeyStatement{}, invalid(keyStatement, "it was not signed with the identity key that is registered for "+owner.String())
+	}
+	return statement, nil
+}
+
 // ReadKeyStatement verifies a statement by the certificate that its owner also signed
 // the transaction with; the ledger's MSPs have vouched for that one already. Now is the
 // transaction's time.

@@ -111,6 +111,7 @@ func (a *app) open() (*client.Client, error) {
 		}
 	}
 	c.Progress = a.progress.step
+	c.Blame = func(lie *client.LiarError) { a.warn([]*client.LiarError{lie}) }
 	a.client = c
 	a.progress.step("asking " + c.Gateway())
 	return c, nil

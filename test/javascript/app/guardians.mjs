@@ -31,7 +31,7 @@ export async function split(patient, { shares, threshold, users = [] }) {
     const guardian = users[i];
     if (!guardian) return { number: i + 1, text };
     const envelope = { channel: patient.bundle.channel, owner: patient.user, guardian, share: text };
-    const { ciphertext } = await sealTo(publicKey(await patient.keyOf(guardian, "receiving")), JSON.stringify(envelope));
+    const { ciphertext } = await sealTo(publicKey(await patient.sealingKeyOf(guardian, "receiving")), JSON.stringify(envelope));
     return { number: i + 1, guardian, sealed: base64(ciphertext) };
   }));
 }

@@ -57,13 +57,21 @@ export async function verifyObject(bundle, jws, type) {
   const inTime = issued >= new Date(certificate.validFrom) && issued <= new Date(certificate.validTo);
   const signer = identify(bundle, certificate);
   if (alg !== "ES256" || typ !== type || x5c.length !== 1 || !genuine || !inTime || !signer) throw new Error(`altered: a ${type} does not verify`);
-  return { content, signer };
+  return { content, signer: { ...signer, identityKey: identityKeyDigest(certificate.raw) } };
 }
 
 /** Verifies somebody's statement of a key of their own. */
 export async function verifyKeyStatement(bundle, jws, kind, owner) {
   const { content, signer } = await verifyObject(bundle, jws, "pie-key+jws");
   if (signer.user !== owner || content.user !== owner || content.kind !== kind) throw new Error(`altered: the ${kind} key of ${owner} is not theirs`);
+  return content;
+}
+
+/** Verifies a statement of a key to seal something to: the registered identity key signed it. */
+export async function verifyPinnedKeyStatement(bundle, jws, kind, owner, registered) {
+  const content = await verifyKeyStatement(bundle, jws, kind, owner);
+  const { signer } = await verifyObject(bundle, jws, "pie-key+jws");
+  if (signer.identityKey !== registered) throw new Error(`altered: the ${kind} key of ${owner} was stated with another identity key than is registered`);
   return content;
 }
 

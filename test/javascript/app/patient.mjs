@@ -5,7 +5,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { Consortium } from "./consortium.mjs";
 import { certificateRequest } from "./csr.mjs";
 import { Gateway } from "./gateway.mjs";
-import { identityKeyDigest, signObject, verifyKeyStatement } from "./jws.mjs";
+import { identityKeyDigest, signObject, verifyKeyStatement, verifyPinnedKeyStatement } from "./jws.mjs";
 import { cut, digest, keyring, seal } from "./sealing.mjs";
 
 const ECDSA = { name: "ECDSA", namedCurve: "P-256" };
@@ -114,10 +114,16 @@ export class Patient {
     return Buffer.from((await verifyKeyStatement(this.bundle, keys[kind], kind, user)).key, "base64");
   }
 
+  /** A key that something is sealed to which no ledger compares: a majority tells of it, and of who signed it. */
+  async sealingKeyOf(user, kind) {
+    const { keys, identityKey } = await this.consortium.majority((gateway) => gateway.read(`/v1/users/${user}`), (told) => [told.identityKey, told.keys[kind]]);
+    return Buffer.from((await verifyPinnedKeyStatement(this.bundle, keys[kind], kind, user, identityKey)).key, "base64");
+  }
+
   /** The hospitals whose gateways hold a record's fragments: five at most, the same for everybody. */
   async proxies(record) {
     const weight = ({ msp }) => createHash("sha256").update(`${record}/${msp}`).digest("hex");
-    const organizations = await this.gateway.list("/v1/organizations");
+    const organizations = await this.consortium.majority((gateway) => gateway.list("/v1/organizations"), (told) => told.map(({ msp, proxy }) => [msp, proxy]));
     return organizations.sort((a, b) => (weight(a) > weight(b) ? -1 : 1)).slice(0, MOST_PROXIES);
   }
 
@@ -129,7 +135,7 @@ export class Patient {
     const cuts = cut(secret, receivingKey, this.keys.signer(), threshold, proxies.length);
     const sealed = [];
     for (const [i, { msp, proxy }] of proxies.entries()) {
-      const recipient = (await this.keyOf(proxy, "proxy")).toString();
+      const recipient = (await this.sealingKeyOf(proxy, "proxy")).toString();
       const bytes = await seal(recipient, {
         channel: this.bundle.channel, record, version, grant, grantee: `person:${grantee}`, proxy: msp, keyFrag: base64(cuts[i]),
       });
