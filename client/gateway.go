@@ -123,19 +123,15 @@ func (g *gateway) kept() (token string, good bool) {
 	return g.token, time.Now().Before(g.expires)
 }
 
-// renew gets a new token, and keeps it.
+// renew gets a new token, and keeps it. A device whose key is not the registered one gets
+// one for replacing keys, which is not kept: the next may be for all.
 func (g *gateway) renew(ctx context.Context) (string, error) {
-	token, err := call[api.Token](ctx, g, func(ctx context.Context) (*http.Response, error) {
-		assertion, err := g.signer.SignAssertion(g.user, g.url, time.Now())
-		if err != nil {
-			return nil, err
+	token, err := g.issue(ctx, "")
+	if fault.CodeOf(err) == fault.Unauthenticated {
+		if narrow, err := g.issue(ctx, "replacement"); err == nil {
+			return narrow.AccessToken, nil
 		}
-		return g.open.IssueTokenWithFormdataBody(ctx, api.TokenRequest{
-			GrantType:           "client_credentials",
-			ClientAssertionType: "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
-			ClientAssertion:     assertion,
-		})
-	})
+	}
 	if err != nil {
 		return "", err
 	}
@@ -144,6 +140,22 @@ func (g *gateway) renew(ctx context.Context) (string, error) {
 	defer g.mu.Unlock()
 	g.token, g.expires = token.AccessToken, time.Now().Add(time.Duration(token.ExpiresIn)*time.Second-margin)
 	return g.token, nil
+}
+
+// issue asks for a token of the scope.
+func (g *gateway) issue(ctx context.Context, scope string) (api.Token, error) {
+	return call[api.Token](ctx, g, func(ctx context.Context) (*http.Response, error) {
+		assertion, err := g.signer.SignAssertion(g.user, g.url, time.Now())
+		if err != nil {
+			return nil, err
+		}
+		return g.open.IssueTokenWithFormdataBody(ctx, api.TokenRequest{
+			GrantType:           "client_credentials",
+			ClientAssertionType: "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+			ClientAssertion:     assertion,
+			Scope:               optional(scope),
+		})
+	})
 }
 
 // call makes one request and decodes its answer. When the gateway asks to wait it

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/pie-consortium/pie/gateway/api"
@@ -39,7 +40,24 @@ func (c *Client) submitReplacement(ctx context.Context, arguments ledger.Replace
 	if user.Identity != c.identity {
 		return fault.New(fault.Internal, "the ledger gave this device's keys to somebody else than %s", c.identity.User)
 	}
+	c.awaitRegistered(ctx)
 	return nil
+}
+
+// awaitRegistered waits until the hospitals' peers have seen that this device's identity
+// key is the user's, but for those that do not answer: a gateway gives it no token before.
+func (c *Client) awaitRegistered(ctx context.Context) {
+	const settling = 5 * time.Second
+	ctx, cancel := context.WithTimeout(ctx, settling)
+	defer cancel()
+	unseen := func(err error) bool { return fault.CodeOf(err) == fault.Unauthenticated }
+	var waiting sync.WaitGroup
+	for _, g := range c.gateways {
+		waiting.Go(func() {
+			_ = repeat(ctx, unseen, func() error { _, err := g.issue(ctx, ""); return err })
+		})
+	}
+	waiting.Wait()
 }
 
 // RequestReplacement asks a recovery officer of another hospital to approve this home's

@@ -20,6 +20,7 @@ import (
 	"github.com/pie-consortium/pie/gateway/internal/fabric"
 	"github.com/pie-consortium/pie/gateway/internal/feed"
 	"github.com/pie-consortium/pie/gateway/internal/health"
+	"github.com/pie-consortium/pie/gateway/internal/identitykey"
 	"github.com/pie-consortium/pie/gateway/internal/ipfs"
 	"github.com/pie-consortium/pie/gateway/internal/partial"
 	"github.com/pie-consortium/pie/gateway/internal/pins"
@@ -52,6 +53,7 @@ type gateway struct {
 	used         *auth.Used
 	registration *proxy.Registration
 	revoked      *revocation.List
+	registered   *identitykey.Keys
 	replicas     *replica.Keeper
 	events       *feed.Feed
 	webhooks     *webhook.Hooks
@@ -107,7 +109,9 @@ func (g *gateway) connect() error {
 	if g.peer, err = fabric.Connect(g.config, g.signer, calls.Fabric); err != nil {
 		return err
 	}
+	g.registered = identitykey.New(g.identityKey)
 	g.events = feed.New(g.peer, g.log)
+	g.events.First = g.registered.Learn
 	g.node, err = ipfs.New(g.config.IPFS.API, calls.IPFS(&http.Transport{}))
 	return err
 }
@@ -181,18 +185,28 @@ func (g *gateway) buildAPI() error {
 	if err != nil {
 		return err
 	}
-	authority.Revoked = g.revoked
+	authority.Revoked, authority.Registered = g.revoked, g.registered
 	api := &rest.API{
 		Bookmarks: bookmarks, Origins: g.config.Origins,
 		Authority: authority,
 		CA:        ca, Peer: g.peer, Node: g.node, Pins: g.pins, Recent: g.recent, Partial: g.partial, Events: g.events, Owed: g.owedReviews, Log: g.log, Requests: requests, Traces: g.traces, Now: time.Now,
 		Proxy: &proxy.Proxy{
 			Channel: g.config.Channel, MSP: g.config.MSP, Bundle: g.bundle, Signer: g.signer, Key: key,
-			Release: g.release, Revoked: g.revoked, Checks: authority.Checks, Now: time.Now,
+			Release: g.release, Revoked: g.revoked, Registered: g.registered, Checks: authority.Checks, Now: time.Now,
 		},
 	}
 	g.api, err = api.Handler()
 	return err
+}
+
+// identityKey is the one that the own peer has registered for a user; zero while there is none.
+func (g *gateway) identityKey(ctx context.Context, user ledger.UserID) (ledger.Digest, error) {
+	var registered ledger.UserView
+	err := g.peer.Evaluate(ctx, ledger.TxReadUser, ledger.ReadUser{User: user}, &registered)
+	if fault.CodeOf(err) == fault.NotFound {
+		return ledger.Digest{}, nil
+	}
+	return registered.IdentityKey, err
 }
 
 // release asks the own peer for an open's key fragment. A device that learned of its

@@ -60,15 +60,8 @@ func TestRevokedCertificatesActNoMore(t *testing.T) {
 	}
 	refused(t, lost.ask(assertion).ApplicationProblemJSONDefault, fault.Unauthenticated)
 
-	found := lost
-	found.token = ""
-	found.client = newClient(t, found.gateway, found.authorize)
-	invitation, err := network.InviteAgain(ctx, found.user, "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	found.certify(invitation)
-	found.login()
+	found := lost.again()
+	found.takeOver()
 	if got := found.get("/v1/uploads", nil); got.problem != nil {
 		t.Errorf("the new certificate: %+v", *got.problem)
 	}

@@ -106,6 +106,12 @@ type ClientInterface interface {
 	// subject the user, audience the gateway's URL, at most 60 s long, its
 	// `jti` not seen before.
 	//
+	// A registered user gets a token with the identity key that they are registered with,
+	// and it ends when that is replaced. For another key that their hospital certified
+	// there is the scope `replacement`: its token serves to register, to read
+	// registrations and what was asked for in the place of keys, and for the transactions
+	// `RegisterUser`, `ReplaceKeys`, `RequestKeyReplacement` and `RejectKeyReplacement`.
+	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /oauth2/token (the `IssueToken` operationId).
@@ -116,6 +122,12 @@ type ClientInterface interface {
 	// The assertion is a JWT (ES256) with the certificate in `x5c`, issuer and
 	// subject the user, audience the gateway's URL, at most 60 s long, its
 	// `jti` not seen before.
+	//
+	// A registered user gets a token with the identity key that they are registered with,
+	// and it ends when that is replaced. For another key that their hospital certified
+	// there is the scope `replacement`: its token serves to register, to read
+	// registrations and what was asked for in the place of keys, and for the transactions
+	// `RegisterUser`, `ReplaceKeys`, `RequestKeyReplacement` and `RejectKeyReplacement`.
 	//
 	// Takes a body of the `application/x-www-form-urlencoded` content type.
 	//
@@ -540,6 +552,12 @@ func (c *Client) ReadPage(ctx context.Context, reqEditors ...RequestEditorFn) (*
 // subject the user, audience the gateway's URL, at most 60 s long, its
 // `jti` not seen before.
 //
+// A registered user gets a token with the identity key that they are registered with,
+// and it ends when that is replaced. For another key that their hospital certified
+// there is the scope `replacement`: its token serves to register, to read
+// registrations and what was asked for in the place of keys, and for the transactions
+// `RegisterUser`, `ReplaceKeys`, `RequestKeyReplacement` and `RejectKeyReplacement`.
+//
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /oauth2/token (the `IssueToken` operationId).
@@ -560,6 +578,12 @@ func (c *Client) IssueTokenWithBody(ctx context.Context, contentType string, bod
 // The assertion is a JWT (ES256) with the certificate in `x5c`, issuer and
 // subject the user, audience the gateway's URL, at most 60 s long, its
 // `jti` not seen before.
+//
+// A registered user gets a token with the identity key that they are registered with,
+// and it ends when that is replaced. For another key that their hospital certified
+// there is the scope `replacement`: its token serves to register, to read
+// registrations and what was asked for in the place of keys, and for the transactions
+// `RegisterUser`, `ReplaceKeys`, `RequestKeyReplacement` and `RejectKeyReplacement`.
 //
 // Takes a body of the `application/x-www-form-urlencoded` content type.
 //
@@ -3645,6 +3669,12 @@ type ClientWithResponsesInterface interface {
 	// subject the user, audience the gateway's URL, at most 60 s long, its
 	// `jti` not seen before.
 	//
+	// A registered user gets a token with the identity key that they are registered with,
+	// and it ends when that is replaced. For another key that their hospital certified
+	// there is the scope `replacement`: its token serves to register, to read
+	// registrations and what was asked for in the place of keys, and for the transactions
+	// `RegisterUser`, `ReplaceKeys`, `RequestKeyReplacement` and `RejectKeyReplacement`.
+	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /oauth2/token (the `IssueToken` operationId).
@@ -3655,6 +3685,12 @@ type ClientWithResponsesInterface interface {
 	// The assertion is a JWT (ES256) with the certificate in `x5c`, issuer and
 	// subject the user, audience the gateway's URL, at most 60 s long, its
 	// `jti` not seen before.
+	//
+	// A registered user gets a token with the identity key that they are registered with,
+	// and it ends when that is replaced. For another key that their hospital certified
+	// there is the scope `replacement`: its token serves to register, to read
+	// registrations and what was asked for in the place of keys, and for the transactions
+	// `RegisterUser`, `ReplaceKeys`, `RequestKeyReplacement` and `RejectKeyReplacement`.
 	//
 	// Takes a body of the `application/x-www-form-urlencoded` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -6060,6 +6096,12 @@ func (c *ClientWithResponses) ReadPageWithResponse(ctx context.Context, reqEdito
 // subject the user, audience the gateway's URL, at most 60 s long, its
 // `jti` not seen before.
 //
+// A registered user gets a token with the identity key that they are registered with,
+// and it ends when that is replaced. For another key that their hospital certified
+// there is the scope `replacement`: its token serves to register, to read
+// registrations and what was asked for in the place of keys, and for the transactions
+// `RegisterUser`, `ReplaceKeys`, `RequestKeyReplacement` and `RejectKeyReplacement`.
+//
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /oauth2/token (the `IssueToken` operationId).
@@ -6076,6 +6118,12 @@ func (c *ClientWithResponses) IssueTokenWithBodyWithResponse(ctx context.Context
 // The assertion is a JWT (ES256) with the certificate in `x5c`, issuer and
 // subject the user, audience the gateway's URL, at most 60 s long, its
 // `jti` not seen before.
+//
+// A registered user gets a token with the identity key that they are registered with,
+// and it ends when that is replaced. For another key that their hospital certified
+// there is the scope `replacement`: its token serves to register, to read
+// registrations and what was asked for in the place of keys, and for the transactions
+// `RegisterUser`, `ReplaceKeys`, `RequestKeyReplacement` and `RejectKeyReplacement`.
 //
 // Takes a body of the `application/x-www-form-urlencoded` content type, and returns a wrapper object for the known response body format(s).
 //

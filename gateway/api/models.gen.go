@@ -761,6 +761,9 @@ type TokenRequest struct {
 	ClientAssertion     string `json:"client_assertion"`
 	ClientAssertionType string `json:"client_assertion_type"`
 	GrantType           string `json:"grant_type"`
+
+	// Scope `replacement`: for replacing keys alone
+	Scope *string `json:"scope,omitempty"`
 }
 
 // Transaction A transaction that a device signs

@@ -17,6 +17,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 	"golang.org/x/sync/semaphore"
 
+	"github.com/pie-consortium/pie/gateway/internal/identitykey"
 	"github.com/pie-consortium/pie/gateway/internal/revocation"
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/fault"
@@ -24,7 +25,11 @@ import (
 )
 
 // Lifetime of a token.
-const Lifetime = 5 * time.Minute
+const Lifetime = identitykey.Lifetime
+
+// ScopeReplacement is the scope of a token for replacing keys, and for nothing else: any
+// key gets it that a member certified.
+const ScopeReplacement = "replacement"
 
 // tokenType is the JWS header "typ" of a token (RFC 9068): it keeps an assertion or
 // another object that the identity key signed from passing for one.
@@ -45,6 +50,8 @@ type Authority struct {
 	Now func() time.Time
 	// Revoked are the certificates that get no token, and whose tokens end.
 	Revoked *revocation.List
+	// Registered are the identity keys that get tokens. It is set before the first.
+	Registered *identitykey.Keys
 }
 
 // New makes the authority of the gateway that clients know by the URL. It knows of no
@@ -73,10 +80,13 @@ type claims struct {
 	IssuedAt int64           `json:"iat"` // seconds
 	Identity ledger.Identity `json:"identity"`
 	Serial   *big.Int        `json:"serial"` // of the certificate
+	Key      ledger.Digest   `json:"key"`    // of the certificate, the identity key
+	Scope    string          `json:"scope,omitempty"`
 }
 
-// Issue exchanges an assertion (RFC 7523) for a token. An assertion is taken once.
-func (a *Authority) Issue(ctx context.Context, assertion string) (string, error) {
+// Issue exchanges an assertion (RFC 7523) for a token of a scope, which is empty or
+// [ScopeReplacement]. An assertion is taken once.
+func (a *Authority) Issue(ctx context.Context, assertion, scope string) (string, error) {
 	if err := a.Checks.Acquire(ctx, 1); err != nil {
 		return "", fault.New(fault.Overloaded, "too many tokens are being asked for; ask again")
 	}
@@ -93,8 +103,14 @@ func (a *Authority) Issue(ctx context.Context, assertion string) (string, error)
 	if err := a.used.remember(identity.User, claimed.ID, forgotten, now); err != nil {
 		return "", err
 	}
+	key := trust.IdentityKeyDigest(certificate)
+	if scope != ScopeReplacement {
+		if err := a.Registered.CheckAnew(ctx, identity.User, key); err != nil {
+			return "", err
+		}
+	}
 	return a.sign(claims{
-		Issuer: a.url, Audience: a.url, Identity: identity, Serial: certificate.SerialNumber,
+		Issuer: a.url, Audience: a.url, Identity: identity, Serial: certificate.SerialNumber, Key: key, Scope: scope,
 		IssuedAt: now.Unix(), Expires: now.Add(Lifetime).Unix(),
 	})
 }
@@ -118,20 +134,47 @@ func (a *Authority) sign(c claims) (string, error) {
 	return object.CompactSerialize()
 }
 
-// Verify tells whose token it is. One is worth no more than the certificate that it was
-// issued for.
-func (a *Authority) Verify(token string) (ledger.Identity, error) {
+// Holder is whose token it is.
+type Holder struct {
+	ledger.Identity
+	Scope string // empty: all that the identity may do
+
+	serial  *big.Int
+	key     ledger.Digest
+	expires time.Time
+}
+
+// Verify tells whose token it is, and that it is good now.
+func (a *Authority) Verify(ctx context.Context, token string) (Holder, error) {
 	c, err := a.open(token)
-	switch {
-	case err != nil || c.Issuer != a.url || c.Audience != a.url || c.Serial == nil:
-		return ledger.Identity{}, fault.New(fault.Unauthenticated, "this is no token of this gateway; get one from /oauth2/token")
-	case !a.Now().Before(time.Unix(c.Expires, 0)):
-		return ledger.Identity{}, fault.New(fault.Unauthenticated, "the token has expired; get a new one from /oauth2/token")
+	if err != nil || c.Issuer != a.url || c.Audience != a.url || c.Serial == nil {
+		return Holder{}, fault.New(fault.Unauthenticated, "this is no token of this gateway; get one from /oauth2/token")
 	}
-	if err := a.Revoked.Check(c.Identity.User.MSP, c.Serial); err != nil {
-		return ledger.Identity{}, err
+	holder := Holder{Identity: c.Identity, Scope: c.Scope, serial: c.Serial, key: c.Key, expires: time.Unix(c.Expires, 0)}
+	if err := a.InTime(holder); err != nil {
+		return holder, err
 	}
-	return c.Identity, nil
+	return holder, a.Holds(ctx, holder)
+}
+
+// InTime refuses a token that has expired.
+func (a *Authority) InTime(holder Holder) error {
+	if !a.Now().Before(holder.expires) {
+		return fault.New(fault.Unauthenticated, "the token has expired; get a new one from /oauth2/token")
+	}
+	return nil
+}
+
+// Holds refuses what a token was issued for, however long that takes, once its certificate
+// is revoked or its key replaced.
+func (a *Authority) Holds(ctx context.Context, holder Holder) error {
+	if err := a.Revoked.Check(holder.User.MSP, holder.serial); err != nil {
+		return err
+	}
+	if holder.Scope == ScopeReplacement {
+		return nil
+	}
+	return a.Registered.Check(ctx, holder.User, holder.key)
 }
 
 func (a *Authority) open(token string) (claims, error) {

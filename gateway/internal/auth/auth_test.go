@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pie-consortium/pie/gateway/internal/identitykey"
 	"github.com/pie-consortium/pie/gateway/internal/testpki"
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/fault"
@@ -15,6 +16,9 @@ import (
 )
 
 const url = "https://gateway.example:8443"
+
+// nobody is a peer where no user is registered.
+func nobody(context.Context, ledger.UserID) (ledger.Digest, error) { return ledger.Digest{}, nil }
 
 type clock struct{ time.Time }
 
@@ -34,6 +38,7 @@ func newGateway(t *testing.T, url string, hospital *testpki.Hospital, signer *tr
 	}
 	authority.Now = c.now
 	authority.Revoked.Learn(trust.Revocations{})
+	authority.Registered = identitykey.New(nobody)
 	return &gateway{authority, signer}
 }
 
@@ -57,14 +62,15 @@ func TestTokenCarriesTheCertificatesIdentity(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	token, err := authority.Issue(t.Context(), assertion)
+	token, err := authority.Issue(t.Context(), assertion, "")
 	if err != nil {
 		t.Fatal(err)
 	}
-	identity, err := authority.Verify(token)
+	holder, err := authority.Verify(t.Context(), token)
 	if err != nil {
 		t.Fatal(err)
 	}
+	identity := holder.Identity
 	if want := (ledger.Identity{User: user, Role: ledger.Physician, Clearance: ledger.Private}); identity != want {
 		t.Errorf("got %+v, want %+v", identity, want)
 	}
@@ -82,7 +88,7 @@ func TestAssertionIsRefused(t *testing.T) {
 		return text
 	}
 	used := sign(device, user, url, c.now())
-	if _, err := authority.Issue(t.Context(), used); err != nil {
+	if _, err := authority.Issue(t.Context(), used, ""); err != nil {
 		t.Fatal(err)
 	}
 	outsider := testpki.New(t, "HospitalA").Issue("7f3k", ledger.Patient, "")
@@ -98,7 +104,7 @@ func TestAssertionIsRefused(t *testing.T) {
 		"with another contents": tampered(sign(device, user, url, c.now())),
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := authority.Issue(t.Context(), assertion)
+			_, err := authority.Issue(t.Context(), assertion, "")
 			refused(t, err, fault.Unauthenticated)
 		})
 	}
@@ -110,7 +116,7 @@ func tokenOf(t *testing.T, authority *gateway, device *trust.Signer, user ledger
 	if err != nil {
 		t.Fatal(err)
 	}
-	token, err := authority.Issue(t.Context(), assertion)
+	token, err := authority.Issue(t.Context(), assertion, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -147,12 +153,12 @@ func TestTokenIsRefused(t *testing.T) {
 		"made with another key":              tokenOf(t, another, device, user),
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := authority.Verify(text)
+			_, err := authority.Verify(t.Context(), text)
 			refused(t, err, fault.Unauthenticated)
 		})
 	}
 	c.Time = c.Add(Lifetime)
-	_, err = authority.Verify(token)
+	_, err = authority.Verify(t.Context(), token)
 	refused(t, err, fault.Unauthenticated)
 }
 
@@ -171,11 +177,11 @@ func TestSignatureChecksAreBounded(t *testing.T) {
 	}
 	ended, end := context.WithCancel(t.Context())
 	end()
-	_, err = authority.Issue(ended, assertion)
+	_, err = authority.Issue(ended, assertion, "")
 	refused(t, err, fault.Overloaded)
 	issued := make(chan error, 1)
 	go func() {
-		_, err := authority.Issue(t.Context(), assertion)
+		_, err := authority.Issue(t.Context(), assertion, "")
 		issued <- err
 	}()
 	authority.Checks.Release(busy)
@@ -191,15 +197,70 @@ func TestRevokedCertificatesGetNoTokenAndLoseTheirs(t *testing.T) {
 	token := tokenOf(t, authority, lost, user)
 	authority.Revoked.Learn(hospital.Revoke(lost.Certificate))
 
-	_, err := authority.Verify(token)
+	_, err := authority.Verify(t.Context(), token)
 	refused(t, err, fault.Unauthenticated)
 	assertion, err := lost.SignAssertion(user, url, c.now())
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = authority.Issue(t.Context(), assertion)
+	_, err = authority.Issue(t.Context(), assertion, "")
 	refused(t, err, fault.Unauthenticated)
-	if _, err := authority.Verify(tokenOf(t, authority, kept, user)); err != nil {
+	if _, err := authority.Verify(t.Context(), tokenOf(t, authority, kept, user)); err != nil {
 		t.Errorf("the user's other certificate: %v", err)
 	}
+}
+
+// Their hospital can certify any key in a user's name. Tokens go to the registered one, and
+// end when another takes its place; who is not registered yet has what their hospital
+// certified; a renewed certificate is of the same key.
+func TestTokensGoToTheRegisteredKey(t *testing.T) {
+	authority, hospital, c := setup(t)
+	user := ledger.UserID{MSP: "HospitalA", Pseudonym: "7f3k"}
+	old, found := hospital.Issue("7f3k", ledger.Patient, ""), hospital.Issue("7f3k", ledger.Patient, "")
+	var registered ledger.Digest
+	var down error
+	authority.Registered = identitykey.New(func(context.Context, ledger.UserID) (ledger.Digest, error) { return registered, down })
+	authority.Registered.Learn(nil)
+	issue := func(device *trust.Signer, scope string) (string, error) {
+		t.Helper()
+		assertion, err := device.SignAssertion(user, url, c.now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return authority.Issue(t.Context(), assertion, scope)
+	}
+	before, err := issue(old, "")
+	if err != nil {
+		t.Fatalf("before the registration: %v", err)
+	}
+	registered = trust.IdentityKeyDigest(old.Certificate)
+	authority.Registered.Learn([]ledger.Notice{{Name: ledger.UserRegistered, Event: ledger.Event{Actor: user}}})
+	if _, err := authority.Verify(t.Context(), before); err != nil {
+		t.Errorf("after the registration: %v", err)
+	}
+	_, err = issue(found, "")
+	refused(t, err, fault.Unauthenticated)
+
+	registered = trust.IdentityKeyDigest(found.Certificate)
+	if _, err := authority.Verify(t.Context(), before); err != nil {
+		t.Errorf("while the peer has told of no replacement: %v", err)
+	}
+	authority.Registered.Learn([]ledger.Notice{{Name: ledger.KeysReplaced, Event: ledger.Event{Actor: user}}})
+	_, err = authority.Verify(t.Context(), before)
+	refused(t, err, fault.Unauthenticated)
+	_, err = issue(old, "")
+	refused(t, err, fault.Unauthenticated)
+	if _, err := issue(found, ""); err != nil {
+		t.Errorf("the new device: %v", err)
+	}
+	narrow, err := issue(old, ScopeReplacement)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if holder, err := authority.Verify(t.Context(), narrow); err != nil || holder.Scope != ScopeReplacement {
+		t.Errorf("%+v, %v", holder, err)
+	}
+	down = fault.New(fault.EndorsementFailed, "the peer is down")
+	_, err = issue(found, "")
+	refused(t, err, fault.EndorsementFailed)
 }

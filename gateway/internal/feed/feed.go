@@ -39,6 +39,10 @@ type Peer interface {
 
 // Feed is the ledger's events as they come.
 type Feed struct {
+	// First is told of each block's events before anybody who waits for them, and of none
+	// when the feed begins. It is set before [Feed.Run]; nil: nobody.
+	First func([]ledger.Notice)
+
 	peer Peer
 	log  *slog.Logger
 
@@ -234,8 +238,15 @@ func (f *Feed) start(ctx context.Context) error {
 	defer f.mutex.Unlock()
 	f.begin = ledger.EventID{Block: height}
 	f.newest = f.begin
+	f.tellFirst(nil)
 	close(f.started)
 	return nil
+}
+
+func (f *Feed) tellFirst(events []ledger.Notice) {
+	if f.First != nil {
+		f.First(events)
+	}
 }
 
 func (f *Feed) seen() ledger.EventID {
@@ -252,6 +263,7 @@ func (f *Feed) add(block uint64, events []ledger.Notice) error {
 	if next.Compare(f.newest) <= 0 {
 		return nil // seen before the stream broke
 	}
+	f.tellFirst(events)
 	f.newest = next
 	if f.recent = append(f.recent, events...); len(f.recent) > 2*maxRecent {
 		forgotten := len(f.recent) - maxRecent

@@ -10,6 +10,7 @@ import (
 	"filippo.io/age"
 	"golang.org/x/sync/semaphore"
 
+	"github.com/pie-consortium/pie/gateway/internal/identitykey"
 	"github.com/pie-consortium/pie/gateway/internal/revocation"
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/fault"
@@ -31,8 +32,10 @@ type Proxy struct {
 	Key     age.Identity  // that fragments are sealed to
 	Release func(context.Context, ledger.ReadRelease) (ledger.Release, error)
 	Revoked *revocation.List
-	Checks  *semaphore.Weighted // signatures of callers that are checked at the same time
-	Now     func() time.Time
+	// Registered are the identity keys that requests are signed with.
+	Registered *identitykey.Keys
+	Checks     *semaphore.Weighted // signatures of callers that are checked at the same time
+	Now        func() time.Time
 }
 
 // Reencrypt answers a signed request with a signed capsule fragment, or with one for each
@@ -87,6 +90,9 @@ func (p *Proxy) authenticate(ctx context.Context, jws string) (request, error) {
 		return request{}, fault.New(fault.Unauthenticated, "the request was not signed within the last %s; check this device's clock", maxRequestAge)
 	}
 	if err := p.Revoked.Check(caller.User.MSP, certificate.SerialNumber); err != nil {
+		return request{}, err
+	}
+	if err := p.Registered.Check(ctx, caller.User, trust.IdentityKeyDigest(certificate)); err != nil {
 		return request{}, err
 	}
 	return request{asked, caller, trust.CertificateDigest(certificate)}, nil

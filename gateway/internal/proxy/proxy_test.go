@@ -8,6 +8,7 @@ import (
 	"filippo.io/age"
 	"golang.org/x/sync/semaphore"
 
+	"github.com/pie-consortium/pie/gateway/internal/identitykey"
 	"github.com/pie-consortium/pie/gateway/internal/revocation"
 	"github.com/pie-consortium/pie/gateway/internal/testpki"
 	"github.com/pie-consortium/pie/ledger"
@@ -37,10 +38,11 @@ type scene struct {
 	fragment           *umbral.VerifiedKeyFrag
 	recipient          string
 
-	request trust.ReencryptionRequest
-	signer  *trust.Signer // of the request
-	release ledger.Release
-	sealed  trust.KeyFragEnvelope
+	request    trust.ReencryptionRequest
+	signer     *trust.Signer // of the request
+	registered ledger.Digest // identity key that the caller is registered with; zero: any
+	release    ledger.Release
+	sealed     trust.KeyFragEnvelope
 }
 
 func newScene(t *testing.T) *scene {
@@ -59,7 +61,7 @@ func newScene(t *testing.T) *scene {
 		Channel: "pie", MSP: "HospitalA", Bundle: s.hospital.Bundle(), Key: key, Now: func() time.Time { return s.now },
 		Signer:  s.hospital.Issue("gateway", ledger.Gateway, ""),
 		Release: func(context.Context, ledger.ReadRelease) (ledger.Release, error) { return s.release, nil },
-		Revoked: new(revocation.List), Checks: semaphore.NewWeighted(1),
+		Revoked: new(revocation.List), Registered: identitykey.New(s.registeredKey), Checks: semaphore.NewWeighted(1),
 	}
 	s.proxy.Revoked.Learn(trust.Revocations{})
 	s.fragment = s.keyFrag(s.delegating, s.receiving, s.verifying)
@@ -91,6 +93,10 @@ func (s *scene) keyFrag(delegating, receiving, verifying *umbral.SecretKey) *umb
 		s.t.Fatal(err)
 	}
 	return fragments[0]
+}
+
+func (s *scene) registeredKey(context.Context, ledger.UserID) (ledger.Digest, error) {
+	return s.registered, nil
 }
 
 func (s *scene) granted() ledger.Release {
@@ -177,6 +183,7 @@ func TestReencryptRefuses(t *testing.T) {
 		"another caller":              {func(s *scene) { s.signer = s.hospital.Issue("other", ledger.Physician, ledger.Private) }, fault.PermissionDenied},
 		"another key of the caller":   {func(s *scene) { s.signer = s.hospital.Issue("physician", ledger.Physician, ledger.Private) }, fault.PermissionDenied},
 		"a caller of no member":       {func(s *scene) { s.signer = testpki.New(s.t, "HospitalA").Issue("physician", ledger.Physician, "") }, fault.Unauthenticated},
+		"a key that was replaced":     {func(s *scene) { s.registered = ledger.Digest{1} }, fault.Unauthenticated},
 		"a request for another proxy": {func(s *scene) { s.request.Proxy = "HospitalB" }, fault.InvalidArgument},
 		"an old request":              {func(s *scene) { s.request.Issued = s.now.Add(-maxRequestAge - time.Second) }, fault.Unauthenticated},
 		"a request from the future":   {func(s *scene) { s.request.Issued = s.now.Add(maxRequestAge + time.Second) }, fault.Unauthenticated},

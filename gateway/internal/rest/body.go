@@ -47,8 +47,9 @@ func limitOf(route *routers.Route) int64 {
 	return maxBody
 }
 
-// limitBody bounds how large a body is and how slow either side may be.
-func limitBody(c *gin.Context, route *routers.Route) error {
+// limitBody bounds how large a body is and how slow either side may be. Either ends once
+// the caller's token would not be given any more, though they may outlast it.
+func (g *gate) limitBody(c *gin.Context, route *routers.Route) error {
 	limit := limitOf(route)
 	if c.Request.ContentLength > limit {
 		return bodyTooLarge(limit)
@@ -57,18 +58,35 @@ func limitBody(c *gin.Context, route *routers.Route) error {
 	if !ok {
 		return errors.New("the gate stands before the connection's deadlines")
 	}
-	reader := &patientReader{ReadCloser: http.MaxBytesReader(c.Writer, c.Request.Body, limit), control: control}
+	holds := g.holds(c.Request.Context())
+	reader := &patientReader{ReadCloser: http.MaxBytesReader(c.Writer, c.Request.Body, limit), control: control, holds: holds}
 	if !isContent(route) {
 		reader.end = time.Now().Add(bodyTimeout)
 	}
 	c.Request.Body = reader
+	c.Writer = &heldWriter{c.Writer, holds}
 	return nil
+}
+
+// holds asks whether what a caller began may go on. While the peer does not tell, it may.
+func (g *gate) holds(ctx context.Context) func() error {
+	holder := holderOf(ctx)
+	if holder.User == (ledger.UserID{}) {
+		return func() error { return nil }
+	}
+	return func() error {
+		if err := g.authority.Holds(ctx, holder); fault.CodeOf(err) == fault.Unauthenticated {
+			return err
+		}
+		return nil
+	}
 }
 
 // patientReader ends a body whose sender has fallen silent, or takes too long.
 type patientReader struct {
 	io.ReadCloser
 	control *http.ResponseController
+	holds   func() error
 
 	end      time.Time     // of all of the body; none for content
 	received int64         // bytes
@@ -85,6 +103,9 @@ func (r *patientReader) Read(b []byte) (int, error) {
 	n, err := r.ReadCloser.Read(b)
 	r.received += int64(n)
 	r.waited += time.Since(began)
+	if lost := r.holds(); lost != nil {
+		return 0, lost
+	}
 	tooLarge := (*http.MaxBytesError)(nil)
 	switch {
 	case errors.Is(err, io.EOF):
@@ -176,6 +197,24 @@ func (w *patientWriter) Flush() {
 	w.ResponseWriter.Flush()
 	_ = w.control.SetWriteDeadline(time.Time{}) // a connection that has ended needs none
 }
+
+// heldWriter ends an answer once its caller would get no token any more.
+type heldWriter struct {
+	gin.ResponseWriter
+	holds func() error
+}
+
+func (w *heldWriter) Write(b []byte) (int, error) {
+	if w.Status() < http.StatusBadRequest { // a refusal says why
+		if err := w.holds(); err != nil {
+			return 0, err
+		}
+	}
+	return w.ResponseWriter.Write(b)
+}
+
+// WriteString is Write: the embedded one would not ask.
+func (w *heldWriter) WriteString(s string) (int, error) { return w.Write([]byte(s)) }
 
 // validate refuses what the OpenAPI document does not describe. It goes through the
 // parts itself: the library's check of a whole request reads any body into memory.

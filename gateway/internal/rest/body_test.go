@@ -18,6 +18,8 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/pie-consortium/pie/gateway/internal/problem"
+	"github.com/pie-consortium/pie/ledger"
+	"github.com/pie-consortium/pie/ledger/fault"
 )
 
 // connection notes the deadlines that it is given.
@@ -79,7 +81,7 @@ func receive(t *testing.T, path string, body io.Reader) (*connection, error) {
 	request, _ := gin.CreateTestContext(c)
 	request.Request = httptest.NewRequestWithContext(t.Context(), "POST", "/", body)
 	waitForReader(request)
-	if err := limitBody(request, &routers.Route{Path: path, Operation: new(openapi3.Operation)}); err != nil {
+	if err := new(gate).limitBody(request, &routers.Route{Path: path, Operation: new(openapi3.Operation)}); err != nil {
 		t.Fatal(err)
 	}
 	_, err := io.Copy(io.Discard, request.Request.Body)
@@ -172,5 +174,43 @@ func TestSilenceIsARequestTimeout(t *testing.T) {
 		if _, err := receive(t, path, iotest.ErrReader(broken)); !errors.Is(err, broken) || problem.Status(err) != http.StatusBadRequest {
 			t.Errorf("%s: %v", path, err)
 		}
+	}
+}
+
+// What a caller began goes on as long as they would get a token, and no longer: neither
+// what they send nor what they are sent.
+func TestBodiesEndWithTheCallersKey(t *testing.T) {
+	f := newFixture(t)
+	f.api.Authority.Registered.Learn(nil)
+	g, route := &gate{authority: f.api.Authority, now: f.api.Now}, &routers.Route{Path: "/v1/records/{record}/content", Operation: new(openapi3.Operation)}
+	begin := func() *gin.Context {
+		request, _ := gin.CreateTestContext(&connection{ResponseRecorder: httptest.NewRecorder()})
+		request.Request = httptest.NewRequestWithContext(t.Context(), "POST", "/", strings.NewReader("ciphertext"))
+		request.Request.Header.Set("Authorization", "Bearer "+f.token)
+		waitForReader(request)
+		if err := errors.Join(g.authenticate(request, route), g.limitBody(request, route)); err != nil {
+			t.Fatal(err)
+		}
+		return request
+	}
+	request, other := begin(), begin()
+	piece := make([]byte, 4)
+	if _, err := request.Request.Body.Read(piece); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := request.Writer.Write(piece); err != nil {
+		t.Fatal(err)
+	}
+	f.registered.Store(&ledger.Digest{1})
+	f.api.Authority.Registered.Learn([]ledger.Notice{{Name: ledger.KeysReplaced, Event: ledger.Event{Actor: f.user}}})
+	if n, err := request.Request.Body.Read(piece); n > 0 || fault.CodeOf(err) != fault.Unauthenticated {
+		t.Errorf("the upload goes on: %d bytes, %v", n, err)
+	}
+	if _, err := request.Writer.Write(piece); fault.CodeOf(err) != fault.Unauthenticated {
+		t.Errorf("the download goes on: %v", err)
+	}
+	other.Writer.WriteHeader(http.StatusUnauthorized)
+	if _, err := other.Writer.Write([]byte("why")); err != nil {
+		t.Errorf("the refusal does not say why: %v", err)
 	}
 }

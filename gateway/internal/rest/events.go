@@ -11,6 +11,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/pie-consortium/pie/gateway/internal/auth"
 	"github.com/pie-consortium/pie/ledger"
 )
 
@@ -29,8 +30,7 @@ func (a *API) StreamEvents(ctx context.Context, request StreamEventsRequestObjec
 	if !ok {
 		return nil, fmt.Errorf("the context of a request is a %T", ctx)
 	}
-	token, _ := bearerOf(call.Request)
-	s := &stream{api: a, ctx: ctx, token: token, reader: callerOf(ctx), beat: time.NewTicker(a.beat)}
+	s := &stream{api: a, ctx: ctx, reader: holderOf(ctx), beat: time.NewTicker(a.beat)}
 	var err error
 	if s.at, err = a.Events.Newest(ctx); err == nil && request.Params.LastEventID != nil {
 		s.at, err = ledger.ParseEventID(*request.Params.LastEventID)
@@ -54,8 +54,7 @@ func (a *API) StreamEvents(ctx context.Context, request StreamEventsRequestObjec
 type stream struct {
 	api    *API
 	ctx    context.Context // of the request
-	token  string
-	reader ledger.Identity
+	reader auth.Holder
 	at     ledger.EventID
 	looked time.Time      // for overdue reviews
 	told   ledger.Overdue // the last of them that was told
@@ -78,6 +77,9 @@ func (s *stream) Read(p []byte) (int, error) {
 		if err != nil {
 			return 0, err
 		}
+		if s.api.Authority.Holds(s.ctx, s.reader) != nil {
+			return 0, io.EOF
+		}
 		if err := s.tell(batch.Notices); err != nil {
 			return 0, err
 		}
@@ -86,7 +88,7 @@ func (s *stream) Read(p []byte) (int, error) {
 			return 0, err
 		}
 	}
-	if _, err := s.api.Authority.Verify(s.token); err != nil {
+	if errors.Join(s.api.Authority.InTime(s.reader), s.api.Authority.Holds(s.ctx, s.reader)) != nil {
 		return 0, io.EOF
 	}
 	return s.buffer.Read(p)
@@ -95,7 +97,7 @@ func (s *stream) Read(p []byte) (int, error) {
 // tell writes messages of what concerns the reader.
 func (s *stream) tell(notices []ledger.Notice) error {
 	for _, notice := range notices {
-		if !notice.Concerns(s.reader) {
+		if !notice.Concerns(s.reader.Identity) {
 			continue
 		}
 		fmt.Fprintf(&s.buffer, "id: %s\n", notice.ID)
@@ -119,7 +121,7 @@ func (s *stream) remind() error {
 		return nil
 	}
 	s.looked = now
-	owed, err := s.api.Owed(s.ctx, s.reader)
+	owed, err := s.api.Owed(s.ctx, s.reader.Identity)
 	if err != nil {
 		return err
 	}

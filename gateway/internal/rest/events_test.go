@@ -106,6 +106,20 @@ func TestStreamEndsWithItsToken(t *testing.T) {
 	}
 }
 
+// A stream of a device whose key is replaced ends with that block, and says nothing of it or
+// of what comes after.
+func TestStreamEndsWithItsKey(t *testing.T) {
+	f, _, server := streaming(t)
+	stream := lines(t, server, f.token)
+	until(stream, ":")
+	f.registered.Store(&ledger.Digest{1})
+	f.chain.Add(ledger.KeysReplaced, ledger.Event{Actor: f.user})
+	f.chain.Add(ledger.RecordConfirmed, ledger.Event{Actor: f.user})
+	if said := strings.Join(until(stream, "none"), "\n"); strings.Contains(said, "event:") {
+		t.Errorf("it goes on: %q", said)
+	}
+}
+
 // Privacy officers are reminded of overdue reviews, once in a stream and without a place.
 func TestOfficersAreReminded(t *testing.T) {
 	f, clock, server := streaming(t)

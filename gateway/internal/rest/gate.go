@@ -67,7 +67,7 @@ func (g *gate) pass(c *gin.Context) {
 		fail(c, noRoute(err))
 		return
 	}
-	for _, check := range []func(*gin.Context, *routers.Route) error{g.authenticate, g.limit, limitBody} {
+	for _, check := range []func(*gin.Context, *routers.Route) error{g.authenticate, g.limit, g.limitBody} {
 		if err := check(c, route); err != nil {
 			fail(c, err)
 			return
@@ -104,7 +104,20 @@ func isContent(route *routers.Route) bool {
 	return strings.HasSuffix(route.Path, "/content") || strings.HasSuffix(route.Path, "/content/uploads/{upload}")
 }
 
-type identityKey struct{}
+type holderKey struct{}
+
+// forReplacement are the operations that a token for replacing keys serves for: what says
+// nothing but what all users may read, and transactions, of which [mayTransact] lets few
+// through.
+var forReplacement = map[string]bool{
+	"readUser": true, "listKeyReplacements": true, "prepareTransaction": true, "endorseTransaction": true,
+	"submitTransaction": true, "readTransaction": true,
+}
+
+// replacing are the transactions that such a token serves for.
+var replacing = map[ledger.Transaction]bool{
+	ledger.TxRegisterUser: true, ledger.TxReplaceKeys: true, ledger.TxRequestKeyReplacement: true, ledger.TxRejectKeyReplacement: true,
+}
 
 // isOpen tells the routes that need no token.
 func isOpen(route *routers.Route) bool {
@@ -123,13 +136,31 @@ func (g *gate) authenticate(c *gin.Context, route *routers.Route) error {
 		c.Header("WWW-Authenticate", "Bearer")
 		return fault.New(fault.Unauthenticated, "a bearer token is needed; get one from /oauth2/token")
 	}
-	identity, err := g.authority.Verify(token)
-	if err != nil {
+	holder, err := g.authority.Verify(c.Request.Context(), token)
+	if fault.CodeOf(err) == fault.Unauthenticated {
 		c.Header("WWW-Authenticate", `Bearer error="invalid_token"`)
+	}
+	if err != nil {
 		return err
 	}
-	c.Request = c.Request.WithContext(context.WithValue(c.Request.Context(), identityKey{}, identity))
+	if holder.Scope == auth.ScopeReplacement && !forReplacement[route.Operation.OperationID] {
+		c.Header("WWW-Authenticate", `Bearer error="insufficient_scope"`)
+		return onlyReplacing()
+	}
+	c.Request = c.Request.WithContext(context.WithValue(c.Request.Context(), holderKey{}, holder))
 	return nil
+}
+
+// mayTransact refuses transactions that the caller's token does not serve for.
+func mayTransact(ctx context.Context, name ledger.Transaction) error {
+	if holderOf(ctx).Scope == auth.ScopeReplacement && !replacing[name] {
+		return onlyReplacing()
+	}
+	return nil
+}
+
+func onlyReplacing() error {
+	return fault.New(fault.PermissionDenied, "the token is for replacing keys alone; use the device with the registered keys, or replace them: pie recovery")
 }
 
 // bearerOf is the token that came with a request.
@@ -139,9 +170,11 @@ func bearerOf(r *http.Request) (token string, given bool) {
 }
 
 // callerOf is the identity of the token; only routes without one have the zero value.
-func callerOf(ctx context.Context) ledger.Identity {
-	identity, _ := ctx.Value(identityKey{}).(ledger.Identity)
-	return identity
+func callerOf(ctx context.Context) ledger.Identity { return holderOf(ctx).Identity }
+
+func holderOf(ctx context.Context) auth.Holder {
+	holder, _ := ctx.Value(holderKey{}).(auth.Holder)
+	return holder
 }
 
 func (g *gate) limit(c *gin.Context, route *routers.Route) error {

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -15,6 +17,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/iotest"
 	"time"
@@ -28,6 +31,7 @@ import (
 	"github.com/pie-consortium/pie/gateway/internal/content"
 	"github.com/pie-consortium/pie/gateway/internal/fabric"
 	"github.com/pie-consortium/pie/gateway/internal/feed"
+	"github.com/pie-consortium/pie/gateway/internal/identitykey"
 	"github.com/pie-consortium/pie/gateway/internal/partial"
 	"github.com/pie-consortium/pie/gateway/internal/pins"
 	"github.com/pie-consortium/pie/gateway/internal/problem"
@@ -53,6 +57,15 @@ type fixture struct {
 	now      time.Time
 	chain    *testchain.Chain
 	owed     []ledger.Declaration // reviews
+
+	registered atomic.Pointer[ledger.Digest] // identity key of everybody; nil: nobody is registered
+}
+
+func (f *fixture) registeredKey(context.Context, ledger.UserID) (ledger.Digest, error) {
+	if key := f.registered.Load(); key != nil {
+		return *key, nil
+	}
+	return ledger.Digest{}, nil
 }
 
 func newFixture(t *testing.T) *fixture {
@@ -86,6 +99,7 @@ func newFixture(t *testing.T) *fixture {
 	}
 	authority.Now = clock
 	authority.Revoked.Learn(trust.Revocations{})
+	authority.Registered = identitykey.New(f.registeredKey)
 	f.api = &API{
 		Authority: authority,
 		Pins:      kept,
@@ -96,6 +110,7 @@ func newFixture(t *testing.T) *fixture {
 	}
 	f.chain = testchain.New()
 	f.api.Events = feed.New(f.chain, f.api.Log)
+	f.api.Events.First = authority.Registered.Learn
 	f.api.Owed = func(context.Context, ledger.Identity) ([]ledger.Declaration, error) { return f.owed, nil }
 	if f.engine, err = f.api.engine(); err != nil {
 		t.Fatal(err)
@@ -107,12 +122,17 @@ func newFixture(t *testing.T) *fixture {
 
 func (f *fixture) tokenOf(t *testing.T, pseudonym string, role ledger.Role) string {
 	t.Helper()
+	return f.scopedToken(t, pseudonym, role, "")
+}
+
+func (f *fixture) scopedToken(t *testing.T, pseudonym string, role ledger.Role, scope string) string {
+	t.Helper()
 	user := ledger.UserID{MSP: "HospitalA", Pseudonym: pseudonym}
 	assertion, err := f.hospital.Issue(pseudonym, role, "").SignAssertion(user, gatewayURL, f.now)
 	if err != nil {
 		t.Fatal(err)
 	}
-	token, err := f.api.Authority.Issue(t.Context(), assertion)
+	token, err := f.api.Authority.Issue(t.Context(), assertion, scope)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,6 +149,40 @@ func (f *fixture) ask(method, path string, body io.Reader, header http.Header) *
 	recorder := httptest.NewRecorder()
 	f.engine.ServeHTTP(recorder, request)
 	return recorder
+}
+
+// A token for replacing keys serves for nothing else, whatever route there will be.
+func TestTokensForReplacingKeysServeForNothingElse(t *testing.T) {
+	f := newFixture(t)
+	f.token = f.scopedToken(t, "7f3k", ledger.Patient, auth.ScopeReplacement)
+	document, err := openapi3.NewLoader().LoadFromData(api.Document)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fill := regexp.MustCompile(`\{[^}]*\}`)
+	passed := map[string]bool{}
+	for path, item := range document.Paths.Map() {
+		for method, operation := range item.Operations() {
+			if operation.Security != nil && len(*operation.Security) == 0 {
+				continue
+			}
+			got := f.ask(method, fill.ReplaceAllString(path, "x"), nil, nil)
+			if got.Code != http.StatusForbidden {
+				passed[operation.OperationID] = true
+			}
+		}
+	}
+	if !maps.Equal(passed, forReplacement) {
+		t.Errorf("it serves for %v, want %v", passed, forReplacement)
+	}
+	body := fmt.Sprintf(`{"transaction": %q, "arguments": {}, "certificate": "x"}`, ledger.TxOpenRecord)
+	if got := f.ask(http.MethodPost, "/v1/transactions", strings.NewReader(body), nil); got.Code != http.StatusForbidden {
+		t.Errorf("another transaction: %d %s", got.Code, got.Body)
+	}
+	body = fmt.Sprintf(`{"transaction": %q, "arguments": {}, "certificate": "x"}`, ledger.TxReplaceKeys)
+	if got := f.ask(http.MethodPost, "/v1/transactions", strings.NewReader(body), nil); got.Code != http.StatusBadRequest {
+		t.Errorf("the replacement: %d %s", got.Code, got.Body)
+	}
 }
 
 func problemOf(t *testing.T, response *httptest.ResponseRecorder) api.Problem {
@@ -367,7 +421,7 @@ func TestVerificationsAreBounded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx := context.WithValue(t.Context(), identityKey{}, ledger.Identity{User: f.user})
+	ctx := context.WithValue(t.Context(), holderKey{}, auth.Holder{Identity: ledger.Identity{User: f.user}})
 	err = f.api.checkContent(ctx, fabric.Proposal{Transaction: ledger.TxRegisterRecord, Argument: argument})
 	if fault.CodeOf(err) != fault.RateLimited {
 		t.Error(err)

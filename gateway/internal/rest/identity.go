@@ -23,7 +23,7 @@ func (a *API) Enroll(ctx context.Context, request EnrollRequestObject) (EnrollRe
 
 // IssueToken exchanges an assertion for a token.
 func (a *API) IssueToken(ctx context.Context, request IssueTokenRequestObject) (IssueTokenResponseObject, error) {
-	token, err := a.Authority.Issue(ctx, request.Body.ClientAssertion)
+	token, err := a.Authority.Issue(ctx, request.Body.ClientAssertion, optional(request.Body.Scope))
 	if err != nil {
 		return nil, err
 	}

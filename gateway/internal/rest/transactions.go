@@ -15,6 +15,9 @@ import (
 // PrepareTransaction builds a proposal for the caller to sign. The caller must not
 // believe it: it decodes the bytes before it signs them.
 func (a *API) PrepareTransaction(ctx context.Context, request PrepareTransactionRequestObject) (PrepareTransactionResponseObject, error) {
+	if err := mayTransact(ctx, request.Body.Transaction); err != nil {
+		return nil, err
+	}
 	certificate, err := trust.ParseCertificate([]byte(request.Body.Certificate))
 	if err != nil {
 		return nil, fault.New(fault.InvalidArgument, "certificate is no PEM certificate")
@@ -43,6 +46,9 @@ func (a *API) EndorseTransaction(ctx context.Context, request EndorseTransaction
 		return nil, fault.New(fault.InvalidArgument, "the proposal is for another transaction than the path names")
 	}
 	if err := a.Peer.IsFor(proposal, callerOf(ctx).User); err != nil {
+		return nil, err
+	}
+	if err := mayTransact(ctx, proposal.Transaction); err != nil {
 		return nil, err
 	}
 	if !proposal.Transaction.Writes() {

@@ -34,18 +34,29 @@ export class Gateway {
 
   async authorization() {
     if (!(this.expires > Date.now())) {
-      const { url, user } = this.identity;
-      const now = Math.floor(Date.now() / 1000);
-      const assertion = await signObject(this.identity, "JWT", { iss: user, sub: user, aud: url, jti: crypto.randomUUID(), iat: now, exp: now + 60 });
-      const form = new URLSearchParams({
-        grant_type: "client_credentials", client_assertion: assertion,
-        client_assertion_type: "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
-      });
-      const answer = await (await this.call("POST", "/oauth2/token", form)).json();
-      this.token = answer.access_token;
+      let answer;
+      try {
+        answer = await this.token();
+      } catch (error) {
+        if (error.code !== "unauthenticated") throw error;
+        // Another key is registered: this token is for replacing it, and not kept.
+        answer = { ...(await this.token({ scope: "replacement" })), expires_in: 0 };
+      }
+      this.bearer = answer.access_token;
       this.expires = Date.now() + (answer.expires_in - 30) * 1000;
     }
-    return { Authorization: `Bearer ${this.token}` };
+    return { Authorization: `Bearer ${this.bearer}` };
+  }
+
+  async token(scope = {}) {
+    const { url, user } = this.identity;
+    const now = Math.floor(Date.now() / 1000);
+    const assertion = await signObject(this.identity, "JWT", { iss: user, sub: user, aud: url, jti: crypto.randomUUID(), iat: now, exp: now + 60 });
+    const form = new URLSearchParams({
+      grant_type: "client_credentials", client_assertion: assertion, ...scope,
+      client_assertion_type: "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+    });
+    return (await this.call("POST", "/oauth2/token", form)).json();
   }
 
   async read(path) {
