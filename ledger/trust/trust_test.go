@@ -144,6 +144,33 @@ func TestKeyStatementIsItsOwners(t *testing.T) {
 	}
 }
 
+// A hospital can certify many keys in one user's name. The ledger has one registered.
+func TestPinnedStatementsAreOfTheRegisteredKey(t *testing.T) {
+	a := newHospital(t, "HospitalA")
+	bundle := bundleOf(a)
+	owner := ledger.UserID{MSP: "HospitalA", Pseudonym: "patient"}
+	registered := a.issue("patient", ledger.Patient)
+	for name, test := range map[string]struct {
+		signer   *Signer
+		believed bool
+	}{
+		"the registered key": {registered, true},
+		"another key":        {a.issue("patient", ledger.Patient), false},
+	} {
+		jws, err := test.signer.SignKeyStatement(KeyStatement{Kind: ledger.ReceivingKey, Key: point(t), User: owner, Issued: time.Now()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := bundle.VerifyKeyStatement(jws, ledger.ReceivingKey, owner); err != nil {
+			t.Fatal(err)
+		}
+		_, err = bundle.VerifyPinnedKeyStatement(jws, ledger.ReceivingKey, owner, IdentityKeyDigest(registered.Certificate))
+		if (err == nil) != test.believed {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 func TestOnlyGatewaysStateProxyKeys(t *testing.T) {
 	a := newHospital(t, "HospitalA")
 	bundle := bundleOf(a)
