@@ -19,20 +19,22 @@ type emergencies struct {
 	// physician of HospitalB who approved, and HospitalB's desk.
 	responder, approver, desk *person
 
-	declarations []object      // in every state
-	openings     []object      // by custodians, and some that are none
-	grants       []object      // that open under a declaration alone, each under several
-	issued       call          // what the desk passed on under the first opening
-	declaring    []*declaring  // about patients who allow this or that
-	custody      *ledger.Grant // the desk's
+	declarations []object       // in every state
+	openings     []object       // by custodians, and some that are none
+	grants       []object       // that open under a declaration alone, each under several
+	issued       call           // what the desk passed on under the first opening
+	declaring    []*declaring   // about patients who allow this or that
+	custody      *ledger.Grant  // the desk's
+	spent        map[string]int // of the responder's quota, by day
 }
 
 // declaring is what a declaration that somebody may make is about and depends on.
 type declaring struct {
-	patient       ledger.UserID
-	records       bool // or the summary
-	allows        ledger.EmergencyPolicy
-	listed, spent ledger.UserID // a physician who may declare, a responder who may no more today
+	patient           ledger.UserID
+	records           bool // or the summary
+	allows            ledger.EmergencyPolicy
+	listed, responder ledger.UserID  // a physician who may declare, a responder who does
+	spent             map[string]int // of the responder's quota, by day
 }
 
 // emergencyRecord is the one that declarations name.
@@ -79,8 +81,9 @@ func (w *world) allowEmergencies(ctx context.Context) error {
 		return err
 	}
 	e := &w.emergencies
+	e.spent = map[string]int{}
 	declares := func(patient *person, allows ledger.EmergencyPolicy, records bool) {
-		e.declaring = append(e.declaring, &declaring{patient.User, records, allows, listed, e.responder.User})
+		e.declaring = append(e.declaring, &declaring{patient.User, records, allows, listed, e.responder.User, e.spent})
 	}
 	declares(w.patient, ledger.EmergencyPolicy{}, false)
 	declares(w.patient, ledger.EmergencyPolicy{}, true)
@@ -163,6 +166,9 @@ func (w *world) declare(ctx context.Context, by *person, records bool) (*object,
 	made, err := commit[ledger.Declaration](ctx, w, by, w.declaring(by, o))
 	if err != nil {
 		return nil, err
+	}
+	if by == w.emergencies.responder {
+		w.emergencies.spent[ledger.DayOf(made.Declared)]++
 	}
 	o = object{state: string(made.State), record: ledger.Record{Patient: w.patient.User}, declaration: &made}
 	if records {
