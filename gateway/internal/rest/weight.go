@@ -26,7 +26,7 @@ type weightKey struct{}
 // weigh counts a request with its body, before any of that is read. Contents pass through.
 // The caller sheds the weight when the request ends.
 func (g *gate) weigh(c *gin.Context, route *routers.Route) (*room.Weight, error) {
-	weight := g.held.Weigh(holderOf(c.Request))
+	weight := g.held.Weigh(shareOf(c.Request))
 	c.Writer = &weighedWriter{c.Writer, weight}
 	c.Request = c.Request.WithContext(context.WithValue(c.Request.Context(), weightKey{}, weight))
 	places := int64(baseWeight)
@@ -40,8 +40,8 @@ func (g *gate) weigh(c *gin.Context, route *routers.Route) (*room.Weight, error)
 	return weight, addTo(weight, int(places))
 }
 
-// holderOf is whose share a request takes from.
-func holderOf(r *http.Request) string {
+// shareOf names whose share a request takes from.
+func shareOf(r *http.Request) string {
 	if user := callerOf(r.Context()).User; user != (ledger.UserID{}) {
 		return user.String()
 	}
