@@ -181,7 +181,7 @@ func certificateDue(store *home.Home, bundle *trust.Bundle, keys home.Keys) (boo
 	if err != nil {
 		return false, err
 	}
-	if _, err := trust.NewSigner(certificate, keys.Identity); err != nil {
+	if !keys.Identity.PublicKey.Equal(certificate.PublicKey) {
 		return true, nil // interrupted when it got a new identity key
 	}
 	now, life := time.Now(), certificate.NotAfter.Sub(certificate.NotBefore)

@@ -63,12 +63,16 @@ func inviteCommand() *cobra.Command {
 	return command
 }
 
-// onlyName refuses to change, along with an invitation, what the CA knows of a user.
+// onlyName refuses to change, along with an invitation, what the CA knows of a user, and a
+// name that no card can have.
 func onlyName(guest consortium.Guest) error {
 	if guest.MSP != "" || guest.Role != "" || guest.Clearance != "" || guest.Department != "" {
 		return errors.New("again: role, clearance and department stay as they are; only --name goes with it, for a professional's card")
 	}
-	return nil
+	if guest.Name == "" {
+		return nil
+	}
+	return ledger.ValidateName("name", guest.Name, ledger.MaxName)
 }
 
 // inviting registers somebody at a network and returns their invitation.

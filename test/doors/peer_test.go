@@ -85,7 +85,7 @@ func (w *world) systemDoors(msp string) []door {
 				return err
 			}},
 			door{chaincode + " " + function + ", evaluated", "/gateway.Gateway/Evaluate", opens, func(ctx context.Context, by caller, node *grpc.ClientConn) error {
-				_, err := evaluate(ctx, by, node, i, msp)
+				err := evaluate(ctx, by, node, i, msp)
 				return err
 			}})
 		if !local {

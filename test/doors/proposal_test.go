@@ -58,16 +58,16 @@ func propose(ctx context.Context, by caller, node *grpc.ClientConn, i invocation
 	return answer.GetResponse().GetPayload(), nil
 }
 
-// evaluate asks the peer's gateway service, for an answer of that peer's hospital.
-func evaluate(ctx context.Context, by caller, node *grpc.ClientConn, i invocation, msp string) ([]byte, error) {
+// evaluate asks the peer's gateway service for an answer of that peer's hospital.
+func evaluate(ctx context.Context, by caller, node *grpc.ClientConn, i invocation, msp string) error {
 	id, signed, err := by.signed(i)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	answer, err := gatewaypb.NewGatewayClient(node).Evaluate(ctx, &gatewaypb.EvaluateRequest{
+	_, err = gatewaypb.NewGatewayClient(node).Evaluate(ctx, &gatewaypb.EvaluateRequest{
 		TransactionId: id, ChannelId: i.channel, ProposedTransaction: signed, TargetOrganizations: []string{msp},
 	})
-	return answer.GetResult().GetPayload(), detailed(err)
+	return detailed(err)
 }
 
 // submit has a transaction endorsed and ordered by the peer's gateway service.

@@ -27,6 +27,7 @@ import (
 
 	"github.com/pie-consortium/pie/client"
 	"github.com/pie-consortium/pie/client/proposal"
+	"github.com/pie-consortium/pie/internal/direct"
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/trust"
 	"github.com/pie-consortium/pie/network/networktest"
@@ -162,7 +163,7 @@ func (w *world) enrol(ctx context.Context, msp string, e enrolment) (*x509.Certi
 	if err != nil {
 		return nil, err
 	}
-	response, err := (&http.Client{Transport: &http.Transport{TLSClientConfig: settings, DisableKeepAlives: true}}).Do(request)
+	response, err := direct.Client(&http.Transport{TLSClientConfig: settings, DisableKeepAlives: true}).Do(request)
 	if err != nil {
 		return nil, err
 	}

@@ -110,7 +110,7 @@ func TestRequestsAreAnsweredOnce(t *testing.T) {
 	held := "until " + a.Expiry.UTC().Format(time.RFC3339)
 	refusedWith := func(want string, tx ledger.Transaction, argument any, transient ...any) {
 		t.Helper()
-		_, err := c.world.call(c.patient, tx, argument, transient...)
+		_, err := c.call(c.patient, tx, argument, transient...)
 		if fault.CodeOf(err) != fault.StateConflict || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %q", err, want)
 		}

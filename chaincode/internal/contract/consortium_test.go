@@ -71,9 +71,9 @@ func registration(p *person) ledger.RegisterUser {
 }
 
 // enrol registers somebody, with a card for professionals.
-func (w *world) enrol(p *person) ledger.User {
+func (w *world) enrol(p *person) {
 	w.t.Helper()
-	return must[ledger.User](w, p, ledger.TxRegisterUser, registration(p), p.carded()...)
+	must[ledger.User](w, p, ledger.TxRegisterUser, registration(p), p.carded()...)
 }
 
 func proxyRegistration(gateway *person) ledger.RegisterUser {

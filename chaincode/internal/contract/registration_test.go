@@ -122,7 +122,7 @@ func TestProfessionalsHaveACard(t *testing.T) {
 		c.refused(fault.InvalidArgument, p, ledger.TxRegisterUser, registration(p), wrong...)
 		c.enrol(p)
 	}
-	_, err := c.world.call(c.stranger, ledger.TxRegisterUser, registration(c.stranger))
+	_, err := c.call(c.stranger, ledger.TxRegisterUser, registration(c.stranger))
 	if !strings.Contains(err.Error(), "pie-network invite --again HospitalB/stranger --name NAME") {
 		t.Errorf("%v does not say what to do", err)
 	}
