@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	fabric "github.com/hyperledger/fabric-admin-sdk/pkg/identity"
 	"github.com/hyperledger/fabric-gateway/pkg/client"
@@ -23,14 +24,19 @@ type Ledger struct {
 }
 
 // Register makes sure that the administrator's organisation stands on the ledger as
-// described, which changes nothing where it does. It returns once that is committed.
+// described. It returns once that is committed.
 func (l Ledger) Register(ctx context.Context, admin fabric.SigningIdentity, organization ledger.RegisterOrganization) error {
 	gateway, err := l.connect(admin)
 	if err != nil {
 		return err
 	}
 	defer gateway.Close()
-	if err := submit(ctx, l.contract(gateway), ledger.TxRegisterOrganization, organization); err != nil {
+	contract := l.contract(gateway)
+	registered, err := stands(ctx, contract, admin.MspID(), organization)
+	if err != nil || registered {
+		return err
+	}
+	if err := submit(ctx, contract, ledger.TxRegisterOrganization, organization); err != nil {
 		return fmt.Errorf("register %s on the ledger: %w", admin.MspID(), err)
 	}
 	return nil
@@ -67,4 +73,19 @@ func submit(ctx context.Context, contract *client.Contract, transaction ledger.T
 	}
 	_, err = contract.SubmitWithContext(ctx, string(transaction), client.WithBytesArguments(text))
 	return err
+}
+
+// stands reports whether the ledger says that already.
+func stands(ctx context.Context, contract *client.Contract, msp string, wanted ledger.RegisterOrganization) (bool, error) {
+	answer, err := contract.EvaluateWithContext(ctx, string(ledger.TxReadOrganizations), client.WithArguments("{}"))
+	if err != nil {
+		return false, fmt.Errorf("read the organisations on the ledger: %w", err)
+	}
+	var list ledger.List[ledger.Organization]
+	if err := json.Unmarshal(answer, &list); err != nil {
+		return false, fmt.Errorf("the ledger's list of organisations: %w", err)
+	}
+	return slices.ContainsFunc(list.Rows, func(o ledger.Organization) bool {
+		return o.MSP == msp && o.Name == wanted.Name && slices.Equal(o.Gateways, wanted.Gateways) && o.Proxy.Pseudonym == wanted.Proxy
+	}), nil
 }
