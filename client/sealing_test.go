@@ -189,7 +189,11 @@ func TestSealedToTheKeysAfterAReplacement(t *testing.T) {
 // give it back.
 func recovered(t *testing.T, old *Client) *Client {
 	t.Helper()
-	invitation, err := network.InviteAgain(t.Context(), old.identity.User, "")
+	name := ""
+	if old.identity.Role.Professional() {
+		name = physicianOfB.Name
+	}
+	invitation, err := network.InviteAgain(t.Context(), old.identity.User, name)
 	if err != nil {
 		t.Fatal(err)
 	}

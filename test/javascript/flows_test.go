@@ -139,9 +139,8 @@ func (p *practice) audit(t *testing.T, record ledger.ID, grant ledger.Grant) {
 }
 
 func (p *practice) slots(t *testing.T) {
-	department := "department:HospitalA/cardiology"
 	var records []ledger.ID
-	p.run(&records, "authorize", department, policy(), soon(), map[string]int{"count": 2})
+	p.run(&records, "authorize", "department:HospitalA/"+department, policy(), soon(), map[string]int{"count": 2})
 	p.upload(t, records[0])
 	var free []ledger.Upload
 	p.run(&free, "freeSlots")

@@ -76,9 +76,12 @@ type app struct {
 	user    ledger.UserID
 }
 
+// department is one whose certificates have attributes of more than 127 bytes.
+var department = strings.Repeat("循環器内科・", 10)
+
 func enrol(t *testing.T, network *networktest.Network, guest networktest.Guest) *client.Client {
 	t.Helper()
-	guest.Clearance, guest.Department, guest.Name = ledger.Private, strings.Repeat("循環器内科・", 10), "Dr. Sato"
+	guest.Clearance, guest.Department, guest.Name = ledger.Private, department, "Dr. Sato"
 	invitation, err := network.Invite(t.Context(), guest)
 	if err != nil {
 		t.Fatal(err)

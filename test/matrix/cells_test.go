@@ -125,8 +125,8 @@ func (w *world) registerUser(*testing.T) []cell {
 }
 
 func (w *world) replaceCard(t *testing.T) []cell {
-	another := map[string]any{ledger.TransientProfile: ledger.Profile{Salt: ledger.NewSalt(), Card: w.author.profile.Card}}
-	if _, err := commit[ledger.User](t.Context(), w, w.author, call{tx: ledger.TxReplaceCard, argument: ledger.ReplaceCard{}, transient: another}); err != nil {
+	w.author.profile = &ledger.Profile{Salt: ledger.NewSalt(), Card: w.author.profile.Card}
+	if _, err := commit[ledger.User](t.Context(), w, w.author, call{tx: ledger.TxReplaceCard, argument: ledger.ReplaceCard{}, transient: w.author.carded()}); err != nil {
 		t.Error(err)
 	}
 	return product(w.everybody(), nothing, func(by *person, _ object) call {

@@ -37,7 +37,7 @@ func (a *app) summaryUpdate() *cobra.Command {
 		Long: `Make your emergency summary from FHIR R4 files (bundles, single resources or NDJSON, in
 JSON): an International Patient Summary of allergies, medications and problems that are
 current. What the files are silent about it calls unknown; what contradicts, is about
-somebody else or cannot be read it names, and warns you of. Identifiers, addresses and who
+somebody else or cannot be read it names, and tells you of. Identifiers, addresses and who
 treated you stay out. Give all files of one export in one call, and each page of a list.
 
 It is a new record of yours of class summary, which emergency desks can pass on: those
@@ -56,7 +56,8 @@ Summaries that physicians made stay. Interrupted, run it again.`,
 			if err != nil {
 				return err
 			}
-			if err := a.warnOfNotes(document); err != nil {
+			notes, err := notesOf(document)
+			if err != nil {
 				return err
 			}
 			c, err := a.open()
@@ -67,7 +68,7 @@ Summaries that physicians made stay. Interrupted, run it again.`,
 			if updated.Record.Record == "" {
 				return err
 			}
-			return errors.Join(a.printUpdated(updated), err)
+			return errors.Join(a.printUpdated(madeSummary{updated, notes}), err)
 		},
 	}
 	command.Flags().StringArrayVar(&names, "desk", nil, "emergency desk that can pass it on, several times for several (default: those of the older one)")
@@ -91,12 +92,18 @@ func makeSummary(files []string) ([]byte, error) {
 	return document, err
 }
 
-// warnOfNotes tells the patient what a responder will be told: what contradicts, is missing
-// or was left out. It comes before the summary takes the place of the older one.
-func (a *app) warnOfNotes(document []byte) error {
+// madeSummary is a summary that has taken its place, with what a responder is told beside it.
+type madeSummary struct {
+	client.UpdatedSummary
+	Notes []string `json:"notes,omitempty"`
+}
+
+// notesOf is what a summary says of itself: what contradicts, is missing or was left out. It
+// names medical facts, so it belongs into the output and into no warning.
+func notesOf(document []byte) ([]string, error) {
 	page, err := summary.Read(document)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	notes := page.Notes
 	for _, s := range page.Sections {
@@ -104,19 +111,19 @@ func (a *app) warnOfNotes(document []byte) error {
 			notes = append(notes, s.Title+": "+note)
 		}
 	}
-	for _, note := range notes {
-		_, _ = fmt.Fprintln(a.err, printable("warning: "+note))
-	}
-	return nil
+	return notes, nil
 }
 
-func (a *app) printUpdated(updated client.UpdatedSummary) error {
+func (a *app) printUpdated(updated madeSummary) error {
 	rows := table{{"record", string(updated.Record.Record)}, {"state", string(updated.Record.State)}}
 	for _, desk := range updated.Desks {
 		rows = append(rows, []string{"desk", desk.String()})
 	}
 	for _, record := range updated.Replaced {
 		rows = append(rows, []string{"replaced", string(record)})
+	}
+	for _, note := range updated.Notes {
+		rows = append(rows, []string{"note", note})
 	}
 	return a.print(updated, rows)
 }

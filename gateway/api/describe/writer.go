@@ -55,7 +55,11 @@ func (w *writer) describe(t reflect.Type) error {
 		fmt.Fprintf(&w.text, "      required: [%s]\n", strings.Join(required, ", "))
 	}
 	fmt.Fprintf(&w.text, "      x-go-type: %s\n      x-go-type-import: {name: %s, path: %s}\n", t, strings.Split(t.String(), ".")[0], t.PkgPath())
-	w.text.WriteString("      properties:\n")
+	if len(properties) == 0 {
+		w.text.WriteString("      properties: {}\n")
+	} else {
+		w.text.WriteString("      properties:\n")
+	}
 	for _, p := range properties {
 		fmt.Fprintf(&w.text, "        %s: %s\n", p.name, p.schema)
 	}
