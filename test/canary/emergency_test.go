@@ -31,8 +31,8 @@ func (s *scene) summary(t *testing.T, c cast) []string {
 	s.digests("patient's name in the summary", name)
 	s.digests("drug in the summary", drug)
 	write(t, filepath.Join(c.patient.dir, "fhir.json"), fmt.Appendf(nil, `{"resourceType": "Bundle", "type": "collection", "entry": [
-		{"resource": {"resourceType": "Patient", "name": [{"family": %q}], "gender": "female", "birthDate": "1984-05-17"}},
-		{"resource": {"resourceType": "MedicationStatement", "status": "active", "medicationCodeableConcept": {"text": %q}}}]}`, name, drug))
+		{"resource": {"resourceType": "Patient", "id": "p", "name": [{"family": %q}], "gender": "female", "birthDate": "1984-05-17"}},
+		{"resource": {"resourceType": "MedicationStatement", "subject": {"reference": "Patient/p"}, "status": "active", "medicationCodeableConcept": {"text": %q}}}]}`, name, drug))
 	s.pie(t, c.patient, "summary", "update", "--desk", c.desk.user.String(), "fhir.json")
 	var updated struct{ Record ledger.Record }
 	if err := json.Unmarshal(s.pie(t, c.patient, "--json", "summary", "update", "fhir.json"), &updated); err != nil {
