@@ -109,19 +109,21 @@ func (a answering) RoundTrip(r *http.Request) (*http.Response, error) {
 func TestAttemptsGetRarer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		all, registry := opened(t, Options{}, config.Webhook{Name: "patients", URL: "https://receiver.example", Audience: config.Patients})
-		r, attempts, answer := all[0], 0, http.StatusServiceUnavailable
-		r.client.Transport = answering(func() int { attempts++; return answer })
+		r := all[0]
+		var attempts, answer atomic.Int64
+		answer.Store(http.StatusServiceUnavailable)
+		r.client.Transport = answering(func() int { attempts.Add(1); return int(answer.Load()) })
 		ended := make(chan error, 1)
 		go func() { ended <- r.deliver(t.Context(), "1-1", ledger.Notice{Event: ledger.Event{Time: time.Now()}}) }()
 		time.Sleep(time.Hour + time.Millisecond)
 		synctest.Wait()
-		if attempts < 18 || attempts > 22 {
-			t.Errorf("%d attempts in an hour", attempts)
+		if n := attempts.Load(); n < 18 || n > 22 {
+			t.Errorf("%d attempts in an hour", n)
 		}
-		if got := metricsOf(t, registry); got["failed"] != float64(attempts) || got["delay"] < 3000 {
-			t.Errorf("after %d attempts: %v", attempts, got)
+		if got := metricsOf(t, registry); got["failed"] != float64(attempts.Load()) || got["delay"] < 3000 {
+			t.Errorf("after %d attempts: %v", attempts.Load(), got)
 		}
-		answer = http.StatusOK
+		answer.Store(http.StatusOK)
 		if err := <-ended; err != nil {
 			t.Error(err)
 		}
