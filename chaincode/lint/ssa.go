@@ -3,6 +3,7 @@ package main
 import (
 	"go/constant"
 	"go/types"
+	"slices"
 
 	"golang.org/x/tools/go/analysis"
 	"golang.org/x/tools/go/analysis/passes/buildssa"
@@ -12,7 +13,7 @@ import (
 // functions are the package's functions, those in variables too, but not its tests'.
 func functions(pass *analysis.Pass) []*ssa.Function {
 	built := pass.ResultOf[buildssa.Analyzer].(*buildssa.SSA)
-	all := built.SrcFuncs
+	all := slices.Clone(built.SrcFuncs) // other analyzers share it, at the same time
 	var add func(*ssa.Function)
 	add = func(function *ssa.Function) {
 		for _, inner := range function.AnonFuncs {
