@@ -174,18 +174,12 @@ func TestChaincodeComesBack(t *testing.T) {
 	}
 }
 
-// The first orderer leads.
+// The first orderer leads. Once it is back, it fetches what was ordered without it.
 func TestOneOrdererMayBeGone(t *testing.T) {
-	node := hospital(t, "HospitalA").Orderer
-	if err := network.Kill(node); err != nil {
+	here := hospital(t, "HospitalA")
+	if err := network.Kill(here.Orderer); err != nil {
 		t.Fatal(err)
 	}
-	defer func() {
-		if err := network.Start(node); err != nil {
-			t.Error(err)
-		}
-	}()
-	here := hospital(t, "HospitalA")
 	argument, err := json.Marshal(ledger.RegisterOrganization{Name: here.Name, Gateways: []string{here.GatewayURL}, Proxy: "gateway"})
 	if err != nil {
 		t.Fatal(err)
@@ -194,6 +188,39 @@ func TestOneOrdererMayBeGone(t *testing.T) {
 	if err != nil {
 		t.Error(err)
 	}
+	if err := network.Start(here.Orderer); err != nil {
+		t.Fatal(err)
+	}
+	ctx := within(t)
+	for blocks := height(t, hospital(t, "HospitalB")); height(t, here) < blocks; {
+		if ctx.Err() != nil {
+			t.Fatalf("%s has %d blocks, others have %d; %s", here.Orderer, height(t, here), blocks, network.Log(here.Orderer))
+		}
+	}
+}
+
+// height is how many blocks of the channel a hospital's ordering node has.
+func height(t *testing.T, organization networktest.Organization) (blocks uint64) {
+	t.Helper()
+	shown, err := organization.TLS(organization.AdminTLS)
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := organization.OrdererAdminURL + "/participation/v1/channels/" + network.Channel
+	request, err := http.NewRequestWithContext(within(t), http.MethodGet, address, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := direct.Client(&http.Transport{TLSClientConfig: shown, DisableKeepAlives: true}).Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	var channel struct{ Height uint64 }
+	if err := json.NewDecoder(response.Body).Decode(&channel); err != nil {
+		t.Fatal(err)
+	}
+	return channel.Height
 }
 
 func TestPausedNodeSaysSo(t *testing.T) {

@@ -30,6 +30,10 @@ func (t *Table) orderer(n *Node) {
 		"ORDERER_GENERAL_TLS_CLIENTROOTCAS":         "[" + n.file("tls", "ca.pem") + "]",
 		"ORDERER_GENERAL_CLUSTER_CLIENTCERTIFICATE": n.file("tls", "cert.pem"),
 		"ORDERER_GENERAL_CLUSTER_CLIENTPRIVATEKEY":  n.file("tls", "key.pem"),
+		// Blocks that a node missed come from one other node at a time, each with a quorum's
+		// signatures. Fabric's default takes their headers from all, and shows no certificate
+		// hash when it asks, which nodes that want client certificates refuse.
+		"ORDERER_GENERAL_CLUSTER_REPLICATIONPOLICY": "simple",
 		"ORDERER_GENERAL_BOOTSTRAPMETHOD":           "none",
 		"ORDERER_CHANNELPARTICIPATION_ENABLED":      "true",
 		"ORDERER_ADMIN_LISTENADDRESS":               n.listen(ordererAdminPort),
