@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/pie-consortium/pie/internal/durable"
 	"github.com/pie-consortium/pie/ledger/trust"
 )
 
@@ -57,7 +58,7 @@ func (h *Home) Names(directory string) ([]string, error) {
 	}
 	var names []string
 	for _, entry := range entries {
-		if entry.Type().IsRegular() && !strings.HasPrefix(entry.Name(), ".") { // no rest of an interrupted writing
+		if entry.Type().IsRegular() && !strings.HasPrefix(entry.Name(), durable.DraftPrefix) { // no rest of an interrupted writing
 			names = append(names, entry.Name())
 		}
 	}
@@ -75,19 +76,7 @@ func (h *Home) Write(name string, content []byte) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err
 	}
-	file, err := os.CreateTemp(filepath.Dir(path), ".new-*") // mode 0600
-	if err != nil {
-		return err
-	}
-	defer func() { _ = os.Remove(file.Name()) }() // gone already when all went well
-	_, err = file.Write(content)
-	if err := errors.Join(err, file.Sync(), file.Close()); err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	if err := os.Rename(file.Name(), path); err != nil {
-		return err
-	}
-	return syncDirectory(filepath.Dir(path))
+	return durable.Write(path, content, 0o600)
 }
 
 // Remove deletes a file; one that is not there is no error.
@@ -95,15 +84,7 @@ func (h *Home) Remove(name string) error {
 	if err := os.Remove(filepath.Join(h.dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	return syncDirectory(h.dir)
-}
-
-func syncDirectory(dir string) error {
-	directory, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(directory.Sync(), directory.Close())
+	return durable.Sync(h.dir)
 }
 
 // ReadJSON decodes the file into value.

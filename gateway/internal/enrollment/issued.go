@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
+
+	"github.com/pie-consortium/pie/internal/durable"
 )
 
 // A certificate is kept for an hour, and so many at most: whoever enrols needs an
@@ -64,27 +66,8 @@ func (i issued) keep(name, certificate string) error {
 	if err := i.sweep(); err != nil {
 		return err
 	}
-	path := filepath.Join(i.folder, name)
-	file, err := os.OpenFile(path+draft, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = file.WriteString(certificate)
-	if err := errors.Join(err, file.Sync(), file.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(path+draft, path); err != nil {
-		return err
-	}
-	folder, err := os.Open(i.folder)
-	if err != nil {
-		return err
-	}
-	return errors.Join(folder.Sync(), folder.Close())
+	return durable.Write(filepath.Join(i.folder, name), []byte(certificate), 0o600)
 }
-
-// draft ends the name of a file that is not whole.
-const draft = ".new"
 
 // sweep deletes what is past its hour, and the oldest when there are too many.
 func (i issued) sweep() error {

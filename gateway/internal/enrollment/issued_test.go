@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"testing"
 	"time"
+
+	"github.com/pie-consortium/pie/internal/durable"
 )
 
 func newIssued(t *testing.T) issued {
@@ -46,7 +48,7 @@ func TestCertificatesAreKeptForAnHour(t *testing.T) {
 func TestHalfWrittenCertificatesAreNone(t *testing.T) {
 	i := newIssued(t)
 	name := nameOf([]byte("one"))
-	if err := os.WriteFile(filepath.Join(i.folder, name+draft), []byte("certif"), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(i.folder, durable.DraftPrefix+"1"), []byte("certif"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	i.has(t, name, "")

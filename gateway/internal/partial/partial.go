@@ -24,6 +24,7 @@ import (
 
 	"github.com/pie-consortium/pie/gateway/api"
 	"github.com/pie-consortium/pie/gateway/internal/room"
+	"github.com/pie-consortium/pie/internal/durable"
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/fault"
 )
@@ -78,7 +79,7 @@ func Open(folder string, log *slog.Logger) (*Uploads, error) {
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return nil, fmt.Errorf("uploads in pieces: %w", err)
 	}
-	u := &Uploads{folder: folder, files: filestore.New(folder), log: log, keep: keep, held: room.New(math.MaxInt, 1), limits: newLimits()}
+	u := &Uploads{folder: folder, files: filestore.New(folder), log: log, keep: durable.Sync, held: room.New(math.MaxInt, 1), limits: newLimits()}
 	var err error
 	if u.tus, err = newProtocol(u.files); err != nil {
 		return nil, fmt.Errorf("uploads in pieces: %w", err)
@@ -252,12 +253,3 @@ func (u *Uploads) Settle(n Name, store func(io.Reader) (api.Content, error)) err
 }
 
 func (u *Uploads) path(n Name) string { return filepath.Join(u.folder, n.String()) }
-
-// keep waits until a file or a folder is on the disk.
-func keep(path string) error {
-	file, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(file.Sync(), file.Close())
-}

@@ -18,6 +18,7 @@ import (
 
 	"github.com/pie-consortium/pie/gateway/api"
 	"github.com/pie-consortium/pie/gateway/internal/problem"
+	"github.com/pie-consortium/pie/internal/durable"
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/fault"
 )
@@ -182,7 +183,7 @@ func TestAcknowledgedIsKept(t *testing.T) {
 			return full
 		}
 		kept = append(kept, name)
-		return keep(path)
+		return durable.Sync(path)
 	}
 	for _, broken = range []string{"upload.info", "folder"} {
 		if err := u.start(t, n, 5, nil); !errors.Is(err, full) {

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/pie-consortium/pie/internal/durable"
 	"github.com/pie-consortium/pie/ledger"
 )
 
@@ -87,11 +88,7 @@ func (f list) add(cid string) error {
 	if err := touch(filepath.Join(string(f), cid)); err != nil {
 		return err
 	}
-	folder, err := os.Open(string(f))
-	if err != nil {
-		return err
-	}
-	return errors.Join(folder.Sync(), folder.Close())
+	return durable.Sync(string(f))
 }
 
 func (f list) has(cid string) (bool, error) {

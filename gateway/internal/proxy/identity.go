@@ -4,12 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 
 	"filippo.io/age"
 
+	"github.com/pie-consortium/pie/internal/durable"
 	"github.com/pie-consortium/pie/ledger/trust"
 )
 
@@ -42,24 +42,8 @@ func makeKey(path string) (*age.HybridIdentity, error) {
 	if err != nil {
 		return nil, fmt.Errorf("proxy key: %w", err)
 	}
-	file, err := os.OpenFile(path+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
+	if err := durable.Write(path, []byte(key.String()+"\n"), 0o600); err != nil {
 		return nil, fmt.Errorf("proxy key: %w", err)
 	}
-	_, err = file.WriteString(key.String() + "\n")
-	if err := errors.Join(err, file.Sync(), file.Close()); err != nil {
-		return nil, fmt.Errorf("proxy key: %w", err)
-	}
-	if err := os.Rename(path+".new", path); err != nil {
-		return nil, fmt.Errorf("proxy key: %w", err)
-	}
-	return key, syncFolder(filepath.Dir(path))
-}
-
-func syncFolder(path string) error {
-	folder, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(folder.Sync(), folder.Close())
+	return key, nil
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/pie-consortium/pie/internal/durable"
 	"github.com/pie-consortium/pie/ledger"
 )
 
@@ -54,7 +55,7 @@ func (p *pending) add(v ledger.RecordVersion) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("pending replicas: %w", err)
 	}
-	if err := errors.Join(file.Close(), p.sync()); err != nil {
+	if err := errors.Join(file.Close(), durable.Sync(p.folder)); err != nil {
 		return false, fmt.Errorf("pending replicas: %w", err)
 	}
 	p.added[v] = 1
@@ -102,12 +103,4 @@ func parseName(name string) (ledger.RecordVersion, error) {
 	}
 	v := ledger.RecordVersion{Record: ledger.ID(record), Version: number}
 	return v, v.Validate()
-}
-
-func (p *pending) sync() error {
-	folder, err := os.Open(p.folder)
-	if err != nil {
-		return err
-	}
-	return errors.Join(folder.Sync(), folder.Close())
 }

@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/pie-consortium/pie/internal/durable"
 	"github.com/pie-consortium/pie/network/internal/process"
 )
 
@@ -43,11 +44,7 @@ func WriteRecord(data string, nodes []process.Status) error {
 	if err != nil {
 		return err
 	}
-	temporary := filepath.Join(data, recordName+".new")
-	if err := os.WriteFile(temporary, text, 0o600); err != nil {
-		return err
-	}
-	return os.Rename(temporary, filepath.Join(data, recordName))
+	return durable.Write(filepath.Join(data, recordName), text, 0o600)
 }
 
 // ReadRecord reads what the last supervisor of data knew when it wrote last.

@@ -18,6 +18,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/pie-consortium/pie/internal/durable"
 	"github.com/pie-consortium/pie/ledger/trust"
 )
 
@@ -150,15 +151,7 @@ func (a *Account) write(path string) error {
 		return err
 	}
 	text := append(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key}), a.pem()...)
-	file, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".") // mode 0600
-	if err != nil {
-		return err
-	}
-	_, err = file.Write(text)
-	if err := errors.Join(err, file.Sync(), file.Close()); err != nil {
-		return errors.Join(err, os.Remove(file.Name()))
-	}
-	return os.Rename(file.Name(), path)
+	return durable.Write(path, text, 0o600)
 }
 
 func (a *Account) pem() []byte {
