@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"io"
-	"os"
 	"path"
 	"path/filepath"
 
@@ -22,16 +21,11 @@ type place struct {
 
 // placeOf names the place of a file about a patient: by its path and its content, as two
 // files may say the same of two occasions.
-func (c *Client) placeOf(kind string, n NewRecord) (string, error) {
+func (c *Client) placeOf(kind string, n NewRecord, file io.Reader) (string, error) {
 	absolute, err := filepath.Abs(n.File)
 	if err != nil {
 		return "", err
 	}
-	file, err := os.Open(absolute)
-	if err != nil {
-		return "", err
-	}
-	defer file.Close()
 	hash := sha256.New()
 	_, _ = fmt.Fprintf(hash, "%s %s %q\n", kind, n.Patient, absolute) // a hash takes everything
 	if _, err := io.Copy(hash, file); err != nil {

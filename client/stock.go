@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"github.com/pie-consortium/pie/gateway/api"
+	"github.com/pie-consortium/pie/internal/input"
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/fault"
 )
@@ -94,7 +95,12 @@ func (s *Stock) take(class ledger.Class) (ledger.Upload, bool) {
 // faster, or the slot is over. Which record a file became is remembered, by its path and
 // content: repeated, it has no further effect.
 func (s *Stock) Upload(ctx context.Context, n NewRecord) (ledger.Record, error) {
-	name, err := s.c.placeOf("stock", n)
+	file, err := input.Open(n.File) // once: the place is that of what is uploaded
+	if err != nil {
+		return ledger.Record{}, err
+	}
+	defer file.Close()
+	name, err := s.c.placeOf("stock", n, file)
 	if err != nil {
 		return ledger.Record{}, err
 	}
@@ -102,7 +108,7 @@ func (s *Stock) Upload(ctx context.Context, n NewRecord) (ledger.Record, error) 
 		return ledger.Record{}, err
 	}
 	if n.Record != "" {
-		record, err := s.c.Upload(ctx, n)
+		record, err := s.c.uploadFrom(ctx, n, file, s.c.beginAuthorized)
 		if !slotLost(err) {
 			return record, err
 		}
@@ -116,7 +122,7 @@ func (s *Stock) Upload(ctx context.Context, n NewRecord) (ledger.Record, error) 
 		if err := s.c.place(name, n.Record); err != nil {
 			return ledger.Record{}, err
 		}
-		record, err := s.c.upload(ctx, n, func(ctx context.Context, n NewRecord, file io.ReadSeeker) (*journal, error) {
+		record, err := s.c.uploadFrom(ctx, n, file, func(ctx context.Context, n NewRecord, file io.ReadSeeker) (*journal, error) {
 			return s.c.beginIn(ctx, slot{free, s.from}, n, file)
 		})
 		if !slotLost(err) {

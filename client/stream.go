@@ -6,11 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path"
 	"slices"
 
 	"github.com/pie-consortium/pie/client/internal/reading"
+	"github.com/pie-consortium/pie/internal/input"
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/fault"
 )
@@ -75,7 +75,7 @@ func checkReadings(files []string) error {
 
 // cutFile hands on the pieces of a file behind the marks.
 func cutFile(name string, marks []reading.Mark, take func(reading.Piece) error) error {
-	file, err := os.Open(name)
+	file, err := input.Open(name)
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/pie-consortium/pie/internal/input"
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/fault"
 	"github.com/pie-consortium/pie/ledger/trust"
@@ -48,7 +49,12 @@ func (c *Client) UploadUnattended(ctx context.Context, n NewRecord) (ledger.Reco
 	if c.identity.Role != ledger.Physician && c.identity.Role != ledger.Emergency {
 		return ledger.Record{}, fault.New(fault.PermissionDenied, "a %s registers no record without its patient", c.identity.Role)
 	}
-	p, err := c.placeOf("unattended", n)
+	file, err := input.Open(n.File) // once: the place is that of what is uploaded
+	if err != nil {
+		return ledger.Record{}, err
+	}
+	defer file.Close()
+	p, err := c.placeOf("unattended", n, file)
 	if err != nil {
 		return ledger.Record{}, err
 	}
@@ -61,7 +67,7 @@ func (c *Client) UploadUnattended(ctx context.Context, n NewRecord) (ledger.Reco
 			return ledger.Record{}, err
 		}
 	}
-	return c.upload(ctx, n, c.beginUnattended)
+	return c.uploadFrom(ctx, n, file, c.beginUnattended)
 }
 
 // beginUnattended makes the record's key, and seals all that depends on its secret.

@@ -3,16 +3,15 @@ package client
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"path"
 	"reflect"
 	"slices"
 
 	"github.com/pie-consortium/pie/client/internal/emr"
 	"github.com/pie-consortium/pie/gateway/api"
+	"github.com/pie-consortium/pie/internal/input"
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/fault"
 	"github.com/pie-consortium/pie/umbral"
@@ -40,20 +39,16 @@ type journal struct {
 // further effect; what was begun with another summary, or whose ciphertext has got lost,
 // is begun anew while nothing is registered.
 func (c *Client) Upload(ctx context.Context, n NewRecord) (ledger.Record, error) {
-	return c.upload(ctx, n, c.beginAuthorized)
-}
-
-// beginning uploads the ciphertext and writes the journal.
-type beginning func(ctx context.Context, n NewRecord, file io.ReadSeeker) (*journal, error)
-
-func (c *Client) upload(ctx context.Context, n NewRecord, begin beginning) (ledger.Record, error) {
-	file, err := os.Open(n.File)
+	file, err := input.Open(n.File)
 	if err != nil {
 		return ledger.Record{}, err
 	}
 	defer file.Close()
-	return c.uploadFrom(ctx, n, file, begin)
+	return c.uploadFrom(ctx, n, file, c.beginAuthorized)
 }
+
+// beginning uploads the ciphertext and writes the journal.
+type beginning func(ctx context.Context, n NewRecord, file io.ReadSeeker) (*journal, error)
 
 // uploadFrom uploads what is read, not the file that n names.
 func (c *Client) uploadFrom(ctx context.Context, n NewRecord, file io.ReadSeeker, begin beginning) (ledger.Record, error) {
@@ -110,6 +105,9 @@ func (c *Client) begun(n NewRecord, file io.ReadSeeker) (*journal, error) {
 	}
 	var entry journal
 	if err := c.home.ReadJSON(journalName(n.Record), &entry); err != nil {
+		return nil, err
+	}
+	if _, err := file.Seek(0, io.SeekStart); err != nil {
 		return nil, err
 	}
 	commitment, err := emr.Commit(entry.Blind, file)
@@ -214,7 +212,7 @@ type sealing func(w io.Writer) (emr.Sealed, error)
 func sealFile(file io.ReadSeeker, key *umbral.PublicKey) sealing {
 	return func(w io.Writer) (emr.Sealed, error) {
 		if _, err := file.Seek(0, io.SeekStart); err != nil {
-			return emr.Sealed{}, fmt.Errorf("the file must be a regular one: %w", err)
+			return emr.Sealed{}, err
 		}
 		return emr.Seal(w, file, key)
 	}

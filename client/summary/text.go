@@ -5,9 +5,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"golang.org/x/text/encoding/unicode"
-	"golang.org/x/text/transform"
-
+	"github.com/pie-consortium/pie/internal/input"
 	"github.com/pie-consortium/pie/ledger/fault"
 )
 
@@ -30,36 +28,14 @@ func decodeText(file []byte) ([]byte, error) {
 			return nil, fault.New(fault.InvalidArgument, "this is %s: %s", s.what, s.advice)
 		}
 	}
-	if bytes.HasPrefix(file, []byte{0xff, 0xfe, 0, 0}) || bytes.HasPrefix(file, []byte{0, 0, 0xfe, 0xff}) {
-		return nil, fault.New(fault.InvalidArgument, "this is UTF-32: save it as UTF-8")
-	}
-	text, _, err := transform.Bytes(unicode.BOMOverride(transform.Nop), file)
+	text, err := input.Decode(file)
 	if err != nil {
-		return nil, fault.New(fault.InvalidArgument, "this is not a text: %v", err)
-	}
-	if bytes.IndexByte(text[:min(len(text), 4)], 0) >= 0 {
-		return nil, fault.New(fault.InvalidArgument, "this is UTF-16 or UTF-32 without a mark at its beginning: save it as UTF-8")
-	}
-	if !utf8.Valid(text) {
-		return nil, fault.New(fault.InvalidArgument,
-			"line %d is not UTF-8, but Latin-1, Windows-1252, Shift JIS or another older encoding: save it as UTF-8", lineOf(text, firstInvalid(text)))
+		return nil, err
 	}
 	if len(bytes.TrimSpace(text)) == 0 {
 		return nil, fault.New(fault.InvalidArgument, "this is empty")
 	}
 	return text, nil
-}
-
-func firstInvalid(text []byte) int {
-	at := 0
-	for at < len(text) {
-		r, size := utf8.DecodeRune(text[at:])
-		if r == utf8.RuneError && size == 1 {
-			break
-		}
-		at += size
-	}
-	return at
 }
 
 // lineOf is the line, from 1, of a byte of a text.

@@ -6,12 +6,11 @@ package trust
 
 import (
 	"crypto/x509"
-	"encoding/json"
 	"encoding/pem"
 	"fmt"
-	"os"
 	"time"
 
+	"github.com/pie-consortium/pie/internal/input"
 	"github.com/pie-consortium/pie/ledger"
 )
 
@@ -41,13 +40,13 @@ type Organization struct {
 
 // LoadBundle reads a bundle from a JSON file.
 func LoadBundle(path string) (*Bundle, error) {
-	text, err := os.ReadFile(path)
+	text, err := input.Text(path)
 	if err != nil {
 		return nil, fmt.Errorf("trust bundle: %w", err)
 	}
 	var bundle Bundle
-	if err := json.Unmarshal(text, &bundle); err != nil {
-		return nil, fmt.Errorf("trust bundle %s: %w", path, err)
+	if err := input.JSON(path, text, &bundle); err != nil {
+		return nil, fmt.Errorf("trust bundle: %w", err)
 	}
 	return &bundle, nil
 }

@@ -1,8 +1,13 @@
 package trust
 
 import (
+	"bytes"
 	"fmt"
+	"io"
 
+	"filippo.io/age/armor"
+
+	"github.com/pie-consortium/pie/internal/input"
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/umbral"
 	"github.com/pie-consortium/pie/umbral/agefile"
@@ -29,9 +34,26 @@ func SealShare(envelope ShareEnvelope, receiving *umbral.PublicKey) ([]byte, err
 // OpenShare opens what [SealShare] sealed. Its errors say nothing of the content. The
 // caller compares the channel and the guardian.
 func OpenShare(sealed []byte, receiving *umbral.SecretKey) (ShareEnvelope, error) {
+	sealed, err := unarmored(sealed)
+	if err != nil {
+		return ShareEnvelope{}, err
+	}
 	envelope, err := openEnvelope[ShareEnvelope](sealed, agefile.NewIdentity(receiving))
 	if err != nil {
 		return ShareEnvelope{}, fmt.Errorf("sealed share: %w", err)
 	}
 	return envelope, nil
+}
+
+// unarmored is an age file without the armor that it wears in mail.
+func unarmored(file []byte) ([]byte, error) {
+	text, err := input.Decode(file)
+	if err != nil || !bytes.HasPrefix(bytes.TrimSpace(text), []byte(armor.Header)) {
+		return file, nil // it is not a text
+	}
+	sealed, err := io.ReadAll(armor.NewReader(bytes.NewReader(text)))
+	if err != nil {
+		return nil, fmt.Errorf("its armor (%s …) is damaged; have it sent again, as an attachment", armor.Header)
+	}
+	return sealed, nil
 }

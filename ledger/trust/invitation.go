@@ -1,10 +1,12 @@
 package trust
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
+
+	"github.com/pie-consortium/pie/internal/input"
+	"github.com/pie-consortium/pie/ledger/fault"
 )
 
 // Invitation is what hospital IT hands to a new user, as at a desk: the enrolment
@@ -20,12 +22,16 @@ type Invitation struct {
 
 // LoadInvitation reads an invitation; the file must be readable by its owner only.
 func LoadInvitation(path string) (*Invitation, error) {
-	text, err := ReadSecretFile(path)
+	text, err := ReadSecretText(path)
 	if err != nil {
 		return nil, fmt.Errorf("invitation: %w", err)
 	}
 	var invitation Invitation
-	if err := json.Unmarshal(text, &invitation); err != nil {
+	err = input.JSON(path, text, &invitation)
+	if fault.CodeOf(err) == fault.InvalidArgument {
+		return nil, fmt.Errorf("invitation: %w", err)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("invitation %s: it is not a file that `pie-network invite` wrote", path)
 	}
 	return &invitation, nil
@@ -46,4 +52,14 @@ func ReadSecretFile(path string) ([]byte, error) {
 		return nil, fmt.Errorf("%s is readable by others; run: chmod 600 %s", path, path)
 	}
 	return io.ReadAll(file)
+}
+
+// ReadSecretText reads a text that nobody but its owner may read, as Windows' tools write
+// it too; whoever looks at it sees no mark at its beginning.
+func ReadSecretText(path string) ([]byte, error) {
+	text, err := ReadSecretFile(path)
+	if err != nil {
+		return nil, err
+	}
+	return input.Named(path, text)
 }

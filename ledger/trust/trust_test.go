@@ -1,6 +1,7 @@
 package trust
 
 import (
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -8,6 +9,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"math/big"
 	"os"
 	"path/filepath"
@@ -16,6 +18,7 @@ import (
 	"time"
 
 	"filippo.io/age"
+	"filippo.io/age/armor"
 
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/fault"
@@ -365,6 +368,43 @@ func TestSharesAreSealedToTheirGuardian(t *testing.T) {
 	}
 }
 
+// Shares go through mail, and through the editors of Windows.
+func TestArmoredSharesOpen(t *testing.T) {
+	guardian := umbralKey(t)
+	envelope := ShareEnvelope{Channel: "pie", Share: "abandon about"}
+	sealed, err := SealShare(envelope, guardian.PublicKey())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var text strings.Builder
+	w := armor.NewWriter(&text)
+	_, err = w.Write(sealed)
+	if err := errors.Join(err, w.Close()); err != nil {
+		t.Fatal(err)
+	}
+	armored := text.String()
+	for name, file := range map[string]string{
+		"as age writes it": armored, "by Windows": "\ufeff" + strings.ReplaceAll(armored, "\n", "\r\n"), "with blank lines": "\n\n" + armored + "\n\n",
+	} {
+		if got, err := OpenShare([]byte(file), guardian); err != nil || got != envelope {
+			t.Errorf("%s: %+v, %v", name, got, err)
+		}
+	}
+	damaged := []byte(armored)
+	damaged[len(damaged)/2] = '*'
+	if _, err := OpenShare(damaged, guardian); err == nil || !strings.Contains(err.Error(), "armor") {
+		t.Errorf("damaged: %v", err)
+	}
+	for name, file := range map[string][]byte{
+		"of two files": append(bytes.Clone(sealed), sealed...), "with a byte behind": append(bytes.Clone(sealed), 0), "with text line ends": bytes.ReplaceAll(sealed, []byte("\n"), []byte("\r\n")),
+		"cut off": sealed[:len(sealed)-1], "empty": nil, "with a long header": append([]byte("age-encryption.org/v1\n"), bytes.Repeat([]byte("-> x y\n\n"), 100_000)...),
+	} {
+		if _, err := OpenShare(file, guardian); err == nil || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 func umbralKey(t testing.TB) *umbral.SecretKey {
 	t.Helper()
 	key, err := umbral.GenerateSecretKey(nil)
@@ -444,4 +484,26 @@ func FuzzOpenShare(f *testing.F) {
 	f.Fuzz(func(_ *testing.T, sealed []byte) {
 		_, _ = OpenShare(sealed, guardian) // must not panic
 	})
+}
+
+func TestInvitationsAreReadWhoeverSavedThem(t *testing.T) {
+	text := "{\n  \"msp\": \"HospitalA\",\n  \"secret\": \"s\"\n}\n"
+	path := filepath.Join(t.TempDir(), "invitation.json")
+	for name, test := range map[string]struct{ file, want string }{
+		"plain": {text, ""}, "with a mark and line ends of Windows": {"\ufeff" + strings.ReplaceAll(text, "\n", "\r\n"), ""},
+		"in UTF-16":                   {"\xff\xfe" + strings.Join(strings.Split(text, ""), "\x00") + "\x00", ""},
+		"in UTF-16 without a mark":    {strings.Join(strings.Split(text, ""), "\x00") + "\x00", "UTF-16"},
+		"with non-breaking spaces":    {strings.ReplaceAll(text, " ", "\u00a0"), "line 2 has U+00A0"},
+		"with quotation marks turned": {strings.ReplaceAll(text, "\"", "\u201d"), "line 2 has U+201D"},
+		"cut off":                     {text[:30], "cut off"},
+		"something else":              {"[]", "pie-network invite"},
+	} {
+		if err := os.WriteFile(path, []byte(test.file), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		invitation, err := LoadInvitation(path)
+		if test.want == "" && (err != nil || invitation.Secret != "s") || test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)) {
+			t.Errorf("%s: %+v, %v", name, invitation, err)
+		}
+	}
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/pie-consortium/pie/client"
 	"github.com/pie-consortium/pie/client/summary"
+	"github.com/pie-consortium/pie/internal/input"
 	"github.com/pie-consortium/pie/ledger"
 )
 
@@ -101,9 +102,13 @@ func reasons() string {
 func readNarrative(path string, stdin io.Reader) (string, error) {
 	if path == "-" {
 		text, err := io.ReadAll(io.LimitReader(stdin, 1<<16))
+		if err != nil {
+			return "", err
+		}
+		text, err = input.Named("standard input", text)
 		return strings.TrimSpace(string(text)), err
 	}
-	text, err := os.ReadFile(path)
+	text, err := input.Text(path)
 	return strings.TrimSpace(string(text)), err
 }
 

@@ -21,8 +21,7 @@ func (a *app) passphrase() (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("passphrase: %w", err)
 	}
-	text = bytes.TrimRight(text, "\r\n")
-	if len(text) == 0 {
+	if len(bytes.TrimRight(text, "\r\n")) == 0 {
 		return "", fmt.Errorf("passphrase: %s is empty", a.passphraseFile)
 	}
 	return string(text), nil

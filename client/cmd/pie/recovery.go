@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/pie-consortium/pie/client"
+	"github.com/pie-consortium/pie/internal/input"
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/trust"
 )
@@ -122,7 +123,7 @@ Do it when the one it belongs to stands before you and asks for it, and not befo
 		Example: "  pie recovery share share-1.age --out share-1.txt",
 		Args:    exactly("FILE"),
 		RunE: func(_ *cobra.Command, arguments []string) error {
-			sealed, err := os.ReadFile(arguments[0])
+			sealed, err := input.Read(arguments[0])
 			if err != nil {
 				return err
 			}
@@ -160,7 +161,7 @@ again, and enrol: what you could read, and whom you granted what, is as it was.`
 		RunE: func(_ *cobra.Command, arguments []string) error {
 			var shares []string
 			for _, path := range arguments {
-				text, err := trust.ReadSecretFile(path)
+				text, err := trust.ReadSecretText(path)
 				if err != nil {
 					return fmt.Errorf("share: %w", err)
 				}

@@ -13,6 +13,7 @@ import (
 	"github.com/pie-consortium/pie/client"
 	"github.com/pie-consortium/pie/client/summary"
 	"github.com/pie-consortium/pie/client/walletcard"
+	"github.com/pie-consortium/pie/internal/input"
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/fault"
 )
@@ -78,7 +79,7 @@ Summaries that physicians made stay. Interrupted, run it again.`,
 func makeSummary(files []string) ([]byte, error) {
 	var sources [][]byte
 	for _, file := range files {
-		text, err := os.ReadFile(file)
+		text, err := input.Read(file)
 		if err != nil {
 			return nil, err
 		}

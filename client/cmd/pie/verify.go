@@ -15,6 +15,7 @@ import (
 
 	"github.com/pie-consortium/pie/client"
 	"github.com/pie-consortium/pie/client/receipt"
+	"github.com/pie-consortium/pie/internal/input"
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/fault"
 	"github.com/pie-consortium/pie/ledger/trust"
@@ -131,7 +132,7 @@ func (a *app) verifySaved(v verification, command *cobra.Command, arguments []st
 	}
 	var list []verified
 	for _, file := range files {
-		text, err := os.ReadFile(file)
+		text, err := input.Text(file)
 		if err != nil {
 			return err
 		}

@@ -153,30 +153,62 @@ func (s Share) packed() []byte {
 	return append(packed, s.value[:]...)
 }
 
-// Parse reads the words of a share. Lines that begin with # are remarks; case and white
-// space do not matter.
+// half is how many words a line of a share has.
+const half = 21
+
+// Parse reads the words of a share. Lines that begin with # are remarks. Case, white space,
+// width, punctuation, numbering and quoting do not matter, and a word may end behind its
+// first four letters. What cannot be read is refused with its place.
 func Parse(text string) (Share, error) {
-	var words []string
-	for line := range strings.Lines(text) {
-		if !strings.HasPrefix(strings.TrimSpace(line), "#") {
-			words = append(words, strings.Fields(strings.ToLower(line))...)
-		}
+	words, err := readWords(text)
+	if err != nil {
+		return Share{}, err
 	}
-	const half = 21
 	if len(words) != 2*half {
-		return Share{}, fault.New(fault.InvalidArgument, "a share has %d words, this text has %d", 2*half, len(words))
+		return Share{}, fault.New(fault.InvalidArgument, "a share has %d words, this text has %d%s", 2*half, len(words), whereMissing(words))
 	}
 	var packed []byte
 	for i, line := range [][]string{words[:half], words[half:]} {
-		part, err := bip39.EntropyFromMnemonic(strings.Join(line, " "))
-		if err != nil || len(part) != lineSize {
-			return Share{}, fault.New(fault.InvalidArgument, "the words of line %d of the share are misspelt, or in another order", i+1)
+		part, ok := unpacked(line)
+		if !ok {
+			return Share{}, fault.New(fault.InvalidArgument,
+				"line %d of the share (words %d to %d) has a wrong word, or its words are in another order: compare them with the guardian's paper", i+1, i*half+1, (i+1)*half)
 		}
 		packed = append(packed, part...)
 	}
-	share := Share{Threshold: packed[1], Number: packed[2], set: [setSize]byte(packed[3:headSize]), value: [scalarSize]byte(packed[headSize:])}
-	if packed[0] != form || share.Threshold < 2 || share.Number < 1 || share.Threshold > MaxShares || share.Number > MaxShares {
+	share, ok := shareOf(packed)
+	if _, swapped := shareOf(append(packed[lineSize:], packed[:lineSize]...)); !ok && swapped {
+		return Share{}, fault.New(fault.InvalidArgument, "the two lines of the share have changed places: the one that begins with %q comes first", words[half])
+	}
+	if !ok {
 		return Share{}, fault.New(fault.InvalidArgument, "these words are no share of a seed")
 	}
 	return share, nil
+}
+
+func shareOf(packed []byte) (Share, bool) {
+	share := Share{Threshold: packed[1], Number: packed[2], set: [setSize]byte(packed[3:headSize]), value: [scalarSize]byte(packed[headSize:])}
+	return share, packed[0] == form && share.Threshold >= 2 && share.Number >= 1 && share.Threshold <= MaxShares && share.Number <= MaxShares
+}
+
+// unpacked is what a line of words says, in bytes, and whether its checksum is right.
+func unpacked(line []string) ([]byte, bool) {
+	part, err := bip39.EntropyFromMnemonic(strings.Join(line, " "))
+	return part, err == nil && len(part) == lineSize
+}
+
+// whereMissing says which line has too many words or too few, by the other one's checksum.
+func whereMissing(words []string) string {
+	if len(words) < half {
+		return ""
+	}
+	_, first := unpacked(words[:half])
+	_, second := unpacked(words[len(words)-half:])
+	switch {
+	case first && !second:
+		return "; line 1 is whole, look at line 2"
+	case second && !first:
+		return "; line 2 is whole, look at line 1"
+	}
+	return ""
 }

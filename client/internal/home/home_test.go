@@ -127,3 +127,61 @@ func newHome(t *testing.T) *Home {
 	}
 	return h
 }
+
+// Whoever wrote a passphrase down with Windows, in full width or in mail, types it later.
+func TestPassphrasesAreTheSameHoweverTheyWereWritten(t *testing.T) {
+	const secret = "neun Kühe 9"
+	written := map[string]string{
+		"as typed": secret, "with a line break of Windows": secret + "\r\n", "with a mark": "\ufeff" + secret, "with non-breaking spaces": strings.ReplaceAll(secret, " ", "\u00a0"),
+		"in full width": "ｎｅｕｎ　Ｋüｈｅ　９", "decomposed": "neun Ku\u0308he 9", "in UTF-16": "\xff\xfen\x00e\x00u\x00n\x00 \x00K\x00\xfc\x00h\x00e\x00 \x009\x00\r\x00\n\x00",
+	}
+	for name, passphrase := range written {
+		if got, err := typed(passphrase); err != nil || got != secret {
+			t.Errorf("%s: %q, %v", name, got, err)
+		}
+	}
+	h := newHome(t)
+	keys, err := NewKeys()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := h.WriteKeys(keys, written["with a mark"]); err != nil {
+		t.Fatal(err)
+	}
+	for _, passphrase := range []string{secret, written["in UTF-16"]} {
+		if got, err := h.ReadKeys(func() (string, error) { return passphrase, nil }); err != nil || !bytes.Equal(got.Seed, keys.Seed) {
+			t.Errorf("%q: %v", passphrase, err)
+		}
+	}
+}
+
+// Devices took the mark for a part of the passphrase; whoever types it was locked out.
+func TestKeysUnderAMarkOpen(t *testing.T) {
+	for _, old := range []string{"\ufeffnine cows", "nine\u00a0cows"} {
+		sealed, err := seal([]byte("keys"), old)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, given := range []string{old, strings.TrimPrefix(old, "\ufeff") + "\n"} {
+			if text, err := unseal(sealed, given); err != nil || string(text) != "keys" {
+				t.Errorf("%q by %q: %v", old, given, err)
+			}
+		}
+		if _, err := unseal(sealed, "ten cows"); err == nil {
+			t.Errorf("%q by another one", old)
+		}
+	}
+}
+
+func TestPassphrasesThatNobodyCanTypeAreRefused(t *testing.T) {
+	h := newHome(t)
+	keys, err := NewKeys()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for passphrase, want := range map[string]string{"K\xfche": "UTF-8", "\ufeff\r\n": "empty", "n\x00e\x00": "UTF-16"} {
+		if err := h.WriteKeys(keys, passphrase); err == nil || !strings.Contains(err.Error(), want) || h.HasKeys() {
+			t.Errorf("%q: %v", passphrase, err)
+		}
+	}
+}

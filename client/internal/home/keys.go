@@ -9,9 +9,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strings"
 
 	"filippo.io/age"
 
+	"github.com/pie-consortium/pie/internal/input"
+	"github.com/pie-consortium/pie/ledger/fault"
 	"github.com/pie-consortium/pie/umbral"
 )
 
@@ -64,7 +67,11 @@ func (h *Home) WriteKeys(keys Keys, passphrase string) error {
 	if err != nil {
 		return err
 	}
-	sealed, err := seal(text, passphrase)
+	secret, err := typed(passphrase)
+	if err != nil {
+		return err
+	}
+	sealed, err := seal(text, secret)
 	if err != nil {
 		return fmt.Errorf("seal keys: %w", err)
 	}
@@ -114,20 +121,53 @@ func (h *Home) ReadKeys(passphrase func() (string, error)) (Keys, error) {
 	return parseKeys(text)
 }
 
+// typed is a passphrase as its owner can type it anywhere, wherever they wrote it down: as
+// text without a mark, full width or a line break.
+func typed(passphrase string) (string, error) {
+	text, err := input.Decode([]byte(passphrase))
+	if err != nil {
+		return "", fmt.Errorf("passphrase: %w", err)
+	}
+	secret := strings.TrimRight(input.Typed(string(text)), "\r\n")
+	if secret == "" {
+		return "", fault.New(fault.InvalidArgument, "the passphrase is empty")
+	}
+	return secret, nil
+}
+
+// formsOf are what the keys may be under: the passphrase as typed, and what devices took
+// it for that did not know its forms, with the mark at its beginning among them.
+func formsOf(passphrase string) []string {
+	raw := strings.TrimRight(passphrase, "\r\n")
+	forms := []string{raw, byteOrderMark + strings.TrimPrefix(raw, byteOrderMark)}
+	if secret, err := typed(passphrase); err == nil && secret != raw {
+		forms = append([]string{secret}, forms...)
+	}
+	return forms
+}
+
+const byteOrderMark = "\ufeff"
+
 func unseal(sealed []byte, passphrase string) ([]byte, error) {
-	identity, err := age.NewScryptIdentity(passphrase)
-	if err != nil {
-		return nil, fmt.Errorf("passphrase: %w", err)
+	if strings.TrimRight(passphrase, "\r\n") == "" {
+		return nil, fault.New(fault.InvalidArgument, "the passphrase is empty")
 	}
-	reader, err := age.Decrypt(bytes.NewReader(sealed), identity)
-	if err != nil {
-		return nil, fmt.Errorf("the passphrase does not open the keys")
+	for _, form := range formsOf(passphrase) {
+		identity, err := age.NewScryptIdentity(form)
+		if err != nil {
+			return nil, fmt.Errorf("passphrase: %w", err)
+		}
+		reader, err := age.Decrypt(bytes.NewReader(sealed), identity)
+		if err != nil {
+			continue
+		}
+		text, err := io.ReadAll(io.LimitReader(reader, maxKeys))
+		if err != nil {
+			return nil, fmt.Errorf("the file of keys is damaged")
+		}
+		return text, nil
 	}
-	text, err := io.ReadAll(io.LimitReader(reader, maxKeys))
-	if err != nil {
-		return nil, fmt.Errorf("the file of keys is damaged: %w", err)
-	}
-	return text, nil
+	return nil, fmt.Errorf("the passphrase does not open the keys")
 }
 
 func parseKeys(text []byte) (Keys, error) {

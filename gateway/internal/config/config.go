@@ -13,6 +13,7 @@ import (
 
 	"github.com/goccy/go-yaml"
 
+	"github.com/pie-consortium/pie/internal/input"
 	"github.com/pie-consortium/pie/ledger/trust"
 )
 
@@ -63,7 +64,7 @@ type IPFS struct {
 
 // Load reads and checks a configuration file.
 func Load(path string) (*Config, error) {
-	text, err := os.ReadFile(path)
+	text, err := input.Settings(path)
 	if err != nil {
 		return nil, fmt.Errorf("configuration: %w", err)
 	}

@@ -6,14 +6,14 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
-	"os"
 
+	"github.com/pie-consortium/pie/internal/input"
 	"github.com/pie-consortium/pie/ledger/trust"
 )
 
 // Signer reads an identity: certificate and ECDSA P-256 key, PKCS #8 or SEC 1.
 func (p KeyPair) Signer() (*trust.Signer, error) {
-	text, err := os.ReadFile(p.Certificate)
+	text, err := input.Text(p.Certificate)
 	if err != nil {
 		return nil, err
 	}
@@ -29,7 +29,7 @@ func (p KeyPair) Signer() (*trust.Signer, error) {
 }
 
 func readKey(path string) (*ecdsa.PrivateKey, error) {
-	text, err := trust.ReadSecretFile(path)
+	text, err := trust.ReadSecretText(path)
 	if err != nil {
 		return nil, err
 	}
@@ -53,15 +53,20 @@ func readKey(path string) (*ecdsa.PrivateKey, error) {
 
 // TLS reads the pair for a client of TLS servers.
 func (p KeyPair) TLS() (tls.Certificate, error) {
-	if err := secret("key", p.Key); err != nil {
+	key, err := trust.ReadSecretText(p.Key)
+	if err != nil {
+		return tls.Certificate{}, fmt.Errorf("key: %w", err)
+	}
+	certificate, err := input.Text(p.Certificate)
+	if err != nil {
 		return tls.Certificate{}, err
 	}
-	return tls.LoadX509KeyPair(p.Certificate, p.Key)
+	return tls.X509KeyPair(certificate, key)
 }
 
 // Roots reads PEM certificates that vouch for a TLS server.
 func Roots(path string) (*x509.CertPool, error) {
-	text, err := os.ReadFile(path)
+	text, err := input.Text(path)
 	if err != nil {
 		return nil, err
 	}

@@ -107,7 +107,7 @@ func newReceiver(target config.Webhook, options Options) (*receiver, error) {
 
 // readSecret reads the form and the lengths that Standard Webhooks want.
 func readSecret(path string) ([]byte, error) {
-	text, err := trust.ReadSecretFile(path)
+	text, err := trust.ReadSecretText(path)
 	if err != nil {
 		return nil, err
 	}

@@ -7,9 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 
 	"github.com/goccy/go-yaml"
+
+	"github.com/pie-consortium/pie/internal/input"
 )
 
 // Consortium is the whole topology.
@@ -63,7 +64,7 @@ type Webhook struct {
 // Load reads and checks the file at path. The error names every violation, not
 // only the first.
 func Load(path string) (Consortium, error) {
-	text, err := os.ReadFile(path)
+	text, err := input.Settings(path)
 	if err != nil {
 		return Consortium{}, fmt.Errorf("read the topology: %w", err)
 	}
