@@ -21,6 +21,7 @@ import (
 	"github.com/pie-consortium/pie/client/internal/emr"
 	"github.com/pie-consortium/pie/client/internal/lane"
 	"github.com/pie-consortium/pie/gateway/api"
+	"github.com/pie-consortium/pie/internal/durable"
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/fault"
 )
@@ -106,6 +107,9 @@ func writeTo(w io.Writer) keeping {
 }
 
 func save(path string, fill filling) (int64, []*LiarError, error) {
+	if err := durable.Replaceable(path); err != nil {
+		return 0, nil, err
+	}
 	if err := removeAbandoned(filepath.Dir(path), time.Now().Add(-time.Hour)); err != nil {
 		return 0, nil, err
 	}

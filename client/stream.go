@@ -75,7 +75,7 @@ func checkReadings(files []string) error {
 
 // cutFile hands on the pieces of a file behind the marks.
 func cutFile(name string, marks []reading.Mark, take func(reading.Piece) error) error {
-	file, err := input.Open(name)
+	file, err := input.OpenGrowing(name)
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ package durable
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -12,8 +13,22 @@ import (
 // DraftPrefix begins the name of a file that is not whole yet. A crash can leave one.
 const DraftPrefix = ".new-"
 
-// Write replaces the file whole: after a crash there is the old content or the new.
+// Replaceable refuses a path where something else than a regular file stands: a device or
+// a pipe is not to make room for a file.
+func Replaceable(path string) error {
+	info, err := os.Stat(path)
+	if err != nil || info.Mode().IsRegular() {
+		return nil // whatever is wrong, writing says it
+	}
+	return fmt.Errorf("%s is there and not a regular file; choose another name", path)
+}
+
+// Write replaces the file whole: after a crash there is the old content or the new. It
+// replaces regular files alone.
 func Write(path string, content []byte, mode fs.FileMode) error {
+	if err := Replaceable(path); err != nil {
+		return err
+	}
 	draft, err := os.CreateTemp(filepath.Dir(path), DraftPrefix+"*") // mode 0600
 	if err != nil {
 		return err

@@ -5,6 +5,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"syscall"
 	"testing"
 )
 
@@ -42,6 +43,22 @@ func TestWriteThatFailsLeavesTheOldContent(t *testing.T) {
 	if err := Write(filepath.Join(folder, "missing", "file"), nil, 0o600); err == nil {
 		t.Error("a folder that is not there was written to")
 	}
+}
+
+// Root may rename a file over a device, whose place it would take.
+func TestOnlyRegularFilesAreReplaced(t *testing.T) {
+	folder := t.TempDir()
+	path := filepath.Join(folder, "pipe")
+	if err := syscall.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := Write(path, []byte("new"), 0o600); err == nil {
+		t.Error("a pipe was replaced")
+	}
+	if info, err := os.Lstat(path); err != nil || info.Mode()&os.ModeNamedPipe == 0 {
+		t.Errorf("it is %v, %v", info.Mode(), err)
+	}
+	nothingElse(t, folder)
 }
 
 // nothingElse wants one entry in the folder.

@@ -24,6 +24,19 @@ type File struct {
 // Open opens a regular file. What it is is decided before it is opened: opening a pipe
 // waits for somebody who writes to it.
 func Open(path string) (*File, error) {
+	file, err := OpenGrowing(path)
+	if err != nil {
+		return nil, err
+	}
+	info, err := file.Stat()
+	if err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return &File{file: file, size: info.Size(), changed: info.ModTime()}, nil
+}
+
+// OpenGrowing is [Open] of a file that others may write to meanwhile, such as a log.
+func OpenGrowing(path string) (*os.File, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, err
@@ -32,15 +45,7 @@ func Open(path string) (*File, error) {
 		return nil, fault.New(fault.InvalidArgument,
 			"%s is %s; it must be a regular file: save what it gives to one first", path, kind(info.Mode()))
 	}
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	opened, err := file.Stat()
-	if err != nil || !os.SameFile(info, opened) {
-		return nil, errors.Join(fault.New(fault.StateConflict, "%s was replaced while it was opened; try again", path), err, file.Close())
-	}
-	return &File{file: file, size: opened.Size(), changed: opened.ModTime()}, nil
+	return os.Open(path)
 }
 
 func kind(mode fs.FileMode) string {

@@ -3,7 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
-	"slices"
+	"strings"
 
 	"github.com/pie-consortium/pie/client"
 	"github.com/pie-consortium/pie/ledger"
@@ -12,6 +12,7 @@ import (
 // outcome is what became of one of many.
 type outcome struct {
 	File   string             `json:"file,omitempty"`
+	Bytes  []byte             `json:"fileBytes,omitempty"` // of a name that is not UTF-8, which File only resembles
 	Record ledger.ID          `json:"record,omitempty"`
 	State  ledger.RecordState `json:"state,omitempty"`
 	Error  string             `json:"error,omitempty"`
@@ -19,20 +20,28 @@ type outcome struct {
 
 // importAll uploads many files and prints what became of each, in the order given.
 func (a *app) importAll(ctx context.Context, files []client.NewRecord, upload way) error {
-	var outcomes []outcome
+	ended := map[string]outcome{}
 	var first error
 	client.Import(ctx, files, upload, func(done client.Imported) {
 		first = keepFirst(first, done.Err)
-		outcomes = append(outcomes, outcomeOf(done.Record, done.Err))
-		outcomes[len(outcomes)-1].File = done.File
-		a.progress.count(len(outcomes), len(files), "files")
+		o := outcomeOf(done.Record, done.Err)
+		o.name(done.File)
+		ended[done.File] = o
+		a.progress.count(len(ended), len(files), "files")
 	})
-	position := map[string]int{}
-	for i, file := range files {
-		position[file.File] = i
+	var outcomes []outcome
+	for _, file := range files {
+		outcomes = append(outcomes, ended[file.File])
 	}
-	slices.SortFunc(outcomes, func(a, b outcome) int { return position[a.File] - position[b.File] })
 	return a.printOutcomes(outcomes, first)
+}
+
+// name says which file it was, so that a program finds that file again.
+func (o *outcome) name(file string) {
+	o.File = strings.ToValidUTF8(file, "\ufffd")
+	if o.File != file {
+		o.Bytes = []byte(file)
+	}
 }
 
 func outcomeOf(record ledger.Record, err error) outcome {

@@ -36,8 +36,9 @@ func main() { os.Exit(run()) }
 func run() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	a := &app{out: os.Stdout, err: os.Stderr, begun: time.Now(), progress: progress{to: os.Stderr}}
-	err := a.root().ExecuteContext(ctx)
+	out := &output{to: os.Stdout}
+	a := &app{out: out, err: os.Stderr, begun: time.Now(), progress: progress{to: os.Stderr}, interrupted: ctx.Done()}
+	err := cmp.Or(a.execute(ctx, stop), out.err())
 	a.progress.stop()
 	if a.cost {
 		a.printCost()
@@ -51,6 +52,33 @@ func run() int {
 	return exitCode(err)
 }
 
+// grace is how long an interrupted command has to leave things in order.
+const grace = 3 * time.Second
+
+var errInterrupted = errors.New("interrupted; the same command again goes on")
+
+// execute runs the command until it ends, or an interruption ends it: also one that waits
+// for what nobody can interrupt, such as standard input. A second one ends it at once.
+func (a *app) execute(ctx context.Context, stop func()) error {
+	ended := make(chan error, 1)
+	go func() { ended <- a.root().ExecuteContext(ctx) }()
+	select {
+	case err := <-ended:
+		return err
+	case <-ctx.Done():
+	}
+	stop()
+	select {
+	case err := <-ended:
+		if errors.Is(err, context.Canceled) {
+			return errInterrupted
+		}
+		return err
+	case <-time.After(grace):
+		return errInterrupted
+	}
+}
+
 // app is what the commands share.
 type app struct {
 	home, gateway     string
@@ -60,7 +88,8 @@ type app struct {
 	out, err          io.Writer
 	begun             time.Time
 	progress          progress
-	client            *client.Client // once there is one
+	client            *client.Client  // once there is one
+	interrupted       <-chan struct{} // by whoever runs the command; nil in tests
 }
 
 func (a *app) root() *cobra.Command {
@@ -82,6 +111,7 @@ usage, 3 refused by policy or permission, 4 somebody lied or altered something,
 	flags.BoolVar(&a.cost, "cost", false, "say on standard error how long it took and what went over the network")
 	flags.StringVar(&a.gateway, "gateway", "", "URL of the gateway of the trust bundle to ask first (default: your own hospital's)")
 	flags.StringVar(&a.passphraseFile, "passphrase-file", "", "file with the passphrase of the keys (default: ask on the terminal)")
+	root.SetOut(a.out)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(a.enroll(), a.whoami(), a.record(), a.stream(), a.access(), a.agent(), a.emergency(), a.summary(), a.events(), a.audit(), a.recovery())
 	onlySubcommands(root)
@@ -179,12 +209,12 @@ func describe(err error) string {
 	var known *fault.Error
 	switch {
 	case errors.As(err, &usage):
-		return "usage: " + err.Error()
+		return "usage: " + plain(err)
 	case errors.As(err, &known):
 		code := string(known.Code) + ": "
-		return code + strings.Replace(err.Error(), code, "", 1)
+		return code + strings.Replace(plain(err), code, "", 1)
 	}
-	return "failed: " + err.Error()
+	return "failed: " + plain(err)
 }
 
 func exitCode(err error) int {

@@ -52,7 +52,7 @@ func (a *app) askPassphrase(prompt string) (string, error) {
 		return "", errors.New("the keys are under a passphrase and there is no terminal to ask on; use --passphrase-file")
 	}
 	_, _ = fmt.Fprint(a.err, prompt)
-	text, err := term.ReadPassword(terminal)
+	text, err := a.readPassword(terminal)
 	_, _ = fmt.Fprintln(a.err)
 	if err != nil {
 		return "", err
@@ -61,4 +61,27 @@ func (a *app) askPassphrase(prompt string) (string, error) {
 		return "", errors.New("the passphrase is empty")
 	}
 	return string(text), nil
+}
+
+// readPassword leaves a terminal that shows what is typed, also when it is interrupted.
+func (a *app) readPassword(terminal int) ([]byte, error) {
+	state, err := term.GetState(terminal)
+	if err != nil {
+		return nil, err
+	}
+	type reading struct {
+		text []byte
+		err  error
+	}
+	read := make(chan reading, 1)
+	go func() {
+		text, err := term.ReadPassword(terminal)
+		read <- reading{text, err}
+	}()
+	select {
+	case r := <-read:
+		return r.text, r.err
+	case <-a.interrupted:
+		return nil, errors.Join(errInterrupted, term.Restore(terminal, state))
+	}
 }

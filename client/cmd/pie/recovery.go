@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -77,12 +78,25 @@ type writtenShare struct {
 	Guardian ledger.UserID `json:"guardian,omitzero"`
 }
 
-// writeShares replaces no file: an old share may be all that is left of an old seed.
-func (a *app) writeShares(shares []client.Share, dir string) error {
+// writeShares replaces no file: an old share may be all that is left of an old seed. It
+// leaves all shares or none.
+func (a *app) writeShares(shares []client.Share, dir string) (err error) {
+	_, errBefore := os.Stat(dir)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
 	var written []writtenShare
+	defer func() {
+		if err == nil {
+			return
+		}
+		for _, share := range written {
+			err = errors.Join(err, os.Remove(share.File))
+		}
+		if errBefore != nil {
+			err = errors.Join(err, os.Remove(dir))
+		}
+	}()
 	rows := table{{"FILE", "GUARDIAN"}}
 	for _, share := range shares {
 		name, keeper := "share-"+strconv.Itoa(int(share.Number))+".txt", "-"
@@ -105,11 +119,11 @@ func writeNew(path string, text []byte) error {
 	if err != nil {
 		return err
 	}
-	defer file.Close()
-	if _, err := file.Write(text); err != nil {
-		return err
+	_, err = file.Write(text)
+	if err := errors.Join(err, file.Sync(), file.Close()); err != nil {
+		return errors.Join(err, os.Remove(path))
 	}
-	return file.Sync()
+	return nil
 }
 
 func (a *app) openShare() *cobra.Command {

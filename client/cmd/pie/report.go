@@ -3,12 +3,12 @@ package main
 import (
 	"context"
 	"encoding/csv"
-	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/pie-consortium/pie/client"
+	"github.com/pie-consortium/pie/internal/durable"
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/fault"
 )
@@ -75,6 +75,9 @@ func reportRow(access ledger.Access, by card) []string {
 		dash(access.Purpose), outcome, dash(access.Decision.Rule), dash(access.Declaration), dash(access.Request), access.Open}
 }
 
+// byteOrderMark tells spreadsheets in every language that a file is UTF-8.
+const byteOrderMark = "\ufeff"
+
 func writeCSV(path string, rows table) error {
 	var text strings.Builder
 	w := csv.NewWriter(&text)
@@ -88,7 +91,7 @@ func writeCSV(path string, rows table) error {
 		}
 	}
 	w.Flush()
-	return os.WriteFile(path, []byte(text.String()), 0o600)
+	return durable.Write(path, []byte(byteOrderMark+text.String()), 0o600)
 }
 
 // harmless keeps a spreadsheet from taking a text that somebody chose for a formula.

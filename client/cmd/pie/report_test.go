@@ -12,7 +12,7 @@ func TestNoCellIsAFormula(t *testing.T) {
 		t.Fatal(err)
 	}
 	text, err := os.ReadFile(file)
-	if want := "'=1+1,'+1,'-1,'@A1,' =1,'＝1,,\"Dr. \"\"Kim\"\", B\",a  =1\n"; err != nil || string(text) != want {
+	if want := "\ufeff'=1+1,'+1,'-1,'@A1,' =1,'＝1,,\"Dr. \"\"Kim\"\", B\",a  =1\n"; err != nil || string(text) != want {
 		t.Errorf("%v\n%s%s", err, text, want)
 	}
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -13,6 +12,7 @@ import (
 	"github.com/pie-consortium/pie/client"
 	"github.com/pie-consortium/pie/client/summary"
 	"github.com/pie-consortium/pie/client/walletcard"
+	"github.com/pie-consortium/pie/internal/durable"
 	"github.com/pie-consortium/pie/internal/input"
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/fault"
@@ -179,5 +179,5 @@ func writeCard(path string, made walletcard.Card) error {
 	default:
 		return usageError{fmt.Errorf("a card is written as .svg or .png, not to %s", path)}
 	}
-	return os.WriteFile(path, image, 0o600)
+	return durable.Write(path, image, 0o600)
 }

@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"mime"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/pie-consortium/pie/client"
+	"github.com/pie-consortium/pie/internal/input"
 	"github.com/pie-consortium/pie/ledger"
 )
 
@@ -69,7 +71,7 @@ files: it finishes the same registrations, and leaves those alone that are done.
 	flags.StringVar(&u.record, "record", "", "ID that the patient authorised (default: any that is free)")
 	flags.BoolVar(&u.unattended, "unattended", false, "the patient can authorise nothing")
 	flags.StringVar((*string)(&u.summary.Class), "class", "", "kind of data, such as medical-information or imaging")
-	flags.StringVar(&u.summary.MediaType, "media-type", "", "media type (default: by the file's name)")
+	flags.StringVar(&u.summary.MediaType, "media-type", "", "media type (default: DICOM by its bytes, others by the file's name)")
 	flags.StringSliceVar(&u.summary.Codes, "code", nil, "what it is about, as system|code (repeat)")
 	flags.StringVar(&u.summary.Sex, "sex", "", "female, male, other or unknown")
 	flags.StringVar(&u.summary.AgeBand, "age-band", "", "such as 40-49")
@@ -122,16 +124,31 @@ func (u uploading) records(patient ledger.UserID, files []string) []client.NewRe
 	return records
 }
 
-// mediaType goes by the file's name: the content is nobody's business here.
+// mediaType goes by the file's name, but for DICOM: discs and scanners name such files as
+// they like, or not at all.
 func mediaType(path string) string {
 	extension := filepath.Ext(path)
-	if extension == ".dcm" {
+	if strings.EqualFold(extension, ".dcm") || isDICOM(path) {
 		return "application/dicom"
 	}
 	if known := mime.TypeByExtension(extension); known != "" {
 		return known
 	}
 	return "application/octet-stream"
+}
+
+// isDICOM looks for the prefix behind the preamble (DICOM PS3.10, 7.1). A file that cannot
+// be read is not one; uploading it says why.
+func isDICOM(path string) bool {
+	const preamble, prefix = 128, "DICM"
+	file, err := input.OpenGrowing(path)
+	if err != nil {
+		return false
+	}
+	defer file.Close()
+	found := make([]byte, len(prefix))
+	_, err = file.ReadAt(found, preamble)
+	return err == nil && string(found) == prefix
 }
 
 func (a *app) printRecord(r ledger.Record) error {

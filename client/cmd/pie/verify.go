@@ -15,6 +15,7 @@ import (
 
 	"github.com/pie-consortium/pie/client"
 	"github.com/pie-consortium/pie/client/receipt"
+	"github.com/pie-consortium/pie/internal/durable"
 	"github.com/pie-consortium/pie/internal/input"
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/fault"
@@ -172,7 +173,7 @@ func save(dir string, r receipt.Receipt) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(dir, r.Access.Open+receiptSuffix), append(text, '\n'), 0o600)
+	return durable.Write(filepath.Join(dir, r.Access.Open+receiptSuffix), append(text, '\n'), 0o600)
 }
 
 func (a *app) printVerified(list []verified) error {

@@ -15,6 +15,10 @@ const maxLine = 64 << 10
 // errNoReading says why a line is no reading. It repeats nothing of the line.
 var (
 	errNoJSON = errors.New("is no JSON object")
+	errMark   = errors.New("begins with a byte order mark; save the file as UTF-8 without one")
+	errUTF16  = errors.New("is UTF-16; save the file as UTF-8")
+	errTiming = errors.New("has effectiveTiming, a schedule; a reading has one time: add effectiveDateTime")
+	errRange  = errors.New("says a time that no clock shows; it takes years 1 to 9998, hours 00 to 23, minutes and seconds 00 to 59")
 	errNoTime = errors.New("says no time; it takes effectiveDateTime, effectiveInstant, effectivePeriod.start or time, in RFC 3339")
 )
 
@@ -38,20 +42,20 @@ func Time(line []byte) (time.Time, error) {
 		Period   struct {
 			Start string `json:"start"`
 		} `json:"effectivePeriod"`
-		Time string `json:"time"`
+		Time   string          `json:"time"`
+		Timing json.RawMessage `json:"effectiveTiming"`
 	}
 	if err := json.Unmarshal(line, &r); err != nil {
-		return time.Time{}, errNoJSON
+		return time.Time{}, notJSON(line)
 	}
 	for _, text := range []string{r.DateTime, r.Instant, r.Period.Start, r.Time} {
 		if text == "" {
 			continue
 		}
-		t, err := time.Parse(time.RFC3339, text)
-		if err != nil || t.Year() < 1 || t.Year() > 9998 {
-			return time.Time{}, errNoTime
-		}
-		return t.UTC(), nil
+		return parseTime(text)
+	}
+	if r.Timing != nil {
+		return time.Time{}, errTiming
 	}
 	return time.Time{}, errNoTime
 }

@@ -180,3 +180,39 @@ func FuzzReadings(f *testing.F) {
 		}
 	})
 }
+
+// Devices write what is almost a time; the user has to know what to add.
+func TestTimesThatAreAlmostOnesSayWhatToAdd(t *testing.T) {
+	for text, want := range map[string]string{
+		"2026-03-04": "a date alone; add the time of day", "2026-03": "a date alone", "2026": "a date alone",
+		"2026-03-04T05:06:07": "add Z", "2026-03-04T05:06:07.5": "add Z", "2026-03-04T05:06": "add Z",
+		"2026-03-04T05:06:07+0900": "+01:00", "2026-03-04T05:06:07-03": "+01:00",
+		"2026-03-04 05:06:07Z": "no T between", "2026-03-04T24:00:00Z": "hour 24", "2015-06-30T23:59:60Z": "leap second",
+		"2026-02-30T05:06:07Z": "no clock shows", "2026-03-04T05:61:07Z": "no clock shows", "yesterday": "says no time",
+	} {
+		file := strings.NewReader(`{"time":"2026-03-04T05:06:07Z"}` + "\n" + `{"effectiveDateTime":"` + text + `"}`)
+		cutter, err := After(nil, file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := cutter.Next(); err == nil || !strings.HasPrefix(err.Error(), "line 2 ") || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+	for line, want := range map[string]error{
+		`{"effectiveTiming":{"event":["2026-03-04T05:06:07Z"]}}`: errTiming, "\ufeff{}": errMark, "\xff\xfe{\x00}\x00": errUTF16, "[]": errNoJSON,
+	} {
+		if _, err := Time([]byte(line)); err != want {
+			t.Errorf("%q: %v", line, err)
+		}
+	}
+}
+
+// The hour that comes twice in autumn is told apart by its offset.
+func TestOffsetsTellTheRepeatedHourApart(t *testing.T) {
+	summer, errSummer := Time([]byte(`{"time":"2027-10-31T02:15:00+02:00"}`))
+	winter, errWinter := Time([]byte(`{"time":"2027-10-31T02:15:00+01:00"}`))
+	if errSummer != nil || errWinter != nil || winter.Sub(summer) != time.Hour {
+		t.Errorf("%s, %s, %v, %v", summer, winter, errSummer, errWinter)
+	}
+}
