@@ -56,6 +56,13 @@ func refused(t *testing.T, problem *api.Problem, code fault.Code) {
 	}
 }
 
+func noTokenFor(t *testing.T, answer *api.IssueTokenResponse, code fault.Code) {
+	t.Helper()
+	if answer.JSONDefault == nil || answer.JSONDefault.Code != code {
+		t.Fatalf("got %s, want %s", answer.Body, code)
+	}
+}
+
 // From enrolment to plaintext, with two of three proxies, as an app without our SDK.
 func TestShareARecord(t *testing.T) {
 	s := newShare(t, 2)
@@ -245,14 +252,14 @@ func TestAssertionIsTakenOnce(t *testing.T) {
 	if answer := d.ask(assertion); answer.JSON200 == nil {
 		t.Fatalf("%s", answer.Body)
 	}
-	refused(t, d.ask(assertion).ApplicationProblemJSONDefault, fault.Unauthenticated)
+	noTokenFor(t, d.ask(assertion), fault.Unauthenticated)
 	if err := network.Kill(d.gateway.Gateway); err != nil {
 		t.Fatal(err)
 	}
 	if err := network.Start(d.gateway.Gateway); err != nil {
 		t.Fatal(err)
 	}
-	refused(t, d.ask(assertion).ApplicationProblemJSONDefault, fault.Unauthenticated)
+	noTokenFor(t, d.ask(assertion), fault.Unauthenticated)
 	d.login()
 }
 

@@ -58,7 +58,7 @@ func TestRevokedCertificatesActNoMore(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	refused(t, lost.ask(assertion).ApplicationProblemJSONDefault, fault.Unauthenticated)
+	noTokenFor(t, lost.ask(assertion), fault.Unauthenticated)
 
 	found := lost.again()
 	found.takeOver()

@@ -93,6 +93,21 @@ func WithRequestEditorFn(fn RequestEditorFn) ClientOption {
 // The interface specification for the client above.
 type ClientInterface interface {
 
+	// ReadAuthorizationServer Where and how clients get tokens (RFC 8414)
+	//
+	// What OAuth libraries find the token endpoint by.
+	//
+	// Corresponds with GET /.well-known/oauth-authorization-server (the `ReadAuthorizationServer` operationId).
+	ReadAuthorizationServer(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReadSMARTConfiguration The same for SMART Backend Services (SMART App Launch 2.2.0)
+	//
+	// The gateway issues tokens as SMART Backend Services do. It does not serve FHIR, and
+	// has no scopes of FHIR: leave `scope` out.
+	//
+	// Corresponds with GET /.well-known/smart-configuration (the `ReadSMARTConfiguration` operationId).
+	ReadSMARTConfiguration(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ReadPage This document as a page that needs no network
 	//
 	// Made from the document by the gateway itself.
@@ -102,9 +117,17 @@ type ClientInterface interface {
 
 	// IssueTokenWithBody Exchange a signed assertion for a token (RFC 7523, private_key_jwt)
 	//
-	// The assertion is a JWT (ES256) with the certificate in `x5c`, issuer and
-	// subject the user, audience the gateway's URL, at most 60 s long, its
-	// `jti` not seen before.
+	// The assertion is a JWT (ES256): `iss` and `sub` the user, `aud` the gateway's URL or
+	// that of this endpoint (a text or a list of one; of two, or with a slash behind, it is
+	// refused), `exp` five minutes ahead at most (SMART App Launch 2.2.0), `jti` not seen
+	// before. `iat` and `nbf` may be there, times may have fractions, other claims do not
+	// matter. `typ` is absent, `JWT` or `client-authentication+jwt`. `x5c` begins with the
+	// device's certificate; what follows is no authority. Clocks may differ by two minutes;
+	// beyond that the refusal tells the gateway's time. Parameters that are not named here
+	// do not matter.
+	//
+	// Errors are `error` and `error_description` (RFC 6749, section 5.2), with the members
+	// of a problem beside them. No answer is to be stored.
 	//
 	// A registered user gets a token with the identity key that they are registered with,
 	// and it ends when that is replaced. For another key that their hospital certified
@@ -119,9 +142,17 @@ type ClientInterface interface {
 
 	// IssueTokenWithFormdataBody Exchange a signed assertion for a token (RFC 7523, private_key_jwt)
 	//
-	// The assertion is a JWT (ES256) with the certificate in `x5c`, issuer and
-	// subject the user, audience the gateway's URL, at most 60 s long, its
-	// `jti` not seen before.
+	// The assertion is a JWT (ES256): `iss` and `sub` the user, `aud` the gateway's URL or
+	// that of this endpoint (a text or a list of one; of two, or with a slash behind, it is
+	// refused), `exp` five minutes ahead at most (SMART App Launch 2.2.0), `jti` not seen
+	// before. `iat` and `nbf` may be there, times may have fractions, other claims do not
+	// matter. `typ` is absent, `JWT` or `client-authentication+jwt`. `x5c` begins with the
+	// device's certificate; what follows is no authority. Clocks may differ by two minutes;
+	// beyond that the refusal tells the gateway's time. Parameters that are not named here
+	// do not matter.
+	//
+	// Errors are `error` and `error_description` (RFC 6749, section 5.2), with the members
+	// of a problem beside them. No answer is to be stored.
 	//
 	// A registered user gets a token with the identity key that they are registered with,
 	// and it ends when that is replaced. For another key that their hospital certified
@@ -281,7 +312,8 @@ type ClientInterface interface {
 	// creation and termination. What has come is kept for a day after its last byte; 16
 	// uploads and 64 GiB for each caller at the same time, else
 	// `rate_limited`. `Upload-Metadata` is not kept: it would say in clear
-	// what is encrypted.
+	// what is encrypted. Other extensions are refused here, before a byte is sent: parallel
+	// parts, a length that comes later, bytes with the beginning, checksums.
 	//
 	// Corresponds with POST /v1/records/{record}/content/uploads (the `BeginContent` operationId).
 	BeginContent(ctx context.Context, record PathRecord, params *BeginContentParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -529,6 +561,41 @@ type ClientInterface interface {
 	ListKeyReplacements(ctx context.Context, msp MSP, pseudonym Pseudonym, params *ListKeyReplacementsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 }
 
+// ReadAuthorizationServer Where and how clients get tokens (RFC 8414)
+//
+// What OAuth libraries find the token endpoint by.
+//
+// Corresponds with GET /.well-known/oauth-authorization-server (the `ReadAuthorizationServer` operationId).
+func (c *Client) ReadAuthorizationServer(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReadAuthorizationServerRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReadSMARTConfiguration The same for SMART Backend Services (SMART App Launch 2.2.0)
+//
+// The gateway issues tokens as SMART Backend Services do. It does not serve FHIR, and
+// has no scopes of FHIR: leave `scope` out.
+//
+// Corresponds with GET /.well-known/smart-configuration (the `ReadSMARTConfiguration` operationId).
+func (c *Client) ReadSMARTConfiguration(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReadSMARTConfigurationRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ReadPage This document as a page that needs no network
 //
 // Made from the document by the gateway itself.
@@ -548,9 +615,17 @@ func (c *Client) ReadPage(ctx context.Context, reqEditors ...RequestEditorFn) (*
 
 // IssueTokenWithBody Exchange a signed assertion for a token (RFC 7523, private_key_jwt)
 //
-// The assertion is a JWT (ES256) with the certificate in `x5c`, issuer and
-// subject the user, audience the gateway's URL, at most 60 s long, its
-// `jti` not seen before.
+// The assertion is a JWT (ES256): `iss` and `sub` the user, `aud` the gateway's URL or
+// that of this endpoint (a text or a list of one; of two, or with a slash behind, it is
+// refused), `exp` five minutes ahead at most (SMART App Launch 2.2.0), `jti` not seen
+// before. `iat` and `nbf` may be there, times may have fractions, other claims do not
+// matter. `typ` is absent, `JWT` or `client-authentication+jwt`. `x5c` begins with the
+// device's certificate; what follows is no authority. Clocks may differ by two minutes;
+// beyond that the refusal tells the gateway's time. Parameters that are not named here
+// do not matter.
+//
+// Errors are `error` and `error_description` (RFC 6749, section 5.2), with the members
+// of a problem beside them. No answer is to be stored.
 //
 // A registered user gets a token with the identity key that they are registered with,
 // and it ends when that is replaced. For another key that their hospital certified
@@ -575,9 +650,17 @@ func (c *Client) IssueTokenWithBody(ctx context.Context, contentType string, bod
 
 // IssueTokenWithFormdataBody Exchange a signed assertion for a token (RFC 7523, private_key_jwt)
 //
-// The assertion is a JWT (ES256) with the certificate in `x5c`, issuer and
-// subject the user, audience the gateway's URL, at most 60 s long, its
-// `jti` not seen before.
+// The assertion is a JWT (ES256): `iss` and `sub` the user, `aud` the gateway's URL or
+// that of this endpoint (a text or a list of one; of two, or with a slash behind, it is
+// refused), `exp` five minutes ahead at most (SMART App Launch 2.2.0), `jti` not seen
+// before. `iat` and `nbf` may be there, times may have fractions, other claims do not
+// matter. `typ` is absent, `JWT` or `client-authentication+jwt`. `x5c` begins with the
+// device's certificate; what follows is no authority. Clocks may differ by two minutes;
+// beyond that the refusal tells the gateway's time. Parameters that are not named here
+// do not matter.
+//
+// Errors are `error` and `error_description` (RFC 6749, section 5.2), with the members
+// of a problem beside them. No answer is to be stored.
 //
 // A registered user gets a token with the identity key that they are registered with,
 // and it ends when that is replaced. For another key that their hospital certified
@@ -887,7 +970,8 @@ func (c *Client) DescribeUploads(ctx context.Context, record PathRecord, reqEdit
 // creation and termination. What has come is kept for a day after its last byte; 16
 // uploads and 64 GiB for each caller at the same time, else
 // `rate_limited`. `Upload-Metadata` is not kept: it would say in clear
-// what is encrypted.
+// what is encrypted. Other extensions are refused here, before a byte is sent: parallel
+// parts, a length that comes later, bytes with the beginning, checksums.
 //
 // Corresponds with POST /v1/records/{record}/content/uploads (the `BeginContent` operationId).
 func (c *Client) BeginContent(ctx context.Context, record PathRecord, params *BeginContentParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -1422,6 +1506,60 @@ func (c *Client) ListKeyReplacements(ctx context.Context, msp MSP, pseudonym Pse
 		return nil, err
 	}
 	return c.Client.Do(req)
+}
+
+// NewReadAuthorizationServerRequest constructs an http.Request for the ReadAuthorizationServer method
+func NewReadAuthorizationServerRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/.well-known/oauth-authorization-server")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewReadSMARTConfigurationRequest constructs an http.Request for the ReadSMARTConfiguration method
+func NewReadSMARTConfigurationRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/.well-known/smart-configuration")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
 }
 
 // NewReadPageRequest constructs an http.Request for the ReadPage method
@@ -3654,6 +3792,25 @@ func WithBaseURL(baseURL string) ClientOption {
 // ClientWithResponsesInterface is the interface specification for the client with responses above.
 type ClientWithResponsesInterface interface {
 
+	// ReadAuthorizationServerWithResponse Where and how clients get tokens (RFC 8414)
+	//
+	// What OAuth libraries find the token endpoint by.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /.well-known/oauth-authorization-server (the `ReadAuthorizationServer` operationId).
+	ReadAuthorizationServerWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ReadAuthorizationServerResponse, error)
+
+	// ReadSMARTConfigurationWithResponse The same for SMART Backend Services (SMART App Launch 2.2.0)
+	//
+	// The gateway issues tokens as SMART Backend Services do. It does not serve FHIR, and
+	// has no scopes of FHIR: leave `scope` out.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /.well-known/smart-configuration (the `ReadSMARTConfiguration` operationId).
+	ReadSMARTConfigurationWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ReadSMARTConfigurationResponse, error)
+
 	// ReadPageWithResponse This document as a page that needs no network
 	//
 	// Made from the document by the gateway itself.
@@ -3665,9 +3822,17 @@ type ClientWithResponsesInterface interface {
 
 	// IssueTokenWithBodyWithResponse Exchange a signed assertion for a token (RFC 7523, private_key_jwt)
 	//
-	// The assertion is a JWT (ES256) with the certificate in `x5c`, issuer and
-	// subject the user, audience the gateway's URL, at most 60 s long, its
-	// `jti` not seen before.
+	// The assertion is a JWT (ES256): `iss` and `sub` the user, `aud` the gateway's URL or
+	// that of this endpoint (a text or a list of one; of two, or with a slash behind, it is
+	// refused), `exp` five minutes ahead at most (SMART App Launch 2.2.0), `jti` not seen
+	// before. `iat` and `nbf` may be there, times may have fractions, other claims do not
+	// matter. `typ` is absent, `JWT` or `client-authentication+jwt`. `x5c` begins with the
+	// device's certificate; what follows is no authority. Clocks may differ by two minutes;
+	// beyond that the refusal tells the gateway's time. Parameters that are not named here
+	// do not matter.
+	//
+	// Errors are `error` and `error_description` (RFC 6749, section 5.2), with the members
+	// of a problem beside them. No answer is to be stored.
 	//
 	// A registered user gets a token with the identity key that they are registered with,
 	// and it ends when that is replaced. For another key that their hospital certified
@@ -3682,9 +3847,17 @@ type ClientWithResponsesInterface interface {
 
 	// IssueTokenWithFormdataBodyWithResponse Exchange a signed assertion for a token (RFC 7523, private_key_jwt)
 	//
-	// The assertion is a JWT (ES256) with the certificate in `x5c`, issuer and
-	// subject the user, audience the gateway's URL, at most 60 s long, its
-	// `jti` not seen before.
+	// The assertion is a JWT (ES256): `iss` and `sub` the user, `aud` the gateway's URL or
+	// that of this endpoint (a text or a list of one; of two, or with a slash behind, it is
+	// refused), `exp` five minutes ahead at most (SMART App Launch 2.2.0), `jti` not seen
+	// before. `iat` and `nbf` may be there, times may have fractions, other claims do not
+	// matter. `typ` is absent, `JWT` or `client-authentication+jwt`. `x5c` begins with the
+	// device's certificate; what follows is no authority. Clocks may differ by two minutes;
+	// beyond that the refusal tells the gateway's time. Parameters that are not named here
+	// do not matter.
+	//
+	// Errors are `error` and `error_description` (RFC 6749, section 5.2), with the members
+	// of a problem beside them. No answer is to be stored.
 	//
 	// A registered user gets a token with the identity key that they are registered with,
 	// and it ends when that is replaced. For another key that their hospital certified
@@ -3866,7 +4039,8 @@ type ClientWithResponsesInterface interface {
 	// creation and termination. What has come is kept for a day after its last byte; 16
 	// uploads and 64 GiB for each caller at the same time, else
 	// `rate_limited`. `Upload-Metadata` is not kept: it would say in clear
-	// what is encrypted.
+	// what is encrypted. Other extensions are refused here, before a byte is sent: parallel
+	// parts, a length that comes later, bytes with the beginning, checksums.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -4154,6 +4328,102 @@ type ClientWithResponsesInterface interface {
 	ListKeyReplacementsWithResponse(ctx context.Context, msp MSP, pseudonym Pseudonym, params *ListKeyReplacementsParams, reqEditors ...RequestEditorFn) (*ListKeyReplacementsResponse, error)
 }
 
+type ReadAuthorizationServerResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *AuthorizationServer
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ReadAuthorizationServerResponse) GetJSON200() *AuthorizationServer {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ReadAuthorizationServerResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ReadAuthorizationServerResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ReadAuthorizationServerResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ReadAuthorizationServerResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ReadAuthorizationServerResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ReadSMARTConfigurationResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *AuthorizationServer
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ReadSMARTConfigurationResponse) GetJSON200() *AuthorizationServer {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ReadSMARTConfigurationResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ReadSMARTConfigurationResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ReadSMARTConfigurationResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ReadSMARTConfigurationResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ReadSMARTConfigurationResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type ReadPageResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -4200,8 +4470,8 @@ type IssueTokenResponse struct {
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *Token
-	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
-	ApplicationProblemJSONDefault *Problem
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *TokenProblem
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -4209,9 +4479,9 @@ func (r IssueTokenResponse) GetJSON200() *Token {
 	return r.JSON200
 }
 
-// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
-func (r IssueTokenResponse) GetApplicationProblemJSONDefault() *Problem {
-	return r.ApplicationProblemJSONDefault
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r IssueTokenResponse) GetJSONDefault() *TokenProblem {
+	return r.JSONDefault
 }
 
 // GetBody returns the raw response body bytes
@@ -6075,6 +6345,37 @@ func (r ListKeyReplacementsResponse) ContentType() string {
 	return ""
 }
 
+// ReadAuthorizationServerWithResponse Where and how clients get tokens (RFC 8414)
+//
+// What OAuth libraries find the token endpoint by.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /.well-known/oauth-authorization-server (the `ReadAuthorizationServer` operationId).
+func (c *ClientWithResponses) ReadAuthorizationServerWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ReadAuthorizationServerResponse, error) {
+	rsp, err := c.ReadAuthorizationServer(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReadAuthorizationServerResponse(rsp)
+}
+
+// ReadSMARTConfigurationWithResponse The same for SMART Backend Services (SMART App Launch 2.2.0)
+//
+// The gateway issues tokens as SMART Backend Services do. It does not serve FHIR, and
+// has no scopes of FHIR: leave `scope` out.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /.well-known/smart-configuration (the `ReadSMARTConfiguration` operationId).
+func (c *ClientWithResponses) ReadSMARTConfigurationWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ReadSMARTConfigurationResponse, error) {
+	rsp, err := c.ReadSMARTConfiguration(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReadSMARTConfigurationResponse(rsp)
+}
+
 // ReadPageWithResponse This document as a page that needs no network
 //
 // Made from the document by the gateway itself.
@@ -6092,9 +6393,17 @@ func (c *ClientWithResponses) ReadPageWithResponse(ctx context.Context, reqEdito
 
 // IssueTokenWithBodyWithResponse Exchange a signed assertion for a token (RFC 7523, private_key_jwt)
 //
-// The assertion is a JWT (ES256) with the certificate in `x5c`, issuer and
-// subject the user, audience the gateway's URL, at most 60 s long, its
-// `jti` not seen before.
+// The assertion is a JWT (ES256): `iss` and `sub` the user, `aud` the gateway's URL or
+// that of this endpoint (a text or a list of one; of two, or with a slash behind, it is
+// refused), `exp` five minutes ahead at most (SMART App Launch 2.2.0), `jti` not seen
+// before. `iat` and `nbf` may be there, times may have fractions, other claims do not
+// matter. `typ` is absent, `JWT` or `client-authentication+jwt`. `x5c` begins with the
+// device's certificate; what follows is no authority. Clocks may differ by two minutes;
+// beyond that the refusal tells the gateway's time. Parameters that are not named here
+// do not matter.
+//
+// Errors are `error` and `error_description` (RFC 6749, section 5.2), with the members
+// of a problem beside them. No answer is to be stored.
 //
 // A registered user gets a token with the identity key that they are registered with,
 // and it ends when that is replaced. For another key that their hospital certified
@@ -6115,9 +6424,17 @@ func (c *ClientWithResponses) IssueTokenWithBodyWithResponse(ctx context.Context
 
 // IssueTokenWithFormdataBodyWithResponse Exchange a signed assertion for a token (RFC 7523, private_key_jwt)
 //
-// The assertion is a JWT (ES256) with the certificate in `x5c`, issuer and
-// subject the user, audience the gateway's URL, at most 60 s long, its
-// `jti` not seen before.
+// The assertion is a JWT (ES256): `iss` and `sub` the user, `aud` the gateway's URL or
+// that of this endpoint (a text or a list of one; of two, or with a slash behind, it is
+// refused), `exp` five minutes ahead at most (SMART App Launch 2.2.0), `jti` not seen
+// before. `iat` and `nbf` may be there, times may have fractions, other claims do not
+// matter. `typ` is absent, `JWT` or `client-authentication+jwt`. `x5c` begins with the
+// device's certificate; what follows is no authority. Clocks may differ by two minutes;
+// beyond that the refusal tells the gateway's time. Parameters that are not named here
+// do not matter.
+//
+// Errors are `error` and `error_description` (RFC 6749, section 5.2), with the members
+// of a problem beside them. No answer is to be stored.
 //
 // A registered user gets a token with the identity key that they are registered with,
 // and it ends when that is replaced. For another key that their hospital certified
@@ -6389,7 +6706,8 @@ func (c *ClientWithResponses) DescribeUploadsWithResponse(ctx context.Context, r
 // creation and termination. What has come is kept for a day after its last byte; 16
 // uploads and 64 GiB for each caller at the same time, else
 // `rate_limited`. `Upload-Metadata` is not kept: it would say in clear
-// what is encrypted.
+// what is encrypted. Other extensions are refused here, before a byte is sent: parallel
+// parts, a length that comes later, bytes with the beginning, checksums.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -6850,6 +7168,72 @@ func (c *ClientWithResponses) ListKeyReplacementsWithResponse(ctx context.Contex
 	return ParseListKeyReplacementsResponse(rsp)
 }
 
+// ParseReadAuthorizationServerResponse parses an HTTP response from a ReadAuthorizationServerWithResponse call
+func ParseReadAuthorizationServerResponse(rsp *http.Response) (*ReadAuthorizationServerResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ReadAuthorizationServerResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest AuthorizationServer
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseReadSMARTConfigurationResponse parses an HTTP response from a ReadSMARTConfigurationWithResponse call
+func ParseReadSMARTConfigurationResponse(rsp *http.Response) (*ReadSMARTConfigurationResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ReadSMARTConfigurationResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest AuthorizationServer
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseReadPageResponse parses an HTTP response from a ReadPageWithResponse call
 func ParseReadPageResponse(rsp *http.Response) (*ReadPageResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -6898,11 +7282,11 @@ func ParseIssueTokenResponse(rsp *http.Response) (*IssueTokenResponse, error) {
 		response.JSON200 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
-		var dest Problem
+		var dest TokenProblem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
-		response.ApplicationProblemJSONDefault = &dest
+		response.JSONDefault = &dest
 
 	}
 

@@ -62,6 +62,29 @@ type ApproveKeyReplacement = ledger.ApproveKeyReplacement
 // Example: {"aud":"https://127.77.0.15:8443","exp":1,"iat":1,"iss":"HospitalA/7f3k2amq5xwz4bnd","jti":"b7c1f0e2-5a4d-4f0e-9c52-0f1d2a3b4c5d","sub":"HospitalA/7f3k2amq5xwz4bnd"}
 type Assertion = trust.Assertion
 
+// AuthorizationServer Metadata of RFC 8414 and of SMART App Launch
+//
+// Example: {"capabilities":["client-confidential-asymmetric"],"code_challenge_methods_supported":["S256"],"grant_types_supported":["client_credentials"],"issuer":"https://gateway.example:8443","response_types_supported":[],"scopes_supported":["replacement"],"service_documentation":"https://gateway.example:8443/docs","token_endpoint":"https://gateway.example:8443/oauth2/token","token_endpoint_auth_methods_supported":["private_key_jwt"],"token_endpoint_auth_signing_alg_values_supported":["ES256"]}
+type AuthorizationServer struct {
+	// Capabilities SMART's
+	Capabilities []string `json:"capabilities"`
+
+	// CodeChallengeMethodsSupported SMART wants it to be there; there are no codes
+	CodeChallengeMethodsSupported []string `json:"code_challenge_methods_supported"`
+	GrantTypesSupported           []string `json:"grant_types_supported"`
+
+	// Issuer The gateway's URL, the audience of assertions
+	Issuer string `json:"issuer"`
+
+	// ResponseTypesSupported None: nobody is sent anywhere to log in
+	ResponseTypesSupported                     []string `json:"response_types_supported"`
+	ScopesSupported                            []string `json:"scopes_supported"`
+	ServiceDocumentation                       string   `json:"service_documentation"`
+	TokenEndpoint                              string   `json:"token_endpoint"`
+	TokenEndpointAuthMethodsSupported          []string `json:"token_endpoint_auth_methods_supported"`
+	TokenEndpointAuthSigningAlgValuesSupported []string `json:"token_endpoint_auth_signing_alg_values_supported"`
+}
+
 // AuthorizeUpload AuthorizeUpload authorises one record for each slot. The sealed fragments go through the transient map as "fragments" ([]SealedFragment). Result: []Upload
 //
 // Example: {"slots":[{"author":"person:HospitalB/k4wq7hz2tmx5vbna","expiry":"2030-03-04T12:00:00Z","fragments":{"proxies":[{"proxy":"HospitalA","sha256":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"}],"receivingKey":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","threshold":1},"grant":"mfzwizltoqzgk43fmfzwizltoq","policy":{"purposes":["TREAT","ETREAT"],"replicas":2,"roles":["physician"]},"record":"mfzwizltoqzgk43fmfzwizltoq","recordKey":"eyJhbGciOiJFUzI1NiJ9.e30.c2ln"}]}
@@ -754,15 +777,40 @@ type Token struct {
 	TokenType string `json:"token_type"`
 }
 
+// TokenProblem An error of RFC 6749, section 5.2, that is a problem too
+type TokenProblem struct {
+	// Code What went wrong, for programs
+	//
+	// Example: not_found
+	Code   Code   `json:"code"`
+	Detail string `json:"detail,omitempty"`
+
+	// Error `invalid_request`, `invalid_client`, `unauthorized_client`, `unsupported_grant_type`, `invalid_scope`, `temporarily_unavailable` or `server_error`; others may come
+	Error string `json:"error"`
+
+	// ErrorDescription `detail`, in the characters that RFC 6749 allows
+	ErrorDescription string `json:"error_description"`
+	RequestID        string `json:"requestID,omitempty"`
+
+	// Retryable Whether the same wish may succeed later
+	Retryable     bool   `json:"retryable"`
+	Status        int    `json:"status"`
+	Title         string `json:"title"`
+	TransactionID string `json:"transactionID,omitempty"`
+	Type          string `json:"type"`
+}
+
 // TokenRequest Client credentials of RFC 7523
 //
 // Example: {"client_assertion":"eyJhbGciOiJFUzI1NiJ9.e30.c2ln","client_assertion_type":"urn:ietf:params:oauth:client-assertion-type:jwt-bearer","grant_type":"client_credentials"}
 type TokenRequest struct {
 	ClientAssertion     string `json:"client_assertion"`
 	ClientAssertionType string `json:"client_assertion_type"`
-	GrantType           string `json:"grant_type"`
 
-	// Scope `replacement`: for replacing keys alone
+	// GrantType `client_credentials`
+	GrantType string `json:"grant_type"`
+
+	// Scope `replacement`: for replacing keys alone; absent for all else
 	Scope *string `json:"scope,omitempty"`
 }
 
@@ -919,7 +967,7 @@ type ListDeclarationsParams struct {
 
 // StreamEventsParams defines parameters for StreamEvents.
 type StreamEventsParams struct {
-	// LastEventID The place after which the stream goes on
+	// LastEventID The place after which the stream goes on; empty is as if it were not there
 	LastEventID *string `json:"Last-Event-ID,omitempty"`
 }
 

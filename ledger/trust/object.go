@@ -63,13 +63,9 @@ func open(typ kind, compact string, payload any) (*x509.Certificate, error) {
 	if err != nil {
 		return nil, invalid(typ, "its header carries no single certificate in x5c")
 	}
-	key, ok := certificate.PublicKey.(*ecdsa.PublicKey)
-	if !ok || key.Curve != elliptic.P256() {
-		return nil, invalid(typ, "its certificate has no P-256 key")
-	}
-	text, err := object.Verify(key)
-	if err != nil {
-		return nil, invalid(typ, "its signature does not verify")
+	text, why := signedBy(object, certificate)
+	if why != "" {
+		return nil, invalid(typ, why)
 	}
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.DisallowUnknownFields()
@@ -80,6 +76,19 @@ func open(typ kind, compact string, payload any) (*x509.Certificate, error) {
 		return nil, invalid(typ, "there is text behind its payload")
 	}
 	return certificate, nil
+}
+
+// signedBy is what the certificate's key signed, or why it is not that.
+func signedBy(object *jose.JSONWebSignature, certificate *x509.Certificate) (text []byte, why string) {
+	key, ok := certificate.PublicKey.(*ecdsa.PublicKey)
+	if !ok || key.Curve != elliptic.P256() {
+		return nil, "its certificate has no P-256 key"
+	}
+	text, err := object.Verify(key)
+	if err != nil {
+		return nil, "its signature does not verify"
+	}
+	return text, ""
 }
 
 func embeddedCertificate(compact string) (*x509.Certificate, error) {

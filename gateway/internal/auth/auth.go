@@ -35,9 +35,14 @@ const ScopeReplacement = "replacement"
 // another object that the identity key signed from passing for one.
 const tokenType = "at+jwt"
 
+// TokenPath is that of the token endpoint under the gateway's URL.
+const TokenPath = "/oauth2/token"
+
 // Authority issues and checks the tokens of one gateway.
 type Authority struct {
-	url    string
+	// URL is the gateway's, by which its clients know it: the issuer and the audience.
+	URL string
+
 	bundle *trust.Bundle
 	key    []byte // of tokens
 	used   *Used
@@ -66,7 +71,7 @@ func New(url string, bundle *trust.Bundle, signer *trust.Signer, used *Used) (*A
 		return nil, err
 	}
 	return &Authority{
-		url: url, bundle: bundle, key: key, used: used, Now: time.Now, Revoked: new(revocation.List),
+		URL: url, bundle: bundle, key: key, used: used, Now: time.Now, Revoked: new(revocation.List),
 		Checks: semaphore.NewWeighted(int64(max(1, runtime.GOMAXPROCS(0)/2))),
 	}, nil
 }
@@ -91,7 +96,7 @@ func (a *Authority) Issue(ctx context.Context, assertion, scope string) (string,
 		return "", fault.New(fault.Overloaded, "too many tokens are being asked for; ask again")
 	}
 	now := a.Now()
-	identity, certificate, claimed, err := a.bundle.VerifyAssertion(assertion, a.url, now)
+	identity, certificate, claimed, err := a.bundle.VerifyAssertion(assertion, []string{a.URL, a.URL + TokenPath}, now)
 	a.Checks.Release(1)
 	if err != nil {
 		return "", err
@@ -110,7 +115,7 @@ func (a *Authority) Issue(ctx context.Context, assertion, scope string) (string,
 		}
 	}
 	return a.sign(claims{
-		Issuer: a.url, Audience: a.url, Identity: identity, Serial: certificate.SerialNumber, Key: key, Scope: scope,
+		Issuer: a.URL, Audience: a.URL, Identity: identity, Serial: certificate.SerialNumber, Key: key, Scope: scope,
 		IssuedAt: now.Unix(), Expires: now.Add(Lifetime).Unix(),
 	})
 }
@@ -147,7 +152,7 @@ type Holder struct {
 // Verify tells whose token it is, and that it is good now.
 func (a *Authority) Verify(ctx context.Context, token string) (Holder, error) {
 	c, err := a.open(token)
-	if err != nil || c.Issuer != a.url || c.Audience != a.url || c.Serial == nil {
+	if err != nil || c.Issuer != a.URL || c.Audience != a.URL || c.Serial == nil {
 		return Holder{}, fault.New(fault.Unauthenticated, "this is no token of this gateway; get one from /oauth2/token")
 	}
 	holder := Holder{Identity: c.Identity, Scope: c.Scope, serial: c.Serial, key: c.Key, expires: time.Unix(c.Expires, 0)}

@@ -112,7 +112,7 @@ func TestAssertionIsRefused(t *testing.T) {
 
 func tokenOf(t *testing.T, authority *gateway, device *trust.Signer, user ledger.UserID) string {
 	t.Helper()
-	assertion, err := device.SignAssertion(user, authority.url, authority.Now())
+	assertion, err := device.SignAssertion(user, authority.URL, authority.Now())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,11 +17,11 @@ import (
 
 const (
 	// maxUsed bounds how many assertions are remembered, about 200 bytes each, and
-	// maxUsedEach how many of one user: two a second.
+	// maxUsedEach how many of one user: one a second of those that live longest.
 	maxUsed, maxUsedEach = 100_000, 600
 	// horizon is the longest that an assertion can be of use: one whose device is ahead
-	// lives a minute, and a device that is behind as much again as clocks may differ.
-	horizon = trust.AssertionLifetime + 2*trust.ClockSkew
+	// lives as long as one may, and as much again as clocks may differ.
+	horizon = trust.MaxAssertionLifetime + 2*trust.ClockSkew
 )
 
 // Used remembers assertions until they expire, so that none is taken twice: in memory,

@@ -119,14 +119,6 @@ func optionalURL(field, value string) error {
 	return baseURL(field, value, "https", "http")
 }
 
-func origins(values []string) error {
-	var errs []error
-	for i, value := range values {
-		errs = append(errs, baseURL(fmt.Sprintf("origins[%d]", i), value, "https", "http"))
-	}
-	return errors.Join(errs...)
-}
-
 func address(field, value string) error {
 	host, port, err := net.SplitHostPort(value)
 	if err != nil || host == "" || port == "" {

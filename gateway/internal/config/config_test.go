@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -137,4 +138,49 @@ func TestLoadChecksWebhooks(t *testing.T) {
 			t.Errorf("%s is not reported in %v", field, err)
 		}
 	}
+}
+
+// Origins are those that browsers and apps on phones send; each that is not is named with
+// the reason, and with what to write.
+func TestOriginsAreThoseOfApps(t *testing.T) {
+	with := func(origins string) error {
+		_, err := config.Load(write(t, func(text string) string {
+			return strings.Replace(text, "chaincode: pie\n", "chaincode: pie\norigins: "+origins+"\n", 1)
+		}))
+		return err
+	}
+	if err := with(`["https://app.example", "https://app.example:8443", "http://localhost:5173", "http://localhost", "capacitor://localhost", "ionic://localhost", "tauri://localhost", "app.example.clinic://host", "https://[::1]:8443"]`); err != nil {
+		t.Error(err)
+	}
+	bad := map[string]string{
+		"https://app.example/": "write https://app.example", "https://app.example/app": "write https://app.example", "*": "stands for more",
+		"https://*.example": "stands for more", "null": "sandbox", "app.example": "scheme://host", "https://app.example:443": "leave out",
+		"http://localhost:80": "leave out", "https://App.example": "write https://app.example", "HTTPS://app.example": "write https://app.example",
+		"https://me@app.example": "write https://app.example", "https://app.example?x": "write https://app.example", "file://": "scheme://host",
+		"": "scheme://host", "https://病院.example": "xn--", "/https://app.*/": "stands for more", "/(.+)/": "scheme://host",
+	}
+	var list []string
+	for origin := range bad {
+		list = append(list, strconv.Quote(origin))
+	}
+	err := with("[" + strings.Join(list, ", ") + "]")
+	if err == nil {
+		t.Fatal("accepted")
+	}
+	for i, origin := range list {
+		value, _ := strconv.Unquote(origin)
+		if line := lineOf(err.Error(), "origins["+strconv.Itoa(i)+"]: "+origin); !strings.Contains(line, bad[value]) {
+			t.Errorf("%s is refused as %q", origin, line)
+		}
+	}
+}
+
+// lineOf is the line that begins so.
+func lineOf(text, begin string) string {
+	for line := range strings.Lines(text) {
+		if strings.HasPrefix(line, begin) {
+			return line
+		}
+	}
+	return ""
 }

@@ -37,6 +37,25 @@ func newProtocol(files filestore.FileStore) (*tus.UnroutedHandler, error) {
 	})
 }
 
+// RequireSpoken refuses a request for an extension of the protocol that is not spoken, or
+// that the library would take for something else.
+func RequireSpoken(r *http.Request) error {
+	for _, extension := range []struct{ header, said string }{
+		{"Upload-Concat", "parallel parts (concatenation); send one upload, in order"},
+		{"Upload-Defer-Length", "a length that comes later (creation-defer-length); send Upload-Length"},
+		{"Upload-Checksum", "checksums of pieces; the SHA-256 of the whole is registered on the ledger"},
+		{"X-Http-Method-Override", "X-HTTP-Method-Override; send the method itself"},
+	} {
+		if r.Header.Get(extension.header) != "" {
+			return fault.New(fault.InvalidArgument, "the gateway speaks tus 1.0 with %s, and not %s", Extensions, extension.said)
+		}
+	}
+	if r.Method == http.MethodPost && (r.ContentLength != 0 || r.Header.Get("Content-Type") == "application/offset+octet-stream") {
+		return fault.New(fault.InvalidArgument, "the gateway speaks tus 1.0 with %s, and not bytes with the beginning (creation-with-upload); send an empty body, then PATCH", Extensions)
+	}
+	return nil
+}
+
 // ask has the library handle a request about an upload, and says what was wrong with it.
 func (u *Uploads) ask(handle http.HandlerFunc, r *http.Request, n Name) error {
 	ctx, end := context.WithCancel(context.WithValue(r.Context(), nameKey{}, n))
@@ -44,8 +63,11 @@ func (u *Uploads) ask(handle http.HandlerFunc, r *http.Request, n Name) error {
 	asked := r.Clone(ctx)
 	asked.URL.Path = "/" + n.String()
 	asked.Header.Del("X-HTTP-Method-Override")
-	if r.Method == http.MethodPost {
+	switch r.Method {
+	case http.MethodPost:
 		asked.Header.Del("Content-Type") // no piece comes with the beginning
+	case http.MethodPatch:
+		asked.Header.Set("Content-Type", "application/offset+octet-stream") // without parameters
 	}
 	body := &source{ReadCloser: r.Body}
 	asked.Body = body

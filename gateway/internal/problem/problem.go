@@ -22,10 +22,14 @@ const withheld = "internal error; the hospital's operator finds it by the reques
 func Write(w http.ResponseWriter, requestID string, err error) {
 	document := documentOf(err)
 	document.RequestID = requestID
+	write(w, ContentType, document.Status, document)
+}
+
+func write(w http.ResponseWriter, contentType string, status int, document any) {
 	header := w.Header()
-	header.Set("Content-Type", ContentType)
+	header.Set("Content-Type", contentType)
 	header.Del("Content-Length")
-	w.WriteHeader(document.Status)
+	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(document) // the caller may be gone; nothing is left to do
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/getkin/kin-openapi/routers"
 	"github.com/gin-gonic/gin"
 
+	"github.com/pie-consortium/pie/gateway/internal/partial"
 	"github.com/pie-consortium/pie/gateway/internal/problem"
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/fault"
@@ -219,6 +220,11 @@ func (w *heldWriter) WriteString(s string) (int, error) { return w.Write([]byte(
 // validate refuses what the OpenAPI document does not describe. It goes through the
 // parts itself: the library's check of a whole request reads any body into memory.
 func validate(r *http.Request, route *routers.Route, parameters map[string]string) error {
+	if isPieces(route) {
+		if err := partial.RequireSpoken(r); err != nil {
+			return err
+		}
+	}
 	if err := checkContentType(r, route); err != nil {
 		return err
 	}

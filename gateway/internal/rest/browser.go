@@ -2,6 +2,7 @@ package rest
 
 import (
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -9,22 +10,48 @@ import (
 	"github.com/gin-contrib/cors"
 	"github.com/gin-contrib/gzip"
 	"github.com/gin-gonic/gin"
+
+	"github.com/pie-consortium/pie/ledger/fault"
 )
 
 // preflightAge is how long a browser may remember what it was allowed.
 const preflightAge = time.Hour
 
-// allowOrigins lets apps in browsers call from these origins, and from no other; what
-// they are refused they may read too. Tokens are sent by the app, never by the browser
-// of itself, so there are no credentials to allow.
+// allowOrigins lets apps in browsers and on phones call from these origins, and from no
+// other; what they are refused they may read too. Tokens are sent by the app, never by the
+// browser of itself, so there are no credentials to allow.
 func allowOrigins(origins []string) gin.HandlerFunc {
-	return cors.New(cors.Config{
-		AllowOrigins:  origins,
-		AllowMethods:  []string{"DELETE", "GET", "HEAD", "PATCH", "POST"},
-		AllowHeaders:  []string{"Authorization", "Content-Type", "If-None-Match", "Last-Event-ID", "Range", "Tus-Resumable", "Upload-Length", "Upload-Metadata", "Upload-Offset"},
-		ExposeHeaders: []string{"Content-Range", "ETag", "Location", "Retry-After", "Tus-Resumable", "Tus-Version", "Upload-Length", "Upload-Offset", requestIDHeader},
-		MaxAge:        preflightAge,
+	var schemes []string // the library knows those of the web alone
+	for _, origin := range origins {
+		scheme, _, _ := strings.Cut(origin, "://")
+		schemes = append(schemes, scheme+"://")
+	}
+	allow := cors.New(cors.Config{
+		AllowOrigins: origins, CustomSchemas: schemes,
+		AllowMethods: []string{"DELETE", "GET", "HEAD", "PATCH", "POST"},
+		AllowHeaders: []string{
+			"Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", "Last-Event-ID", "Range", "Traceparent", "Tracestate",
+			"Tus-Resumable", "Upload-Length", "Upload-Metadata", "Upload-Offset", requestIDHeader,
+		},
+		ExposeHeaders: []string{
+			"Content-Range", "Date", "ETag", "Location", "Retry-After", "Tus-Resumable", "Tus-Version", "Upload-Length", "Upload-Offset", requestIDHeader,
+		},
+		AllowPrivateNetwork: true,
+		MaxAge:              preflightAge,
 	})
+	return func(c *gin.Context) {
+		if origin := c.GetHeader("Origin"); mayCall(origin, c.Request.Host, origins) {
+			allow(c)
+			return
+		}
+		fail(c, fault.New(fault.PermissionDenied, "apps from this origin may not call; the hospital registers it in its gateway's setting origins"))
+	}
+}
+
+// mayCall tells the registered origins and the gateway's own pages. Who is no browser sends
+// no origin.
+func mayCall(origin, host string, origins []string) bool {
+	return origin == "" || origin == "https://"+host || slices.Contains(origins, origin)
 }
 
 // incompressible is what does not shrink (ciphertext), what must not wait (events) and

@@ -4,6 +4,7 @@ import (
 	"compress/gzip"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -52,11 +53,60 @@ func TestPiecesMayComeFromBrowsers(t *testing.T) {
 	}
 }
 
+// Apps on phones have origins of their own schemes.
+func TestAppsOnPhonesMayCall(t *testing.T) {
+	for _, own := range []string{"capacitor://localhost", "ionic://localhost", "tauri://localhost", "https://localhost"} {
+		f := newFixture(t)
+		f.api.Origins = []string{own}
+		var err error
+		if f.engine, err = f.api.engine(); err != nil {
+			t.Fatal(err)
+		}
+		preflight := http.Header{"Origin": {own}, "Access-Control-Request-Method": {"PATCH"}, "Access-Control-Request-Private-Network": {"true"}}
+		answer := f.ask(http.MethodOptions, "/v1/transactions", nil, preflight)
+		if got := answer.Header().Get("Access-Control-Allow-Origin"); answer.Code != http.StatusNoContent || got != own {
+			t.Errorf("%s: status %d, allowed %q", own, answer.Code, got)
+		}
+		if answer.Header().Get("Access-Control-Allow-Private-Network") != "true" {
+			t.Errorf("%s: a hospital's own network is not allowed", own)
+		}
+	}
+}
+
+// What apps send beside what the protocol has, and what they read of an answer.
+func TestHeadersOfAppsAreAllowed(t *testing.T) {
+	f := newFixture(t)
+	preflight := f.ask(http.MethodOptions, "/v1/transactions", nil, http.Header{"Origin": {origin}, "Access-Control-Request-Method": {"POST"}})
+	allowed := strings.Split(strings.ToLower(preflight.Header().Get("Access-Control-Allow-Headers")), ",")
+	for _, want := range []string{"authorization", "idempotency-key", "last-event-id", "traceparent", "tracestate", "x-request-id"} {
+		if !slices.Contains(allowed, want) {
+			t.Errorf("%s may not be sent: %s", want, allowed)
+		}
+	}
+	answer := f.ask(http.MethodGet, "/v1/organizations", nil, http.Header{"Origin": {origin}, "Authorization": {"Bearer x"}})
+	exposed := strings.Split(strings.ToLower(answer.Header().Get("Access-Control-Expose-Headers")), ",")
+	for _, want := range []string{"date", "retry-after", "x-request-id"} {
+		if !slices.Contains(exposed, want) {
+			t.Errorf("%s cannot be read: %s", want, exposed)
+		}
+	}
+}
+
 func TestOtherOriginsMayNot(t *testing.T) {
 	f := newFixture(t)
-	answer := f.ask(http.MethodGet, "/openapi.yaml", nil, http.Header{"Origin": {"https://elsewhere.example"}})
-	if got := answer.Header().Get("Access-Control-Allow-Origin"); got != "" || answer.Code != http.StatusForbidden {
-		t.Errorf("got %d, allowed %q", answer.Code, got)
+	for _, other := range []string{"https://elsewhere.example", "null", origin + ".elsewhere.example", "HTTPS://APP.EXAMPLE"} {
+		for _, method := range []string{http.MethodGet, http.MethodOptions} {
+			answer := f.ask(method, "/openapi.yaml", nil, http.Header{"Origin": {other}})
+			if got := answer.Header().Get("Access-Control-Allow-Origin"); got != "" {
+				t.Errorf("%s may call, as %q", other, got)
+			}
+			if told := problemOf(t, answer); told.Code != fault.PermissionDenied || !strings.Contains(told.Detail, "origins") {
+				t.Errorf("%s is told %+v", other, told)
+			}
+		}
+	}
+	if answer := f.ask(http.MethodGet, "/openapi.yaml", nil, http.Header{"Origin": {"https://example.com"}}); answer.Code != http.StatusOK {
+		t.Errorf("the gateway's own page: %d", answer.Code) // the tests' requests go to example.com
 	}
 }
 

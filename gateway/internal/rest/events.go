@@ -32,7 +32,7 @@ func (a *API) StreamEvents(ctx context.Context, request StreamEventsRequestObjec
 	}
 	s := &stream{api: a, ctx: ctx, reader: holderOf(ctx), beat: time.NewTicker(a.beat)}
 	var err error
-	if s.at, err = a.Events.Newest(ctx); err == nil && request.Params.LastEventID != nil {
+	if s.at, err = a.Events.Newest(ctx); err == nil && optional(request.Params.LastEventID) != "" {
 		s.at, err = ledger.ParseEventID(*request.Params.LastEventID)
 	}
 	if err != nil {
@@ -42,6 +42,7 @@ func (a *API) StreamEvents(ctx context.Context, request StreamEventsRequestObjec
 		return nil, busy("event streams")
 	}
 	call.Header("Cache-Control", "no-store")
+	call.Header("X-Accel-Buffering", "no") // nginx would gather messages until they fill a page
 	s.rest()
 	if err := s.remind(); err != nil {
 		return nil, errors.Join(err, s.Close())

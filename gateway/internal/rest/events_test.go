@@ -62,9 +62,7 @@ func linesAfter(t *testing.T, server *httptest.Server, token, last string) *bufi
 	if err != nil {
 		t.Fatal(err)
 	}
-	if last != "" {
-		request.Header.Set("Last-Event-ID", last)
-	}
+	request.Header.Set("Last-Event-ID", last) // also an empty one, as some clients send it at first
 	request.Header.Set("Authorization", "Bearer "+token)
 	request.Header.Set("Accept-Encoding", "gzip")
 	response, err := server.Client().Do(request)
@@ -72,7 +70,8 @@ func linesAfter(t *testing.T, server *httptest.Server, token, last string) *bufi
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { response.Body.Close() })
-	if response.StatusCode != http.StatusOK || response.Header.Get("Content-Encoding") != "" || response.Header.Get("Cache-Control") != "no-store" {
+	if response.StatusCode != http.StatusOK || response.Header.Get("Content-Encoding") != "" || response.Header.Get("Cache-Control") != "no-store" ||
+		response.Header.Get("X-Accel-Buffering") != "no" {
 		t.Fatalf("%s, %v", response.Status, response.Header)
 	}
 	return bufio.NewScanner(response.Body)
@@ -225,5 +224,16 @@ func TestStreamGoesOnAfterTheLast(t *testing.T) {
 	stream := linesAfter(t, server, f.token, "1-1")
 	if before := until(stream, "event: RecordConfirmed"); !slices.Contains(before, "id: 2-1") {
 		t.Errorf("goes on with %q", before)
+	}
+}
+
+// What is not a place is refused once, before there is a stream: a client that comes back
+// with it again would come back for ever.
+func TestStreamBeginsAtAPlace(t *testing.T) {
+	f, _, _ := streaming(t)
+	for _, last := range []string{"undefined", "null", "0", "-1", "1207-03", "２-1", "1-1-1", "9223372036854775808-1"} {
+		if told := problemOf(t, f.ask(http.MethodGet, "/v1/events", nil, http.Header{"Last-Event-Id": {last}})); told.Code != fault.InvalidArgument {
+			t.Errorf("%q: %+v", last, told)
+		}
 	}
 }

@@ -104,6 +104,9 @@ func isContent(route *routers.Route) bool {
 	return strings.HasSuffix(route.Path, "/content") || strings.HasSuffix(route.Path, "/content/uploads/{upload}")
 }
 
+// isPieces tells the routes of tus.
+func isPieces(route *routers.Route) bool { return strings.Contains(route.Path, "/content/uploads") }
+
 type holderKey struct{}
 
 // forReplacement are the operations that a token for replacing keys serves for: what says

@@ -272,8 +272,6 @@ func TestGateRefuses(t *testing.T) {
 		"packed content":        {"POST", "/v1/records/" + record + "/content", "x", http.Header{"Content-Type": {"application/octet-stream"}, "Content-Encoding": {"gzip"}}, 415, fault.InvalidArgument},
 		"oversized":             {"POST", endorse, `{"proposal":"` + strings.Repeat("A", maxBody) + `"}`, nil, 413, fault.InvalidArgument},
 		"reading transaction":   {"POST", "/v1/transactions", `{"transaction":"ReadRelease","arguments":{},"certificate":"x"}`, nil, 400, fault.InvalidArgument},
-		"another grant type":    {"POST", "/oauth2/token", "grant_type=password", form, 400, fault.InvalidArgument},
-		"a bad assertion":       {"POST", "/oauth2/token", assertionForm("abc"), form, 401, fault.Unauthenticated},
 	} {
 		t.Run(name, func(t *testing.T) {
 			document := problemOf(t, newFixture(t).ask(c.method, c.path, strings.NewReader(c.body), c.header))

@@ -5,6 +5,7 @@ import (
 
 	"github.com/pie-consortium/pie/gateway/api"
 	"github.com/pie-consortium/pie/gateway/internal/auth"
+	"github.com/pie-consortium/pie/gateway/internal/problem"
 	"github.com/pie-consortium/pie/ledger/fault"
 )
 
@@ -21,9 +22,43 @@ func (a *API) Enroll(ctx context.Context, request EnrollRequestObject) (EnrollRe
 	return Enroll200JSONResponse{Certificate: certificate}, nil
 }
 
+// ReadAuthorizationServer says where and how clients get tokens.
+func (a *API) ReadAuthorizationServer(context.Context, ReadAuthorizationServerRequestObject) (ReadAuthorizationServerResponseObject, error) {
+	return ReadAuthorizationServer200JSONResponse(a.authorizationServer()), nil
+}
+
+// ReadSMARTConfiguration says the same to clients of SMART Backend Services.
+func (a *API) ReadSMARTConfiguration(context.Context, ReadSMARTConfigurationRequestObject) (ReadSMARTConfigurationResponseObject, error) {
+	return ReadSMARTConfiguration200JSONResponse(a.authorizationServer()), nil
+}
+
+func (a *API) authorizationServer() api.AuthorizationServer {
+	return api.AuthorizationServer{
+		Issuer: a.Authority.URL, TokenEndpoint: a.Authority.URL + auth.TokenPath,
+		GrantTypesSupported:                        []string{clientCredentials},
+		ResponseTypesSupported:                     []string{},
+		ScopesSupported:                            []string{auth.ScopeReplacement},
+		TokenEndpointAuthMethodsSupported:          []string{"private_key_jwt"},
+		TokenEndpointAuthSigningAlgValuesSupported: []string{"ES256"},
+		ServiceDocumentation:                       a.Authority.URL + "/docs",
+		Capabilities:                               []string{"client-confidential-asymmetric"},
+		CodeChallengeMethodsSupported:              []string{"S256"},
+	}
+}
+
+// clientCredentials is the grant type of RFC 6749, section 4.4, the only one.
+const clientCredentials = "client_credentials"
+
 // IssueToken exchanges an assertion for a token.
 func (a *API) IssueToken(ctx context.Context, request IssueTokenRequestObject) (IssueTokenResponseObject, error) {
-	token, err := a.Authority.Issue(ctx, request.Body.ClientAssertion, optional(request.Body.Scope))
+	scope := optional(request.Body.Scope)
+	switch {
+	case request.Body.GrantType != clientCredentials:
+		return nil, problem.WithTokenError("unsupported_grant_type", fault.New(fault.InvalidArgument, "grant_type must be %s", clientCredentials))
+	case scope != "" && scope != auth.ScopeReplacement:
+		return nil, problem.WithTokenError("invalid_scope", fault.New(fault.InvalidArgument, "the only scope is %s; leave scope out for all else", auth.ScopeReplacement))
+	}
+	token, err := a.Authority.Issue(ctx, request.Body.ClientAssertion, scope)
 	if err != nil {
 		return nil, err
 	}

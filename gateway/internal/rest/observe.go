@@ -12,6 +12,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/pie-consortium/pie/gateway/internal/auth"
 	"github.com/pie-consortium/pie/gateway/internal/problem"
 	"github.com/pie-consortium/pie/gateway/internal/telemetry"
 	"github.com/pie-consortium/pie/ledger/fault"
@@ -28,6 +29,9 @@ const (
 func (a *API) observe(c *gin.Context) {
 	began := a.Now()
 	c.Header(requestIDHeader, rand.Text())
+	if c.Request.URL.Path == auth.TokenPath {
+		c.Header("Cache-Control", "no-store") // RFC 6749, section 5.1
+	}
 	var end func(operation string, status int, requestID string)
 	c.Request, end = a.Traces.Request(c.Request)
 	func() {
@@ -82,7 +86,11 @@ func fail(c *gin.Context, err error) {
 	if passes && c.Writer.Header().Get("Retry-After") == "" {
 		c.Header("Retry-After", retryAfter)
 	}
-	problem.Write(c.Writer, c.Writer.Header().Get(requestIDHeader), err)
+	write := problem.Write
+	if c.Request.URL.Path == auth.TokenPath {
+		write = problem.WriteToken
+	}
+	write(c.Writer, c.Writer.Header().Get(requestIDHeader), err)
 }
 
 // failHandling answers what a handler could not do. That a caller hung up, and so ended

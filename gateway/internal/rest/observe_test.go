@@ -19,6 +19,7 @@ func TestRetryAfter(t *testing.T) {
 	for _, code := range fault.Codes() {
 		recorder := httptest.NewRecorder()
 		c, _ := gin.CreateTestContext(recorder)
+		c.Request = httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
 		err := fault.New(code, "why")
 		fail(c, err)
 		status := problem.Status(err)

@@ -18,6 +18,12 @@ import (
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
+	// ReadAuthorizationServer Where and how clients get tokens (RFC 8414)
+	// (GET /.well-known/oauth-authorization-server)
+	ReadAuthorizationServer(c *gin.Context)
+	// ReadSMARTConfiguration The same for SMART Backend Services (SMART App Launch 2.2.0)
+	// (GET /.well-known/smart-configuration)
+	ReadSMARTConfiguration(c *gin.Context)
 	// ReadPage This document as a page that needs no network
 	// (GET /docs)
 	ReadPage(c *gin.Context)
@@ -148,6 +154,32 @@ type ServerInterfaceWrapper struct {
 }
 
 type MiddlewareFunc func(c *gin.Context)
+
+// ReadAuthorizationServer operation middleware
+func (siw *ServerInterfaceWrapper) ReadAuthorizationServer(c *gin.Context) {
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.ReadAuthorizationServer(c)
+}
+
+// ReadSMARTConfiguration operation middleware
+func (siw *ServerInterfaceWrapper) ReadSMARTConfiguration(c *gin.Context) {
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.ReadSMARTConfiguration(c)
+}
 
 // ReadPage operation middleware
 func (siw *ServerInterfaceWrapper) ReadPage(c *gin.Context) {
@@ -1696,6 +1728,8 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.GET(options.BaseURL+"/openapi.yaml", wrapper.ReadDocument)
 	router.GET(options.BaseURL+"/docs", wrapper.ReadPage)
 	router.POST(options.BaseURL+"/v1/enrollments", wrapper.Enroll)
+	router.GET(options.BaseURL+"/.well-known/oauth-authorization-server", wrapper.ReadAuthorizationServer)
+	router.GET(options.BaseURL+"/.well-known/smart-configuration", wrapper.ReadSMARTConfiguration)
 	router.POST(options.BaseURL+"/oauth2/token", wrapper.IssueToken)
 	router.POST(options.BaseURL+"/v1/transactions", wrapper.PrepareTransaction)
 	router.GET(options.BaseURL+"/v1/transactions/:transactionID", wrapper.ReadTransaction)
@@ -1736,6 +1770,84 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 }
 
 type ProblemApplicationProblemPlusJSONResponse Problem
+
+type TokenProblemJSONResponse TokenProblem
+
+type ReadAuthorizationServerRequestObject struct {
+}
+
+type ReadAuthorizationServerResponseObject interface {
+	VisitReadAuthorizationServerResponse(w http.ResponseWriter) error
+}
+
+type ReadAuthorizationServer200JSONResponse AuthorizationServer
+
+func (response ReadAuthorizationServer200JSONResponse) VisitReadAuthorizationServerResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReadAuthorizationServerdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ReadAuthorizationServerdefaultApplicationProblemPlusJSONResponse) VisitReadAuthorizationServerResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReadSMARTConfigurationRequestObject struct {
+}
+
+type ReadSMARTConfigurationResponseObject interface {
+	VisitReadSMARTConfigurationResponse(w http.ResponseWriter) error
+}
+
+type ReadSMARTConfiguration200JSONResponse AuthorizationServer
+
+func (response ReadSMARTConfiguration200JSONResponse) VisitReadSMARTConfigurationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReadSMARTConfigurationdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ReadSMARTConfigurationdefaultApplicationProblemPlusJSONResponse) VisitReadSMARTConfigurationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
 
 type ReadPageRequestObject struct {
 }
@@ -1803,18 +1915,18 @@ func (response IssueToken200JSONResponse) VisitIssueTokenResponse(w http.Respons
 	return err
 }
 
-type IssueTokendefaultApplicationProblemPlusJSONResponse struct {
-	Body       Problem
+type IssueTokendefaultJSONResponse struct {
+	Body       TokenProblem
 	StatusCode int
 }
 
-func (response IssueTokendefaultApplicationProblemPlusJSONResponse) VisitIssueTokenResponse(w http.ResponseWriter) error {
+func (response IssueTokendefaultJSONResponse) VisitIssueTokenResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
-	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(response.StatusCode)
 	_, err := buf.WriteTo(w)
 	return err
@@ -3427,6 +3539,12 @@ func (response ListKeyReplacementsdefaultApplicationProblemPlusJSONResponse) Vis
 
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
+	// ReadAuthorizationServer Where and how clients get tokens (RFC 8414)
+	// (GET /.well-known/oauth-authorization-server)
+	ReadAuthorizationServer(ctx context.Context, request ReadAuthorizationServerRequestObject) (ReadAuthorizationServerResponseObject, error)
+	// ReadSMARTConfiguration The same for SMART Backend Services (SMART App Launch 2.2.0)
+	// (GET /.well-known/smart-configuration)
+	ReadSMARTConfiguration(ctx context.Context, request ReadSMARTConfigurationRequestObject) (ReadSMARTConfigurationResponseObject, error)
 	// ReadPage This document as a page that needs no network
 	// (GET /docs)
 	ReadPage(ctx context.Context, request ReadPageRequestObject) (ReadPageResponseObject, error)
@@ -3604,6 +3722,54 @@ type strictHandler struct {
 	ssi         StrictServerInterface
 	middlewares []StrictMiddlewareFunc
 	options     StrictGinServerOptions
+}
+
+// ReadAuthorizationServer operation middleware
+func (sh *strictHandler) ReadAuthorizationServer(ctx *gin.Context) {
+	var request ReadAuthorizationServerRequestObject
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ReadAuthorizationServer(ctx, request.(ReadAuthorizationServerRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ReadAuthorizationServer")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(ReadAuthorizationServerResponseObject); ok {
+		if err := validResponse.VisitReadAuthorizationServerResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ReadSMARTConfiguration operation middleware
+func (sh *strictHandler) ReadSMARTConfiguration(ctx *gin.Context) {
+	var request ReadSMARTConfigurationRequestObject
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ReadSMARTConfiguration(ctx, request.(ReadSMARTConfigurationRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ReadSMARTConfiguration")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(ReadSMARTConfigurationResponseObject); ok {
+		if err := validResponse.VisitReadSMARTConfigurationResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
 }
 
 // ReadPage operation middleware
