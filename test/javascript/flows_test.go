@@ -47,7 +47,7 @@ func TestPatientApp(t *testing.T) {
 		run  func(*testing.T)
 	}{
 		{"share, audit, revoke", p.share}, {"slots", p.slots}, {"rotate", p.rotate}, {"take over", p.takeOver}, {"change the policy", p.policy},
-		{"stream", p.stream}, {"emergency", p.emergency}, {"erase", p.erase}, {"guardians", p.guardians}, {"other keys", p.otherKeys},
+		{"stream", p.stream}, {"emergency", p.emergency}, {"erase", p.erase}, {"clients of others", p.clients}, {"guardians", p.guardians}, {"other keys", p.otherKeys},
 	} {
 		if !t.Run(flow.name, func(t *testing.T) { p.t = t; flow.run(t) }) {
 			break // the app's memory may be anything now

@@ -1,0 +1,141 @@
+package javascript
+
+import (
+	"net"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/goccy/go-yaml"
+
+	"github.com/pie-consortium/pie/ledger"
+)
+
+// clients lets libraries of other people call the gateway, as they come from npm: by its
+// own address, and behind nginx with the settings of docs/proxies.md.
+func (p *practice) clients(t *testing.T) {
+	install(t, "clients")
+	record := p.authorize(t, p.author)
+	p.upload(t, record)
+	p.runClients(t, record, "", "tokens.test.mjs", "uploads.test.mjs", "events.test.mjs")
+	t.Run("behind nginx", func(t *testing.T) {
+		p.runClients(t, record, p.proxy(t), "uploads.test.mjs", "events.test.mjs")
+	})
+}
+
+// runClients runs tests of node's; door is where the gateway is called, empty for its own.
+func (p *practice) runClients(t *testing.T, record ledger.ID, door string, files ...string) {
+	t.Helper()
+	node := exec.CommandContext(t.Context(), "node", append([]string{"--test"}, files...)...)
+	node.Dir, node.Env = "clients", append(p.env, "KEPT="+p.kept, "RECORD="+string(record))
+	if door != "" {
+		node.Env = append(node.Env, "DOOR="+door)
+	}
+	if output, err := node.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, output)
+	}
+}
+
+// proxy starts nginx before the patient's gateway, at its address and another port, and
+// returns where.
+func (p *practice) proxy(t *testing.T) string {
+	t.Helper()
+	program, err := exec.LookPath("nginx")
+	if err != nil {
+		t.Skip("nginx is not installed")
+	}
+	organization, err := p.network.Organization("HospitalA")
+	if err != nil {
+		t.Fatal(err)
+	}
+	gateway, err := url.Parse(organization.GatewayURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	listen, dir := freeAddress(t, gateway.Hostname()), t.TempDir()
+	certificate, key := served(t, organization.GatewayConfig)
+	settings := strings.NewReplacer(
+		"gateway.example:443", listen, "/etc/pie/public.pem", certificate, "/etc/pie/public.key", key,
+		"10.0.0.5:8443", gateway.Host, "10.0.0.5", gateway.Hostname(), "/etc/pie/tls-root.pem", organization.TLSRoot,
+	).Replace(published(t))
+	frame := "daemon off; user root; pid " + dir + "/pid; error_log stderr; events {}\nhttp {\naccess_log off; client_body_temp_path " +
+		dir + "/body; proxy_temp_path " + dir + "/proxied;\n" + settings + "}\n"
+	file := filepath.Join(dir, "nginx.conf")
+	if err := os.WriteFile(file, []byte(frame), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var said strings.Builder
+	nginx := exec.CommandContext(t.Context(), program, "-p", dir, "-c", file)
+	nginx.Stderr = &said
+	if err := nginx.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = nginx.Process.Signal(os.Interrupt)
+		_ = nginx.Wait()
+		if t.Failed() {
+			t.Log(said.String())
+		}
+	})
+	untilOpen(t, listen)
+	return "https://" + listen
+}
+
+// published is the server that docs/proxies.md shows.
+func published(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile("../../docs/proxies.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, block, _ := strings.Cut(string(text), "```nginx\n")
+	block, _, found := strings.Cut(block, "```")
+	if !found {
+		t.Fatal("the page shows no settings of nginx")
+	}
+	return block
+}
+
+// served are the files of the certificate that a gateway shows.
+func served(t *testing.T, config string) (certificate, key string) {
+	t.Helper()
+	text, err := os.ReadFile(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var settings struct {
+		TLS struct{ Certificate, Key string }
+	}
+	if err := yaml.Unmarshal(text, &settings); err != nil {
+		t.Fatal(err)
+	}
+	return settings.TLS.Certificate, settings.TLS.Key
+}
+
+func freeAddress(t *testing.T, host string) string {
+	t.Helper()
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", net.JoinHostPort(host, "0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	return listener.Addr().String()
+}
+
+func untilOpen(t *testing.T, address string) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); ; {
+		connection, err := new(net.Dialer).DialContext(t.Context(), "tcp", address)
+		if err == nil {
+			_ = connection.Close()
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatal(err)
+		}
+	}
+}
