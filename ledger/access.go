@@ -28,7 +28,7 @@ type AccessRequest struct {
 	Request   ID           `json:"request"`
 	Record    ID           `json:"record"`
 	Version   int          `json:"version"`
-	Patient   UserID       `json:"patient"`
+	Patient   UserID       `json:"patient,omitzero"` // none of a request that the ledger denied
 	Requester Identity     `json:"requester"`
 	Purpose   Purpose      `json:"purpose"`
 	State     RequestState `json:"state"`

@@ -111,7 +111,7 @@ func (c claims) checkTimes(now time.Time) error {
 	clock := now.UTC().Format(time.RFC3339)
 	for _, begin := range []*jwt.NumericDate{c.IssuedAt, c.NotBefore} {
 		if ahead := begin.Time().Sub(now); begin != nil && ahead > ClockSkew {
-			return unauthenticated("it begins in %d s; the gateway's clock says %s, and the device's may be %s off at most", int(ahead.Seconds()), clock, ClockSkew)
+			return unauthenticated("it begins in %d s; the gateway's clock says %s, and the device's may be %s off at most", int64(ahead/time.Second), clock, ClockSkew)
 		}
 	}
 	expires := c.Expiry.Time()
@@ -121,7 +121,7 @@ func (c claims) checkTimes(now time.Time) error {
 	}
 	switch ago := now.Sub(expires); {
 	case ago > ClockSkew:
-		return unauthenticated("it ended %d s ago; the gateway's clock says %s, and the device's may be %s off at most", int(ago.Seconds()), clock, ClockSkew)
+		return unauthenticated("it ended %d s ago; the gateway's clock says %s, and the device's may be %s off at most", int64(ago/time.Second), clock, ClockSkew)
 	case expires.Sub(begin) > MaxAssertionLifetime:
 		return unauthenticated("it may live %s at most; the gateway's clock says %s", MaxAssertionLifetime, clock)
 	}

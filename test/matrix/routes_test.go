@@ -157,11 +157,18 @@ func (w *world) send(ctx context.Context, g guest, p probe) (int, fault.Code, er
 		return response.StatusCode, "", nil // it has no end
 	}
 	text, err := io.ReadAll(response.Body)
-	if err != nil || response.StatusCode < http.StatusBadRequest || p.method == http.MethodHead {
+	if err != nil {
 		return response.StatusCode, "", err
 	}
+	if err := fits(ctx, response, text); err != nil || response.StatusCode < http.StatusBadRequest || p.method == http.MethodHead {
+		return response.StatusCode, "", err
+	}
+	kind := "application/problem+json"
+	if p.path == "/oauth2/token" {
+		kind = "application/json"
+	}
 	var problem api.Problem
-	if err := json.Unmarshal(text, &problem); err != nil || response.Header.Get("Content-Type") != "application/problem+json" {
+	if err := json.Unmarshal(text, &problem); err != nil || response.Header.Get("Content-Type") != kind {
 		return response.StatusCode, "", errors.Join(fmt.Errorf("no problem document: %.80s", text), err)
 	}
 	return response.StatusCode, problem.Code, nil
@@ -183,9 +190,11 @@ func always(code fault.Code) func(guest) fault.Code { return func(guest) fault.C
 func (w *world) routes(t *testing.T) map[string][]probe {
 	t.Helper()
 	routes := map[string][]probe{
-		"readDocument":      {{path: "/openapi.yaml", want: always("")}},
-		"readPage":          {{path: "/docs", want: always("")}},
-		"listOrganizations": {{path: "/v1/organizations", want: always("")}},
+		"readDocument":            {{path: "/openapi.yaml", want: always("")}},
+		"readPage":                {{path: "/docs", want: always("")}},
+		"readAuthorizationServer": {{path: "/.well-known/oauth-authorization-server", want: always("")}},
+		"readSMARTConfiguration":  {{path: "/.well-known/smart-configuration", want: always("")}},
+		"listOrganizations":       {{path: "/v1/organizations", want: always("")}},
 		"readUser": {
 			{path: "/v1/users/HospitalA/" + w.patient.User.Pseudonym, want: w.as(ledger.TxReadUser, object{state: "registered"})},
 			{path: "/v1/users/HospitalA/nobody", want: w.as(ledger.TxReadUser, object{state: absent})},

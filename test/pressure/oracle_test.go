@@ -78,6 +78,9 @@ func (o *oracle) check(ctx context.Context, r *request, a answer) error {
 	case a.status >= http.StatusInternalServerError && !bytes.Contains(a.body, []byte(`"code":"content_unavailable"`)): // it is not there
 		return fmt.Errorf("status %d for a request that is at fault itself: %s", a.status, a.body)
 	case a.status >= http.StatusBadRequest:
+		if path, _, _ := strings.Cut(r.target, "?"); path == "/oauth2/token" && kind == "application/json" {
+			kind = "application/problem+json" // OAuth's errors are problems too
+		}
 		return o.checkProblem(kind, a)
 	}
 	return o.checkSuccess(ctx, r, a)
