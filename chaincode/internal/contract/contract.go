@@ -11,6 +11,7 @@ import (
 	"github.com/hyperledger/fabric-protos-go-apiv2/peer"
 
 	"github.com/pie-consortium/pie/chaincode/internal/state"
+	"github.com/pie-consortium/pie/internal/strictjson"
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/fault"
 )
@@ -148,11 +149,11 @@ type handler struct {
 func handle[A interface{ Validate() error }, R any](transact func(*state.Context, A) (R, error), transient ...string) handler {
 	run := func(ctx *state.Context, text []byte) (any, error) {
 		var argument A
-		if err := state.Decode(text, &argument); err != nil {
+		if err := strictjson.Decode(text, &argument); err != nil {
 			if known := (*fault.Error)(nil); errors.As(err, &known) {
 				return nil, known
 			}
-			return nil, fault.New(fault.InvalidArgument, "the argument is not the JSON object that this transaction takes")
+			return nil, fault.New(fault.InvalidArgument, "the argument is not the JSON object that this transaction takes: %s", err)
 		}
 		if err := argument.Validate(); err != nil {
 			return nil, err

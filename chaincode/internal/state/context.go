@@ -3,16 +3,15 @@
 package state
 
 import (
-	"bytes"
 	"crypto/x509"
 	"encoding/json"
-	"io"
 	"slices"
 	"time"
 
 	"github.com/hyperledger/fabric-chaincode-go/v2/pkg/cid"
 	"github.com/hyperledger/fabric-chaincode-go/v2/shim"
 
+	"github.com/pie-consortium/pie/internal/strictjson"
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/fault"
 	"github.com/pie-consortium/pie/ledger/trust"
@@ -137,21 +136,8 @@ func (c *Context) Transient(key string, into any) (bool, error) {
 	if !present {
 		return false, nil
 	}
-	if err := Decode(text, into); err != nil {
+	if err := strictjson.Decode(text, into); err != nil {
 		return false, fault.New(fault.InvalidArgument, "the transient entry %q is malformed", key)
 	}
 	return true, nil
-}
-
-// Decode reads exactly one JSON value without unknown fields.
-func Decode(text []byte, into any) error {
-	decoder := json.NewDecoder(bytes.NewReader(text))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(into); err != nil {
-		return err
-	}
-	if _, err := decoder.Token(); err != io.EOF {
-		return fault.New(fault.InvalidArgument, "there is text behind the JSON value")
-	}
-	return nil
 }

@@ -76,6 +76,8 @@ func peerFault(answer *status.Status) *fault.Error {
 	switch {
 	case strings.Contains(texts, "access denied"):
 		return fault.New(fault.PermissionDenied, "the peer does not accept the signature or its certificate")
+	case strings.Contains(texts, "duplicate transaction found"):
+		return fault.New(fault.StateConflict, "the transaction is committed already; ask GET /v1/transactions/{transactionID} what became of it, and sign a fresh proposal for another")
 	case strings.Contains(texts, "incorrect timestamp"):
 		return fault.New(fault.InvalidArgument, "the transaction's time is far off the peer's; check the device's clock")
 	case isBusy(answer):

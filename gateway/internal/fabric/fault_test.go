@@ -42,6 +42,7 @@ func TestDecodeError(t *testing.T) {
 		"unknown code":             {answer(t, codes.Aborted, "failed", "chaincode response 500, surprise: x"), fault.EndorsementFailed, ""},
 		"code in another place":    {answer(t, codes.Aborted, "not_found: no such peer"), fault.EndorsementFailed, ""},
 		"signature refused":        {answer(t, codes.Unknown, "access denied: channel [pie] creator org [HospitalA]"), fault.PermissionDenied, ""},
+		"committed already":        {answer(t, codes.Aborted, "failed to endorse", "error validating proposal: duplicate transaction found [0a]. Creator [0b]"), fault.StateConflict, ""},
 		"wrong clock":              {answer(t, codes.Aborted, "failed to endorse", "request unauthorized due to incorrect timestamp"), fault.InvalidArgument, ""},
 		"peer busy":                {answer(t, codes.ResourceExhausted, "too many requests for gateway"), fault.Overloaded, ""},
 		"peer busy, as it is":      {answer(t, codes.Unknown, "too many requests for /gateway.Gateway, exceeding concurrency limit (500)"), fault.Overloaded, ""},

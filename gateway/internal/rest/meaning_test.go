@@ -64,3 +64,25 @@ func TestWordsSayWhatIsSigned(t *testing.T) {
 		t.Errorf("an argument that is not valid: %v", err)
 	}
 }
+
+// What is prepared is what the ledger takes: an argument with a key that it does not know,
+// in another case or twice is refused before anybody signs it.
+func TestPreparedArgumentsAreStrict(t *testing.T) {
+	const right = `{"record": "mfzwizltoqzgk43fmfzwizltoq", "version": 1, "request": "nbswy3dpo5xxe3denbswy3dpo4", "reason": "declined"}`
+	if _, err := meaning(proposed(ledger.TxDenyAccess, right), signer); err != nil {
+		t.Fatal(err)
+	}
+	for argument, said := range map[string]string{
+		strings.Replace(right, `"record"`, `"Record"`, 1):                 `"record"`,
+		strings.Replace(right, `{`, `{"VERSION": 2, `, 1):                 `"version"`,
+		strings.Replace(right, `{`, `{"version": 2, `, 1):                 "twice",
+		strings.Replace(right, `{`, `{"note": "x", `, 1):                  "unknown",
+		strings.Replace(right, `"declined"`, `{"reason": "declined"}`, 1): "type",
+		right + right: "behind",
+	} {
+		_, err := meaning(proposed(ledger.TxDenyAccess, argument), signer)
+		if fault.CodeOf(err) != fault.InvalidArgument || !strings.Contains(err.Error(), said) {
+			t.Errorf("%s: %v, want %q", argument, err, said)
+		}
+	}
+}

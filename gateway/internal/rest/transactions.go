@@ -2,11 +2,12 @@ package rest
 
 import (
 	"context"
-	"encoding/json"
+	"errors"
 
 	"github.com/pie-consortium/pie/gateway/internal/content"
 	"github.com/pie-consortium/pie/gateway/internal/fabric"
 	"github.com/pie-consortium/pie/gateway/internal/problem"
+	"github.com/pie-consortium/pie/internal/strictjson"
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/fault"
 	"github.com/pie-consortium/pie/ledger/trust"
@@ -108,8 +109,11 @@ func registered(proposal fabric.Proposal) (ledger.ID, []content.Claim, error) {
 
 func argument[A interface{ Validate() error }](proposal fabric.Proposal) (A, error) {
 	var decoded A
-	if err := json.Unmarshal(proposal.Argument, &decoded); err != nil {
-		return decoded, fault.New(fault.InvalidArgument, "the argument of %s is malformed", proposal.Transaction)
+	if err := strictjson.Decode(proposal.Argument, &decoded); err != nil {
+		if known := (*fault.Error)(nil); errors.As(err, &known) {
+			return decoded, known
+		}
+		return decoded, fault.New(fault.InvalidArgument, "the argument of %s is malformed: %s", proposal.Transaction, err)
 	}
 	return decoded, decoded.Validate()
 }
