@@ -1,6 +1,7 @@
 package javascript
 
 import (
+	"context"
 	"net"
 	"net/url"
 	"os"
@@ -60,7 +61,7 @@ func (p *practice) proxy(t *testing.T) string {
 	certificate, key := served(t, organization.GatewayConfig)
 	settings := strings.NewReplacer(
 		"gateway.example:443", listen, "/etc/pie/public.pem", certificate, "/etc/pie/public.key", key,
-		"10.0.0.5:8443", gateway.Host, "10.0.0.5", gateway.Hostname(), "/etc/pie/tls-root.pem", organization.TLSRoot,
+		"10.0.0.5:8443", gateway.Host, "gateway.hospital.internal", organization.Gateway, "/etc/pie/tls-root.pem", organization.TLSRoot,
 	).Replace(published(t))
 	frame := "daemon off; user root; pid " + dir + "/pid; error_log stderr; events {}\nhttp {\naccess_log off; client_body_temp_path " +
 		dir + "/body; proxy_temp_path " + dir + "/proxied;\n" + settings + "}\n"
@@ -69,7 +70,8 @@ func (p *practice) proxy(t *testing.T) string {
 		t.Fatal(err)
 	}
 	var said strings.Builder
-	nginx := exec.CommandContext(t.Context(), program, "-p", dir, "-c", file)
+	// Its workers would outlive it if the test's context killed it.
+	nginx := exec.CommandContext(context.WithoutCancel(t.Context()), program, "-p", dir, "-c", file)
 	nginx.Stderr = &said
 	if err := nginx.Start(); err != nil {
 		t.Fatal(err)
