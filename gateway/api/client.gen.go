@@ -219,7 +219,7 @@ type ClientInterface interface {
 
 	// StreamEvents What concerns the caller, as it happens (Server-Sent Events)
 	//
-	// Each message is named by its `Notice`'s type and has that as its data: a
+	// Each message's `data` is the JSON of the schema `Notice`, `event` its type: a
 	// reference, to be read with another call. Who may read an object is told of it;
 	// privacy officers are told of their hospital's emergencies.
 	//
@@ -787,7 +787,7 @@ func (c *Client) Enroll(ctx context.Context, body EnrollJSONRequestBody, reqEdit
 
 // StreamEvents What concerns the caller, as it happens (Server-Sent Events)
 //
-// Each message is named by its `Notice`'s type and has that as its data: a
+// Each message's `data` is the JSON of the schema `Notice`, `event` its type: a
 // reference, to be read with another call. Who may read an object is told of it;
 // privacy officers are told of their hospital's emergencies.
 //
@@ -3930,7 +3930,7 @@ type ClientWithResponsesInterface interface {
 
 	// StreamEventsWithResponse What concerns the caller, as it happens (Server-Sent Events)
 	//
-	// Each message is named by its `Notice`'s type and has that as its data: a
+	// Each message's `data` is the JSON of the schema `Notice`, `event` its type: a
 	// reference, to be read with another call. Who may read an object is told of it;
 	// privacy officers are told of their hospital's emergencies.
 	//
@@ -6543,7 +6543,7 @@ func (c *ClientWithResponses) EnrollWithResponse(ctx context.Context, body Enrol
 
 // StreamEventsWithResponse What concerns the caller, as it happens (Server-Sent Events)
 //
-// Each message is named by its `Notice`'s type and has that as its data: a
+// Each message's `data` is the JSON of the schema `Notice`, `event` its type: a
 // reference, to be read with another call. Who may read an object is told of it;
 // privacy officers are told of their hospital's emergencies.
 //

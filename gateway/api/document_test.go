@@ -5,6 +5,7 @@ import (
 	"go/parser"
 	"go/token"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -64,6 +65,23 @@ func TestEnumsAreTheLedgers(t *testing.T) {
 		}
 		if !slices.Equal(got, want) {
 			t.Errorf("enum %s is %v, the ledger has %v", name, got, want)
+		}
+	}
+}
+
+// Generated clients with checks must know where a later gateway may say something new.
+func TestSetsAreOpenOrClosed(t *testing.T) {
+	document := load(t)
+	_, text, _ := strings.Cut(document.Info.Description, "Open sets, ")
+	text, _, _ = strings.Cut(text, "What a request may hold")
+	open, closed, found := strings.Cut(text, "Closed sets: ")
+	if !found {
+		t.Fatal("the document tells neither")
+	}
+	for name, schema := range document.Components.Schemas {
+		named := regexp.MustCompile(`\b` + name + `\b`)
+		if schema.Value.Enum != nil && named.MatchString(open) == named.MatchString(closed) {
+			t.Errorf("the document does not say whether %s is an open or a closed set", name)
 		}
 	}
 }
