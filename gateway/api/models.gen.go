@@ -504,8 +504,11 @@ type Problem struct {
 	// Code What went wrong, for programs
 	//
 	// Example: not_found
-	Code      Code   `json:"code"`
-	Detail    string `json:"detail,omitempty"`
+	Code   Code   `json:"code"`
+	Detail string `json:"detail,omitempty"`
+
+	// Pointer Which part of the body broke the document's rule, as a JSON pointer (RFC 6901); absent where it was all of it, or none
+	Pointer   string `json:"pointer,omitempty"`
 	RequestID string `json:"requestID,omitempty"`
 
 	// Retryable Whether the same wish may succeed later
@@ -790,7 +793,10 @@ type TokenProblem struct {
 
 	// ErrorDescription `detail`, in the characters that RFC 6749 allows
 	ErrorDescription string `json:"error_description"`
-	RequestID        string `json:"requestID,omitempty"`
+
+	// Pointer Which part of the body broke the document's rule, as a JSON pointer (RFC 6901); absent where it was all of it, or none
+	Pointer   string `json:"pointer,omitempty"`
+	RequestID string `json:"requestID,omitempty"`
 
 	// Retryable Whether the same wish may succeed later
 	Retryable     bool   `json:"retryable"`

@@ -44,6 +44,9 @@ func documentOf(err error) api.Problem {
 	if e := (*transactionError)(nil); errors.As(err, &e) {
 		document.TransactionID = e.id
 	}
+	if e := (*pointerError)(nil); errors.As(err, &e) {
+		document.Pointer = e.pointer
+	}
 	document.Title = http.StatusText(document.Status)
 	return document
 }
@@ -119,3 +122,13 @@ func WithTransaction(id string, err error) error {
 	}
 	return &transactionError{err, id}
 }
+
+type pointerError struct {
+	error
+	pointer string
+}
+
+func (e *pointerError) Unwrap() error { return e.error }
+
+// WithPointer says which part of the body an error is about (RFC 6901).
+func WithPointer(pointer string, err error) error { return &pointerError{err, pointer} }

@@ -16,7 +16,7 @@ func WriteToken(w http.ResponseWriter, requestID string, err error) {
 	write(w, "application/json", document.Status, api.TokenProblem{
 		Error: tokenError(err), ErrorDescription: describable(document.Detail),
 		Type: document.Type, Title: document.Title, Status: document.Status, Code: document.Code, Detail: document.Detail,
-		Retryable: document.Retryable, RequestID: requestID,
+		Retryable: document.Retryable, RequestID: requestID, Pointer: document.Pointer,
 	})
 }
 

@@ -4,10 +4,13 @@ import (
 	"compress/gzip"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/pie-consortium/pie/gateway/internal/auth"
 	"github.com/pie-consortium/pie/ledger/fault"
 )
 
@@ -133,5 +136,32 @@ func TestAnswersAreNotCompressedForOthers(t *testing.T) {
 		if got := acceptsGzip(header); got != want {
 			t.Errorf("%q: %t", header, got)
 		}
+	}
+}
+
+// A request that began with a good token ends well, however long its body takes; the next
+// one is refused so that an app in a browser reads it.
+func TestRequestsOutliveTheirToken(t *testing.T) {
+	f := newFixture(t)
+	body, sender := io.Pipe()
+	answered := make(chan *httptest.ResponseRecorder)
+	from := http.Header{"Origin": {origin}}
+	go func() { answered <- f.ask(http.MethodPost, "/v1/transactions", body, from) }()
+	if _, err := io.WriteString(sender, `{"transaction": "ReplaceCard", "arguments": {}, `); err != nil {
+		t.Fatal(err)
+	}
+	f.now = f.now.Add(auth.Lifetime + time.Minute) // what was written has been read, after the token
+	if _, err := io.WriteString(sender, `"certificate": "x"}`); err != nil {
+		t.Error(err)
+	}
+	if err := sender.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if told := problemOf(t, <-answered); told.Code != fault.InvalidArgument || !strings.Contains(told.Detail, "certificate") {
+		t.Errorf("the request that was under way: %+v", told)
+	}
+	answer := f.ask(http.MethodGet, "/v1/organizations", nil, from)
+	if told := problemOf(t, answer); told.Code != fault.Unauthenticated || answer.Header().Get("Access-Control-Allow-Origin") != origin {
+		t.Errorf("the next one: %+v, %v", told, answer.Header())
 	}
 }

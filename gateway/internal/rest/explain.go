@@ -8,6 +8,7 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/openapi3filter"
 
+	"github.com/pie-consortium/pie/gateway/internal/problem"
 	"github.com/pie-consortium/pie/ledger/fault"
 )
 
@@ -20,16 +21,41 @@ func explain(err error) error {
 	if told := (*fault.Error)(nil); errors.As(err, &told) { // the body did not come
 		return err
 	}
-	where := "the body"
+	where, inBody := "the body", true
 	if request := (*openapi3filter.RequestError)(nil); errors.As(err, &request) && request.Parameter != nil {
-		where = "parameter " + request.Parameter.Name
+		where, inBody = "parameter "+request.Parameter.Name, false
 	}
 	schema := (*openapi3.SchemaError)(nil)
 	if !errors.As(err, &schema) {
 		return fault.New(fault.InvalidArgument, "%s is missing or malformed", where)
 	}
-	if pointer := schema.JSONPointer(); len(pointer) > 0 {
-		where += " at " + strings.Join(pointer, "/")
+	pointer := pointerOf(schema)
+	if pointer != "" {
+		where += " at " + pointer
 	}
-	return fault.New(fault.InvalidArgument, "%s breaks the rule %q of the API's document", where, schema.SchemaField)
+	told := fault.New(fault.InvalidArgument, "%s breaks the rule %q of the API's document%s", where, schema.SchemaField, allows(schema))
+	if !inBody {
+		return told
+	}
+	return problem.WithPointer(pointer, told)
+}
+
+// pointerOf is where in a body, as RFC 6901 writes it.
+func pointerOf(schema *openapi3.SchemaError) string {
+	var pointer strings.Builder
+	escape := strings.NewReplacer("~", "~0", "/", "~1")
+	for _, part := range schema.JSONPointer() {
+		pointer.WriteString("/" + escape.Replace(part))
+	}
+	return pointer.String()
+}
+
+// allows are the library's words for rules whose words are the document's alone: others
+// repeat what was sent.
+func allows(schema *openapi3.SchemaError) string {
+	switch schema.SchemaField {
+	case "minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems", "pattern", "enum", "type", "required":
+		return ": " + schema.Reason
+	}
+	return ""
 }

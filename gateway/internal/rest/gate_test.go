@@ -426,6 +426,27 @@ func TestVerificationsAreBounded(t *testing.T) {
 	}
 }
 
+// Who sent something that the document does not allow is told where, and what is allowed.
+func TestErrorsPointAtTheField(t *testing.T) {
+	for body, want := range map[string]struct{ pointer, said string }{
+		`{"transaction": "GrantAcces", "arguments": {}, "certificate": "x"}`:                           {"/transaction", "GrantAccess"},
+		`{"transaction": "GrantAccess", "arguments": {}}`:                                              {"/certificate", "missing"},
+		`{"transaction": "GrantAccess", "arguments": 1, "certificate": "x"}`:                           {"/arguments", "object"},
+		`{"transaction": "GrantAccess", "arguments": {}, "certificate": ""}`:                           {"/certificate", "minimum string length is 1"},
+		`{"transaction": "GrantAccess", "arguments": {}, "certificate": "x", "transient": {"a/b": 1}}`: {"/transient/a~1b", "string"},
+		`[]`: {"", "object"},
+	} {
+		told := problemOf(t, newFixture(t).ask("POST", "/v1/transactions", strings.NewReader(body), nil))
+		if told.Code != fault.InvalidArgument || told.Pointer != want.pointer || !strings.Contains(told.Detail, want.said) {
+			t.Errorf("%s: %+v, want %+v", body, told, want)
+		}
+	}
+	told := problemOf(t, newFixture(t).ask("GET", "/v1/grants?limit=201", nil, nil))
+	if told.Pointer != "" || !strings.Contains(told.Detail, "limit") || !strings.Contains(told.Detail, "at most 200") {
+		t.Errorf("a parameter: %+v", told)
+	}
+}
+
 func TestErrorsDoNotRepeatTheBody(t *testing.T) {
 	const secret = "sq7-the-enrolment-secret"
 	f := newFixture(t)
