@@ -58,7 +58,7 @@ func (h *Home) Names(directory string) ([]string, error) {
 	}
 	var names []string
 	for _, entry := range entries {
-		if entry.Type().IsRegular() && !strings.HasPrefix(entry.Name(), durable.DraftPrefix) { // no rest of an interrupted writing
+		if entry.Type().IsRegular() && !strings.HasPrefix(entry.Name(), ".") { // no lock, and no rest of an interrupted writing
 			names = append(names, entry.Name())
 		}
 	}

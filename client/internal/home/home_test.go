@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/pie-consortium/pie/internal/durable"
 )
 
 func TestOthersMayNotLookIn(t *testing.T) {
@@ -183,5 +185,22 @@ func TestPassphrasesThatNobodyCanTypeAreRefused(t *testing.T) {
 		if err := h.WriteKeys(keys, passphrase); err == nil || !strings.Contains(err.Error(), want) || h.HasKeys() {
 			t.Errorf("%q: %v", passphrase, err)
 		}
+	}
+}
+
+func TestNamesAreOfWhatIsKept(t *testing.T) {
+	h := newHome(t)
+	unlock, err := h.Lock("places/.lock")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unlock()
+	for _, name := range []string{"places/one.json", "places/" + durable.DraftPrefix + "two"} {
+		if err := h.Write(name, []byte("{}")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if names, err := h.Names("places"); err != nil || len(names) != 1 || names[0] != "one.json" {
+		t.Errorf("%v, %v", names, err)
 	}
 }
