@@ -380,6 +380,25 @@ func TestSubmissionRefuses(t *testing.T) {
 	refused(t, problem, fault.PermissionDenied)
 }
 
+// Who has a transaction endorsed again that is committed is told so, and where to look.
+func TestEndorsingTwice(t *testing.T) {
+	d := enrolled(t, networktest.Guest{MSP: "HospitalA", Role: ledger.Patient})
+	d.register()
+	prepared := d.prepare(ledger.TxSetEmergencyPolicy, ledger.SetEmergencyPolicy{Records: ledger.Never}, nil)
+	id, envelope, problem := d.endorse(prepared)
+	if problem != nil {
+		t.Fatalf("%+v", *problem)
+	}
+	if _, problem := d.submit(id, envelope); problem != nil {
+		t.Fatalf("%+v", *problem)
+	}
+	_, _, problem = d.endorse(prepared)
+	refused(t, problem, fault.StateConflict)
+	if problem.TransactionID != id || !strings.Contains(problem.Detail, "GET /v1/transactions/") {
+		t.Errorf("%+v", *problem)
+	}
+}
+
 // Every log of every gateway, after all of the above, holds no signed object: no token,
 // no assertion, no statement.
 func checkLogs() error {

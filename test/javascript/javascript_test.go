@@ -57,6 +57,14 @@ func TestDocumentIsClean(t *testing.T) {
 	run(t, "lint", "npx", "spectral", "lint", "--fail-severity", "warn", "../../../gateway/api/openapi.yaml")
 }
 
+// The types that a generator of somebody else's makes of the document compile.
+func TestDocumentHasTypes(t *testing.T) {
+	install(t, "lint")
+	types := filepath.Join(t.TempDir(), "api.d.ts")
+	run(t, "lint", "npx", "openapi-typescript", "../../../gateway/api/openapi.yaml", "-o", types)
+	run(t, "lint", "npx", "tsc", "--noEmit", "--skipLibCheck", "false", types)
+}
+
 func TestCheckBeforeSigning(t *testing.T) {
 	needNode(t)
 	run(t, ".", "node", "--test", "check.test.mjs")
