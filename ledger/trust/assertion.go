@@ -10,9 +10,11 @@ import (
 )
 
 const (
-	// AssertionLifetime is that of an assertion made here. MaxAssertionLifetime is the
-	// longest that is taken (SMART App Launch 2.2.0, "Asymmetric authentication").
-	AssertionLifetime, MaxAssertionLifetime = 60 * time.Second, 5 * time.Minute
+	// AssertionLifetime is that of an assertion made here.
+	AssertionLifetime = 60 * time.Second
+	// MaxAssertionLifetime is the longest that is taken (SMART App Launch 2.2.0,
+	// "Asymmetric authentication").
+	MaxAssertionLifetime = 5 * time.Minute
 	// ClockSkew is how far device and gateway clocks may differ.
 	ClockSkew = 2 * time.Minute
 )

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -32,7 +33,7 @@ func (p *practice) clients(t *testing.T) {
 func (p *practice) runClients(t *testing.T, record ledger.ID, door string, files ...string) {
 	t.Helper()
 	node := exec.CommandContext(t.Context(), "node", append([]string{"--test"}, files...)...)
-	node.Dir, node.Env = "clients", append(p.env, "KEPT="+p.kept, "RECORD="+string(record))
+	node.Dir, node.Env = "clients", slices.Concat(p.env, []string{"KEPT=" + p.kept, "RECORD=" + string(record)})
 	if door != "" {
 		node.Env = append(node.Env, "DOOR="+door)
 	}
