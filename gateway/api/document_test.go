@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"encoding/json"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -9,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
 
@@ -199,4 +201,23 @@ func words[T ~string](values []T) []string {
 		texts[i] = string(value)
 	}
 	return texts
+}
+
+// A request that the ledger denied names no patient to who asked, and fits the document.
+func TestDeniedRequestsFitTheDocument(t *testing.T) {
+	text, err := json.Marshal(ledger.AccessRequest{
+		Request: ledger.NewID(), Record: ledger.NewID(), Version: 1, Purpose: ledger.Treatment, State: ledger.Denied, Requested: time.Now().UTC(),
+		Requester: ledger.Identity{User: ledger.UserID{MSP: "HospitalB", Pseudonym: "k4wq7hz2tmx5vbna"}, Role: ledger.Physician},
+		Decision:  ledger.Decision{Code: fault.PolicyDenied, Rule: "role"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var shown any
+	if err := json.Unmarshal(text, &shown); err != nil {
+		t.Fatal(err)
+	}
+	if err := load(t).Components.Schemas["AccessRequest"].Value.VisitJSON(shown); err != nil {
+		t.Error(err)
+	}
 }
