@@ -24,7 +24,11 @@ var absences = map[string]absence{
 	"http://snomed.info/sct 716184000":  {"no latex allergy is known", "latex", true},
 	"http://snomed.info/sct 1003774007": {"no latex allergy is known", "latex", true},
 	"http://snomed.info/sct 160245001":  {"no problems are known", "", true},
+	"http://snomed.info/sct 716220001":  {"no animal allergy is known", "animal", true},
 	"http://snomed.info/sct 787481004":  {"no medicines are known to be taken", "", true},
+	"http://snomed.info/sct 787480003":  {"no procedures are known", "", true},
+	"http://snomed.info/sct 787482006":  {"no immunizations are known", "", true},
+	"http://snomed.info/sct 787483001":  {"no devices are known", "", true},
 
 	ipsAbsent + "no-allergy-info":                  {"there is no information about allergies", "", false},
 	ipsAbsent + "no-known-allergies":               {"no allergies are known", "", true},
@@ -57,9 +61,9 @@ var phrases = map[string]absence{
 }
 
 // absent is the statement that a fact is, when it is one. A text that says something else
-// than its code is not one.
+// than its code is not one, and neither is one whose meaning something unknown changes.
 func (f *fact) absent() (absence, bool) {
-	if f.code == nil {
+	if f.code == nil || f.changed() != "" {
 		return absence{}, false
 	}
 	said, is := phrases[strings.TrimSuffix(folded(f.code.text), " (situation)")]
@@ -71,11 +75,12 @@ func (f *fact) absent() (absence, bool) {
 	return said, is
 }
 
-// statement is the line for it, with its date.
+// statement is the line for it, with its date, and with whatever else stands in it.
 func (f *fact) statement(a absence) string {
+	more := strings.TrimPrefix(f.words, f.what)
 	at := f.when()
 	if at == "" {
-		return "it was stated that " + a.words + ", without a date"
+		return "it was stated that " + a.words + ", without a date" + more
 	}
-	return fmt.Sprintf("it was stated that %s, on %s", a.words, day(at))
+	return fmt.Sprintf("it was stated that %s, on %s%s", a.words, day(at), more)
 }

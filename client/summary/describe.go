@@ -191,16 +191,41 @@ func (f *fact) endWords() []string {
 	return parts
 }
 
-// changed says that elements change the meaning in a way that is not known here (R4, 2.1.27).
+// changed says that elements change the meaning in a way that is not known here (R4, 2.1.27),
+// wherever in the resource, or in the medication that it refers to, they stand.
 func (f *fact) changed() string {
+	urls := append(modifiers(f.resource), f.medicationChanged...)
+	slices.Sort(urls)
+	return prefixed("CHANGED in its meaning by what is not shown here: ", strings.Join(slices.Compact(urls), " "), "")
+}
+
+// modifiers are what changes the meaning of a value, or of anything in it.
+func modifiers(value any) []string {
 	var urls []string
-	for _, m := range f.objects(f.resource, "modifierExtension") {
-		urls = append(urls, orUnknown(f.text(m, "url")))
+	switch v := value.(type) {
+	case []any:
+		for _, one := range v {
+			urls = append(urls, modifiers(one)...)
+		}
+	case *object:
+		if v == nil {
+			return nil
+		}
+		r := reader{root: v}
+		for _, m := range r.objects(v, "modifierExtension") {
+			urls = append(urls, orUnknown(r.text(m, "url")))
+		}
+		if rules := r.text(v, "implicitRules"); rules != "" {
+			urls = append(urls, rules)
+		}
+		if len(r.bad) > 0 {
+			urls = append(urls, "what cannot be read")
+		}
+		for _, member := range v.members {
+			urls = append(urls, modifiers(member)...)
+		}
 	}
-	if rules := f.text(f.resource, "implicitRules"); rules != "" {
-		urls = append(urls, rules)
-	}
-	return prefixed("CHANGED in its meaning by what is not shown here: ", strings.Join(urls, " "), "")
+	return urls
 }
 
 // notReadable names the elements that could not be read.

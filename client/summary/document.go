@@ -132,6 +132,9 @@ func (d *document) trimmed(f *fact, s section) *object {
 	if validity := f.object(f.object(f.resource, "dispenseRequest"), "validityPeriod"); validity != nil {
 		kept.members["dispenseRequest"] = &object{map[string]any{"validityPeriod": validity}}
 	}
+	if changes := append(modifiers(f.resource), f.medicationChanged...); len(changes) > len(modifiers(kept)) {
+		kept.members["modifierExtension"] = extensions(changes)
+	}
 	var notes []any
 	for _, one := range f.objects(f.resource, "note") { // not by whom
 		if text := f.text(one, "text"); text != "" {
@@ -142,6 +145,15 @@ func (d *document) trimmed(f *fact, s section) *object {
 		kept.members["note"] = notes
 	}
 	return kept
+}
+
+// extensions are extensions of these names, without what they say.
+func extensions(urls []string) []any {
+	var list []any
+	for _, url := range urls {
+		list = append(list, &object{map[string]any{"url": url}})
+	}
+	return list
 }
 
 // kept are elements of a resource, with what FHIR says about them beside them, but for those

@@ -32,8 +32,9 @@ type fact struct {
 	ended                  bool     // it is said to have ended, without a date
 	endsInWords            bool     // when it ended is said in words that only people read
 	starts                 string
-	unsaid                 bool   // it does not say whose it is
-	words, line            string // without its dates, and with them
+	unsaid                 bool     // it does not say whose it is
+	medicationChanged      []string // what changes the meaning of the medication that it refers to
+	words, line            string   // without its dates, and with them
 }
 
 // readFact reads an entry. Its medication is found through the index.
@@ -152,6 +153,7 @@ func (f *fact) medication(to *object, x *index, depth int) *concept {
 	}
 	if found := x.find(f.entry, f.text(to, "reference")); found != nil && found != f.entry {
 		inner := reader{root: found.resource}
+		f.medicationChanged = append(f.medicationChanged, modifiers(found.resource)...)
 		if c := inner.concept(found.resource, "code"); c.String() != "" {
 			return c
 		}

@@ -65,7 +65,7 @@ func (b *rulebook) identify(records []*record, x *index) (*person, error) {
 		for _, other := range rest {
 			same, reason := b.same(p, other, x)
 			if !same {
-				left, why = append(left, other), fmt.Sprintf("%s and %s: %s", describeRecord(p.of[0]), describeRecord(other), reason)
+				left, why = append(left, other), fmt.Sprintf("%s and %s: %s", p.of[0].at(), other.at(), reason)
 				continue
 			}
 			p.join(other, reason)
@@ -78,12 +78,9 @@ func (b *rulebook) identify(records []*record, x *index) (*person, error) {
 	return p, nil
 }
 
-func describeRecord(r *record) string {
-	name := "somebody without a name"
-	if len(r.names) > 0 {
-		name = fmt.Sprintf("%.100s", r.names[0])
-	}
-	return fmt.Sprintf("%s born %.20s", name, orUnknown(strings.Join(r.births, " or ")))
+// at says where a record stands: an error names nobody, as it can reach a log.
+func (r *record) at() string {
+	return fmt.Sprintf("%s (source %d, %s)", r.entry.kind, r.entry.source.number, r.entry.place)
 }
 
 // same reports whether a record is this person's, and what decided it.

@@ -157,8 +157,12 @@ func (s *source) addEntry(o *object, place string, order int) {
 	}
 	switch {
 	case r.text(request, "method") == "DELETE":
-		if target := r.text(request, "url"); url == "" {
+		target := r.text(request, "url")
+		if _, kind, _ := address(url); kind == "" {
 			url = target
+		}
+		if _, kind, id := address(url); kind == "" || strings.Contains(id, "?") {
+			s.notes = append(s.notes, s.say("%s: a deletion that does not say of what (%.100s), so something may be out of date", place, orUnknown(target)))
 		}
 		s.addResource(entry{url: url, place: place, order: order, deleted: true, updated: r.text(response, "lastModified")})
 	case resource != nil && r.text(resource, "resourceType") == "Bundle":

@@ -173,7 +173,9 @@ const keys = `abatementAge abatementBoolean abatementDateTime abatementPeriod ab
 	relation repeat reportedBoolean request resource resourceType response route search section sequence severity site
 	start status statusReason strength subject substance suffix system tag telecom text timeOfDay timestamp timing title
 	total type unit url use vaccineCode validityPeriod value valueCodeableConcept valueQuantity valueString
-	verificationStatus versionId when`
+	verificationStatus versionId when
+	comment dataAbsentReason details device effectiveInstant interpretation issued note outcome recorded relationship
+	reportedReference scope valueBoolean valueDateTime valueInteger valuePeriod valueRange valueRatio valueSampledData valueTime`
 
 // spelled is FHIR's key for one that only looks like it: FHIR's keys have one spelling.
 func spelled(key string) string {

@@ -86,6 +86,9 @@ func (v *view) page() Page {
 	} else {
 		v.show(&p)
 	}
+	if changes := (&fact{entry: v.composition}).changed(); changes != "" {
+		v.notes = append(v.notes, "this document is "+changes)
+	}
 	for _, s := range v.objects(v.root, "section") {
 		p.Sections = append(p.Sections, v.section(s, "")...)
 	}
