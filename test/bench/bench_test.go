@@ -19,7 +19,7 @@ import (
 var tiny = plan{
 	uploads: []load{{400, 1}, {mB, 1}}, downloads: []load{{mB, 1}},
 	pairs: 1, rounds: 1, clients: 2, each: 1,
-	records: []int{20, 40}, searches: 1, batch: 2, large: mB,
+	records: []int{20, 40}, searches: 1, batch: 2, erasures: 3, large: mB,
 }
 
 // most is how much the memory of a gateway or a client may grow with content, in bytes.
@@ -46,7 +46,7 @@ func runTests(m *testing.M) int {
 // Every measurement works at a network, and what it gives can be reported and plotted.
 func TestMeasurements(t *testing.T) {
 	var all []result
-	parts := [][]measurement{measurements[0], {{"searches", func(s *stage, ctx context.Context, p plan) ([]result, error) {
+	parts := [][]measurement{measurements[0], measurements[1], {{"searches", func(s *stage, ctx context.Context, p plan) ([]result, error) {
 		return s.searchesBeside(ctx, s, p)
 	}}}}
 	for _, part := range parts {

@@ -26,6 +26,7 @@ type plan struct {
 	records   []int // on the ledger, for searches; the first is their floor
 	searches  int   // of each kind, at each number of records
 	batch     int   // re-encryptions in one measurement
+	erasures  int   // of records, at the same time
 	large     int64 // content whose memory is looked at; 0 for none
 }
 
@@ -39,7 +40,7 @@ var full = plan{
 	uploads:   []load{{400, 25}, {mB, 25}, {10 * mB, 15}, {100 * mB, 9}, {gB, 5}},
 	downloads: []load{{mB, 25}, {100 * mB, 11}, {gB, 5}},
 	pairs:     25, rounds: 5, clients: 64, each: 5,
-	records: []int{100, 10_000, 100_000}, searches: 60, batch: 500, large: gB,
+	records: []int{100, 10_000, 100_000}, searches: 60, batch: 500, erasures: 5_000, large: gB,
 }
 
 // measurement is one kind of job, measured at one network.
@@ -49,7 +50,8 @@ type measurement struct {
 }
 
 // measurements of each network, small things first: large content leaves the disk
-// busy. Searches have a ledger of their own, whose number of records is known.
+// busy. Erasures have nodes of their own, and searches a ledger of their own, whose number
+// of records is known.
 var measurements = [][]measurement{
 	{
 		{"re-encryptions", (*stage).reencryptions},
@@ -62,6 +64,7 @@ var measurements = [][]measurement{
 		{"registrations", (*stage).registrations},
 		{"memory", (*stage).memory},
 	},
+	{{"erasures", (*stage).erasures}},
 	{{"searches", (*stage).searches}},
 }
 

@@ -26,7 +26,7 @@ func TestClockOfADeviceIsWrong(t *testing.T) {
 			t.Fatalf("%s: %v", step.name, err)
 		}
 	}
-	d, err := people.OpenDevice(p.home("reader"))
+	d, err := people.OpenDevice(p.home(readerHome(0)))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -64,7 +64,7 @@ func rotatedOnce(t *testing.T, s *story) {
 	if err != nil {
 		t.Errorf("record %s: %v", s.record, err)
 	}
-	for name, reader := range map[string]*client.Client{"reader": s.reader, "author": s.author, "patient": s.patient} {
+	for name, reader := range map[string]*client.Client{"reader": s.reader(), "author": s.author, "patient": s.patient} {
 		if _, read, err := s.read(t.Context(), reader); err != nil || !bytes.Equal(read, s.content) {
 			t.Errorf("record %s: the %s reads %d of %d bytes: %v", s.record, name, len(read), len(s.content), err)
 		}
@@ -77,7 +77,7 @@ func erasedOnce(t *testing.T, s *story) {
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	err := eventually(ctx, func(ctx context.Context) error { // the reader's hospital may be some blocks behind
-		if _, _, err := s.read(ctx, s.reader); fault.CodeOf(err) != fault.Erased {
+		if _, _, err := s.read(ctx, s.reader()); fault.CodeOf(err) != fault.Erased {
 			return errors.Join(errors.New("after its erasure it is opened"), err)
 		}
 		return nil

@@ -75,13 +75,13 @@ var commands = []struct {
 		return []string{"--home", s.home("patient"), "record", "confirm", string(s.record)}
 	}, nil},
 	{"request", func(s *story) []string {
-		return []string{"--home", s.home("reader"), "access", "request", string(s.record), "--purpose", string(ledger.Treatment)}
+		return []string{"--home", s.readerHome(), "access", "request", string(s.record), "--purpose", string(ledger.Treatment)}
 	}, func(s *story, said map[string]any) { s.request = ledger.ID(said["request"].(string)) }},
 	{"grant", func(s *story) []string {
 		return []string{"--home", s.home("patient"), "access", "grant", string(s.request)}
 	}, nil},
 	{"open", func(s *story) []string {
-		return []string{"--home", s.home("reader"), "record", "open", string(s.record), "--out", s.home("opened")}
+		return []string{"--home", s.readerHome(), "record", "open", string(s.record), "--out", s.home("opened")}
 	}, func(s *story, said map[string]any) { s.opens = append(s.opens, said["open"].(string)) }},
 }
 

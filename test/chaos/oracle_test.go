@@ -129,7 +129,7 @@ func (s *story) reread(ctx context.Context) error {
 		}
 		as := s.patient
 		if name == "reader" {
-			as = s.reader
+			as = s.reader()
 		}
 		began := time.Now()
 		opened, content, err := s.read(ctx, as)
@@ -167,7 +167,7 @@ func (s *story) look(ctx context.Context, url string) (shown, error) {
 	if seen.content, err = ciphertext(patient.ReadContent(ctx, s.record, record.Version, &api.ReadContentParams{})); err != nil {
 		return seen, fmt.Errorf("read the content: %w", err)
 	}
-	reader, err := connectAs(ctx, s.home("reader"), url)
+	reader, err := connectAs(ctx, s.readerHome(), url)
 	if err != nil {
 		return seen, err
 	}

@@ -12,11 +12,20 @@ import (
 	"github.com/pie-consortium/pie/network/networktest"
 )
 
-// party is people who share records: a patient and their physician at one hospital, a
-// physician of the next one who asks.
+// party is people who share records: a patient and their physician at one hospital,
+// physicians of the next one who ask.
 type party struct {
-	patient, author, reader *client.Client
-	dir                     string
+	patient, author *client.Client
+	readers         []*client.Client
+	dir             string
+}
+
+// staff is how many physicians ask: each may ask a patient [ledger.RequestQuota] times a day.
+func staff() int {
+	if *long {
+		return 6
+	}
+	return 1
 }
 
 func (p *party) home(name string) string { return filepath.Join(p.dir, name) }
@@ -25,27 +34,28 @@ func (p *party) home(name string) string { return filepath.Join(p.dir, name) }
 func enrol(ctx context.Context, number int, dir string) (*party, error) {
 	hospitals := network.Organizations
 	here, next := hospitals[number%len(hospitals)].MSP, hospitals[(number+1)%len(hospitals)].MSP
-	p := &party{dir: dir}
+	p := &party{dir: dir, readers: make([]*client.Client, staff())}
 	enrolling, ctx := errgroup.WithContext(ctx)
-	for name, person := range map[string]struct {
-		guest networktest.Guest
-		into  **client.Client
-	}{
-		"patient": {networktest.Guest{MSP: here, Role: ledger.Patient}, &p.patient},
-		"author":  {physician(here), &p.author},
-		"reader":  {physician(next), &p.reader},
-	} {
+	enter := func(name string, guest networktest.Guest, into **client.Client) {
 		enrolling.Go(func() error {
-			invitation, err := network.Invite(ctx, person.guest)
+			invitation, err := network.Invite(ctx, guest)
 			if err != nil {
 				return fmt.Errorf("invite the %s: %w", name, err)
 			}
-			*person.into, err = client.Enroll(ctx, p.home(name), &invitation, nil)
+			*into, err = client.Enroll(ctx, p.home(name), &invitation, nil)
 			return err
 		})
 	}
+	enter("patient", networktest.Guest{MSP: here, Role: ledger.Patient}, &p.patient)
+	enter("author", physician(here), &p.author)
+	for i := range p.readers {
+		enter(readerHome(i), physician(next), &p.readers[i])
+	}
 	return p, enrolling.Wait()
 }
+
+// readerHome is the folder of a physician who asks.
+func readerHome(number int) string { return fmt.Sprint("reader-", number) }
 
 func physician(msp string) networktest.Guest {
 	return networktest.Guest{MSP: msp, Role: ledger.Physician, Clearance: ledger.Private, Department: "surgery", Name: "Dr. Mori"}

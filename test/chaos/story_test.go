@@ -37,6 +37,11 @@ type story struct {
 	wrong   []error  // what no fault excuses
 }
 
+// reader is who asks for the record.
+func (s *story) reader() *client.Client { return s.readers[s.number%len(s.readers)] }
+
+func (s *story) readerHome() string { return s.home(readerHome(s.number % len(s.readers))) }
+
 // stepFunc does one step of a story.
 type stepFunc = func(*story, context.Context) error
 
@@ -84,7 +89,7 @@ func (s *story) confirm(ctx context.Context) error {
 
 // trespass opens without a grant. To be refused is what is wanted.
 func (s *story) trespass(ctx context.Context) error {
-	_, _, err := s.read(ctx, s.reader)
+	_, _, err := s.read(ctx, s.reader())
 	if err == nil {
 		s.wrong = append(s.wrong, errors.New("the record was opened without a grant"))
 	}
@@ -95,7 +100,7 @@ func (s *story) trespass(ctx context.Context) error {
 }
 
 func (s *story) ask(ctx context.Context) error {
-	request, err := s.reader.Request(ctx, ledger.RecordVersion{Record: s.record, Version: 1}, ledger.Treatment)
+	request, err := s.reader().Request(ctx, ledger.RecordVersion{Record: s.record, Version: 1}, ledger.Treatment)
 	if err == nil {
 		s.request = request.Request
 	}
@@ -108,7 +113,7 @@ func (s *story) grant(ctx context.Context) error {
 }
 
 func (s *story) open(ctx context.Context) error {
-	opened, content, err := s.read(ctx, s.reader)
+	opened, content, err := s.read(ctx, s.reader())
 	if err == nil && !bytes.Equal(content, s.content) {
 		s.wrong = append(s.wrong, errors.New("other bytes came back"))
 	}

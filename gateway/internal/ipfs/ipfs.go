@@ -39,8 +39,8 @@ const (
 	readyTimeout = 3 * time.Second
 	// pinTimeout bounds the pinning of content that is already here, and the unpinning.
 	pinTimeout = 2 * time.Minute
-	// removeTimeout bounds the deletion of a content's blocks.
-	removeTimeout = 10 * time.Minute
+	// removeTimeout bounds the deletion of a block.
+	removeTimeout = 2 * time.Minute
 
 	// Chunker fixes, with CIDv1 and raw leaves, which CID a file has.
 	Chunker = "size-1048576"
@@ -48,9 +48,10 @@ const (
 
 // Node is the hospital's own Kubo node.
 type Node struct {
-	api     *rpc.HttpApi
-	readers *readers
-	offline bool
+	api      *rpc.HttpApi
+	readers  *readers
+	removals turns
+	offline  bool
 }
 
 // New prepares a client of the RPC interface at the base URL, through a transport; it does
@@ -60,11 +61,13 @@ func New(url string, transport http.RoundTripper) (*Node, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ipfs %s: %w", url, err)
 	}
-	return &Node{api: api, readers: newReaders()}, nil
+	return &Node{api: api, readers: newReaders(), removals: newTurns()}, nil
 }
 
 // Local is the node without the swarm: what it does not have is not there.
-func (n *Node) Local() *Node { return &Node{api: n.api, readers: n.readers, offline: true} }
+func (n *Node) Local() *Node {
+	return &Node{api: n.api, readers: n.readers, removals: n.removals, offline: true}
+}
 
 // Content is what was added.
 type Content struct {

@@ -2,7 +2,6 @@ package ipfs
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -15,12 +14,8 @@ import (
 	"github.com/pie-consortium/pie/ledger/fault"
 )
 
-const (
-	// maxBlock bounds what is read of one block, in bytes; the node takes none that is larger.
-	maxBlock = 2 << 20
-	// maxRemovals is how many blocks one call removes.
-	maxRemovals = 1000
-)
+// maxBlock bounds what is read of one block, in bytes; the node takes none that is larger.
+const maxBlock = 2 << 20
 
 // Remove lets go of a content and deletes its blocks from the node's disk, but for those
 // that a pinned content has as well; it reports false when the whole content is such a
@@ -31,8 +26,6 @@ func (n *Node) Remove(ctx context.Context, cid string) (gone bool, err error) {
 	if err := n.Unpin(ctx, cid); err != nil {
 		return false, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, removeTimeout)
-	defer cancel()
 	blocks, err := n.blocks(ctx, cid)
 	if err != nil {
 		return false, unavailable(err, "the hospital's IPFS node did not list the content's blocks")
@@ -94,36 +87,50 @@ func (n *Node) blocks(ctx context.Context, root string) ([]string, error) {
 
 // removeBlocks returns how many were deleted, and which are pinned and stay.
 func (n *Node) removeBlocks(ctx context.Context, blocks []string) (deleted int, pinned []string, err error) {
-	for some := range slices.Chunk(blocks, maxRemovals) {
-		response, err := n.api.Request("block/rm", some...).Send(ctx)
+	for _, block := range blocks {
+		there, err := n.has(ctx, block)
 		if err != nil {
 			return deleted, pinned, err
 		}
-		if response.Error != nil {
-			return deleted, pinned, response.Error
+		if !there {
+			continue
 		}
-		outcomes := json.NewDecoder(response.Output)
-		for {
-			var outcome struct{ Hash, Error string }
-			if err := outcomes.Decode(&outcome); errors.Is(err, io.EOF) {
-				break
-			} else if err != nil {
-				return deleted, pinned, errors.Join(err, response.Close())
-			}
-			switch {
-			case outcome.Error == "":
-				deleted++
-			case outcome.Hash != "" && strings.HasPrefix(outcome.Error, "pinned"): // the node has no code for it
-				pinned = append(pinned, outcome.Hash)
-			case !absent(outcome.Error):
-				return deleted, pinned, errors.Join(errors.New(outcome.Error), response.Close())
-			}
-		}
-		if err := response.Close(); err != nil {
+		var outcome removed
+		if err := n.removals.take(ctx, func() error { outcome, err = n.removeBlock(ctx, block); return err }); err != nil {
 			return deleted, pinned, err
+		}
+		switch {
+		case outcome.Error == "":
+			deleted++
+		case outcome.Hash != "" && strings.HasPrefix(outcome.Error, "pinned"): // the node has no code for it
+			pinned = append(pinned, outcome.Hash)
+		case !absent(outcome.Error):
+			return deleted, pinned, errors.New(outcome.Error)
 		}
 	}
 	return deleted, pinned, nil
+}
+
+// has tells whether a block is on the node's disk.
+func (n *Node) has(ctx context.Context, block string) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, removeTimeout)
+	defer cancel()
+	err := n.api.Request("block/stat", block).Option("offline", true).Exec(ctx, nil)
+	if err != nil && absent(err.Error()) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// removed is what the node says of one block.
+type removed struct{ Hash, Error string }
+
+func (n *Node) removeBlock(ctx context.Context, block string) (removed, error) {
+	ctx, cancel := context.WithTimeout(ctx, removeTimeout)
+	defer cancel()
+	var outcome removed
+	err := n.api.Request("block/rm", block).Exec(ctx, &outcome)
+	return outcome, err
 }
 
 // absent tells the node's word for a block that it does not have; there is no code for it.

@@ -14,6 +14,9 @@ const (
 	freshFetches  = 4
 	repairFetches = 4
 	retryFetches  = 2
+	// erasures is how many records are erased at once: many at a time would take the node
+	// and the peers from everybody else.
+	erasures = 1
 	// firstPause is that before the second attempt; each further one is twice as long.
 	firstPause = time.Second
 	// idlePause is how long a lane without jobs sleeps when nobody wakes it.
@@ -37,11 +40,11 @@ func (j job) after(now time.Time, longest time.Duration) job {
 }
 
 // backlog is all that is still to be looked at. What has failed before, and what the node
-// has lost, wait in lanes with workers of their own: contents that nobody has hold up none
-// that is new, nor any that can be had.
-type backlog struct{ fresh, repairs, retries *lane }
+// has lost, wait in lanes with workers of their own, and so does what is erased: contents
+// that nobody has hold up none that is new, nor any that can be had.
+type backlog struct{ fresh, repairs, retries, erasures *lane }
 
-func newBacklog() backlog { return backlog{newLane(), newLane(), newLane()} }
+func newBacklog() backlog { return backlog{newLane(), newLane(), newLane(), newLane()} }
 
 // run works until the context ends. It hands each job to pursue, which reports whether
 // it is done, or else the longest pause that may come before the next attempt.
@@ -58,14 +61,10 @@ func (b backlog) run(ctx context.Context, pursue func(context.Context, job) (don
 		}
 	}
 	var workers sync.WaitGroup
-	for range freshFetches {
-		workers.Go(func() { work(b.fresh) })
-	}
-	for range repairFetches {
-		workers.Go(func() { work(b.repairs) })
-	}
-	for range retryFetches {
-		workers.Go(func() { work(b.retries) })
+	for lane, atOnce := range map[*lane]int{b.fresh: freshFetches, b.repairs: repairFetches, b.retries: retryFetches, b.erasures: erasures} {
+		for range atOnce {
+			workers.Go(func() { work(lane) })
+		}
 	}
 	workers.Wait()
 }

@@ -2,10 +2,15 @@ package replica
 
 import (
 	"context"
+	"encoding/json"
+	"log/slog"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/pie-consortium/pie/gateway/internal/fabric"
 	"github.com/pie-consortium/pie/ledger"
 )
 
@@ -99,4 +104,42 @@ func TestLaneOrder(t *testing.T) {
 	if _, pause := l.next(now); pause != idlePause {
 		t.Errorf("an empty lane sleeps for %s", pause)
 	}
+}
+
+// A thousand erasures take all the time there is, and none of what is new.
+func TestNewVersionsDoNotWaitForErasures(t *testing.T) {
+	pending, err := openPending(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	k := &Keeper{
+		options: Options{MSP: "Hospital0", Members: members(3), Log: slog.New(slog.DiscardHandler)},
+		pending: pending, backlog: newBacklog(), waiting: prometheus.NewGauge(prometheus.GaugeOpts{Name: "waiting"}),
+	}
+	happen := func(name ledger.EventName, record ledger.ID) {
+		payload, err := json.Marshal(ledger.Event{Actor: ledger.UserID{MSP: "Hospital0", Pseudonym: "x"}, Records: []ledger.ID{record}, Version: 1, Replicas: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := k.process(fabric.Event{Name: name, Payload: payload}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 10 {
+		happen(ledger.RecordErased, ledger.NewID())
+	}
+	fresh := ledger.NewID()
+	happen(ledger.RecordRegistered, fresh)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan ledger.ID)
+	go k.backlog.run(ctx, func(ctx context.Context, j job) (bool, time.Duration) {
+		if j.version.Record != fresh {
+			<-ctx.Done() // an erasure that takes for ever
+			return false, 0
+		}
+		done <- j.version.Record
+		return true, 0
+	})
+	<-done
+	cancel()
 }

@@ -145,12 +145,16 @@ func (k *Keeper) process(event fabric.Event) error {
 		k.options.Log.Error("event is malformed and passed over", "block", event.Block, "error", err)
 		return nil
 	}
+	lane := k.backlog.fresh
+	if event.Name == ledger.RecordErased {
+		lane = k.backlog.erasures
+	}
 	for _, version := range k.concerned(event.Name, payload) {
 		if err := version.Validate(); err != nil {
 			k.options.Log.Error("event is malformed and passed over", "block", event.Block, "error", err)
 			continue
 		}
-		if err := k.note(k.backlog.fresh, version); err != nil {
+		if err := k.note(lane, version); err != nil {
 			return err
 		}
 	}
