@@ -20,6 +20,7 @@ type Emergency struct {
 
 // Declare breaks the glass. A summary may be opened at once; records wait for somebody of
 // another hospital. A refusal is committed, and returned as its fault beside the declaration.
+// While one of this user's for the same patient and scope goes on, it is that one again.
 func (c *Client) Declare(ctx context.Context, e Emergency) (ledger.Declaration, error) {
 	arguments := ledger.DeclareBreakGlass{
 		Declaration: ledger.NewID(), Patient: e.Patient, Scope: ledger.ScopeSummary, Records: e.Records, Reason: e.Reason,

@@ -118,6 +118,15 @@ type Declaration struct {
 	Reviews     int              `json:"reviews,omitempty"` // how many there were: all but the last were escalated
 
 	NarrativesErased time.Time `json:"narrativesErased,omitzero"`
+
+	// Repeated is set in the result of a declaration that was one already: of the same
+	// patient and scope by the same responder. What it said anew is not kept.
+	Repeated bool `json:"repeated,omitempty"`
+}
+
+// GoesOn reports whether a declaration waits for an approver or is active now.
+func (d Declaration) GoesOn(now time.Time) bool {
+	return d.Waits(now) || d.State == ActiveEmergency && now.Before(d.Expiry)
 }
 
 // Covers reports whether a declaration opens a record now. None opens a stream: each of
@@ -279,7 +288,8 @@ func (a SetEmergencyPolicy) Validate() error {
 }
 
 // DeclareBreakGlass says that a patient cannot answer. What happened goes through the
-// transient map as [TransientNarrative]. A refusal is committed too. Result: [Declaration].
+// transient map as [TransientNarrative]. A refusal is committed too. While one of the same
+// responder for the same patient and scope goes on, the result is that one. Result: [Declaration].
 type DeclareBreakGlass struct {
 	Declaration ID              `json:"declaration"`
 	Patient     UserID          `json:"patient"`

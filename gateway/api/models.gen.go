@@ -219,7 +219,7 @@ type DeclarationList = ledger.List[ledger.Declaration]
 // Example: {"decision":{"allowed":true,"rule":"break-glass"},"declaration":"mfzwizltoqzgk43fmfzwizltoq","declared":"2026-05-04T09:30:00Z","expiry":"2026-05-04T13:30:00Z","patient":"HospitalA/7f3k2amq5xwz4bnd","reason":"unconscious","responder":{"clearance":"private","role":"emergency","user":"HospitalB/k4wq7hz2tmx5vbna"},"scope":"summary","state":"active"}
 type DeclarationView = ledger.DeclarationView
 
-// DeclareBreakGlass DeclareBreakGlass says that a patient cannot answer. What happened goes through the transient map as "narrative" (Narrative). A refusal is committed too. Result: Declaration
+// DeclareBreakGlass DeclareBreakGlass says that a patient cannot answer. What happened goes through the transient map as "narrative" (Narrative). A refusal is committed too. While one of the same responder for the same patient and scope goes on, the result is that one. Result: Declaration
 //
 // Example: {"declaration":"mfzwizltoqzgk43fmfzwizltoq","patient":"HospitalA/7f3k2amq5xwz4bnd","reason":"unconscious","scope":"summary"}
 type DeclareBreakGlass = ledger.DeclareBreakGlass

@@ -43,7 +43,7 @@ func (s *stage) emergencies(ctx context.Context, p plan) (results []result, err 
 		func(ctx context.Context, _ int) error {
 			return errors.Join(s.commit(ctx, "HospitalC"), s.commit(ctx, "HospitalB"), s.commit(ctx, "HospitalB"), s.commit(ctx, "HospitalC"))
 		},
-		func(ctx context.Context, i int) error { return s.seeSummary(ctx, responders[i/ledger.ResponderQuota]) })
+		func(ctx context.Context, i int) error { return s.seeSummary(ctx, responders[i]) })
 	return []result{r}, err
 }
 
@@ -83,10 +83,11 @@ func (s *stage) prepareSummary(ctx context.Context, desk *client.Client) error {
 	return err
 }
 
-// responders are enough for so many declarations of one day.
+// responders are as many as declarations: another one of the same responder's for the
+// patient would be a repeat.
 func (s *stage) responders(ctx context.Context, declarations int) ([]*client.Client, error) {
 	var all []*client.Client
-	for i := 0; i*ledger.ResponderQuota < declarations; i++ {
+	for i := range declarations {
 		responder, err := s.emergencyStaff(ctx, "HospitalC", ledger.Emergency, fmt.Sprintf("responder-%d", i))
 		if err != nil {
 			return nil, err

@@ -78,20 +78,20 @@ func waiting(t *testing.T, by *client.Client) ledger.DeclarationName {
 	return declaration.Name()
 }
 
-// An adversary with hospital B mints responders, who declare a hundred emergencies at once
-// to have summaries: as many as the quotas say are allowed, the others stand on the ledger
+// An adversary with hospital B mints responders, who declare a hundred emergencies of five
+// patients at once to have summaries: as many as the quotas say are allowed, the others stand on the ledger
 // as refused, and hospital A is to review each that was allowed.
 func TestHospitalThatMintsRespondersIsStoppedAtTheQuota(t *testing.T) {
 	const minted, each = 20, 5
-	responders := mint(t, minted)
+	responders, patients := mint(t, minted), others(t, each)
 	allowed, refused := map[ledger.ID]bool{}, map[ledger.ID]bool{}
 	days := map[string]*day{}
 	var mu sync.Mutex
 	var declaring sync.WaitGroup
 	for _, by := range responders {
-		for range each {
+		for _, patient := range patients {
 			declaring.Go(func() {
-				declaration, err := declareOnce(t.Context(), by)
+				declaration, err := declareOnce(t.Context(), by, of(patient))
 				mu.Lock()
 				defer mu.Unlock()
 				note(days, declaration)
@@ -172,9 +172,9 @@ var conflicts atomic.Int64
 
 // declareOnce declares until the ledger has decided: a conflict with others changes
 // nothing, and its code says so.
-func declareOnce(ctx context.Context, by *client.Client) (ledger.Declaration, error) {
+func declareOnce(ctx context.Context, by *client.Client, e client.Emergency) (ledger.Declaration, error) {
 	for {
-		declaration, err := by.Declare(ctx, emergency())
+		declaration, err := by.Declare(ctx, e)
 		if fault.CodeOf(err) != fault.ConcurrentUpdate {
 			return declaration, err
 		}
@@ -208,15 +208,16 @@ func onLedger(t *testing.T, responders []*client.Client, allowed, refused map[le
 	}
 }
 
-// One responder declares many at once: as many as one may in a day are allowed.
+// One responder declares of many patients at once: as many as one may in a day are allowed.
 func TestResponderIsStoppedAtTheQuota(t *testing.T) {
 	by := responder(t, "HospitalA")
-	made := make([]ledger.Declaration, 3*ledger.ResponderQuota)
+	patients := others(t, 3*ledger.ResponderQuota)
+	made := make([]ledger.Declaration, len(patients))
 	var declaring sync.WaitGroup
-	for i := range made {
+	for i, patient := range patients {
 		declaring.Go(func() {
 			var err error
-			if made[i], err = declareOnce(t.Context(), by); err != nil && fault.CodeOf(err) != fault.BreakGlassRefused {
+			if made[i], err = declareOnce(t.Context(), by, of(patient)); err != nil && fault.CodeOf(err) != fault.BreakGlassRefused {
 				t.Error(err)
 			}
 		})
@@ -232,5 +233,38 @@ func TestResponderIsStoppedAtTheQuota(t *testing.T) {
 	}
 	if decided != len(made) {
 		t.Errorf("%d of %d were decided", decided, len(made))
+	}
+}
+
+// One responder taps many times at once, on two devices: it is one declaration, and takes
+// one place of the quota.
+func TestTapsAtTheSameInstantAreOneDeclaration(t *testing.T) {
+	by := responder(t, "HospitalA")
+	second, err := client.Open(the.home(by.Identity().User), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	patients := others(t, ledger.ResponderQuota)
+	made := make([]ledger.Declaration, 3*ledger.ResponderQuota)
+	var declaring sync.WaitGroup
+	for i := range made {
+		declaring.Go(func() {
+			device := []*client.Client{by, second}[i%2]
+			var err error
+			if made[i], err = declareOnce(t.Context(), device, of(patients[0])); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	declaring.Wait()
+	for _, d := range made {
+		if d.Declaration != made[0].Declaration || d.State != ledger.ActiveEmergency {
+			t.Errorf("one tap is declaration %s, another one %s, %s", made[0].Declaration, d.Declaration, d.State)
+		}
+	}
+	for _, patient := range patients[1:] {
+		if _, err := by.Declare(t.Context(), of(patient)); err != nil {
+			t.Errorf("another patient's emergency: %v", err)
+		}
 	}
 }

@@ -43,7 +43,8 @@ func TestReplayedDeclarationCountsOnce(t *testing.T) {
 	d := deviceOf(t, by)
 	own := d.connect(t, "HospitalC")
 	arguments := declaring()
-	first, err := d.Commit(t.Context(), own, narrated(arguments))
+	said := narrated(arguments)
+	first, err := d.Commit(t.Context(), own, said)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,7 +60,7 @@ func TestReplayedDeclarationCountsOnce(t *testing.T) {
 			t.Errorf("%s, handed in again: %v", o.MSP, err)
 		}
 	}
-	again, err := d.Commit(t.Context(), own, narrated(arguments))
+	again, err := d.Commit(t.Context(), own, said)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,8 +73,10 @@ func TestReplayedDeclarationCountsOnce(t *testing.T) {
 	}
 	other := arguments
 	other.Reason = ledger.LifeThreat
-	_, err = d.Endorse(t.Context(), own, narrated(other))
-	wantCode(t, err, fault.AlreadyExists)
+	for _, call := range []people.Call{narrated(other), narrated(arguments)} { // another reason, another narrative
+		_, err = d.Endorse(t.Context(), own, call)
+		wantCode(t, err, fault.AlreadyExists)
+	}
 	stolen := deviceOf(t, responder(t, "HospitalA")) // whose peer has the first one's block
 	_, err = stolen.Endorse(t.Context(), stolen.connect(t, "HospitalA"), narrated(arguments))
 	wantCode(t, err, fault.AlreadyExists)
@@ -85,7 +88,7 @@ func TestReplayedDeclarationCountsOnce(t *testing.T) {
 	days := map[string]*day{}
 	for note(days, was); err == nil; { // one place of its day is taken
 		var declaration ledger.Declaration
-		declaration, err = by.Declare(t.Context(), emergency())
+		declaration, err = by.Declare(t.Context(), of(others(t, 1)[0]))
 		note(days, declaration)
 	}
 	wantCode(t, err, fault.BreakGlassRefused)

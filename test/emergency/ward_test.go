@@ -134,6 +134,37 @@ func responder(t *testing.T, msp string) *client.Client {
 	return c
 }
 
+// another is a patient with no summary and no emergency.
+func another(ctx context.Context) (ledger.UserID, error) {
+	c, _, err := the.enroll(ctx, networktest.Guest{MSP: "HospitalA", Role: ledger.Patient})
+	if err != nil {
+		return ledger.UserID{}, err
+	}
+	return c.Identity().User, nil
+}
+
+// others are as many such patients.
+func others(t *testing.T, n int) []ledger.UserID {
+	t.Helper()
+	patients := make([]ledger.UserID, n)
+	enrolling, ctx := errgroup.WithContext(t.Context())
+	enrolling.SetLimit(4)
+	for i := range patients {
+		enrolling.Go(func() (err error) { patients[i], err = another(ctx); return err })
+	}
+	if err := enrolling.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	return patients
+}
+
+// of is the emergency of another patient than the ward's.
+func of(patient ledger.UserID) client.Emergency {
+	e := emergency()
+	e.Patient = patient
+	return e
+}
+
 func emergency(records ...ledger.ID) client.Emergency {
 	return client.Emergency{
 		Patient: the.patient, Records: records, Reason: ledger.Unconscious, Narrative: "found on the floor of the ward, no reaction",

@@ -35,6 +35,7 @@ type declaring struct {
 	allows            ledger.EmergencyPolicy
 	listed, responder ledger.UserID  // a physician who may declare, a responder who does
 	spent             map[string]int // of the responder's quota, by day
+	goesOn            bool           // the responder has one already, which another one repeats
 }
 
 // emergencyRecord is the one that declarations name.
@@ -83,7 +84,7 @@ func (w *world) allowEmergencies(ctx context.Context) error {
 	e := &w.emergencies
 	e.spent = map[string]int{}
 	declares := func(patient *person, allows ledger.EmergencyPolicy, records bool) {
-		e.declaring = append(e.declaring, &declaring{patient.User, records, allows, listed, e.responder.User, e.spent})
+		e.declaring = append(e.declaring, &declaring{patient.User, records, allows, listed, e.responder.User, e.spent, patient == w.patient && !records})
 	}
 	declares(w.patient, ledger.EmergencyPolicy{}, false)
 	declares(w.patient, ledger.EmergencyPolicy{}, true)
@@ -163,7 +164,13 @@ func (w *world) denyDeclaration(ctx context.Context) error {
 // declare commits a declaration about the patient.
 func (w *world) declare(ctx context.Context, by *person, records bool) (*object, error) {
 	o := object{declaring: &declaring{patient: w.patient.User, records: records}}
-	made, err := commit[ledger.Declaration](ctx, w, by, w.declaring(by, o))
+	c := w.declaring(by, o)
+	if records { // and one that nobody has: the same records by the same responder would be a repeat
+		argument := c.argument.(ledger.DeclareBreakGlass)
+		argument.Records = append(argument.Records, ledger.NewID())
+		c.argument = argument
+	}
+	made, err := commit[ledger.Declaration](ctx, w, by, c)
 	if err != nil {
 		return nil, err
 	}
@@ -492,7 +499,7 @@ func (w *world) listEmergencyRecords(*testing.T) []cell {
 	for i, c := range cells {
 		var covered []ledger.ID
 		if c.o.state == "active" {
-			covered = c.o.declaration.Records
+			covered = []ledger.ID{w.emergencyRecord().slot.Record}
 		}
 		cells[i].look = shows(covered, "record")
 	}

@@ -42,7 +42,7 @@ func (t table) brokenRules() map[string]func(question) bool {
 			return q.declaring.records && q.declaring.allows.Records == "trusted" && !slices.Contains(q.declaring.allows.Trusted, q.by.User)
 		},
 		"responder-quota": func(q question) bool {
-			return q.by.User == q.declaring.responder && q.declaring.spent[ledger.DayOf(time.Now())] >= ledger.ResponderQuota
+			return q.by.User == q.declaring.responder && !q.declaring.goesOn && q.declaring.spent[ledger.DayOf(time.Now())] >= ledger.ResponderQuota
 		},
 		"hospital-quota": func(question) bool { return false }, // takes fifty declarations
 	}

@@ -1,6 +1,7 @@
 package contract
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -36,7 +37,10 @@ func declareBreakGlass(ctx *state.Context, a ledger.DeclareBreakGlass) (ledger.D
 		return declaration, err
 	}
 	if found {
-		return old, sameDeclaration(old, declaration)
+		return old, sameDeclaration(ctx, old, declaration, narrative)
+	}
+	if current, goesOn, err := currentDeclaration(ctx, declaration); err != nil || goesOn {
+		return current, err
 	}
 	if declaration.Decision, err = decideEmergency(ctx, declaration); err != nil {
 		return declaration, err
@@ -52,6 +56,9 @@ func declareBreakGlass(ctx *state.Context, a ledger.DeclareBreakGlass) (ledger.D
 		}
 		err = state.ByWaiting.Add(ctx, append([]string{state.TimePart(ctx.Now)}, declarationKey(declaration)...)...)
 	}
+	if err == nil && declaration.Decision.Allowed {
+		err = state.CurrentDeclarations.Set(ctx, declaration.Declaration, scopeKey(declaration)...)
+	}
 	if err != nil {
 		return declaration, err
 	}
@@ -59,9 +66,15 @@ func declareBreakGlass(ctx *state.Context, a ledger.DeclareBreakGlass) (ledger.D
 }
 
 // sameDeclaration accepts the same declaration again, without changing anything.
-func sameDeclaration(old, again ledger.Declaration) error {
+func sameDeclaration(ctx *state.Context, old, again ledger.Declaration, narrative ledger.Narrative) error {
 	same := old.Responder.User == again.Responder.User && old.Scope == again.Scope &&
 		old.Reason == again.Reason && slices.Equal(old.Records, again.Records)
+	if same && old.NarrativesErased.IsZero() {
+		var err error
+		if same, err = state.Narratives.Holds(ctx, narrative, nil, narrativeKey(old)...); err != nil {
+			return err
+		}
+	}
 	if !same {
 		return fault.New(fault.AlreadyExists, "declaration %s exists with other content", again.Declaration)
 	}
@@ -128,7 +141,9 @@ func noteRefusal(ctx *state.Context, declaration ledger.Declaration, decision le
 		return err
 	}
 	if slot == nil {
-		return fault.New(fault.BreakGlassRefused, "refused by the rule %s, and not written down: %d declarations of %s were refused today", decision.Rule, ledger.RefusalQuota, responder)
+		var refused *fault.Error
+		errors.As(decision.Err(), &refused)
+		return fault.New(fault.BreakGlassRefused, "%s; it is not written down, as %d declarations of %s were refused today", refused.Detail, ledger.RefusalQuota, responder)
 	}
 	return state.RefusalSlots.Insert(ctx, declaration.Declaration, slot...)
 }

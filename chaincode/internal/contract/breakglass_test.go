@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pie-consortium/pie/chaincode/internal/state"
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/fault"
 )
@@ -46,6 +47,16 @@ func narrative() ledger.Narrative {
 
 func (e *emergency) ofSummary() ledger.DeclareBreakGlass {
 	return ledger.DeclareBreakGlass{Declaration: ledger.NewID(), Patient: e.patient.user, Scope: ledger.ScopeSummary, Reason: ledger.Unconscious}
+}
+
+// ofAnother declares the summary of a patient who has had no emergency yet.
+func (e *emergency) ofAnother() ledger.DeclareBreakGlass {
+	e.t.Helper()
+	p := newRole(e.t, "HospitalA/"+string(ledger.NewID()[:16]), ledger.Patient, "")
+	e.enrol(p)
+	a := e.ofSummary()
+	a.Patient = p.user
+	return a
 }
 
 func (e *emergency) ofRecord() ledger.DeclareBreakGlass {
@@ -103,11 +114,74 @@ func TestSummaryIsActiveAtOnce(t *testing.T) {
 	if d.State != ledger.ActiveEmergency || !d.Decision.Allowed || !d.Expiry.Equal(e.clock.Add(ledger.MaxEmergency)) || d.Due != d.Expiry.Add(ledger.ReviewTime) {
 		t.Errorf("declaration %+v", d)
 	}
-	if again := e.declare(e.responder, a); again.Expiry != d.Expiry {
-		t.Error("a repeat began anew")
+	other := narrative() // than the one that is kept
+	e.refused(fault.AlreadyExists, e.responder, ledger.TxDeclareBreakGlass, a, ledger.TransientNarrative, other)
+	b, told := e.ofAnother(), narrative()
+	for range 2 {
+		d := must[ledger.Declaration](e.world, e.responder, ledger.TxDeclareBreakGlass, b, ledger.TransientNarrative, told)
+		if d.Declaration != b.Declaration || d.Repeated {
+			t.Errorf("the same transaction's arguments again: %+v", d)
+		}
 	}
-	a.Reason = ledger.LifeThreat
-	e.refused(fault.AlreadyExists, e.responder, ledger.TxDeclareBreakGlass, a, ledger.TransientNarrative, narrative())
+	b.Reason = ledger.LifeThreat
+	e.refused(fault.AlreadyExists, e.responder, ledger.TxDeclareBreakGlass, b, ledger.TransientNarrative, told)
+}
+
+// One responder has one declaration for a patient and a scope, as long as it goes on.
+func TestRepeatsAreTheDeclarationThatGoesOn(t *testing.T) {
+	e := newEmergency(t)
+	first := e.declare(e.responder, e.ofSummary())
+	e.clock = e.clock.Add(time.Second)
+	for range ledger.ResponderQuota + 1 { // they take no place of a quota
+		again := e.ofSummary()
+		again.Reason = ledger.LifeThreat
+		d := e.declare(e.responder, again)
+		if d.Declaration != first.Declaration || !d.Repeated || !d.Expiry.Equal(first.Expiry) || d.Reason != first.Reason {
+			t.Fatalf("a repeat: %+v", d)
+		}
+	}
+	drill := e.ofSummary()
+	drill.Reason = ledger.Drill
+	for name, c := range map[string]struct {
+		by *person
+		a  ledger.DeclareBreakGlass
+	}{
+		"another responder": {e.outsider, e.ofSummary()}, "another patient": {e.responder, e.ofAnother()},
+		"another scope": {e.responder, e.ofRecord()}, "a drill": {e.responder, drill},
+	} {
+		if d := e.declare(c.by, c.a); d.Repeated || d.Declaration != c.a.Declaration {
+			t.Errorf("%s: %+v", name, d)
+		}
+	}
+	waiting := e.declare(e.responder, e.ofRecord())
+	if !waiting.Repeated || waiting.State != ledger.Declared {
+		t.Errorf("one that waits for its approver: %+v", waiting)
+	}
+	e.close(first, e.responder)
+	second := e.declare(e.responder, e.ofSummary())
+	if second.Repeated || second.Declaration == first.Declaration {
+		t.Errorf("after it was closed: %+v", second)
+	}
+	e.clock = second.Expiry.Add(-time.Second)
+	if d := e.declare(e.responder, e.ofSummary()); d.Declaration != second.Declaration {
+		t.Errorf("just before its end: %+v", d)
+	}
+	e.clock = second.Expiry
+	if d := e.declare(e.responder, e.ofSummary()); d.Repeated || d.State != ledger.ActiveEmergency {
+		t.Errorf("at its end by time alone: %+v", d)
+	}
+}
+
+// Of two at the same instant one is committed: the other one has read what that wrote.
+func TestTwoAtTheSameInstantAreOne(t *testing.T) {
+	e := newEmergency(t)
+	one := e.endorsed(e.responder, ledger.TxDeclareBreakGlass, e.ofSummary(), ledger.TransientNarrative, narrative())
+	other := e.endorsed(e.responder, ledger.TxDeclareBreakGlass, e.ofSummary(), ledger.TransientNarrative, narrative())
+	for _, spoilt := range [][]string{one.spoils(other), other.spoils(one)} {
+		if !slices.ContainsFunc(spoilt, func(key string) bool { return strings.Contains(key, string(state.CurrentDeclarations)) }) {
+			t.Errorf("both can be committed: %q", spoilt)
+		}
+	}
 }
 
 func TestDeclarationsAreRefused(t *testing.T) {
@@ -154,7 +228,7 @@ func TestWhoMayRespond(t *testing.T) {
 		t.Errorf("a listed physician: %+v", d)
 	}
 	must[ledger.Responders](e.world, e.adminB, ledger.TxSetResponders, ledger.SetResponders{})
-	e.denied(e.colleague, e.ofSummary(), "responder")
+	e.denied(e.colleague, e.ofAnother(), "responder")
 }
 
 func TestRecordsWaitForAnotherHospital(t *testing.T) {
@@ -181,6 +255,7 @@ func TestRecordsWaitForAnotherHospital(t *testing.T) {
 	e.approve(d, e.colleague) // a repeat
 	e.refused(fault.StateConflict, e.outsider, ledger.TxApproveBreakGlass, approval)
 
+	e.close(d, e.responder)
 	late := e.declare(e.responder, e.ofRecord())
 	e.clock = e.clock.Add(ledger.MaxWaiting + time.Second)
 	e.refused(fault.BreakGlassRefused, e.colleague, ledger.TxApproveBreakGlass, ledger.ApproveBreakGlass{DeclarationName: nameOf(late)})
@@ -231,38 +306,37 @@ func TestPatientsDecideWhatEmergenciesOpen(t *testing.T) {
 func TestQuotas(t *testing.T) {
 	e := newEmergency(t)
 	for range ledger.ResponderQuota {
-		if d := e.declare(e.responder, e.ofSummary()); d.State != ledger.ActiveEmergency {
+		if d := e.declare(e.responder, e.ofAnother()); d.State != ledger.ActiveEmergency {
 			t.Fatalf("within the quota: %+v", d.Decision)
 		}
 	}
-	e.denied(e.responder, e.ofSummary(), "responder-quota")
+	e.denied(e.responder, e.ofAnother(), "responder-quota")
 	for i := range ledger.HospitalQuota/ledger.ResponderQuota - 1 {
 		p := newRole(t, fmt.Sprintf("HospitalA/responder%d", i), ledger.Emergency, ledger.Private)
 		e.enrol(p)
 		for range ledger.ResponderQuota {
-			if d := e.declare(p, e.ofSummary()); d.State != ledger.ActiveEmergency {
+			if d := e.declare(p, e.ofAnother()); d.State != ledger.ActiveEmergency {
 				t.Fatalf("within the hospital's quota: %+v", d.Decision)
 			}
 		}
 	}
 	fresh := newRole(t, "HospitalA/fresh", ledger.Emergency, ledger.Private)
 	e.enrol(fresh)
-	e.denied(fresh, e.ofSummary(), "hospital-quota")
-	if d := e.declare(e.outsider, e.ofSummary()); d.State != ledger.ActiveEmergency {
+	e.denied(fresh, e.ofAnother(), "hospital-quota")
+	if d := e.declare(e.outsider, e.ofAnother()); d.State != ledger.ActiveEmergency {
 		t.Errorf("another hospital: %+v", d.Decision)
 	}
 	e.clock = e.clock.Add(12 * time.Hour) // the next day
-	if d := e.declare(e.responder, e.ofSummary()); d.State != ledger.ActiveEmergency {
+	if d := e.declare(e.responder, e.ofAnother()); d.State != ledger.ActiveEmergency {
 		t.Errorf("the next day: %+v", d.Decision)
 	}
 }
 
 func TestDrillsOpenNothingAndCostNothing(t *testing.T) {
 	e := newEmergency(t)
-	a := e.ofSummary()
-	a.Reason = ledger.Drill
 	for range ledger.ResponderQuota + 1 {
-		a.Declaration = ledger.NewID()
+		a := e.ofAnother()
+		a.Reason = ledger.Drill
 		if d := e.declare(e.responder, a); d.State != ledger.ActiveEmergency || d.ReviewedBy != "" || d.Covers(ledger.Record{Emergency: true, Patient: d.Patient}, e.clock) {
 			t.Fatalf("a drill: %+v", d)
 		}
@@ -277,7 +351,7 @@ func TestDrillsOpenNothingAndCostNothing(t *testing.T) {
 func TestDrillsAndRefusalsAreCounted(t *testing.T) {
 	e := newEmergency(t)
 	drill := func() ledger.DeclareBreakGlass {
-		a := e.ofSummary()
+		a := e.ofAnother()
 		a.Reason = ledger.Drill
 		return a
 	}
@@ -471,12 +545,12 @@ func TestOverdueReviewsBlockTheResponder(t *testing.T) {
 		t.Errorf("due, not overdue: %+v", d.Decision)
 	}
 	e.clock = d.Due.Add(time.Second)
-	e.denied(e.outsider, e.ofSummary(), "review-overdue")
+	e.denied(e.outsider, e.ofAnother(), "review-overdue")
 	if d := e.declare(e.responder, e.ofSummary()); d.State != ledger.ActiveEmergency {
 		t.Errorf("another responder: %+v", d.Decision)
 	}
 	e.review(d, e.officer, ledger.Justified)
-	if d := e.declare(e.outsider, e.ofSummary()); d.State != ledger.ActiveEmergency {
+	if d := e.declare(e.outsider, e.ofAnother()); d.State != ledger.ActiveEmergency {
 		t.Errorf("reviewed: %+v", d.Decision)
 	}
 }
@@ -502,6 +576,7 @@ func TestListsOfDeclarations(t *testing.T) {
 	count(e.author, ledger.ToAnswer, 1)
 	count(e.officerB, ledger.ToReview, 0) // of the approver's hospital
 	count(e.officerC, ledger.ToReview, 1)
+	e.close(d, e.responder)
 	late := e.declare(e.responder, e.ofRecord())
 	waiting := ledger.ReadDeclaration{DeclarationName: nameOf(late)}
 	must[ledger.DeclarationView](e.world, e.colleague, ledger.TxReadDeclaration, waiting)

@@ -63,7 +63,7 @@ func (e *emergency) scenes() map[string]*stub {
 		"an erasure":         e.endorsed(e.patient, ledger.TxEraseRecord, ledger.EraseRecord{Record: erased.slot().Record}, ledger.TransientSummary, erased.summary),
 		"a rotation":         e.endorsed(e.patient, ledger.TxRotateRecord, rotation.argument, rotation.transient()...),
 		"custody":            e.endorsed(e.patient, ledger.TxGrantCustody, entrusting, ledger.TransientFragments, entrusted),
-		"an emergency":       e.endorsed(e.responder, ledger.TxDeclareBreakGlass, e.ofSummary(), ledger.TransientNarrative, narrative()),
+		"an emergency":       e.endorsed(e.responder, ledger.TxDeclareBreakGlass, e.ofAnother(), ledger.TransientNarrative, narrative()),
 		"an approval":        e.endorsed(e.colleague, ledger.TxApproveBreakGlass, ledger.ApproveBreakGlass{DeclarationName: nameOf(waiting)}),
 		"an emergency grant": e.endorsed(e.desk, ledger.TxIssueEmergencyGrant, issuing, ledger.TransientFragments, issued),
 	}

@@ -119,7 +119,7 @@ func TestNobodyTakesADerivedName(t *testing.T) {
 		sealed[i].Grant = derived
 	}
 	e.refused(fault.InvalidArgument, e.patient, ledger.TxGrantCustody, taking, ledger.TransientFragments, sealed)
-	again := e.ofRecord()
+	again := e.ofSummary()
 	again.Declaration = derived
 	e.refused(fault.InvalidArgument, e.responder, ledger.TxDeclareBreakGlass, again, ledger.TransientNarrative, narrative())
 	request := ledger.RequestAccess{RecordVersion: e.record.version(), Request: derived, Purpose: ledger.Treatment}

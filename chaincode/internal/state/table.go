@@ -35,12 +35,13 @@ const (
 	Replicas      = Table[ledger.Replica]("replica")        // record, version, msp
 	IDs           = Table[struct{}]("id")                   // kind, ID: drawn ones that are taken
 
-	EmergencyPolicies = Table[ledger.EmergencyPolicy]("emergencypolicy") // patient: msp, pseudonym
-	ResponderLists    = Table[ledger.Responders]("responders")           // msp
-	ResponderSlots    = Table[ledger.ID]("breakglassByResponder")        // msp, pseudonym, day, slot
-	HospitalSlots     = Table[ledger.ID]("breakglassByHospital")         // msp, day, slot
-	DrillSlots        = Table[ledger.ID]("breakglassDrill")              // msp, pseudonym, day, slot
-	RefusalSlots      = Table[ledger.ID]("breakglassRefused")            // msp, pseudonym, day, slot
+	EmergencyPolicies   = Table[ledger.EmergencyPolicy]("emergencypolicy") // patient: msp, pseudonym
+	ResponderLists      = Table[ledger.Responders]("responders")           // msp
+	CurrentDeclarations = Table[ledger.ID]("breakglassCurrent")            // patient: msp, pseudonym, responder: msp, pseudonym, scope
+	ResponderSlots      = Table[ledger.ID]("breakglassByResponder")        // msp, pseudonym, day, slot
+	HospitalSlots       = Table[ledger.ID]("breakglassByHospital")         // msp, day, slot
+	DrillSlots          = Table[ledger.ID]("breakglassDrill")              // msp, pseudonym, day, slot
+	RefusalSlots        = Table[ledger.ID]("breakglassRefused")            // msp, pseudonym, day, slot
 
 	Erasures             = Table[ledger.Erasure]("erasure")            // record
 	ErasureConfirmations = Table[ledger.ErasureConfirmation]("erased") // record, msp

@@ -67,6 +67,7 @@ everything happens, and nothing opens.`,
 				return err
 			}
 			declaration, err := c.Declare(command.Context(), wish)
+			repeated := declaration.Repeated
 			if err == nil && wait > 0 && declaration.Reason != ledger.Drill {
 				var passed client.PassedOn
 				passed, err = c.AwaitEmergency(command.Context(), declaration.Name(), wait)
@@ -76,6 +77,9 @@ everything happens, and nothing opens.`,
 			}
 			if declaration.Declaration == "" {
 				return err
+			}
+			if repeated {
+				_, _ = fmt.Fprintf(a.err, "you declared this emergency already, at %s; what you wrote now is not kept\n", date(declaration.Declared))
 			}
 			return cmp.Or(err, a.printDeclaration(declaration))
 		},
