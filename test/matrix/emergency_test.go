@@ -498,7 +498,7 @@ func (w *world) listEmergencyRecords(*testing.T) []cell {
 	})
 	for i, c := range cells {
 		var covered []ledger.ID
-		if c.o.state == "active" {
+		if c.o.state == "active" && c.o.declaration.Scope == ledger.ScopeRecords {
 			covered = []ledger.ID{w.emergencyRecord().slot.Record}
 		}
 		cells[i].look = shows(covered, "record")
