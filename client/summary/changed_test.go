@@ -18,6 +18,7 @@ func TestNothingChangedIsShownAsPlain(t *testing.T) {
 		{name: "a reaction", sources: []string{collection(toveAt, at("AllergyIntolerance/k", reacts("k", "kiwi", `, "reaction": [{"manifestation": [{"text": "hives"}], `+changes+`}]`)))}, list: []string{"kiwi, hives, no date" + said}},
 		{name: "a contained medication", sources: []string{collection(toveAt, at("MedicationStatement/m", takes(`, "medicationReference": {"reference": "#d"}, "contained": [{"resourceType": "Medication", "id": "d", "code": {"text": "digoxin"}, `+changes+`}]`)))}, list: []string{"digoxin, no date" + said}},
 		{name: "a medication elsewhere", sources: []string{collection(toveAt, at("Medication/d", `{"resourceType": "Medication", "id": "d", "code": {"text": "digoxin"}, `+changes+`}`), at("MedicationStatement/m", takes(`, "medicationReference": {"reference": "Medication/d"}`)))}, list: []string{"digoxin, no date" + said}},
+		{name: "a status that is over", sources: []string{collection(toveAt, at("Condition/c", problem("c", "gout", `, "clinicalStatus": `+coded("condition-clinical", "resolved")+`, `+changes)))}, notes: []string{"over, if what is not shown here does not change that: gout, resolved, no date" + said}},
 		{name: "one that cannot be read", sources: []string{collection(toveAt, at("Condition/c", problem("c", "gout", `, "modifierExtension": "x"`)))}, list: []string{"gout, no date, CHANGED in its meaning by what is not shown here: what cannot be read"}},
 	})
 }
@@ -91,4 +92,19 @@ func TestKeysInOtherLettersAreRefused(t *testing.T) {
 	for _, key := range []string{"Note", "reportedreference"} {
 		try(t, []situation{{name: key, sources: []string{collection(toveAt, at("AllergyIntolerance/k", reacts("k", "kiwi", `, "`+key+`": [{"text": "x"}]`)))}, refused: "is not FHIR's"}})
 	}
+}
+
+// An end that cannot be shown is named, and no line passes for one without an end.
+func TestEndsWithoutAValue(t *testing.T) {
+	for _, name := range []string{"abatementAge", "abatementRange", "abatementPeriod"} {
+		try(t, []situation{{name: name, sources: []string{collection(toveAt, at("Condition/c", problem("c", "gout", `, "`+name+`": {"extension": [{"url": "urn:oid:2.999.6"}]}`)))}, list: []string{"gout, left out here: " + name}}})
+	}
+}
+
+// A total counts however its decimal is written, and a change that is not read is named.
+func TestWhatABundleLacks(t *testing.T) {
+	try(t, []situation{
+		{name: "a total", sources: []string{bundle("searchset", `, "total": 2e1`, toveAt)}, notes: []string{"source 1 says that there are 20 entries, and has 1"}},
+		{name: "a patch", sources: []string{bundle("transaction", "", toveAt, `{"resource": {"resourceType": "Parameters"}, "request": {"method": "PATCH", "url": "AllergyIntolerance/k"}}`)}, notes: []string{"a change to AllergyIntolerance/k that is not read"}},
+	})
 }

@@ -15,7 +15,11 @@ type verdict struct {
 // judge is the first verdict about a fact; none means that it is current.
 func (b *rulebook) judge(f *fact, now time.Time) verdict {
 	for _, r := range b.current {
-		if v := r.apply(f, now); v != (verdict{}) {
+		v := r.apply(f, now)
+		if v.counted != "" && f.changed() != "" {
+			return verdict{named: v.counted + ", if what is not shown here does not change that"}
+		}
+		if v != (verdict{}) {
 			return v
 		}
 	}

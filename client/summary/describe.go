@@ -188,6 +188,11 @@ func (f *fact) endWords() []string {
 			parts = append(parts, e.before+e.text)
 		}
 	}
+	for name, said := range map[string]string{"abatementAge": f.inWords(f.resource, "abatementAge"), "abatementRange": f.inWords(f.resource, "abatementRange"), "abatementPeriod": f.period(f.resource, "abatementPeriod")} {
+		if said == "" && f.object(f.resource, name) != nil {
+			parts = append(parts, "left out here: "+name)
+		}
+	}
 	return parts
 }
 

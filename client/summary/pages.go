@@ -2,7 +2,9 @@ package summary
 
 import (
 	"fmt"
+	"math"
 	"slices"
+	"strconv"
 
 	"github.com/pie-consortium/pie/ledger/fault"
 )
@@ -42,6 +44,15 @@ var sourceRules = []rule[func(all []page, one page) (note string, err error)]{
 		}
 		return fmt.Sprintf("source %d says that there are %d entries, and has %d", one.source, one.total, has), nil
 	}},
+}
+
+// entryCount is a number of entries, however its decimal is written; -1 where it is none.
+func entryCount(number string) int {
+	value, err := strconv.ParseFloat(number, 64)
+	if err != nil || value < 0 || value > math.MaxInt32 {
+		return -1
+	}
+	return int(value)
 }
 
 func ofTotal(p page) string {

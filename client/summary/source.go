@@ -119,7 +119,7 @@ func (s *source) addBundle(o *object, place string) {
 		}
 	}
 	if total := r.number(o, "total"); total != "" {
-		_, _ = fmt.Sscan(total, &p.total)
+		p.total = entryCount(total)
 	}
 	for i, e := range r.objects(o, "entry") {
 		within := fmt.Sprintf("entry %d", i+1)
@@ -165,6 +165,8 @@ func (s *source) addEntry(o *object, place string, order int) {
 			s.notes = append(s.notes, s.say("%s: a deletion that does not say of what (%.100s), so something may be out of date", place, orUnknown(target)))
 		}
 		s.addResource(entry{url: url, place: place, order: order, deleted: true, updated: r.text(response, "lastModified")})
+	case r.text(request, "method") == "PATCH":
+		s.notes = append(s.notes, s.say("%s: a change to %.100s that is not read, so something may be out of date", place, orUnknown(r.text(request, "url"))))
 	case resource != nil && r.text(resource, "resourceType") == "Bundle":
 		s.addBundle(resource, place)
 	case resource != nil:
