@@ -21,9 +21,9 @@ type Card struct {
 	code    *qr.Code
 }
 
-// For makes a patient's card. A quarter of the code may be scratched.
+// For makes a patient's card. Three tenths of the code may be scratched.
 func For(patient ledger.UserID) (Card, error) {
-	code, err := qr.Encode(patient.String(), qr.Q)
+	code, err := qr.Encode(patient.String(), qr.H)
 	if err != nil {
 		return Card{}, fmt.Errorf("make a QR code of %s: %w", patient, err)
 	}

@@ -90,6 +90,28 @@ func TestChangedFilesAreNotReadToTheEnd(t *testing.T) {
 	}
 }
 
+// What is written to as fast as it is read has no end.
+func TestFilesThatGrowWithoutEndAreLeft(t *testing.T) {
+	path := fileOf(t, "x")
+	file, err := Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	for range 1000 {
+		if err := appendTo(path, "x"); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := file.Read(make([]byte, 1)); err != nil {
+			if fault.CodeOf(err) != fault.StateConflict {
+				t.Error(err)
+			}
+			return
+		}
+	}
+	t.Error("it is read on and on")
+}
+
 func appendTo(path, text string) error {
 	file, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
 	if err != nil {

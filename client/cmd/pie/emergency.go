@@ -202,17 +202,21 @@ func (a *app) saveEmergency(ctx context.Context, passed client.PassedOn, dir str
 func (a *app) emergencyList() *cobra.Command {
 	var concern string
 	command := &cobra.Command{
-		Use:   "list --concern CONCERN",
+		Use:   "list",
 		Short: "List the declarations that concern you",
 		Long: `List the declarations that concern you: about-me (patients), by-me (responders),
 to-approve (that wait for somebody of another hospital), to-answer (custodians),
-to-review (privacy officers).`,
-		Example: "  pie emergency list --concern to-approve",
+to-review (privacy officers). Without --concern it lists what your role is asked for first:
+about-me, to-review, to-answer or by-me.`,
+		Example: "  pie emergency list\n  pie emergency list --concern to-approve",
 		Args:    exactly(),
 		RunE: func(command *cobra.Command, _ []string) error {
 			c, err := a.open()
 			if err != nil {
 				return err
+			}
+			if concern == "" {
+				concern = string(concernOf(c.Identity().Role))
 			}
 			declarations, err := c.Emergencies(command.Context(), ledger.Concern(concern))
 			if err != nil {
@@ -226,9 +230,21 @@ to-review (privacy officers).`,
 			return a.printList(declarations, rows)
 		},
 	}
-	command.Flags().StringVar(&concern, "concern", "", "about-me, by-me, to-approve, to-answer or to-review")
-	require(command, "concern")
+	command.Flags().StringVar(&concern, "concern", "", "about-me, by-me, to-approve, to-answer or to-review (default: by your role)")
 	return command
+}
+
+// concernOf is what somebody of the role has to do with emergencies before all else.
+func concernOf(role ledger.Role) ledger.Concern {
+	switch role {
+	case ledger.Patient:
+		return ledger.AboutMe
+	case ledger.PrivacyOfficer:
+		return ledger.ToReview
+	case ledger.EmergencyDesk:
+		return ledger.ToAnswer
+	}
+	return ledger.ByMe
 }
 
 func (a *app) emergencyShow() *cobra.Command {

@@ -199,8 +199,18 @@ func onlySubcommands(group *cobra.Command) {
 		if len(arguments) == 0 {
 			return command.Help()
 		}
-		return usageError{fmt.Errorf("%s has no command %q; see: %s --help", command.CommandPath(), arguments[0], command.CommandPath())}
+		return usageError{fmt.Errorf("%s has no command %q%s; see: %s --help", command.CommandPath(), arguments[0], near(command, arguments[0]), command.CommandPath())}
 	}
+}
+
+// near names the commands that a mistyped one may stand for.
+func near(group *cobra.Command, mistyped string) string {
+	group.SuggestionsMinimumDistance = 2
+	names := group.SuggestionsFor(mistyped)
+	if len(names) == 0 {
+		return ""
+	}
+	return "; did you mean " + strings.Join(names, " or ") + "?"
 }
 
 // describe writes "code: detail".
