@@ -57,7 +57,7 @@ type Node struct {
 // New prepares a client of the RPC interface at the base URL, through a transport; it does
 // not wait for it.
 func New(url string, transport http.RoundTripper) (*Node, error) {
-	api, err := rpc.NewURLApiWithClient(url, direct.Client(transport))
+	api, err := rpc.NewURLApiWithClient(url, direct.Client(newPulse(transport)))
 	if err != nil {
 		return nil, fmt.Errorf("ipfs %s: %w", url, err)
 	}
