@@ -441,6 +441,9 @@ func TestDecryptReencryptedRefuses(t *testing.T) {
 	later, _ := encryptTo(t, g.delegating, nil)
 	ofLater := reencryptAll(t, later, g.kfrags)
 	again := must(Reencrypt(nil, g.capsule, g.kfrags[0]))(t)
+	toAnother := g.params(3)
+	toAnother.ReceivingPK = newKey(t).PublicKey()
+	ofAnother := reencryptAll(t, g.capsule, must(GenerateKeyFrags(nil, toAnother))(t))
 	for name, c := range map[string]struct {
 		cfrags []*VerifiedCapsuleFrag
 		want   error
@@ -453,10 +456,33 @@ func TestDecryptReencryptedRefuses(t *testing.T) {
 		"two capsules":       {[]*VerifiedCapsuleFrag{g.cfrags[0], ofLater[1]}, ErrCapsuleFrags},
 		"another capsule":    {ofLater, ErrCapsuleFrags},
 		"another delegator":  {other.cfrags, ErrCapsuleFrags},
+		"another reader":     {ofAnother, ErrCapsuleFrags},
 		"one more that lies": {[]*VerifiedCapsuleFrag{g.cfrags[0], g.cfrags[1], ofLater[2]}, ErrCapsuleFrags},
 	} {
 		if _, err := g.open(c.cfrags); !errors.Is(err, c.want) {
 			t.Errorf("%s: got %v, want %v", name, err, c.want)
+		}
+	}
+}
+
+// The signature for the receiver covers both keys whatever the one for the proxy
+// covers, and fragments beyond the threshold do no harm.
+func TestFragmentsOpenWhateverTheProxysSignatureCovers(t *testing.T) {
+	g := newGrant(t, 2, 3)
+	loose := g.params(3)
+	loose.SignDelegatingKey, loose.SignReceivingKey = false, false
+	ofLoose := reencryptAll(t, g.capsule, must(GenerateKeyFrags(nil, loose))(t))
+	for name, cfrags := range map[string][]*VerifiedCapsuleFrag{
+		"no key covered": ofLoose[1:], "all fragments": g.cfrags, "in another order": {g.cfrags[2], g.cfrags[0]},
+	} {
+		var verified []*VerifiedCapsuleFrag
+		for _, c := range cfrags {
+			received := must(ParseCapsuleFragMsgpack(c.MarshalMsgpack()))(t)
+			verified = append(verified, must(received.Verify(g.capsule, g.signer.VerifyingKey(), g.delegating.PublicKey(), g.receiving.PublicKey()))(t))
+		}
+		got, err := g.open(verified)
+		if err != nil || !bytes.Equal(got, g.plaintext) {
+			t.Errorf("%s: got %q, %v", name, got, err)
 		}
 	}
 }
