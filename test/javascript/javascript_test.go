@@ -72,7 +72,7 @@ func TestCheckBeforeSigning(t *testing.T) {
 
 func TestSealedFormats(t *testing.T) {
 	install(t, ".")
-	run(t, ".", "node", "--test", "sealing.test.mjs", "guardians.test.mjs")
+	run(t, ".", "node", "--test", "sealing.test.mjs", "guardians.test.mjs", "umbral.test.mjs")
 }
 
 // app is the patient's device.
