@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -381,6 +382,33 @@ func TestSubmissionRefuses(t *testing.T) {
 }
 
 // Who has a transaction endorsed again that is committed is told so, and where to look.
+// What a quota of the day refuses is not to be tried again before the day is over.
+func TestQuotasSayWhenToComeBack(t *testing.T) {
+	d := newDevice(t, "HospitalA", ledger.Patient)
+	for i := range 2*ledger.ChangeQuota + 1 { // a day may begin meanwhile
+		change := ledger.SetEmergencyPolicy{Records: []ledger.EmergencyRule{ledger.Never, ledger.AnyApproved}[i%2]}
+		prepared := d.prepare(ledger.TxSetEmergencyPolicy, change, nil)
+		answer, err := d.client.EndorseTransactionWithResponse(within(t), prepared.TransactionID,
+			api.SignedProposal{Proposal: prepared.Proposal, Signature: d.signRaw(prepared.Proposal)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if answer.JSON200 == nil {
+			refused(t, answer.ApplicationProblemJSONDefault, fault.RateLimited)
+			now := time.Now()
+			pause, err := strconv.Atoi(answer.HTTPResponse.Header.Get("Retry-After"))
+			if left := ledger.NextDay(now).Sub(now); err != nil || (left-time.Duration(pause)*time.Second).Abs() > time.Minute {
+				t.Errorf("Retry-After %d, %v; the day is over in %s", pause, err, left)
+			}
+			return
+		}
+		if _, problem := d.submit(prepared.TransactionID, answer.JSON200.Transaction); problem != nil {
+			t.Fatalf("%+v", *problem)
+		}
+	}
+	t.Error("no change was refused")
+}
+
 func TestEndorsingTwice(t *testing.T) {
 	d := enrolled(t, networktest.Guest{MSP: "HospitalA", Role: ledger.Patient})
 	d.register()

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"regexp"
 	"strconv"
@@ -15,6 +16,7 @@ import (
 	"github.com/pie-consortium/pie/gateway/internal/auth"
 	"github.com/pie-consortium/pie/gateway/internal/problem"
 	"github.com/pie-consortium/pie/gateway/internal/telemetry"
+	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/fault"
 )
 
@@ -84,13 +86,27 @@ func fail(c *gin.Context, err error) {
 	status := problem.Status(err)
 	passes := status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable
 	if passes && c.Writer.Header().Get("Retry-After") == "" {
-		c.Header("Retry-After", retryAfter)
+		c.Header("Retry-After", pauseBefore(err))
 	}
 	write := problem.Write
 	if c.Request.URL.Path == auth.TokenPath {
 		write = problem.WriteToken
 	}
 	write(c.Writer, c.Writer.Header().Get(requestIDHeader), err)
+}
+
+// tomorrow is a refusal by one of the ledger's quotas of a day: to come back sooner is in vain.
+type tomorrow struct{ error }
+
+func (t tomorrow) Unwrap() error { return t.error }
+
+// pauseBefore is how long to wait before what failed is tried again, in seconds.
+func pauseBefore(err error) string {
+	if !errors.As(err, new(tomorrow)) {
+		return retryAfter
+	}
+	now := time.Now()
+	return strconv.Itoa(int(math.Ceil(ledger.NextDay(now).Sub(now).Seconds())))
 }
 
 // failHandling answers what a handler could not do. That a caller hung up, and so ended

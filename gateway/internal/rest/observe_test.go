@@ -5,6 +5,8 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/gin-gonic/gin"
 	"github.com/prometheus/client_golang/prometheus"
@@ -28,6 +30,20 @@ func TestRetryAfter(t *testing.T) {
 			t.Errorf("%s: Retry-After %q", code, said)
 		}
 	}
+}
+
+// A quota of the day is over at midnight (UTC), and not in two seconds.
+func TestQuotasOfADayAreOverAtMidnight(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) { // begins at midnight
+		time.Sleep(23*time.Hour + 30*time.Minute)
+		recorder := httptest.NewRecorder()
+		c, _ := gin.CreateTestContext(recorder)
+		c.Request = httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
+		fail(c, problem.WithTransaction("id", tomorrow{fault.New(fault.RateLimited, "20 times today")}))
+		if said := recorder.Header().Get("Retry-After"); said != "1800" || recorder.Code != http.StatusTooManyRequests {
+			t.Errorf("half an hour before midnight: %d, Retry-After %q", recorder.Code, said)
+		}
+	})
 }
 
 // A caller's own word for a method is in no log, and makes no metric.

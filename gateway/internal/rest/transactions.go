@@ -59,6 +59,9 @@ func (a *API) EndorseTransaction(ctx context.Context, request EndorseTransaction
 		return nil, problem.WithTransaction(proposal.TransactionID, err)
 	}
 	transaction, err := a.Peer.Endorse(ctx, proposal, request.Body.Signature)
+	if fault.CodeOf(err) == fault.RateLimited {
+		err = tomorrow{err}
+	}
 	if err != nil {
 		return nil, problem.WithTransaction(proposal.TransactionID, err)
 	}
