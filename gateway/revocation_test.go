@@ -58,7 +58,7 @@ func TestRevokedCertificatesActNoMore(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	noTokenFor(t, lost.ask(assertion), fault.Unauthenticated)
+	noTokenFor(t, lost.ask(assertion))
 
 	found := lost.again()
 	found.takeOver()

@@ -87,3 +87,12 @@ func TestWordsWithSlashesAreDepartmentsAndNobody(t *testing.T) {
 		}
 	}
 }
+
+// Peers whose tables differ would disagree about a name. They follow the Go release that
+// compiles the chaincode (docs/adr/0018-unicode-on-the-ledger.md).
+func TestEveryPeerHasTheSameUnicode(t *testing.T) {
+	const pinned = "15.0.0"
+	if norm.Version != pinned || unicode.Version != pinned {
+		t.Errorf("the normal forms are of Unicode %s and the classes of %s, want %s; other tables are another chaincode for every hospital", norm.Version, unicode.Version, pinned)
+	}
+}

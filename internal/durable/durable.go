@@ -16,11 +16,10 @@ const DraftPrefix = ".new-"
 // Replaceable refuses a path where something else than a regular file stands: a device or
 // a pipe is not to make room for a file.
 func Replaceable(path string) error {
-	info, err := os.Stat(path)
-	if err != nil || info.Mode().IsRegular() {
-		return nil // whatever is wrong, writing says it
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() { // what else is wrong, writing says
+		return fmt.Errorf("%s is there and not a regular file; choose another name", path)
 	}
-	return fmt.Errorf("%s is there and not a regular file; choose another name", path)
+	return nil
 }
 
 // Write replaces the file whole: after a crash there is the old content or the new. It

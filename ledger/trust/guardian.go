@@ -47,9 +47,9 @@ func OpenShare(sealed []byte, receiving *umbral.SecretKey) (ShareEnvelope, error
 
 // unarmored is an age file without the armor that it wears in mail.
 func unarmored(file []byte) ([]byte, error) {
-	text, err := input.Decode(file)
-	if err != nil || !bytes.HasPrefix(bytes.TrimSpace(text), []byte(armor.Header)) {
-		return file, nil // it is not a text
+	text, notText := input.Decode(file)
+	if notText != nil || !bytes.HasPrefix(bytes.TrimSpace(text), []byte(armor.Header)) {
+		return file, nil //nolint:nilerr // what is not a text wears no armor
 	}
 	sealed, err := io.ReadAll(armor.NewReader(bytes.NewReader(text)))
 	if err != nil {

@@ -364,6 +364,13 @@ func TestDrillsAndRefusalsAreCounted(t *testing.T) {
 		e.denied(e.responder, drill(), "responder-quota")
 	}
 	e.refused(fault.BreakGlassRefused, e.responder, ledger.TxDeclareBreakGlass, drill(), ledger.TransientNarrative, narrative())
+	// What is not written down leads on all the same.
+	_, err := e.call(e.responder, ledger.TxDeclareBreakGlass, drill(), ledger.TransientNarrative, narrative())
+	for _, want := range []string{"another responder of your hospital", ledger.NextDay(e.clock).Format(time.RFC3339), "not written down"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v does not say %q", err, want)
+		}
+	}
 	if d := e.declare(e.responder, e.ofSummary()); d.State != ledger.ActiveEmergency {
 		t.Errorf("after drills and refusals an emergency is: %+v", d.Decision)
 	}

@@ -39,8 +39,8 @@ func TestInterruptedCommandsEnd(t *testing.T) {
 		if err := command.Process.Signal(signal); err != nil {
 			t.Fatal(err)
 		}
-		ended := make(chan error, 1)
-		go func() { ended <- command.Wait() }()
+		ended := make(chan struct{})
+		go func() { _ = command.Wait(); close(ended) }()
 		select {
 		case <-ended:
 		case <-time.After(time.Minute):

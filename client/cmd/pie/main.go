@@ -46,7 +46,7 @@ func run() int {
 	if err == nil {
 		return 0
 	}
-	for line := range strings.SplitSeq(describe(err), "\n") {
+	for line := range strings.SplitSeq(inLocalTime(describe(err)), "\n") {
 		fmt.Fprintln(os.Stderr, printable(line))
 	}
 	return exitCode(err)
@@ -61,7 +61,7 @@ var errInterrupted = errors.New("interrupted; the same command again goes on")
 // for what nobody can interrupt, such as standard input. A second one ends it at once.
 func (a *app) execute(ctx context.Context, stop func()) error {
 	ended := make(chan error, 1)
-	go func() { ended <- a.root().ExecuteContext(ctx) }()
+	go func() { ended <- a.root().ExecuteContext(ctx) }() //nolint:contextcheck // commands take it from there
 	select {
 	case err := <-ended:
 		return err

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -75,6 +76,22 @@ func date(t time.Time) string {
 		return "-"
 	}
 	return t.Local().Format("2006-01-02 15:04:05Z07:00")
+}
+
+// utcTime is a time as gateways and the ledger write it, as a word of a sentence: in
+// quotation marks or in a file's name it is somebody's own.
+var utcTime = regexp.MustCompile(`(^|[ (])(\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z)([,;.)]?(?: |$))`)
+
+// inLocalTime writes the times in an error for people, in the device's zone.
+func inLocalTime(text string) string {
+	return utcTime.ReplaceAllStringFunc(text, func(found string) string {
+		parts := utcTime.FindStringSubmatch(found)
+		at, err := time.Parse(time.RFC3339, parts[2])
+		if err != nil {
+			return found
+		}
+		return parts[1] + date(at) + parts[3]
+	})
 }
 
 func dash[T ~string](text T) string {

@@ -21,6 +21,23 @@ func inZone(t *testing.T, name string, hours int) {
 	t.Cleanup(func() { time.Local = before })
 }
 
+// A refusal of the ledger's says when the next is possible: in the zone of who reads it.
+func TestErrorsAreInTheZoneOfTheDevice(t *testing.T) {
+	inZone(t, "Asia/Tokyo", 9)
+	for text, want := range map[string]string{
+		"you from 2030-03-05T00:00:00Z on; not written": "you from 2030-03-05 09:00:00+09:00 on; not written",
+		"(2030-03-05T23:00:00Z)":                        "(2030-03-06 08:00:00+09:00)",
+		"until 2030-03-05T00:00:00Z":                    "until 2030-03-05 09:00:00+09:00",
+		"no file 2030-03-05T00:00:00Z.json":             "no file 2030-03-05T00:00:00Z.json",
+		`not "2030-03-05T00:00:00Z"`:                    `not "2030-03-05T00:00:00Z"`,
+		"from 2030-13-05T00:00:00Z on":                  "from 2030-13-05T00:00:00Z on",
+	} {
+		if got := inLocalTime(text); got != want {
+			t.Errorf("%q is shown as %q, want %q", text, got, want)
+		}
+	}
+}
+
 var (
 	anEnd  = when{edge: lastSecond, spans: true, needed: true}
 	aLimit = when{edge: lastSecond, spans: true}

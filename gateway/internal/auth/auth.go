@@ -36,7 +36,7 @@ const ScopeReplacement = "replacement"
 const tokenType = "at+jwt"
 
 // TokenPath is that of the token endpoint under the gateway's URL.
-const TokenPath = "/oauth2/token"
+const TokenPath = "/oauth2/token" //nolint:gosec // no credentials
 
 // Authority issues and checks the tokens of one gateway.
 type Authority struct {
