@@ -15,6 +15,7 @@ import (
 
 	"github.com/pie-consortium/pie/client"
 	"github.com/pie-consortium/pie/client/summary"
+	"github.com/pie-consortium/pie/client/walletcard"
 	"github.com/pie-consortium/pie/internal/input"
 	"github.com/pie-consortium/pie/ledger"
 )
@@ -50,7 +51,7 @@ everything happens, and nothing opens.`,
 			"  pie emergency declare --patient HospitalA/7f3k2a --reason life-threat --narrative - --record 4v7…q2",
 		Args: exactly(),
 		RunE: func(command *cobra.Command, _ []string) error {
-			user, err := parseUser(patient)
+			user, err := parseUser(walletcard.Name(patient))
 			if err != nil {
 				return err
 			}
@@ -85,7 +86,7 @@ everything happens, and nothing opens.`,
 		},
 	}
 	flags := command.Flags()
-	flags.StringVar(&patient, "patient", "", "who cannot answer, as HospitalA/7f3k2a")
+	flags.StringVar(&patient, "patient", "", "who cannot answer, as HospitalA/7f3k2a, or what a scanner reads from their card")
 	flags.StringVar(&reason, "reason", "", "one of "+reasons())
 	flags.StringVar(&narrative, "narrative", "", "file with what happened, - for standard input")
 	flags.StringArrayVar(&records, "record", nil, "record to open, several times for several (default: the emergency summary)")

@@ -6,9 +6,10 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 	"unicode"
+
+	"github.com/mattn/go-runewidth"
 )
 
 // table is rows of cells.
@@ -45,18 +46,37 @@ func (a *app) printValue(value any, rows table) error {
 	return encoder.Encode(value)
 }
 
+// printTable writes columns that stand below each other in a terminal, where a character
+// may take two places, or none.
 func (a *app) printTable(rows table) error {
-	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
+	var cells table
+	var widths []int // of columns that others follow
 	for _, row := range rows {
 		row = slices.Clone(row)
 		for i := range row {
 			row[i] = printable(row[i])
+			if i == len(widths) {
+				widths = append(widths, 0)
+			}
+			if i < len(row)-1 {
+				widths[i] = max(widths[i], runewidth.StringWidth(row[i]))
+			}
 		}
-		if _, err := fmt.Fprintln(w, strings.TrimRight(strings.Join(row, "\t"), "\t")); err != nil {
+		cells = append(cells, row)
+	}
+	for _, row := range cells {
+		var line strings.Builder
+		for i, cell := range row {
+			line.WriteString(cell)
+			if i < len(row)-1 {
+				line.WriteString(strings.Repeat(" ", widths[i]-runewidth.StringWidth(cell)+len("  ")))
+			}
+		}
+		if _, err := fmt.Fprintln(a.out, strings.TrimRight(line.String(), " ")); err != nil {
 			return err
 		}
 	}
-	return w.Flush()
+	return nil
 }
 
 // printable keeps what others wrote from playing tricks on a terminal: it leaves no

@@ -41,6 +41,28 @@ func TestCellsPlayNoTricksOnATerminal(t *testing.T) {
 	}
 }
 
+// Characters that take two places of a terminal, or none, move no column.
+func TestColumnsStandBelowEachOther(t *testing.T) {
+	var out bytes.Buffer
+	a := &app{out: &out}
+	rows := table{{"NAME", "WARD", "FROM"}, {"Dr. Mori", "surgery", "HospitalA"}, {"森 太郎", "外科", "HospitalB"}, {"Noe\u0308l", "ICU", "HospitalC"}, {"", "", "HospitalD"}}
+	if err := a.printTable(rows); err != nil {
+		t.Fatal(err)
+	}
+	want := "NAME      WARD     FROM\n" +
+		"Dr. Mori  surgery  HospitalA\n" +
+		"森 太郎   外科     HospitalB\n" +
+		"Noe\u0308l      ICU      HospitalC\n" +
+		"                   HospitalD\n"
+	if out.String() != want {
+		t.Errorf("got\n%swant\n%s", out.String(), want)
+	}
+	out.Reset()
+	if err := a.printTable(table{{"a long cell that is the last one"}, {"a", "b", ""}}); err != nil || out.String() != "a long cell that is the last one\na  b\n" {
+		t.Errorf("%q, %v", out.String(), err)
+	}
+}
+
 // One requester's junk keeps nobody else's request from being read.
 func TestBadCardIsAMarkInItsRow(t *testing.T) {
 	good, bad := ledger.UserID{MSP: "HospitalA", Pseudonym: "good"}, ledger.UserID{MSP: "HospitalB", Pseudonym: "bad"}

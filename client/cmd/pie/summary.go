@@ -171,13 +171,17 @@ func (a *app) printCard(made walletcard.Card) error {
 
 func writeCard(path string, made walletcard.Card) error {
 	var image []byte
+	var err error
 	switch strings.ToLower(filepath.Ext(path)) {
 	case ".svg":
 		image = []byte(made.SVG())
 	case ".png":
-		image = made.PNG()
+		image, err = made.PNG()
 	default:
 		return usageError{fmt.Errorf("a card is written as .svg or .png, not to %s", path)}
+	}
+	if err != nil {
+		return err
 	}
 	return durable.Write(path, image, 0o600)
 }
