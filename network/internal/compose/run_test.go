@@ -196,7 +196,7 @@ func (h *host) inside(name string, command ...string) *exec.Cmd {
 			script = append(script, "mount -o remount,bind,ro $R"+volume.Target)
 		}
 	}
-	script = append(script, "mount -o remount,ro $R", "mount -t tmpfs -o mode=1777 none $R/tmp", `exec chroot $R setpriv "$@"`)
+	script = append(script, "mount -o remount,ro $R", "mount -t tmpfs -o mode=1777 none $R/tmp", `chroot=$(command -v chroot); PATH=/usr/sbin:/usr/bin:/sbin:/bin exec "$chroot" $R setpriv "$@"`)
 	user, group, _ := strings.Cut(service.User, ":")
 	arguments := []string{"netns", "exec", h.space(name), "unshare", "--mount", "sh", "-c", strings.Join(script, "\n"), "sh",
 		"--reuid", user, "--regid", group, "--clear-groups", "--bounding-set", "-all", "--no-new-privs", "--pdeathsig", "KILL",
