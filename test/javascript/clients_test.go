@@ -48,7 +48,7 @@ func (p *practice) proxy(t *testing.T) string {
 	t.Helper()
 	program, err := exec.LookPath("nginx")
 	if err != nil {
-		t.Skip("nginx is not installed")
+		t.Fatalf("%v: `scripts/test-tools` installs it", err)
 	}
 	organization, err := p.network.Organization("HospitalA")
 	if err != nil {
