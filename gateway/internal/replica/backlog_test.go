@@ -140,6 +140,10 @@ func TestNewVersionsDoNotWaitForErasures(t *testing.T) {
 		done <- j.version.Record
 		return true, 0
 	})
-	<-done
-	cancel()
+	defer cancel()
+	select {
+	case <-done:
+	case <-time.After(time.Minute):
+		t.Error("a new version waits for erasures")
+	}
 }
