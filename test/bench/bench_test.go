@@ -12,6 +12,9 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
+	"github.com/pie-consortium/pie/internal/input"
 	"github.com/pie-consortium/pie/ledger"
 )
 
@@ -64,6 +67,30 @@ func TestMeasurements(t *testing.T) {
 		}
 	}
 	checkReport(t, all)
+}
+
+// Whoever is given a file finds it whole, however many ask for it at once.
+func TestFilesAreWholeForEverybody(t *testing.T) {
+	s := &stage{dir: t.TempDir()}
+	var asking errgroup.Group
+	for range 100 {
+		asking.Go(func() error {
+			path, err := s.file(100 * mB)
+			if err != nil {
+				return err
+			}
+			file, err := input.Open(path)
+			if err != nil {
+				return err
+			}
+			defer file.Close()
+			_, err = io.Copy(io.Discard, file)
+			return err
+		})
+	}
+	if err := asking.Wait(); err != nil {
+		t.Error(err)
+	}
 }
 
 func checkReport(t *testing.T, all []result) {

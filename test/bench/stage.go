@@ -88,14 +88,14 @@ func authorize(ctx context.Context, patient, author *client.Client, class ledger
 // file is an EMR of the size: a hole, which costs nothing to read.
 func (s *stage) file(size int64) (string, error) {
 	path := filepath.Join(s.dir, fmt.Sprintf("emr-%d", size))
-	if info, err := os.Stat(path); err == nil && info.Size() == size {
+	if _, err := os.Stat(path); err == nil {
 		return path, nil // somebody may be reading it
 	}
-	file, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o600)
+	file, err := os.CreateTemp(s.dir, "emr-*.part")
 	if err != nil {
 		return "", err
 	}
-	return path, errors.Join(file.Truncate(size), file.Close())
+	return path, errors.Join(file.Truncate(size), file.Close(), os.Rename(file.Name(), path))
 }
 
 // newRecord describes an EMR of the size for a slot.
