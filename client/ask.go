@@ -18,23 +18,23 @@ const hedge = 3 * time.Second
 // request is one call to a gateway.
 type request func(ctx context.Context, g *gateway) (*http.Response, error)
 
-// ask asks the own gateway, and the next when that does not answer or is slow, and says who
+// ask asks the user's own gateway, and the next when that does not answer or is slow, and says who
 // answered. The timeout is for each of them. What is asked for must change nothing.
 func ask[T any](ctx context.Context, c *Client, timeout time.Duration, do request) (T, *gateway, error) {
 	answer := askInTurn[T](ctx, c.inOrder(), timeout, do)
-	return answer.word, answer.by, answer.err
+	return answer.value, answer.by, answer.err
 }
 
 // askInTurn asks the first of the gateways, and the rest once it fails or is slow. What the
 // rest refuse only counts when the first has failed: their peers may be behind its peer.
-func askInTurn[T any](ctx context.Context, order []*gateway, timeout time.Duration, do request) told[T] {
+func askInTurn[T any](ctx context.Context, order []*gateway, timeout time.Duration, do request) answer[T] {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	g, rest := order[0], order[1:]
-	first, next := make(chan told[T], 1), make(chan told[T], 1)
+	first, next := make(chan answer[T], 1), make(chan answer[T], 1)
 	go func() {
 		word, err := askOne[T](ctx, g, timeout, do)
-		first <- told[T]{by: g, word: word, err: err}
+		first <- answer[T]{by: g, value: word, err: err}
 	}()
 	var late <-chan time.Time
 	if len(rest) > 0 {
@@ -81,7 +81,7 @@ func askOneByOne[T any](ctx context.Context, order []*gateway, timeout time.Dura
 }
 
 // or is what another gateway told when this one failed, unless that failed too.
-func (t told[T]) or(other told[T]) told[T] {
+func (t answer[T]) or(other answer[T]) answer[T] {
 	if tryAnother(t.err) && !tryAnother(other.err) {
 		return other
 	}
@@ -100,7 +100,7 @@ func (c *Client) nearestFirst() []*gateway {
 	return slices.Concat(c.gateways[i:i+1], c.gateways[:i], c.gateways[i+1:])
 }
 
-// inOrder returns the gateways as they are to be asked: the own one first, those that
+// inOrder returns the gateways as they are to be asked: the user's own one first, those that
 // were silent a moment ago last, behind them those whose peers have turned out to be behind.
 func (c *Client) inOrder() []*gateway {
 	now := time.Now().UnixNano()

@@ -82,8 +82,8 @@ func TestGatewaysAreAskedInTurn(t *testing.T) {
 				if c.code == "" && time.Since(began) >= readTimeout {
 					t.Errorf("it was waited for over %s, as if nobody else could be asked", readTimeout)
 				}
-				if c.code == "" && (answer.err != nil || answer.word != "told") || c.code != "" && fault.CodeOf(answer.err) != c.code {
-					t.Errorf("it says %q, %v; want %q", answer.word, answer.err, c.code)
+				if c.code == "" && (answer.err != nil || answer.value != "told") || c.code != "" && fault.CodeOf(answer.err) != c.code {
+					t.Errorf("it says %q, %v; want %q", answer.value, answer.err, c.code)
 				}
 				if len(asked) != c.asked {
 					t.Errorf("%d gateways were asked, want %d", len(asked), c.asked)

@@ -31,13 +31,13 @@ type Authorization struct {
 func DefaultPolicy(class ledger.Class) ledger.Policy {
 	const replicas = 2
 	policy := ledger.Policy{
-		Roles:    []ledger.Role{ledger.Physician},
-		Purposes: []ledger.Purpose{ledger.Treatment, ledger.EmergencyTreatment},
+		Roles:    []ledger.Role{ledger.RolePhysician},
+		Purposes: []ledger.Purpose{ledger.PurposeTreatment, ledger.PurposeEmergencyTreatment},
 		Replicas: replicas,
 	}
-	if class.Level() == ledger.Low {
-		policy.Roles = append(policy.Roles, ledger.Researcher)
-		policy.Purposes = append(policy.Purposes, ledger.Research, ledger.ClinicalTrial)
+	if class.Level() == ledger.LevelLow {
+		policy.Roles = append(policy.Roles, ledger.RoleResearcher)
+		policy.Purposes = append(policy.Purposes, ledger.PurposeResearch, ledger.PurposeClinicalTrial)
 	}
 	return policy
 }
@@ -46,8 +46,8 @@ func DefaultPolicy(class ledger.Class) ledger.Policy {
 // fragments cut. Only patients can. The slots come back in the same order. Many take
 // several transactions; when one fails, the slots that are open already come back with
 // the error.
-func (c *Client) Authorize(ctx context.Context, wishes ...Authorization) ([]ledger.Upload, error) {
-	var uploads []ledger.Upload
+func (c *Client) Authorize(ctx context.Context, wishes ...Authorization) ([]ledger.Slot, error) {
+	var uploads []ledger.Slot
 	for some := range slices.Chunk(wishes, ledger.MaxSlots) {
 		opened, err := c.authorize(ctx, some)
 		if err != nil {
@@ -59,59 +59,59 @@ func (c *Client) Authorize(ctx context.Context, wishes ...Authorization) ([]ledg
 }
 
 // authorize opens as many slots as one transaction takes.
-func (c *Client) authorize(ctx context.Context, wishes []Authorization) ([]ledger.Upload, error) {
-	var arguments ledger.AuthorizeUpload
+func (c *Client) authorize(ctx context.Context, wishes []Authorization) ([]ledger.Slot, error) {
+	var arguments ledger.AuthorizeSlots
 	var sealed []ledger.SealedFragment
 	for _, wish := range wishes {
-		slot, fragments, err := c.slot(ctx, wish)
+		wanted, fragments, err := c.slot(ctx, wish)
 		if err != nil {
 			return nil, err
 		}
-		arguments.Slots = append(arguments.Slots, slot)
+		arguments.Slots = append(arguments.Slots, wanted)
 		sealed = append(sealed, fragments...)
 	}
 	if err := arguments.Validate(); err != nil {
 		return nil, err
 	}
-	if err := c.entrustSlots(arguments.Slots); err != nil {
+	if err := c.addAgentKeys(arguments.Slots); err != nil {
 		return nil, err
 	}
-	wanted := change{name: ledger.TxAuthorizeUpload, arguments: arguments}
+	wanted := change{name: ledger.TxAuthorizeSlots, arguments: arguments}
 	if len(sealed) > 0 {
 		wanted.private = transient{ledger.TransientFragments: sealed}
 	}
 	c.step("authorising the upload")
-	uploads, _, err := submit[[]ledger.Upload](ctx, c, wanted)
+	uploads, _, err := submit[[]ledger.Slot](ctx, c, wanted)
 	return uploads, err
 }
 
-func (c *Client) slot(ctx context.Context, wish Authorization) (ledger.Slot, []ledger.SealedFragment, error) {
+func (c *Client) slot(ctx context.Context, wish Authorization) (ledger.NewSlot, []ledger.SealedFragment, error) {
 	version := ledger.RecordVersion{Record: ledger.NewID(), Version: firstVersion}
 	secret := c.keys.record(version.Record, version.Version)
 	statement, err := c.stateRecordKey(version, secret)
 	if err != nil {
-		return ledger.Slot{}, nil, err
+		return ledger.NewSlot{}, nil, err
 	}
-	slot := ledger.Slot{
-		Record: version.Record, RecordKey: statement, Author: wish.Author, Stream: wish.Stream, Emergency: wish.Emergency,
+	wanted := ledger.NewSlot{
+		Record: version.Record, RecordKey: statement, Author: wish.Author, Stream: wish.Stream, IsSummary: wish.Emergency,
 		Policy: wish.Policy, Expiry: wish.Expiry.UTC(),
 	}
-	if wish.Author.Kind == ledger.Department {
-		return slot, nil, nil
+	if wish.Author.Kind == ledger.SubjectDepartment {
+		return wanted, nil, nil
 	}
-	slot.Grant = ledger.NewID()
+	wanted.Grant = ledger.NewID()
 	var sealed []ledger.SealedFragment
-	slot.Fragments, sealed, err = c.fragments(ctx, share{
-		version: version, grant: slot.Grant, grantee: wish.Author.User,
+	wanted.Fragments, sealed, err = c.fragments(ctx, share{
+		version: version, grant: wanted.Grant, grantee: wish.Author.User,
 		secret: func(context.Context) (*umbral.SecretKey, error) { return secret, nil },
 	})
-	return slot, sealed, err
+	return wanted, sealed, err
 }
 
 // stateRecordKey signs that the secret's public half is the key of a record version.
 func (c *Client) stateRecordKey(v ledger.RecordVersion, secret *umbral.SecretKey) (string, error) {
 	return c.creator.Signer.SignKeyStatement(trust.KeyStatement{
-		Kind: ledger.RecordKey, Key: secret.PublicKey().Bytes(), User: c.identity.User,
+		Kind: ledger.KeyRecord, Key: secret.PublicKey().Bytes(), User: c.identity.User,
 		Record: v.Record, Version: v.Version, Issued: time.Now().UTC(),
 	})
 }

@@ -43,8 +43,8 @@ func TestAnyOneGatewayMayBeStopped(t *testing.T) {
 				t.Fatal(err)
 			}
 			opened := openAs(t, p.requester, record, sha256.Sum256(content))
-			if len(opened.Blamed) > 0 {
-				t.Errorf("blamed %v, want nobody: who is absent does not lie", opened.Blamed)
+			if len(opened.Altered) > 0 {
+				t.Errorf("blamed %v, want nobody: who is absent does not lie", opened.Altered)
 			}
 		})
 	}
@@ -122,7 +122,7 @@ func TestTwentyAtOnceMeetNoConflict(t *testing.T) {
 		group.Go(func() {
 			content := fmt.Appendf(nil, "emr %d", i)
 			uploads, err := p.patient.Authorize(t.Context(), Authorization{
-				Author: ledger.PersonSubject(p.author.identity.User), Policy: DefaultPolicy(ledger.MedicalInformation), Expiry: time.Now().Add(time.Hour),
+				Author: ledger.PersonSubject(p.author.identity.User), Policy: DefaultPolicy(ledger.ClassMedicalInformation), Expiry: time.Now().Add(time.Hour),
 			})
 			if err != nil {
 				t.Errorf("authorize %d: %v", i, err)
@@ -133,18 +133,18 @@ func TestTwentyAtOnceMeetNoConflict(t *testing.T) {
 				t.Errorf("upload %d: %v", i, err)
 				return
 			}
-			request, err := p.requester.Request(t.Context(), ledger.RecordVersion{Record: record, Version: firstVersion}, ledger.Treatment)
+			request, err := p.requester.Request(t.Context(), ledger.RecordVersion{Record: record, Version: firstVersion}, ledger.PurposeTreatment)
 			if err != nil {
 				t.Errorf("request %d: %v", i, err)
 				return
 			}
-			if _, err := p.patient.Grant(t.Context(), request.Request, time.Now().Add(time.Hour)); err != nil {
+			if _, err := p.patient.Grant(t.Context(), request.ID, time.Now().Add(time.Hour)); err != nil {
 				t.Errorf("grant %d: %v", i, err)
 			}
 		})
 	}
 	group.Wait()
-	requests, err := p.patient.Requests(t.Context(), ledger.Granted)
+	requests, err := p.patient.Requests(t.Context(), ledger.RequestGranted)
 	if err != nil {
 		t.Fatal(err)
 	}

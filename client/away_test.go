@@ -18,7 +18,7 @@ func (p trio) stocked(t *testing.T, to ledger.Subject, slots int) {
 	t.Helper()
 	wishes := make([]Authorization, slots)
 	for i := range wishes {
-		wishes[i] = Authorization{Author: to, Policy: DefaultPolicy(ledger.MedicalInformation), Expiry: time.Now().Add(time.Hour)}
+		wishes[i] = Authorization{Author: to, Policy: DefaultPolicy(ledger.ClassMedicalInformation), Expiry: time.Now().Add(time.Hour)}
 	}
 	uploads, err := p.patient.Authorize(t.Context(), wishes...)
 	if err != nil || len(uploads) != slots {
@@ -38,7 +38,7 @@ func (p trio) results(t *testing.T, n int) []NewRecord {
 		}
 		files = append(files, NewRecord{
 			Patient: p.patient.identity.User, File: file,
-			Summary: ledger.Summary{Class: ledger.MedicalInformation, MediaType: "application/fhir+json"},
+			Metadata: ledger.Metadata{Class: ledger.ClassMedicalInformation, MediaType: "application/fhir+json"},
 		})
 	}
 	return files
@@ -51,17 +51,17 @@ func resultOf(i int) []byte {
 // imported uploads all files from the author's stock and returns the records, by file.
 func (p trio) imported(t *testing.T, files []NewRecord) map[string]ledger.ID {
 	t.Helper()
-	stock, err := p.author.Stock(t.Context(), p.patient.identity.User)
+	free, err := p.author.FreeSlots(t.Context(), p.patient.identity.User)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer stock.Close()
+	defer free.Close()
 	records := map[string]ledger.ID{}
-	Import(t.Context(), files, stock.Upload, func(done Imported) {
+	Import(t.Context(), files, free.Upload, func(done Imported) {
 		if done.Err != nil {
 			t.Errorf("%s: %v", done.File, done.Err)
 		}
-		records[done.File] = done.Record.Record
+		records[done.File] = done.Record.ID
 	})
 	return records
 }
@@ -93,7 +93,7 @@ func TestThousandResultsArriveWhileThePatientIsAway(t *testing.T) {
 	begun = time.Now()
 	confirmed := 0
 	err := p.patient.ConfirmAll(t.Context(), func(done Confirmed, of int) {
-		if of != results || done.Err != nil || done.Record.State != ledger.Confirmed || !distinct[done.ID] {
+		if of != results || done.Err != nil || done.Record.State != ledger.RecordConfirmed || !distinct[done.ID] {
 			t.Errorf("%s of %d: %s, %v", done.ID, of, done.Record.State, done.Err)
 		}
 		confirmed++
@@ -134,18 +134,18 @@ func TestStockIsUsedUpOnce(t *testing.T) {
 		}
 	}
 
-	stock, err := p.author.Stock(t.Context(), p.patient.identity.User)
-	if err != nil || stock.Free() != 1 {
+	free, err := p.author.FreeSlots(t.Context(), p.patient.identity.User)
+	if err != nil || free.Free() != 1 {
 		t.Fatalf("not one slot is left: %v", err)
 	}
-	defer stock.Close()
-	if _, err := p.author.Stock(t.Context(), p.patient.identity.User); fault.CodeOf(err) != fault.ConcurrentUpdate {
+	defer free.Close()
+	if _, err := p.author.FreeSlots(t.Context(), p.patient.identity.User); fault.CodeOf(err) != fault.ConcurrentUpdate {
 		t.Errorf("a second stock at the same time: %v", err)
 	}
-	if _, err := stock.Upload(t.Context(), files[3]); err != nil {
+	if _, err := free.Upload(t.Context(), files[3]); err != nil {
 		t.Error(err)
 	}
-	if _, err := stock.Upload(t.Context(), files[4]); fault.CodeOf(err) != fault.NotFound {
+	if _, err := free.Upload(t.Context(), files[4]); fault.CodeOf(err) != fault.NotFound {
 		t.Errorf("from an empty stock: %v", err)
 	}
 }
@@ -155,14 +155,14 @@ func TestColleaguesRaceForADepartmentsSlots(t *testing.T) {
 	p, colleague := newTrio(t), enroll(t, physicianOfA)
 	p.stocked(t, ledger.DepartmentSubject("HospitalA", "cardiology"), 6)
 	files := p.results(t, 8)
-	stocks := []*Stock{}
+	stocks := []*FreeSlots{}
 	for _, c := range []*Client{p.author, colleague} {
-		stock, err := c.Stock(t.Context(), p.patient.identity.User)
-		if err != nil || stock.Free() != 6 {
+		free, err := c.FreeSlots(t.Context(), p.patient.identity.User)
+		if err != nil || free.Free() != 6 {
 			t.Fatalf("not six slots are free: %v", err)
 		}
-		defer stock.Close()
-		stocks = append(stocks, stock)
+		defer free.Close()
+		stocks = append(stocks, free)
 	}
 	records, authors := map[ledger.ID]bool{}, map[ledger.UserID]bool{}
 	for i := range 6 { // each looks at a list in which the other has used slots since
@@ -170,18 +170,18 @@ func TestColleaguesRaceForADepartmentsSlots(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		records[record.Record], authors[record.Author] = true, true
+		records[record.ID], authors[record.Author] = true, true
 	}
 	if len(records) != 6 || len(authors) != 2 {
 		t.Errorf("%d records by %d authors", len(records), len(authors))
 	}
-	for i, stock := range stocks {
-		if _, err := stock.Upload(t.Context(), files[6+i]); fault.CodeOf(err) != fault.NotFound {
+	for i, free := range stocks {
+		if _, err := free.Upload(t.Context(), files[6+i]); fault.CodeOf(err) != fault.NotFound {
 			t.Errorf("from an empty stock: %v", err)
 		}
 	}
 	// Nobody else has anything of it: another hospital's physician of that patient.
-	foreign, err := p.requester.Stock(t.Context(), p.patient.identity.User)
+	foreign, err := p.requester.FreeSlots(t.Context(), p.patient.identity.User)
 	if err == nil {
 		defer foreign.Close()
 	}
@@ -198,36 +198,36 @@ func TestUnconsciousPatientTakesOverLater(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if again, err := p.author.UploadUnattended(t.Context(), n); err != nil || again.Record != record.Record {
-		t.Errorf("a repeat registers %s, %v", again.Record, err)
+	if again, err := p.author.UploadUnattended(t.Context(), n); err != nil || again.ID != record.ID {
+		t.Errorf("a repeat registers %s, %v", again.ID, err)
 	}
 	if !record.Unattended || record.Patient != p.patient.identity.User {
 		t.Errorf("record %+v", record)
 	}
-	p.opens(t, p.author, record.Record, resultOf(0))
+	p.opens(t, p.author, record.ID, resultOf(0))
 
 	// The patient comes back, and does with it what they do with any record.
-	p.opens(t, p.patient, record.Record, resultOf(0))
-	if confirmed, err := p.patient.Confirm(t.Context(), record.Record); err != nil || confirmed.State != ledger.Confirmed {
+	p.opens(t, p.patient, record.ID, resultOf(0))
+	if confirmed, err := p.patient.Confirm(t.Context(), record.ID); err != nil || confirmed.State != ledger.RecordConfirmed {
 		t.Errorf("%s, %v", confirmed.State, err)
 	}
-	p.grant(t, record.Record)
-	p.opens(t, p.requester, record.Record, resultOf(0))
+	p.grant(t, record.ID)
+	p.opens(t, p.requester, record.ID, resultOf(0))
 
 	// Taken over, it is an ordinary record; the author's access is over.
 	for range 2 { // a repeat changes nothing
-		taken, err := p.patient.TakeOver(t.Context(), record.Record, false)
+		taken, err := p.patient.TakeOver(t.Context(), record.ID, false)
 		if err != nil || taken.Version != 2 || taken.Unattended || taken.Commitment != record.Commitment {
 			t.Fatalf("taken over as %+v, %v", taken, err)
 		}
 	}
-	p.opens(t, p.patient, record.Record, resultOf(0))
-	p.opens(t, p.requester, record.Record, resultOf(0))
-	if _, err := p.author.OpenTo(t.Context(), record.Record, 0, io.Discard); fault.CodeOf(err) != fault.PermissionDenied {
+	p.opens(t, p.patient, record.ID, resultOf(0))
+	p.opens(t, p.requester, record.ID, resultOf(0))
+	if _, err := p.author.OpenTo(t.Context(), record.ID, 0, io.Discard); fault.CodeOf(err) != fault.PermissionDenied {
 		t.Errorf("the author opens it afterwards: %v", err)
 	}
-	if _, err := p.patient.recordSecret(t.Context(), ledger.RecordVersion{Record: record.Record, Version: 1}); err == nil {
-		t.Error("the old secret is still in custody")
+	if _, err := p.patient.recordSecret(t.Context(), ledger.RecordVersion{Record: record.ID, Version: 1}); err == nil {
+		t.Error("the old secret is still in escrow")
 	}
 	if _, err := p.patient.TakeOver(t.Context(), p.upload(t, []byte("emr")), false); fault.CodeOf(err) != fault.StateConflict {
 		t.Errorf("taking over an own record: %v", err)
@@ -241,8 +241,8 @@ func TestTakingOverKeepsTheAuthorWhenWished(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := p.patient.TakeOver(t.Context(), record.Record, true); err != nil {
+	if _, err := p.patient.TakeOver(t.Context(), record.ID, true); err != nil {
 		t.Fatal(err)
 	}
-	p.opens(t, p.author, record.Record, resultOf(0))
+	p.opens(t, p.author, record.ID, resultOf(0))
 }

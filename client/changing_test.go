@@ -59,7 +59,7 @@ func TestPipesUseNoSlot(t *testing.T) {
 	}
 }
 
-// The own hospital's node hangs: uploads and openings go by another one's.
+// The user's own hospital's node hangs: uploads and openings go by another one's.
 func TestContentNodeMayHang(t *testing.T) {
 	p := newTrio(t)
 	organization, err := network.Organization("HospitalA")

@@ -32,7 +32,7 @@ type Client struct {
 	Progress func(step string)
 	// Blame is called, when set, with each gateway that was outvoted about a key to seal
 	// something to. It is set and called as Progress is.
-	Blame func(*LiarError)
+	Altered func(*AlteredError)
 
 	home     *home.Home
 	identity ledger.Identity
@@ -41,7 +41,7 @@ type Client struct {
 	bundle   *trust.Bundle
 	card     string                   // JWS, empty for patients
 	gateways []*gateway               // of every member, the user's own hospital's first; stays as it is
-	first    *atomic.Pointer[gateway] // that [Client.Ask] named; nil: the own one
+	first    *atomic.Pointer[gateway] // that [Client.Ask] named; nil: the user's own one
 	behind   int                      // how many gateways are to be asked last, as their peers have not seen something yet
 	traffic  *meter
 
@@ -103,7 +103,7 @@ func readCertificate(store *home.Home) (*x509.Certificate, error) {
 	return certificate, nil
 }
 
-// notVouched says what to do about the own certificate when nobody vouches for it now.
+// notVouched says what to do about the user's own certificate when nobody vouches for it now.
 func notVouched(certificate *x509.Certificate, err error) error {
 	now := time.Now()
 	switch {

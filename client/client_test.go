@@ -38,10 +38,10 @@ func run(m *testing.M) int {
 
 // guest names who is to be enrolled.
 var (
-	patientOfA    = networktest.Guest{MSP: "HospitalA", Role: ledger.Patient}
-	physicianOfA  = networktest.Guest{MSP: "HospitalA", Role: ledger.Physician, Clearance: ledger.Private, Department: "cardiology", Name: "Dr. Sato"}
-	physicianOfB  = networktest.Guest{MSP: "HospitalB", Role: ledger.Physician, Clearance: ledger.Private, Department: "oncology", Name: "Dr. Kim"}
-	researcherOfC = networktest.Guest{MSP: "HospitalC", Role: ledger.Researcher, Clearance: ledger.Low, Department: "statistics", Name: "Dr. Weber"}
+	patientOfA    = networktest.Guest{MSP: "HospitalA", Role: ledger.RolePatient}
+	physicianOfA  = networktest.Guest{MSP: "HospitalA", Role: ledger.RolePhysician, Clearance: ledger.LevelPrivate, Department: "cardiology", Name: "Dr. Sato"}
+	physicianOfB  = networktest.Guest{MSP: "HospitalB", Role: ledger.RolePhysician, Clearance: ledger.LevelPrivate, Department: "oncology", Name: "Dr. Kim"}
+	researcherOfC = networktest.Guest{MSP: "HospitalC", Role: ledger.RoleResearcher, Clearance: ledger.LevelLow, Department: "statistics", Name: "Dr. Weber"}
 )
 
 func invite(t *testing.T, guest networktest.Guest) *trust.Invitation {
@@ -86,7 +86,7 @@ func (p trio) authorize(t *testing.T, class ledger.Class) ledger.ID {
 
 func (p trio) upload(t *testing.T, content []byte) ledger.ID {
 	t.Helper()
-	record := p.authorize(t, ledger.MedicalInformation)
+	record := p.authorize(t, ledger.ClassMedicalInformation)
 	if _, err := p.author.Upload(t.Context(), p.newRecord(t, record, content)); err != nil {
 		t.Fatal(err)
 	}
@@ -99,8 +99,8 @@ func (p trio) newRecord(t *testing.T, record ledger.ID, content []byte) NewRecor
 	if err := os.WriteFile(file, content, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	summary := ledger.Summary{Class: ledger.MedicalInformation, MediaType: "application/fhir+json"}
-	return NewRecord{Patient: p.patient.identity.User, Record: record, Summary: summary, File: file}
+	metadata := ledger.Metadata{Class: ledger.ClassMedicalInformation, MediaType: "application/fhir+json"}
+	return NewRecord{Patient: p.patient.identity.User, Record: record, Metadata: metadata, File: file}
 }
 
 // share brings a record to the point where the requester may open it.
@@ -114,14 +114,14 @@ func (p trio) share(t *testing.T, content []byte) ledger.ID {
 func (p trio) grant(t *testing.T, record ledger.ID) {
 	t.Helper()
 	request := p.request(t, record)
-	if _, err := p.patient.Grant(t.Context(), request.Request, time.Now().Add(time.Hour)); err != nil {
+	if _, err := p.patient.Grant(t.Context(), request.ID, time.Now().Add(time.Hour)); err != nil {
 		t.Fatal(err)
 	}
 }
 
 func (p trio) request(t *testing.T, record ledger.ID) ledger.AccessRequest {
 	t.Helper()
-	request, err := p.requester.Request(t.Context(), ledger.RecordVersion{Record: record}, ledger.Treatment)
+	request, err := p.requester.Request(t.Context(), ledger.RecordVersion{Record: record}, ledger.PurposeTreatment)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -172,15 +172,15 @@ func TestSharedBytesAreIdentical(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if confirmed.State != ledger.Confirmed {
+			if confirmed.State != ledger.RecordConfirmed {
 				t.Errorf("the record is %s, want confirmed", confirmed.State)
 			}
 			p.grant(t, record)
 			want := sha256.Sum256(test.content)
 			for _, c := range []*Client{p.requester, p.author, p.patient} {
 				opened := openAs(t, c, record, want)
-				if opened.Size != int64(len(test.content)) || len(opened.Blamed) > 0 {
-					t.Errorf("%s: got %d bytes, blamed %v", c.identity.Role, opened.Size, opened.Blamed)
+				if opened.Size != int64(len(test.content)) || len(opened.Altered) > 0 {
+					t.Errorf("%s: got %d bytes, blamed %v", c.identity.Role, opened.Size, opened.Altered)
 				}
 			}
 		})

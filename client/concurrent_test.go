@@ -120,8 +120,8 @@ func TestAgentGetsTheKeysOfAllSlots(t *testing.T) {
 	}
 	c := &Client{home: store, keys: newTestKeyring(t), agentFile: new(sync.Mutex)}
 	rules, err := rule.Format([]rule.Rule{{
-		ID: ledger.NewID(), Hospital: "HospitalA", Level: ledger.Moderate, Days: 1, Daily: 1,
-		Purposes: []ledger.Purpose{ledger.Treatment},
+		ID: ledger.NewID(), Hospital: "HospitalA", Level: ledger.LevelModerate, Days: 1, Daily: 1,
+		Purposes: []ledger.Purpose{ledger.PurposeTreatment},
 	}})
 	if err != nil {
 		t.Fatal(err)
@@ -136,7 +136,7 @@ func TestAgentGetsTheKeysOfAllSlots(t *testing.T) {
 	var authorizing sync.WaitGroup
 	for range many {
 		authorizing.Go(func() {
-			if err := c.entrustSlots([]ledger.Slot{{Record: ledger.NewID()}}); err != nil {
+			if err := c.addAgentKeys([]ledger.NewSlot{{Record: ledger.NewID()}}); err != nil {
 				t.Error(err)
 			}
 		})

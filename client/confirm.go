@@ -18,7 +18,7 @@ import (
 
 // Confirm reads what was registered in the patient's name, with their own key, and
 // tells the ledger that it could. When the author is at fault it disputes the record
-// instead, and returns a [LiarError] that names them.
+// instead, and returns a [AlteredError] that names them.
 func (c *Client) Confirm(ctx context.Context, record ledger.ID) (ledger.Record, error) {
 	a, err := c.ownRecord(ctx, record)
 	if err != nil {
@@ -42,7 +42,7 @@ func (c *Client) ConfirmAll(ctx context.Context, tell func(done Confirmed, of in
 		return err
 	}
 	inParallel(len(waiting), func(i int) Confirmed {
-		done := Confirmed{ID: waiting[i].Record.Record}
+		done := Confirmed{ID: waiting[i].ID}
 		done.Record, done.Err = unhurried(ctx, func() (ledger.Record, error) { return c.confirmView(ctx, waiting[i]) })
 		return done
 	}, func(done Confirmed) { tell(done, len(waiting)) })
@@ -52,15 +52,15 @@ func (c *Client) ConfirmAll(ctx context.Context, tell func(done Confirmed, of in
 // unconfirmed lists the patient's records that wait for their word.
 func (c *Client) unconfirmed(ctx context.Context) ([]ledger.RecordView, error) {
 	views, err := c.ownRecords(ctx)
-	return slices.DeleteFunc(views, func(v ledger.RecordView) bool { return v.State != ledger.Registered || v.Stream }), err
+	return slices.DeleteFunc(views, func(v ledger.RecordView) bool { return v.State != ledger.RecordRegistered || v.Stream }), err
 }
 
 // ownRecords lists the patient's records, as a majority of the hospitals tells of them.
 func (c *Client) ownRecords(ctx context.Context) ([]ledger.RecordView, error) {
 	patient := c.identity.User
-	views, err := vouched(ctx, c, ballot[ledger.RecordView]{
+	views, err := listByQuorum(ctx, c, listQuestion[ledger.RecordView]{
 		name: "the records of " + patient.String(), same: sameRecord,
-		id: func(v ledger.RecordView) ledger.ID { return v.Record.Record },
+		id: func(v ledger.RecordView) ledger.ID { return v.ID },
 		read: func(ctx context.Context, g *gateway, page ledger.Page) (*http.Response, error) {
 			return g.api.SearchRecords(ctx, &api.SearchRecordsParams{Patient: &patient, Limit: &page.Limit, Bookmark: optional(page.Bookmark)})
 		},
@@ -70,7 +70,7 @@ func (c *Client) ownRecords(ctx context.Context) ([]ledger.RecordView, error) {
 
 // confirmView takes a view that a majority of the hospitals agrees on.
 func (c *Client) confirmView(ctx context.Context, view ledger.RecordView) (ledger.Record, error) {
-	key, err := c.checkView(view, view.Record.Record, c.nearest())
+	key, err := c.checkView(view, view.ID, c.nearest())
 	if err != nil {
 		return ledger.Record{}, err
 	}
@@ -78,14 +78,14 @@ func (c *Client) confirmView(ctx context.Context, view ledger.RecordView) (ledge
 }
 
 func (c *Client) confirm(ctx context.Context, a agreed) (ledger.Record, error) {
-	v := ledger.RecordVersion{Record: a.Record.Record, Version: a.Version}
+	v := ledger.RecordVersion{Record: a.ID, Version: a.Version}
 	identity, err := c.ownIdentity(ctx, a)
 	if err == nil {
 		err = c.readThrough(ctx, a, identity)
 	}
 	if errors.Is(err, emr.ErrNotRegistered) {
-		disputed, errDispute := c.Dispute(ctx, v, ledger.Altered)
-		return disputed, errors.Join(makerLied(a.Record, err), errDispute)
+		disputed, errDispute := c.Dispute(ctx, v, ledger.DisputeAltered)
+		return disputed, errors.Join(makerAltered(a.Record, err), errDispute)
 	}
 	if err != nil {
 		return ledger.Record{}, err
@@ -102,7 +102,7 @@ func (c *Client) readThrough(ctx context.Context, a agreed, identity age.Identit
 		_, _, err := c.fetch(ctx, locked{Record: a.Record, identity: identity}, discard)
 		return err
 	}
-	segments, _, err := c.segments(ctx, ledger.RecordVersion{Record: a.Record.Record, Version: a.Version})
+	segments, _, err := c.segments(ctx, ledger.RecordVersion{Record: a.ID, Version: a.Version})
 	if err != nil {
 		return err
 	}
@@ -138,18 +138,18 @@ func (c *Client) ownRecord(ctx context.Context, record ledger.ID) (agreed, error
 }
 
 // ownIdentity decrypts a record of this patient that is encrypted to the key that this
-// device derives, or to one that was left in custody. Under another key it is nobody's lie.
+// device derives, or to one that was left in escrow. Under another key nothing was altered.
 func (c *Client) ownIdentity(ctx context.Context, a agreed) (age.Identity, error) {
 	if a.Unattended {
-		secret, err := c.custody(ctx, a)
+		secret, err := c.escrowedSecret(ctx, a)
 		if err != nil {
 			return nil, err
 		}
 		return agefile.NewIdentity(secret), nil
 	}
-	key := c.keys.record(a.Record.Record, a.Version)
+	key := c.keys.record(a.ID, a.Version)
 	if !a.key.Equal(key.PublicKey()) {
-		return nil, fault.New(fault.FragmentInvalid, "record %s is under a key that this device does not have; was it authorised from another device?", a.Record.Record)
+		return nil, fault.New(fault.FragmentInvalid, "record %s is under a key that this device does not have; was it authorised from another device?", a.ID)
 	}
 	return agefile.NewIdentity(key), nil
 }

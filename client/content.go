@@ -17,9 +17,9 @@ import (
 
 	"filippo.io/age"
 
+	"github.com/pie-consortium/pie/client/internal/asyncwriter"
 	"github.com/pie-consortium/pie/client/internal/cid"
 	"github.com/pie-consortium/pie/client/internal/emr"
-	"github.com/pie-consortium/pie/client/internal/lane"
 	"github.com/pie-consortium/pie/gateway/api"
 	"github.com/pie-consortium/pie/internal/durable"
 	"github.com/pie-consortium/pie/ledger"
@@ -33,7 +33,7 @@ type locked struct {
 	segment  int  // number; zero: the record's own content
 	payload  bool // what the commitment is over is wanted, the random bytes with the EMR
 	identity age.Identity
-	ahead    <-chan delivery // what the own gateway delivers meanwhile; nil when it was not asked
+	ahead    <-chan delivery // what the user's own gateway delivers meanwhile; nil when it was not asked
 }
 
 // delivery is a content that a gateway has begun to deliver.
@@ -48,7 +48,7 @@ type delivery struct {
 func order(ctx context.Context, g *gateway, l locked) delivery {
 	d := delivery{from: g}
 	ctx, d.cancel = context.WithCancel(ctx)
-	d.response, d.err = g.api.ReadContent(ctx, l.Record.Record, l.Version, &api.ReadContentParams{Segment: optional(l.segment)})
+	d.response, d.err = g.api.ReadContent(ctx, l.ID, l.Version, &api.ReadContentParams{Segment: optional(l.segment)})
 	return d
 }
 
@@ -60,7 +60,7 @@ func (d delivery) end() {
 	}
 }
 
-// orderAhead has the own gateway begin to deliver while the caller does something else.
+// orderAhead has the user's own gateway begin to deliver while the caller does something else.
 // The delivery ends with ctx at the latest.
 func (c *Client) orderAhead(ctx context.Context, l locked) <-chan delivery {
 	ahead := make(chan delivery, 1)
@@ -89,24 +89,24 @@ func (l locked) from(ctx context.Context, g *gateway) delivery {
 // verified.
 const openingFile = ".opening-"
 
-// filling writes what was opened to a file, and says its length and who lied.
-type filling func(file *os.File) (int64, []*LiarError, error)
+// filling writes what was opened to a file, and says its length and what was altered.
+type filling func(file *os.File) (int64, []*AlteredError, error)
 
 // keeping has a file filled and puts what is in it where it belongs.
-type keeping func(fill filling) (int64, []*LiarError, error)
+type keeping func(fill filling) (int64, []*AlteredError, error)
 
 // saveAt keeps what was opened at path. Nothing stands there before everything has been
 // verified.
 func saveAt(path string) keeping {
-	return func(fill filling) (int64, []*LiarError, error) { return save(path, fill) }
+	return func(fill filling) (int64, []*AlteredError, error) { return save(path, fill) }
 }
 
 // writeTo is saveAt for a stream: it gets what has been verified.
 func writeTo(w io.Writer) keeping {
-	return func(fill filling) (int64, []*LiarError, error) { return write(w, fill) }
+	return func(fill filling) (int64, []*AlteredError, error) { return write(w, fill) }
 }
 
-func save(path string, fill filling) (int64, []*LiarError, error) {
+func save(path string, fill filling) (int64, []*AlteredError, error) {
 	if err := durable.Replaceable(path); err != nil {
 		return 0, nil, err
 	}
@@ -118,11 +118,11 @@ func save(path string, fill filling) (int64, []*LiarError, error) {
 		return 0, nil, err
 	}
 	defer func() { _ = os.Remove(file.Name()) }() // gone already when all went well
-	size, blame, err := fill(file)
+	size, alterations, err := fill(file)
 	if err := errors.Join(err, file.Close()); err != nil { // not synced: what was opened can be opened again
-		return 0, blame, err
+		return 0, alterations, err
 	}
-	return size, blame, os.Rename(file.Name(), path)
+	return size, alterations, os.Rename(file.Name(), path)
 }
 
 // removeAbandoned removes what a device that died had of this user's opened records in a
@@ -146,7 +146,7 @@ func removeAbandoned(dir string, since time.Time) error {
 
 // write keeps what is not verified yet in a file without a name, which goes with the
 // process whatever becomes of it.
-func write(w io.Writer, fill filling) (int64, []*LiarError, error) {
+func write(w io.Writer, fill filling) (int64, []*AlteredError, error) {
 	file, err := os.CreateTemp("", openingFile+"*")
 	if err != nil {
 		return 0, nil, err
@@ -155,50 +155,50 @@ func write(w io.Writer, fill filling) (int64, []*LiarError, error) {
 	if err := os.Remove(file.Name()); err != nil {
 		return 0, nil, err
 	}
-	size, blame, err := fill(file)
+	size, alterations, err := fill(file)
 	if err != nil {
-		return 0, blame, err
+		return 0, alterations, err
 	}
 	if _, err := file.Seek(0, io.SeekStart); err != nil {
-		return 0, blame, err
+		return 0, alterations, err
 	}
 	_, err = io.Copy(w, file)
-	return size, blame, err
+	return size, alterations, err
 }
 
-func (c *Client) fetchInto(ctx context.Context, record locked, file *os.File) (int64, []*LiarError, error) {
+func (c *Client) fetchInto(ctx context.Context, record locked, file *os.File) (int64, []*AlteredError, error) {
 	return c.fetch(ctx, record, func() (io.Writer, error) {
 		_, err := file.Seek(0, io.SeekStart)
 		return file, errors.Join(err, file.Truncate(0))
 	})
 }
 
-// fetch downloads and decrypts from the own gateway, or from the next when that has or
+// fetch downloads and decrypts from the user's own gateway, or from the next when that has or
 // knows nothing, or has other content than the registered one: it says who delivered
 // that. Each attempt writes to a target of its own, which holds unverified bytes until
 // fetch returns without an error.
-func (c *Client) fetch(ctx context.Context, record locked, target func() (io.Writer, error)) (int64, []*LiarError, error) {
+func (c *Client) fetch(ctx context.Context, record locked, target func() (io.Writer, error)) (int64, []*AlteredError, error) {
 	var first error
-	var blame []*LiarError
+	var alterations []*AlteredError
 	for _, g := range c.inOrder() {
 		c.step("downloading and decrypting from %s", g.msp)
 		w, err := target()
 		if err != nil {
-			return 0, blame, err
+			return 0, alterations, err
 		}
 		size, err := download(ctx, g, record, w)
-		var lie *LiarError
+		var alteration *AlteredError
 		switch {
-		case errors.As(err, &lie):
-			blame = append(blame, lie)
+		case errors.As(err, &alteration):
+			alterations = append(alterations, alteration)
 		case err == nil || !elsewhere(err):
-			return size, blame, err
+			return size, alterations, err
 		}
 		if first == nil {
 			first = err
 		}
 	}
-	return 0, blame, first
+	return 0, alterations, first
 }
 
 // download takes the content from one gateway and says who is at fault when it is not
@@ -235,9 +235,9 @@ func (d delivery) receive(ctx context.Context, size int64, read func(*bufio.Read
 	if d.response.StatusCode != http.StatusOK {
 		return ledger.Digest{}, d.from.problem(d.response)
 	}
-	wire := newFlow(d.cancel).through(io.LimitReader(d.response.Body, size+1))
+	wire := newIdleReader(d.cancel).through(io.LimitReader(d.response.Body, size+1))
 	hash := sha256.New()
-	hashing := lane.To(hash)
+	hashing := asyncwriter.New(hash)
 	stream := bufio.NewReader(io.TeeReader(wire, hashing))
 	read(stream)
 	_, err := io.Copy(io.Discard, stream)
@@ -259,26 +259,26 @@ func otherContent(ctx context.Context, g *gateway, record locked) error {
 	if errors.Join(err, errName) == nil && name == record.CID && digest != record.SHA256 {
 		return fmt.Errorf("%w: its CID and its SHA-256 are of different contents", emr.ErrNotRegistered)
 	}
-	return liar(g.name(), "the content it delivered for record %s is not the registered one", record.Record.Record)
+	return altered(g.name(), "the content it delivered for record %s is not the registered one", record.ID)
 }
 
-// makerLied turns emr.ErrNotRegistered into the blame it stands for.
-func makerLied(record ledger.Record, err error) error {
+// makerAltered turns emr.ErrNotRegistered into the blame it stands for.
+func makerAltered(record ledger.Record, err error) error {
 	if errors.Is(err, emr.ErrNotRegistered) {
-		return &LiarError{Code: fault.Altered, Who: maker(record), What: err.Error()}
+		return &AlteredError{Code: fault.Altered, Who: maker(record), What: err.Error()}
 	}
 	return err
 }
 
-// makerLied is [makerLied] of an opening: under an emergency grant the file key that does
+// makerAltered is [makerLied] of an opening: under an emergency grant the file key that does
 // not open may be the custodian's as well.
-func (o opening) makerLied(err error) error {
-	blamed := makerLied(o.Record, err)
-	var lie *LiarError
-	if o.grant.Emergency == nil || !errors.As(blamed, &lie) || !errors.Is(err, emr.ErrNotRegistered) {
+func (o opening) makerAltered(err error) error {
+	blamed := makerAltered(o.Record, err)
+	var alteration *AlteredError
+	if o.grant.OneTimeKey == nil || !errors.As(blamed, &alteration) || !errors.Is(err, emr.ErrNotRegistered) {
 		return blamed
 	}
-	return &LiarError{Code: lie.Code, Who: "the custodian " + o.grant.Issuer.String() + " or " + lie.Who, What: lie.What}
+	return &AlteredError{Code: alteration.Code, Who: "the custodian " + o.grant.Issuer.String() + " or " + alteration.Who, What: alteration.What}
 }
 
 // maker names who encrypted a record version: the author the first one, the patient those

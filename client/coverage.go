@@ -29,13 +29,13 @@ func listEmergencyRecords(name ledger.DeclarationName) request {
 type covered struct {
 	ledger.RecordView
 	from  *gateway
-	lists inquiry[ledger.List[ledger.RecordView]] // of the others, asked for at the same time
+	lists poll[ledger.List[ledger.RecordView]] // of the others, asked for at the same time
 }
 
 // coverage lists what a declaration covers now by most hospitals' word: one whose peer is
 // behind, or that hides a record, lists less.
 func (c *Client) coverage(ctx context.Context, name ledger.DeclarationName) ([]covered, error) {
-	lists := inquire(ctx, c, matter[ledger.List[ledger.RecordView]]{
+	lists := beginPoll(ctx, c, question[ledger.List[ledger.RecordView]]{
 		name: "what declaration " + name.String() + " covers", same: sameCoverage,
 		read: func(ledger.List[ledger.RecordView]) request { return listEmergencyRecords(name) },
 	})
@@ -43,16 +43,16 @@ func (c *Client) coverage(ctx context.Context, name ledger.DeclarationName) ([]c
 	if err != nil {
 		return nil, err
 	}
-	words := lists.collect(ctx, told[ledger.List[ledger.RecordView]]{by: from, word: list})
+	words := lists.collect(ctx, answer[ledger.List[ledger.RecordView]]{by: from, value: list})
 	most, found := lists.majority(words, c.members())
 	if !found {
-		return nil, undecided(lists.matter, words, c.members())
+		return nil, undecided(lists.question, words, c.members())
 	}
-	first := words[slices.IndexFunc(words, func(w told[ledger.List[ledger.RecordView]]) bool {
-		return w.err == nil && sameCoverage(w.word, most)
+	first := words[slices.IndexFunc(words, func(w answer[ledger.List[ledger.RecordView]]) bool {
+		return w.err == nil && sameCoverage(w.value, most)
 	})]
 	var records []covered
-	for _, view := range first.word.Rows {
+	for _, view := range first.value.Rows {
 		records = append(records, covered{view, first.by, lists})
 	}
 	return records, nil
@@ -64,7 +64,7 @@ func sameCoverage(a, b ledger.List[ledger.RecordView]) bool {
 	versions := func(list ledger.List[ledger.RecordView]) []ledger.RecordVersion {
 		var named []ledger.RecordVersion
 		for _, view := range list.Rows {
-			named = append(named, ledger.RecordVersion{Record: view.Record.Record, Version: view.Version})
+			named = append(named, ledger.RecordVersion{Record: view.ID, Version: view.Version})
 		}
 		return named
 	}
@@ -73,23 +73,23 @@ func sameCoverage(a, b ledger.List[ledger.RecordView]) bool {
 
 // agree is the record as most hospitals tell it. Mostly their lists do.
 func (r covered) agree(ctx context.Context) (agreed, error) {
-	c, record := r.lists.c, r.Record.Record
-	q := inquiry[ledger.RecordView]{matter: recordMatter(record, r.Version, sameRecord), c: c, early: map[*gateway]func() told[ledger.RecordView]{}}
+	c, record := r.lists.c, r.ID
+	p := poll[ledger.RecordView]{question: recordMatter(record, r.Version, sameRecord), c: c, early: map[*gateway]func() answer[ledger.RecordView]{}}
 	for g, list := range r.lists.early {
-		q.early[g] = func() told[ledger.RecordView] { return row(list(), record) }
+		p.early[g] = func() answer[ledger.RecordView] { return row(list(), record) }
 	}
-	a, err := q.decide(ctx, told[ledger.RecordView]{by: r.from, word: r.RecordView})
+	q, err := p.decide(ctx, answer[ledger.RecordView]{by: r.from, value: r.RecordView})
 	if err != nil {
 		return agreed{}, err
 	}
-	return c.checkAgreement(a, record)
+	return c.checkAgreement(q, record)
 }
 
 // row is what a gateway tells of one record in its list.
-func row(list told[ledger.List[ledger.RecordView]], record ledger.ID) told[ledger.RecordView] {
-	i := slices.IndexFunc(list.word.Rows, func(view ledger.RecordView) bool { return view.Record.Record == record })
+func row(list answer[ledger.List[ledger.RecordView]], record ledger.ID) answer[ledger.RecordView] {
+	i := slices.IndexFunc(list.value.Rows, func(view ledger.RecordView) bool { return view.ID == record })
 	if i < 0 {
-		return told[ledger.RecordView]{by: list.by, err: cmp.Or(list.err, error(fault.New(fault.NotFound, "record %s is not in the list", record)))}
+		return answer[ledger.RecordView]{by: list.by, err: cmp.Or(list.err, error(fault.New(fault.NotFound, "record %s is not in the list", record)))}
 	}
-	return told[ledger.RecordView]{by: list.by, word: list.word.Rows[i]}
+	return answer[ledger.RecordView]{by: list.by, value: list.value.Rows[i]}
 }

@@ -21,15 +21,15 @@ import (
 	"github.com/pie-consortium/pie/umbral/agefile"
 )
 
-// GrantCustody gives an emergency desk fragments for a record of this patient's. Proxies
+// GrantCustodian gives an emergency desk fragments for a record of this patient's. Proxies
 // serve them under an active declaration that covers the record, and otherwise never.
-func (c *Client) GrantCustody(ctx context.Context, record ledger.ID, desk ledger.UserID, expiry time.Time) (ledger.Grant, error) {
+func (c *Client) GrantCustodian(ctx context.Context, record ledger.ID, desk ledger.UserID, expiry time.Time) (ledger.Grant, error) {
 	a, err := c.ownRecord(ctx, record)
 	if err != nil {
 		return ledger.Grant{}, err
 	}
 	v := ledger.RecordVersion{Record: record, Version: a.Version}
-	arguments := ledger.GrantCustody{RecordVersion: v, Grant: ledger.NewID(), Custodian: desk, Expiry: expiry.UTC()}
+	arguments := ledger.GrantCustodian{RecordVersion: v, Grant: ledger.NewID(), Custodian: desk, Expiry: expiry.UTC()}
 	c.step("cutting the key for the emergency desk %s", desk)
 	fragments, sealed, err := c.fragments(ctx, share{
 		version: v, grant: arguments.Grant, grantee: desk,
@@ -42,7 +42,7 @@ func (c *Client) GrantCustody(ctx context.Context, record ledger.ID, desk ledger
 	if err := arguments.Validate(); err != nil {
 		return ledger.Grant{}, err
 	}
-	grant, _, err := submit[ledger.Grant](ctx, c, change{name: ledger.TxGrantCustody, arguments: arguments, private: transient{ledger.TransientFragments: sealed}})
+	grant, _, err := submit[ledger.Grant](ctx, c, change{name: ledger.TxGrantCustodian, arguments: arguments, private: transient{ledger.TransientFragments: sealed}})
 	return grant, err
 }
 
@@ -67,10 +67,10 @@ func (c *Client) AnswerEmergency(ctx context.Context, name ledger.DeclarationNam
 			continue // an earlier answer
 		}
 		if err != nil {
-			failures = append(failures, fmt.Errorf("record %s: %w", record.Record.Record, err))
+			failures = append(failures, fmt.Errorf("record %s: %w", record.ID, err))
 			continue
 		}
-		passed = append(passed, record.Record.Record)
+		passed = append(passed, record.ID)
 	}
 	return passed, errors.Join(failures...)
 }
@@ -78,7 +78,7 @@ func (c *Client) AnswerEmergency(ctx context.Context, name ledger.DeclarationNam
 // passOn opens a record under a declaration and wraps its file key for the responder. What
 // that takes beside the file key is made ready while the access is being recorded.
 func (c *Client) passOn(ctx context.Context, declaration ledger.Declaration, record covered) error {
-	v := ledger.RecordVersion{Record: record.Record.Record, Version: record.Version}
+	v := ledger.RecordVersion{Record: record.ID, Version: record.Version}
 	held := c.holding(ctx, v.Record)
 	a, err := record.agree(ctx)
 	if err != nil {
@@ -86,7 +86,7 @@ func (c *Client) passOn(ctx context.Context, declaration ledger.Declaration, rec
 	}
 	var header []byte
 	var cut onceCut
-	o := opening{agreed: a, under: declaration.Declaration, meanwhile: []func(context.Context) error{
+	o := opening{agreed: a, under: declaration.ID, meanwhile: []func(context.Context) error{
 		func(ctx context.Context) (err error) { header, err = c.header(ctx, a.Record); return err },
 		func(ctx context.Context) (err error) { cut, err = c.cutOnce(ctx, declaration, v); return err },
 	}}
@@ -103,11 +103,11 @@ func (c *Client) passOn(ctx context.Context, declaration ledger.Declaration, rec
 	}
 	fileKey, err := openHeader(header, a, agefile.NewReencryptedIdentity(c.keys.receiving(), a.key, cfrags[0]))
 	if err != nil {
-		return makerLied(a.Record, err)
+		return makerAltered(a.Record, err)
 	}
 	c.step("passing record %s on to %s", v.Record, declaration.Responder.User)
 	return c.issueEmergency(ctx, cut, fileKey, ledger.IssueEmergencyGrant{
-		RecordVersion: v, Declaration: declaration.Declaration, Open: o.transaction,
+		RecordVersion: v, Declaration: declaration.ID, Open: o.transaction,
 	})
 }
 
@@ -118,11 +118,11 @@ func openHeader(header []byte, a agreed, identity age.Identity) ([]byte, error) 
 		return nil, err
 	}
 	if string(capsule.Bytes()) != string(a.Capsule) {
-		return nil, fault.New(fault.Altered, "the header of record %s has another capsule than is registered", a.Record.Record)
+		return nil, fault.New(fault.Altered, "the header of record %s has another capsule than is registered", a.ID)
 	}
 	key, err := age.DecryptHeader(header[:agefile.HeaderSize], identity)
 	if err != nil {
-		return nil, fault.New(fault.Altered, "the header of record %s does not open: %v", a.Record.Record, err)
+		return nil, fault.New(fault.Altered, "the header of record %s does not open: %v", a.ID, err)
 	}
 	return key, nil
 }
@@ -144,7 +144,7 @@ func (c *Client) header(ctx context.Context, record ledger.Record) ([]byte, erro
 func readHeader(ctx context.Context, g *gateway, record ledger.Record, first string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
-	response, err := g.api.ReadContent(ctx, record.Record, record.Version, &api.ReadContentParams{Range: &first})
+	response, err := g.api.ReadContent(ctx, record.ID, record.Version, &api.ReadContentParams{Range: &first})
 	if err != nil {
 		return nil, g.silent(ctx, err)
 	}
@@ -154,7 +154,7 @@ func readHeader(ctx context.Context, g *gateway, record ledger.Record, first str
 	}
 	header := make([]byte, agefile.HeaderSize)
 	if _, err := io.ReadFull(response.Body, header); err != nil {
-		return nil, fault.New(fault.ContentUnavailable, "%s: the content of record %s is cut short", g.name(), record.Record)
+		return nil, fault.New(fault.ContentUnavailable, "%s: the content of record %s is cut short", g.name(), record.ID)
 	}
 	return header, nil
 }
@@ -175,7 +175,7 @@ func (c *Client) cutOnce(ctx context.Context, declaration ledger.Declaration, v 
 	}
 	cut.key = once.PublicKey()
 	cut.statement, err = c.creator.Signer.SignKeyStatement(trust.KeyStatement{
-		Kind: ledger.OneGrantKey, Key: cut.key.Bytes(), User: c.identity.User,
+		Kind: ledger.KeyOneTime, Key: cut.key.Bytes(), User: c.identity.User,
 		Record: v.Record, Version: v.Version, Issued: time.Now().UTC(),
 	})
 	if err != nil {
@@ -183,7 +183,7 @@ func (c *Client) cutOnce(ctx context.Context, declaration ledger.Declaration, v 
 	}
 	cut.fragments, cut.sealed, err = c.fragments(ctx, share{
 		version: v, grantee: declaration.Responder.User,
-		grant:  ledger.EmergencyGrantID(declaration.Declaration, v, c.identity.User),
+		grant:  ledger.EmergencyGrantID(declaration.ID, v, c.identity.User),
 		secret: func(context.Context) (*umbral.SecretKey, error) { return once, nil },
 	})
 	return cut, err
@@ -195,7 +195,7 @@ func (c *Client) issueEmergency(ctx context.Context, cut onceCut, fileKey []byte
 	if err != nil {
 		return err
 	}
-	arguments.Key = ledger.EmergencyKey{Key: cut.statement, Capsule: capsule.Bytes(), Wrapped: wrapped}
+	arguments.Key = ledger.OneTimeKey{Key: cut.statement, Capsule: capsule.Bytes(), Wrapped: wrapped}
 	arguments.Fragments = cut.fragments
 	if err := arguments.Validate(); err != nil {
 		return err
@@ -206,12 +206,12 @@ func (c *Client) issueEmergency(ctx context.Context, cut onceCut, fileKey []byte
 
 // emergencyKey is the delegating key of an emergency grant, by its custodian's statement.
 func (c *Client) emergencyKey(o opening) (*umbral.PublicKey, error) {
-	statement, err := c.bundle.VerifyKeyStatement(o.grant.Emergency.Key, ledger.OneGrantKey, o.grant.Issuer)
+	statement, err := c.bundle.VerifyKeyStatement(o.grant.OneTimeKey.Key, ledger.KeyOneTime, o.grant.Issuer)
 	if err != nil {
-		return nil, liar(o.from.name(), "the key of the emergency grant %s is not one of %s: %v", o.grant.Grant, o.grant.Issuer, err)
+		return nil, altered(o.from.name(), "the key of the emergency grant %s is not one of %s: %v", o.grant.ID, o.grant.Issuer, err)
 	}
 	if statement.Record != o.grant.Record || statement.Version != o.grant.Version {
-		return nil, liar(o.from.name(), "the key of the emergency grant %s is that of another record", o.grant.Grant)
+		return nil, altered(o.from.name(), "the key of the emergency grant %s is that of another record", o.grant.ID)
 	}
 	return umbral.ParsePublicKey(statement.Key)
 }
@@ -219,12 +219,12 @@ func (c *Client) emergencyKey(o opening) (*umbral.PublicKey, error) {
 // identity is what opens one content with the fragments that proxies gave for it: with an
 // emergency grant they open what the custodian wrapped the file key with.
 func (c *Client) identityOf(o opening, p parties, cfrags []*umbral.VerifiedCapsuleFrag) (age.Identity, error) {
-	if o.grant.Emergency == nil {
+	if o.grant.OneTimeKey == nil {
 		return agefile.NewReencryptedIdentity(c.keys.receiving(), o.key, cfrags), nil
 	}
-	fileKey, err := umbral.DecryptReencrypted(c.keys.receiving(), p.delegating, p.capsules[0], cfrags, o.grant.Emergency.Wrapped)
+	fileKey, err := umbral.DecryptReencrypted(c.keys.receiving(), p.delegating, p.capsules[0], cfrags, o.grant.OneTimeKey.Wrapped)
 	if err != nil {
-		return nil, &LiarError{Code: fault.Altered, Who: "the custodian " + o.grant.Issuer.String(), What: "the file key that it wrapped does not open"}
+		return nil, &AlteredError{Code: fault.Altered, Who: "the custodian " + o.grant.Issuer.String(), What: "the file key that it wrapped does not open"}
 	}
 	return age.NewInjectedFileKeyIdentity(fileKey), nil
 }

@@ -45,7 +45,7 @@ func (c *Client) everRecords(ctx context.Context) ([]ledger.ID, error) {
 		return nil, err
 	}
 	for _, view := range live {
-		records = append(records, view.Record.Record)
+		records = append(records, view.ID)
 	}
 	requests, err := c.Requests(ctx, "")
 	if err != nil {
@@ -63,9 +63,9 @@ func (c *Client) everRecords(ctx context.Context) ([]ledger.ID, error) {
 	for _, name := range erased {
 		records = append(records, ledger.ID(strings.TrimSuffix(name, ".json")))
 	}
-	declarations, err := c.Emergencies(ctx, ledger.AboutMe)
+	declarations, err := c.Emergencies(ctx, ledger.ConcernAboutMe)
 	for _, declaration := range declarations {
-		if declaration.State != ledger.DeniedEmergency && declaration.State != ledger.Declared {
+		if declaration.State != ledger.DeclarationDenied && declaration.State != ledger.DeclarationDeclared {
 			records = append(records, declaration.Records...)
 		}
 	}

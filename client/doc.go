@@ -4,7 +4,7 @@
 //
 // It believes nobody. What a gateway says is checked against what owners of keys
 // signed, what a majority of the members endorsed, and what content hashes to; who
-// lied is named in a [LiarError]. The trust bundle in the invitation is the one thing
+// altered something is named in an [AlteredError]. The trust bundle in the invitation is the one thing
 // it takes as given, so that must reach the device out of band.
 //
 // What nobody's signature can show is absence: a gateway can hide a record, a request

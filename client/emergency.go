@@ -99,14 +99,14 @@ func (c *Client) Emergency(ctx context.Context, name ledger.DeclarationName) (le
 	if err := name.Validate(); err != nil {
 		return ledger.DeclarationView{}, err
 	}
-	a, err := agree(ctx, c, matter[ledger.DeclarationView]{
+	q, err := askQuorum(ctx, c, question[ledger.DeclarationView]{
 		name: "declaration " + name.String(), same: sameEmergency,
 		read: func(ledger.DeclarationView) request { return readDeclaration(name) },
 	})
-	if err == nil && a.word.Name() != name {
-		err = liar(a.from.name(), "asked for declaration %s, it told of another", name)
+	if err == nil && q.value.Name() != name {
+		err = altered(q.from.name(), "asked for declaration %s, it told of another", name)
 	}
-	return a.word, err
+	return q.value, err
 }
 
 // reported is a declaration in one gateway's word, for waiting and for openings, about
@@ -142,7 +142,7 @@ func (c *Client) EmergencyGrants(ctx context.Context, name ledger.DeclarationNam
 func (c *Client) emergencyGrants(ctx context.Context, name ledger.DeclarationName) ([]ledger.Grant, *gateway, error) {
 	grants, from, err := c.grants(ctx, "")
 	return slices.DeleteFunc(grants, func(grant ledger.Grant) bool {
-		return grant.Declaration != name.Declaration || grant.Patient != name.Patient || grant.State != ledger.Active
+		return grant.Declaration != name.Declaration || grant.Patient != name.Patient || grant.State != ledger.GrantActive
 	}), from, err
 }
 

@@ -15,24 +15,24 @@ func TestLiesAboutADeclarationAreDetected(t *testing.T) {
 	t.Parallel()
 	p := newTrio(t)
 	declaration, err := p.author.Declare(t.Context(), Emergency{
-		Patient: p.patient.identity.User, Reason: ledger.Unconscious, Narrative: "found unconscious at the station",
+		Patient: p.patient.identity.User, Reason: ledger.ReasonUnconscious, Narrative: "found unconscious at the station",
 	})
-	wantCode(t, err, fault.BreakGlassRefused) // committed: the author is no responder
+	wantCode(t, err, fault.BreakGlassRefused) // committed: the author is not a responder
 	name := declaration.Name()
 	view, err := p.author.Emergency(t.Context(), name)
-	if err != nil || view.Responder.User != p.author.identity.User || view.State != ledger.DeniedEmergency {
+	if err != nil || view.Responder.User != p.author.identity.User || view.State != ledger.DeclarationDenied {
 		t.Fatalf("%+v, %v", view, err)
 	}
 	for what, change := range map[string]func(*ledger.DeclarationView){
 		"another responder": func(d *ledger.DeclarationView) { d.Responder = p.requester.identity },
 		"other records":     func(d *ledger.DeclarationView) { d.Records = []ledger.ID{ledger.NewID()} },
-		"another reason":    func(d *ledger.DeclarationView) { d.Reason = ledger.Drill },
+		"another reason":    func(d *ledger.DeclarationView) { d.Reason = ledger.ReasonDrill },
 		"another story":     func(d *ledger.DeclarationView) { d.Narrative = "nothing of the kind happened" },
 	} {
 		t.Run(what, func(t *testing.T) {
 			betray(t, p.author, "HospitalA", rewrite(t, "/v1/users/*/*/declarations/*", change))
 			_, err := p.author.Emergency(t.Context(), name)
-			wantLiar(t, err, "HospitalA")
+			wantAltered(t, err, "HospitalA")
 		})
 	}
 }
@@ -42,13 +42,13 @@ func TestLiesAboutADeclarationAreDetected(t *testing.T) {
 func TestLiesAboutWhatADeclarationCoversAreDetected(t *testing.T) {
 	t.Parallel()
 	patient := enroll(t, patientOfA)
-	desk := enroll(t, networktest.Guest{MSP: "HospitalB", Role: ledger.EmergencyDesk, Clearance: ledger.Private, Department: "emergency", Name: "Desk"})
-	responder := enroll(t, networktest.Guest{MSP: "HospitalC", Role: ledger.Emergency, Clearance: ledger.Private, Department: "emergency", Name: "Dr. Mori"})
+	desk := enroll(t, networktest.Guest{MSP: "HospitalB", Role: ledger.RoleEmergencyDesk, Clearance: ledger.LevelPrivate, Department: "emergency", Name: "Desk"})
+	responder := enroll(t, networktest.Guest{MSP: "HospitalC", Role: ledger.RoleEmergency, Clearance: ledger.LevelPrivate, Department: "emergency", Name: "Dr. Mori"})
 	if _, err := patient.UpdateSummary(t.Context(), []byte("a summary"), []ledger.UserID{desk.identity.User}); err != nil {
 		t.Fatal(err)
 	}
 	declared, err := responder.Declare(t.Context(), Emergency{
-		Patient: patient.identity.User, Reason: ledger.Unconscious, Narrative: "found unconscious at the station",
+		Patient: patient.identity.User, Reason: ledger.ReasonUnconscious, Narrative: "found unconscious at the station",
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -62,7 +62,7 @@ func TestLiesAboutWhatADeclarationCoversAreDetected(t *testing.T) {
 		t.Run("to the desk: "+what, func(t *testing.T) {
 			betray(t, desk, "HospitalB", rewrite(t, "/v1/users/*/*/declarations/*/records", lie))
 			_, err := desk.AnswerEmergency(t.Context(), declared.Name())
-			wantLiar(t, err, "HospitalB")
+			wantAltered(t, err, "HospitalB")
 		})
 	}
 	// Nor is an empty list: what one hospital does not know of yet is not answered.
@@ -83,7 +83,7 @@ func TestLiesAboutWhatADeclarationCoversAreDetected(t *testing.T) {
 				t.Fatal(err)
 			}
 			_, err = passed.Read(t.Context())
-			wantLiar(t, err, "HospitalC")
+			wantAltered(t, err, "HospitalC")
 		})
 	}
 }

@@ -256,7 +256,7 @@ func (e *enrolment) ask(ctx context.Context, csr []byte) (string, error) {
 		return "", fmt.Errorf("certificate for %s/%s: %w", invitation.MSP, invitation.Pseudonym, err)
 	}
 	if err := checkCertificate(answer.Certificate, e.keys, invitation); err != nil {
-		return "", liar(g.name(), "the certificate it gave: %v", err)
+		return "", altered(g.name(), "the certificate it gave: %v", err)
 	}
 	return answer.Certificate, nil
 }
@@ -315,7 +315,7 @@ func (c *Client) checkRegistered(ctx context.Context) error {
 		return err
 	}
 	for kind, own := range map[ledger.KeyKind]*umbral.PublicKey{
-		ledger.ReceivingKey: c.keys.receiving().PublicKey(), ledger.VerifyingKey: c.keys.signer().VerifyingKey(),
+		ledger.KeyReceiving: c.keys.receiving().PublicKey(), ledger.KeyVerifying: c.keys.signer().VerifyingKey(),
 	} {
 		key, err := p.key(kind)
 		if err != nil {

@@ -15,7 +15,7 @@ import (
 // Erase erases a record of this patient, all versions of it, or withdraws a slot that
 // nobody has used: no opening that comes after it is valid, and everything about the
 // record answers `erased`. Hospitals remove the ciphertext afterwards: [Client.Erasure]
-// says which of them have confirmed it. Erasing again is no error.
+// says which of them have confirmed it. Erasing again is not an error.
 func (c *Client) Erase(ctx context.Context, record ledger.ID) (ledger.Erasure, error) {
 	arguments := ledger.EraseRecord{Record: record}
 	if err := arguments.Validate(); err != nil {
@@ -27,11 +27,11 @@ func (c *Client) Erase(ctx context.Context, record ledger.ID) (ledger.Erasure, e
 	case err == nil && view.Patient != c.identity.User:
 		return ledger.Erasure{}, fault.New(fault.PermissionDenied, "record %s belongs to another patient", record)
 	case err == nil:
-		summary, err := c.summaryOf(ctx, view)
+		metadata, err := c.metadataOf(ctx, view)
 		if err != nil {
 			return ledger.Erasure{}, err
 		}
-		wanted.private = transient{ledger.TransientSummary: summary}
+		wanted.private = transient{ledger.TransientMetadata: metadata}
 		if err := c.endWriting(ctx, view); err != nil {
 			return ledger.Erasure{}, err
 		}
@@ -55,11 +55,11 @@ func (c *Client) endWriting(ctx context.Context, view ledger.RecordView) error {
 	if !view.Stream || view.Author == c.identity.User {
 		return nil
 	}
-	slot, _, err := c.authorization(ctx, view.Record.Record)
+	slot, _, err := c.authorization(ctx, view.ID)
 	if err != nil {
 		return err
 	}
-	_, err = c.Revoke(ctx, ledger.RecordVersion{Record: view.Record.Record, Version: view.Version}, slot.Grant)
+	_, err = c.Revoke(ctx, ledger.RecordVersion{Record: view.ID, Version: view.Version}, slot.Grant)
 	return err
 }
 
@@ -70,7 +70,7 @@ func (c *Client) Erasure(ctx context.Context, record ledger.ID) (ledger.ErasureV
 		return ledger.ErasureView{}, err
 	}
 	c.step("asking the hospitals about the erasure of %s", record)
-	a, err := agree(ctx, c, matter[ledger.ErasureView]{
+	q, err := askQuorum(ctx, c, question[ledger.ErasureView]{
 		name: "the erasure of record " + string(record),
 		read: func(ledger.ErasureView) request {
 			return func(ctx context.Context, g *gateway) (*http.Response, error) { return g.api.ReadErasure(ctx, record) }
@@ -80,10 +80,10 @@ func (c *Client) Erasure(ctx context.Context, record ledger.ID) (ledger.ErasureV
 	if err != nil {
 		return ledger.ErasureView{}, err
 	}
-	if a.word.Record != record {
-		return ledger.ErasureView{}, liar(a.from.name(), "asked for the erasure of record %s, it told of another one", record)
+	if q.value.Record != record {
+		return ledger.ErasureView{}, altered(q.from.name(), "asked for the erasure of record %s, it told of another one", record)
 	}
-	return viewOf(a.word.Erasure, a.alike, ledger.Threshold(len(c.members()))), nil
+	return viewOf(q.value.Erasure, q.alike, ledger.Threshold(len(c.members()))), nil
 }
 
 // viewOf counts a hospital's confirmation when as many as needed tell it in the same words.

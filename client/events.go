@@ -32,7 +32,7 @@ const (
 // beginning, or now when that is empty.
 //
 // A notice is one gateway's word, and a gateway may keep some back: it says that there is
-// something to read, and what is read decides. [ledger.ReviewOverdue] has no ID, and comes
+// something to read, and what is read decides. [ledger.EventReviewOverdue] has no ID, and comes
 // again after an interruption.
 func (c *Client) Events(ctx context.Context, after string, each func(ledger.Notice) error) error {
 	l := listener{client: c, each: each}

@@ -84,7 +84,7 @@ func (c *Client) receivingKey(ctx context.Context, grantee ledger.UserID) (*umbr
 	if _, _, err := p.card(); err != nil {
 		return nil, err
 	}
-	return p.key(ledger.ReceivingKey)
+	return p.key(ledger.KeyReceiving)
 }
 
 // proxy is a member whose gateway has stated the key that fragments are sealed to.
@@ -143,7 +143,7 @@ func (c *Client) recipient(ctx context.Context, proxy ledger.UserID) (string, er
 	if proxy == (ledger.UserID{}) {
 		return "", nil
 	}
-	statement, err := c.sealingKey(ctx, proxy, ledger.ProxyKey)
+	statement, err := c.sealingKey(ctx, proxy, ledger.KeyProxy)
 	if fault.CodeOf(err) == fault.NotFound {
 		return "", nil
 	}

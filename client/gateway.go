@@ -61,7 +61,7 @@ func newGateway(organization trust.Organization, url string, dial dialer) (*gate
 	roots := x509.NewCertPool()
 	for _, root := range organization.TLSRoots {
 		if !roots.AppendCertsFromPEM([]byte(root)) {
-			return nil, fmt.Errorf("trust bundle: a TLS root of %s is no PEM certificate", organization.MSP)
+			return nil, fmt.Errorf("trust bundle: a TLS root of %s is not a PEM certificate", organization.MSP)
 		}
 	}
 	g := &gateway{msp: organization.MSP, url: url}

@@ -150,25 +150,25 @@ func rewrite[T any](t *testing.T, pattern string, change func(*T)) tamper {
 	}
 }
 
-// wantLiar wants the gateway of the member to be named.
-func wantLiar(t *testing.T, err error, msp string) {
+// wantAltered wants the gateway of the member to be named.
+func wantAltered(t *testing.T, err error, msp string) {
 	t.Helper()
-	var lie *LiarError
-	if !errors.As(err, &lie) || !strings.Contains(lie.Who, "gateway of "+msp) {
-		t.Errorf("got %v, want the gateway of %s to be named as a liar", err, msp)
+	var alteration *AlteredError
+	if !errors.As(err, &alteration) || !strings.Contains(alteration.Who, "gateway of "+msp) {
+		t.Errorf("got %v, want the gateway of %s to be named", err, msp)
 	}
 }
 
-// wantBlamed wants success in spite of the liar, who is named.
-func wantBlamed(t *testing.T, opened Opened, err error, msp string) {
+// wantAlteredBy wants success in spite of the hospital that altered something, which is named.
+func wantAlteredBy(t *testing.T, opened Opened, err error, msp string) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(opened.Blamed) != 1 {
-		t.Fatalf("blamed %v, want the gateway of %s alone", opened.Blamed, msp)
+	if len(opened.Altered) != 1 {
+		t.Fatalf("blamed %v, want the gateway of %s alone", opened.Altered, msp)
 	}
-	wantLiar(t, opened.Blamed[0], msp)
+	wantAltered(t, opened.Altered[0], msp)
 }
 
 // state makes a statement with somebody's identity key.
@@ -185,24 +185,24 @@ func state(t *testing.T, by *Client, statement trust.KeyStatement) string {
 func TestSubstitutedRecordKeyIsDetected(t *testing.T) {
 	t.Parallel()
 	p := newTrio(t)
-	record, other := p.authorize(t, ledger.MedicalInformation), p.authorize(t, ledger.MedicalInformation)
+	record, other := p.authorize(t, ledger.ClassMedicalInformation), p.authorize(t, ledger.ClassMedicalInformation)
 	attacker := p.author.keys.record(record, firstVersion).PublicKey().Bytes()
 	for name, substitute := range map[string]string{
-		"somebody else's": state(t, p.author, trust.KeyStatement{Kind: ledger.RecordKey, Key: attacker,
+		"somebody else's": state(t, p.author, trust.KeyStatement{Kind: ledger.KeyRecord, Key: attacker,
 			User: p.author.identity.User, Record: record, Version: firstVersion}),
-		"in the patient's name": state(t, p.author, trust.KeyStatement{Kind: ledger.RecordKey, Key: attacker,
+		"in the patient's name": state(t, p.author, trust.KeyStatement{Kind: ledger.KeyRecord, Key: attacker,
 			User: p.patient.identity.User, Record: record, Version: firstVersion}),
-		"of another record": state(t, p.patient, trust.KeyStatement{Kind: ledger.RecordKey, Key: attacker,
+		"of another record": state(t, p.patient, trust.KeyStatement{Kind: ledger.KeyRecord, Key: attacker,
 			User: p.patient.identity.User, Record: other, Version: firstVersion}),
-		"of another kind": state(t, p.patient, trust.KeyStatement{Kind: ledger.VerifyingKey, Key: attacker,
+		"of another kind": state(t, p.patient, trust.KeyStatement{Kind: ledger.KeyVerifying, Key: attacker,
 			User: p.patient.identity.User}),
 	} {
 		t.Run(name, func(t *testing.T) {
-			betray(t, p.author, "HospitalA", rewrite(t, "/v1/records/*/upload", func(upload *ledger.Upload) {
-				upload.RecordKey = substitute
+			betray(t, p.author, "HospitalA", rewrite(t, "/v1/records/*/slot", func(slot *ledger.Slot) {
+				slot.RecordKey = substitute
 			}))
 			_, err := p.author.Upload(t.Context(), p.newRecord(t, record, []byte("emr")))
-			wantLiar(t, err, "HospitalA")
+			wantAltered(t, err, "HospitalA")
 		})
 	}
 }
@@ -210,7 +210,7 @@ func TestSubstitutedRecordKeyIsDetected(t *testing.T) {
 func TestUploadForAnotherPatientIsRefused(t *testing.T) {
 	t.Parallel()
 	p, stranger := newTrio(t), enroll(t, patientOfA)
-	record := p.authorize(t, ledger.MedicalInformation)
+	record := p.authorize(t, ledger.ClassMedicalInformation)
 	n := p.newRecord(t, record, []byte("emr"))
 	n.Patient = stranger.identity.User
 	if _, err := p.author.Upload(t.Context(), n); fault.CodeOf(err) != fault.PermissionDenied {
@@ -225,11 +225,11 @@ func TestSubstitutedReceivingKeyIsDetected(t *testing.T) {
 	request := p.request(t, record)
 	attacker := p.author
 	betray(t, p.patient, "HospitalA", rewrite(t, "/v1/users/HospitalB/"+p.requester.identity.User.Pseudonym, func(user *ledger.UserView) {
-		user.Keys[ledger.ReceivingKey] = state(t, attacker, trust.KeyStatement{Kind: ledger.ReceivingKey,
+		user.Keys[ledger.KeyReceiving] = state(t, attacker, trust.KeyStatement{Kind: ledger.KeyReceiving,
 			Key: attacker.keys.receiving().PublicKey().Bytes(), User: p.requester.identity.User})
 	}))
-	_, err := p.patient.Grant(t.Context(), request.Request, time.Now().Add(time.Hour))
-	wantLiar(t, err, "HospitalA")
+	_, err := p.patient.Grant(t.Context(), request.ID, time.Now().Add(time.Hour))
+	wantAltered(t, err, "HospitalA")
 }
 
 func TestUserPassedOffAsAnotherIsDetected(t *testing.T) {
@@ -241,38 +241,38 @@ func TestUserPassedOffAsAnotherIsDetected(t *testing.T) {
 		t.Fatal(err)
 	}
 	betray(t, p.patient, "HospitalA", rewrite(t, "/v1/users/HospitalB/*", func(user *ledger.UserView) { *user = attacker.view }))
-	_, err = p.patient.Grant(t.Context(), request.Request, time.Now().Add(time.Hour))
-	wantLiar(t, err, "HospitalA")
+	_, err = p.patient.Grant(t.Context(), request.ID, time.Now().Add(time.Hour))
+	wantAltered(t, err, "HospitalA")
 }
 
 func TestForgedCardIsDetected(t *testing.T) {
 	t.Parallel()
 	p := newTrio(t)
 	request := p.request(t, p.upload(t, []byte("emr")))
-	card, err := p.author.creator.Signer.SignCard(trust.Card{User: p.requester.identity.User, Role: ledger.Physician, Name: "Dr. Nobody", Issued: time.Now()})
+	card, err := p.author.creator.Signer.SignCard(trust.Card{User: p.requester.identity.User, Role: ledger.RolePhysician, Name: "Dr. Nobody", Issued: time.Now()})
 	if err != nil {
 		t.Fatal(err)
 	}
 	betray(t, p.patient, "HospitalA", rewrite(t, "/v1/users/HospitalB/*", func(user *ledger.UserView) { user.Card = card }))
-	_, err = p.patient.Grant(t.Context(), request.Request, time.Now().Add(time.Hour))
+	_, err = p.patient.Grant(t.Context(), request.ID, time.Now().Add(time.Hour))
 	wantBadCard(t, err, p.requester.identity.User)
 }
 
-// wantBadCard wants the user to be named, and nobody to be called a liar: a card is told
+// wantBadCard wants the user to be named, and no gateway to be blamed: a card is told
 // by whoever registered it.
 func wantBadCard(t *testing.T, err error, user ledger.UserID) {
 	t.Helper()
 	var bad *CardError
-	var lie *LiarError
+	var alteration *AlteredError
 	if !errors.As(err, &bad) || bad.User != user || !strings.Contains(err.Error(), user.String()) || fault.CodeOf(err) != fault.Altered {
 		t.Errorf("got %v, want the card of %s to be refused", err, user)
 	}
-	if errors.As(err, &lie) {
-		t.Errorf("%s is blamed", lie.Who)
+	if errors.As(err, &alteration) {
+		t.Errorf("%s is blamed", alteration.Who)
 	}
 }
 
-// A statement that its owner made, at a time or of a key that will not do, is no lie of
+// A statement that its owner made, at a time or of a key that will not do, is not a lie of
 // the gateway's, whether or not the ledger should have refused it.
 func TestUnfitStatementOfItsOwnerBlamesNoGateway(t *testing.T) {
 	t.Parallel()
@@ -282,8 +282,8 @@ func TestUnfitStatementOfItsOwnerBlamesNoGateway(t *testing.T) {
 	user := p.requester.identity.User
 	key := p.requester.keys.receiving().PublicKey().Bytes()
 	for name, unfit := range map[string]trust.KeyStatement{
-		"a time before its certificate": {Kind: ledger.ReceivingKey, Key: key, User: user, Issued: time.Now().Add(-24 * time.Hour)},
-		"no point":                      {Kind: ledger.ReceivingKey, Key: make([]byte, 33), User: user, Issued: time.Now()},
+		"a time before its certificate": {Kind: ledger.KeyReceiving, Key: key, User: user, Issued: time.Now().Add(-24 * time.Hour)},
+		"no point":                      {Kind: ledger.KeyReceiving, Key: make([]byte, 33), User: user, Issued: time.Now()},
 	} {
 		t.Run(name, func(t *testing.T) {
 			jws, err := p.requester.creator.Signer.SignKeyStatement(unfit)
@@ -291,13 +291,13 @@ func TestUnfitStatementOfItsOwnerBlamesNoGateway(t *testing.T) {
 				t.Fatal(err)
 			}
 			betray(t, p.patient, "HospitalA", rewrite(t, "/v1/users/HospitalB/*", func(user *ledger.UserView) {
-				user.Keys[ledger.ReceivingKey] = jws
+				user.Keys[ledger.KeyReceiving] = jws
 			}))
-			_, err = p.patient.Grant(t.Context(), request.Request, time.Now().Add(time.Hour))
+			_, err = p.patient.Grant(t.Context(), request.ID, time.Now().Add(time.Hour))
 			wantCode(t, err, fault.Altered)
-			var lie *LiarError
-			if errors.As(err, &lie) || !strings.Contains(err.Error(), user.String()) {
-				t.Errorf("got %v, want %s to be named and nobody called a liar", err, user)
+			var alteration *AlteredError
+			if errors.As(err, &alteration) || !strings.Contains(err.Error(), user.String()) {
+				t.Errorf("got %v, want %s to be named and no gateway", err, user)
 			}
 		})
 	}
@@ -322,7 +322,7 @@ func TestAnotherGatewayTellsWhatOneHides(t *testing.T) {
 	if err := p.requester.Ask(p.patient.Gateway()); err != nil {
 		t.Fatal(err)
 	}
-	if records := search(); len(records) != 1 || records[0].Record.Record != record {
+	if records := search(); len(records) != 1 || records[0].ID != record {
 		t.Errorf("the other gateway tells of %v, want %s", records, record)
 	}
 	wantCode(t, p.requester.Ask("https://127.0.0.1:1"), fault.InvalidArgument)
@@ -352,7 +352,7 @@ func TestHiddenRequestIsFoundElsewhere(t *testing.T) {
 	if requests, err := p.patient.Requests(t.Context(), ""); err != nil || len(requests) > 0 {
 		t.Fatalf("nothing was hidden: %v, %v", requests, err)
 	}
-	if _, err := p.patient.Grant(t.Context(), request.Request, time.Now().Add(time.Hour)); err != nil {
+	if _, err := p.patient.Grant(t.Context(), request.ID, time.Now().Add(time.Hour)); err != nil {
 		t.Error(err)
 	}
 }
@@ -362,7 +362,7 @@ func TestHiddenRequestIsFoundElsewhere(t *testing.T) {
 func TestHospitalThatIsBehindIsPassedOver(t *testing.T) {
 	t.Parallel()
 	p := newTrio(t)
-	record := p.authorize(t, ledger.MedicalInformation)
+	record := p.authorize(t, ledger.ClassMedicalInformation)
 	for _, c := range []*Client{p.patient, p.author, p.requester} {
 		betray(t, c, c.identity.User.MSP, func(r *http.Response, body []byte) []byte {
 			if path := r.Request.URL.Path; path == "/oauth2/token" || path == "/v1/organizations" {
@@ -397,9 +397,9 @@ func TestARequestThatStandsTwiceIsNotAnswered(t *testing.T) {
 			list.Rows = append([]ledger.AccessRequest{request}, list.Rows...)
 		}
 	}))
-	_, err := p.patient.Grant(t.Context(), asked.Request, time.Now().Add(time.Hour))
+	_, err := p.patient.Grant(t.Context(), asked.ID, time.Now().Add(time.Hour))
 	wantCode(t, err, fault.Altered)
-	_, err = p.patient.Deny(t.Context(), asked.Request, ledger.Declined)
+	_, err = p.patient.Deny(t.Context(), asked.ID, ledger.DenyDeclined)
 	wantCode(t, err, fault.Altered)
 }
 
@@ -409,14 +409,14 @@ func TestLyingInboxAchievesNothing(t *testing.T) {
 	request := p.request(t, p.upload(t, []byte("emr")))
 	for name, change := range map[string]func(*ledger.AccessRequest){
 		"another requester": func(r *ledger.AccessRequest) { r.Requester = p.author.identity },
-		"another purpose":   func(r *ledger.AccessRequest) { r.Purpose = ledger.Research },
+		"another purpose":   func(r *ledger.AccessRequest) { r.Purpose = ledger.PurposeResearch },
 		"another record":    func(r *ledger.AccessRequest) { r.Record = ledger.NewID() },
 	} {
 		t.Run(name, func(t *testing.T) {
 			betray(t, p.patient, "HospitalA", rewrite(t, "/v1/access-requests", func(requests *ledger.List[ledger.AccessRequest]) {
 				change(&requests.Rows[0])
 			}))
-			if _, err := p.patient.Grant(t.Context(), request.Request, time.Now().Add(time.Hour)); err == nil {
+			if _, err := p.patient.Grant(t.Context(), request.ID, time.Now().Add(time.Hour)); err == nil {
 				t.Error("the grant succeeded")
 			}
 		})
@@ -435,27 +435,27 @@ func TestSubstitutedVerifyingKeyIsDetected(t *testing.T) {
 	p := newTrio(t)
 	record := p.share(t, []byte("emr"))
 	betray(t, p.requester, "HospitalB", rewrite(t, "/v1/users/HospitalA/"+p.patient.identity.User.Pseudonym, func(user *ledger.UserView) {
-		user.Keys[ledger.VerifyingKey] = state(t, p.author, trust.KeyStatement{Kind: ledger.VerifyingKey,
+		user.Keys[ledger.KeyVerifying] = state(t, p.author, trust.KeyStatement{Kind: ledger.KeyVerifying,
 			Key: p.author.keys.signer().VerifyingKey().Bytes(), User: p.patient.identity.User})
 	}))
 	_, err := p.requester.Open(t.Context(), record, 0, filepath.Join(t.TempDir(), "out"))
-	wantLiar(t, err, "HospitalB")
+	wantAltered(t, err, "HospitalB")
 }
 
 func TestSubstitutedProxyKeyIsDetected(t *testing.T) {
 	t.Parallel()
 	p := newTrio(t)
-	recipient := trust.KeyStatement{Kind: ledger.ProxyKey, Key: []byte("age1pq1attacker"), User: ledger.UserID{MSP: "HospitalC", Pseudonym: "gateway"}}
+	recipient := trust.KeyStatement{Kind: ledger.KeyProxy, Key: []byte("age1pq1attacker"), User: ledger.UserID{MSP: "HospitalC", Pseudonym: "gateway"}}
 	byGatewayOfB, err := gatewaySigner(t, "HospitalB").SignKeyStatement(recipient)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for name, change := range map[string]tamper{
 		"a user's statement": rewrite(t, "/v1/users/HospitalC/gateway", func(user *ledger.UserView) {
-			user.Keys[ledger.ProxyKey] = state(t, p.author, recipient)
+			user.Keys[ledger.KeyProxy] = state(t, p.author, recipient)
 		}),
 		"another gateway's statement": rewrite(t, "/v1/users/HospitalC/gateway", func(user *ledger.UserView) {
-			user.Keys[ledger.ProxyKey] = byGatewayOfB
+			user.Keys[ledger.KeyProxy] = byGatewayOfB
 		}),
 		"another hospital's proxy": rewrite(t, "/v1/organizations", func(list *ledger.List[ledger.Organization]) {
 			for i := range list.Rows {
@@ -466,9 +466,9 @@ func TestSubstitutedProxyKeyIsDetected(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			betray(t, p.patient, "HospitalA", change)
 			_, err := p.patient.Authorize(t.Context(), Authorization{
-				Author: ledger.PersonSubject(p.author.identity.User), Policy: DefaultPolicy(ledger.Imaging), Expiry: time.Now().Add(time.Hour),
+				Author: ledger.PersonSubject(p.author.identity.User), Policy: DefaultPolicy(ledger.ClassImaging), Expiry: time.Now().Add(time.Hour),
 			})
-			wantLiar(t, err, "HospitalA")
+			wantAltered(t, err, "HospitalA")
 		})
 	}
 }
@@ -480,12 +480,12 @@ func TestHiddenProxyLowersNoThreshold(t *testing.T) {
 		list.Rows = list.Rows[:1]
 	}))
 	_, err := p.patient.Authorize(t.Context(), Authorization{
-		Author: ledger.PersonSubject(p.author.identity.User), Policy: DefaultPolicy(ledger.Imaging), Expiry: time.Now().Add(time.Hour),
+		Author: ledger.PersonSubject(p.author.identity.User), Policy: DefaultPolicy(ledger.ClassImaging), Expiry: time.Now().Add(time.Hour),
 	})
-	wantLiar(t, err, "HospitalA")
+	wantAltered(t, err, "HospitalA")
 }
 
-// gatewaySigner is the identity of a hospital's gateway, for one whose operator lies.
+// gatewaySigner is the identity of a hospital's gateway, for one whose operator cheats.
 func gatewaySigner(t *testing.T, msp string) *trust.Signer {
 	t.Helper()
 	organization, err := network.Organization(msp)
@@ -556,7 +556,7 @@ func TestLyingProxyIsNamedAndAnotherAsked(t *testing.T) {
 			betray(t, p.requester, "HospitalB", change)
 			path := filepath.Join(t.TempDir(), "out")
 			opened, err := p.requester.Open(t.Context(), record, 0, path)
-			wantBlamed(t, opened, err, "HospitalB")
+			wantAlteredBy(t, opened, err, "HospitalB")
 			if got, _ := os.ReadFile(path); !bytes.Equal(got, content) {
 				t.Errorf("got %q, want %q", got, content)
 			}
@@ -610,7 +610,7 @@ func TestAlteredContentIsDetected(t *testing.T) {
 				return body
 			})
 			opened, err := p.requester.Open(t.Context(), record, 0, path)
-			wantBlamed(t, opened, err, "HospitalB")
+			wantAlteredBy(t, opened, err, "HospitalB")
 			if got, _ := os.ReadFile(path); !bytes.Equal(got, content) {
 				t.Error("other bytes came back")
 			}
@@ -634,12 +634,12 @@ func TestContentThatAllAlterIsRefused(t *testing.T) {
 	a.CID = "bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku"
 	path := filepath.Join(t.TempDir(), "out")
 	identity := agefile.NewIdentity(p.patient.keys.record(record, firstVersion))
-	_, blame, err := save(path, func(file *os.File) (int64, []*LiarError, error) {
+	_, alterations, err := save(path, func(file *os.File) (int64, []*AlteredError, error) {
 		return p.requester.fetchInto(t.Context(), locked{Record: a.Record, identity: identity}, file)
 	})
-	wantLiar(t, err, "HospitalB")
-	if len(blame) != len(p.requester.gateways) {
-		t.Errorf("blamed %v, want every gateway", blame)
+	wantAltered(t, err, "HospitalB")
+	if len(alterations) != len(p.requester.gateways) {
+		t.Errorf("blamed %v, want every gateway", alterations)
 	}
 	if left, _ := os.ReadDir(filepath.Dir(path)); len(left) > 0 {
 		t.Errorf("files are left behind: %v", left)
@@ -662,13 +662,13 @@ func TestLieAboutARecordIsDetected(t *testing.T) {
 		"author":     func(r *ledger.RecordView) { r.Author = p.patient.identity.User },
 		"key":        func(r *ledger.RecordView) { r.RecordKey = "e30.e30.e30" },
 		"size":       func(r *ledger.RecordView) { r.Size-- },
-		"record":     func(r *ledger.RecordView) { *r = other; r.Record.Record = ledger.NewID() },
+		"record":     func(r *ledger.RecordView) { *r = other; r.ID = ledger.NewID() },
 	} {
 		t.Run(name, func(t *testing.T) {
 			lie := rewrite(t, "/v1/records/"+string(record), change)
 			betray(t, p.requester, "HospitalB", lie)
 			_, err := p.requester.Open(t.Context(), record, 0, filepath.Join(t.TempDir(), "out"))
-			wantLiar(t, err, "HospitalB")
+			wantAltered(t, err, "HospitalB")
 		})
 	}
 	t.Run("told by another hospital", func(t *testing.T) {
@@ -677,7 +677,7 @@ func TestLieAboutARecordIsDetected(t *testing.T) {
 		q.grant(t, record)
 		betray(t, bystander, "HospitalC", rewrite(t, "/v1/records/"+string(record), func(r *ledger.RecordView) { r.Commitment[0] ^= 1 }))
 		opened, err := bystander.Open(t.Context(), record, 0, filepath.Join(t.TempDir(), "out"))
-		wantBlamed(t, opened, err, "HospitalC")
+		wantAlteredBy(t, opened, err, "HospitalC")
 	})
 }
 
@@ -701,7 +701,7 @@ func TestPatientIsNotShownAnotherRecord(t *testing.T) {
 		return view(r, body)
 	})
 	_, err = p.patient.Confirm(t.Context(), record)
-	wantLiar(t, err, "HospitalA")
+	wantAltered(t, err, "HospitalA")
 }
 
 func TestForgedEnvelopeIsNotSigned(t *testing.T) {
@@ -720,11 +720,11 @@ func TestForgedEnvelopeIsNotSigned(t *testing.T) {
 		}
 		return body
 	})
-	p.authorize(t, ledger.Imaging)
+	p.authorize(t, ledger.ClassImaging)
 	_, err := p.patient.Authorize(t.Context(), Authorization{
-		Author: ledger.PersonSubject(p.author.identity.User), Policy: DefaultPolicy(ledger.Imaging), Expiry: time.Now().Add(time.Hour),
+		Author: ledger.PersonSubject(p.author.identity.User), Policy: DefaultPolicy(ledger.ClassImaging), Expiry: time.Now().Add(time.Hour),
 	})
-	wantLiar(t, err, "HospitalA")
+	wantAltered(t, err, "HospitalA")
 }
 
 func TestPreparedProposalIsChecked(t *testing.T) {
@@ -732,7 +732,7 @@ func TestPreparedProposalIsChecked(t *testing.T) {
 	p := newTrio(t)
 	record := p.upload(t, []byte("emr"))
 	invocation, err := p.requester.invocation(change{name: ledger.TxRequestAccess, arguments: ledger.RequestAccess{
-		RecordVersion: ledger.RecordVersion{Record: record, Version: firstVersion}, Request: ledger.NewID(), Purpose: ledger.Treatment,
+		RecordVersion: ledger.RecordVersion{Record: record, Version: firstVersion}, Request: ledger.NewID(), Purpose: ledger.PurposeTreatment,
 	}})
 	if err != nil {
 		t.Fatal(err)
@@ -771,10 +771,10 @@ func TestContentStoredOtherwiseIsDetected(t *testing.T) {
 		"size":   func(c *api.Content) { c.Size++ },
 	} {
 		t.Run(name, func(t *testing.T) {
-			record := p.authorize(t, ledger.MedicalInformation)
+			record := p.authorize(t, ledger.ClassMedicalInformation)
 			betray(t, p.author, "HospitalA", rewrite(t, "/v1/records/*/content", change))
 			_, err := p.author.Upload(t.Context(), p.newRecord(t, record, []byte("emr")))
-			wantLiar(t, err, "HospitalA")
+			wantAltered(t, err, "HospitalA")
 		})
 	}
 }
@@ -782,14 +782,14 @@ func TestContentStoredOtherwiseIsDetected(t *testing.T) {
 func TestAuthorWhoLiesIsNamedAndTheRecordDisputed(t *testing.T) {
 	t.Parallel()
 	p := newTrio(t)
-	record := p.authorize(t, ledger.MedicalInformation)
+	record := p.authorize(t, ledger.ClassMedicalInformation)
 	n := p.newRecord(t, record, []byte("emr"))
 	file, err := os.Open(n.File)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer file.Close()
-	n.Summary.Salt = ledger.NewSalt()
+	n.Metadata.Salt = ledger.NewSalt()
 	entry, err := p.author.beginAuthorized(t.Context(), n, file)
 	if err != nil {
 		t.Fatal(err)
@@ -805,11 +805,11 @@ func TestAuthorWhoLiesIsNamedAndTheRecordDisputed(t *testing.T) {
 		t.Fatal(err)
 	}
 	disputed, err := p.patient.Confirm(t.Context(), record)
-	var lie *LiarError
-	if !errors.As(err, &lie) || !strings.Contains(lie.Who, p.author.identity.User.String()) || fault.CodeOf(err) != fault.Altered {
+	var alteration *AlteredError
+	if !errors.As(err, &alteration) || !strings.Contains(alteration.Who, p.author.identity.User.String()) || fault.CodeOf(err) != fault.Altered {
 		t.Errorf("got %v, want the author to be named", err)
 	}
-	if disputed.State != ledger.Disputed {
+	if disputed.State != ledger.RecordDisputed {
 		t.Errorf("the record is %s, want disputed", disputed.State)
 	}
 }
@@ -828,11 +828,11 @@ func TestAuthorWhoRegistersAnotherDigestIsNamed(t *testing.T) {
 	}
 	a.SHA256[0] ^= 1
 	path := filepath.Join(t.TempDir(), "out")
-	_, blame, err := save(path, func(file *os.File) (int64, []*LiarError, error) {
+	_, alterations, err := save(path, func(file *os.File) (int64, []*AlteredError, error) {
 		return p.patient.fetchInto(t.Context(), locked{Record: a.Record, identity: identity}, file)
 	})
-	if !errors.Is(err, emr.ErrNotRegistered) || len(blame) > 0 {
-		t.Errorf("got %v, blamed %v, want %v and no gateway blamed", err, blame, emr.ErrNotRegistered)
+	if !errors.Is(err, emr.ErrNotRegistered) || len(alterations) > 0 {
+		t.Errorf("got %v, blamed %v, want %v and no gateway blamed", err, alterations, emr.ErrNotRegistered)
 	}
 	if left, _ := os.ReadDir(filepath.Dir(path)); len(left) > 0 {
 		t.Errorf("files are left behind: %v", left)
@@ -846,8 +846,8 @@ func TestPatientWithAnotherSeedBlamesNobody(t *testing.T) {
 	p.patient.keys = newTestKeyring(t)
 	_, err := p.patient.Open(t.Context(), record, 0, filepath.Join(t.TempDir(), "out"))
 	wantCode(t, err, fault.FragmentInvalid)
-	var lie *LiarError
-	if errors.As(err, &lie) {
+	var alteration *AlteredError
+	if errors.As(err, &alteration) {
 		t.Errorf("got %v, want nobody to be blamed", err)
 	}
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/pie-consortium/pie/umbral"
 )
 
-// keyring derives every Umbral key of the user from the seed. That of a [Deputy] has no
+// keyring derives every Umbral key of the user from the seed. That of a [Evaluator] has no
 // seed, and only the keys that it was entrusted with.
 type keyring struct {
 	factory   *umbral.SecretKeyFactory
@@ -37,7 +37,7 @@ func (k keyring) signing() *umbral.SecretKey {
 }
 
 // record is the dedicated key of one record version: a grant of it reaches that
-// record and nothing else. It is nil when a deputy was not entrusted with it.
+// record and nothing else. It is nil when an evaluator was not entrusted with it.
 func (k keyring) record(id ledger.ID, version int) *umbral.SecretKey {
 	if k.factory == nil {
 		return parsed(k.entrusted.Records[ledger.RecordVersion{Record: id, Version: version}])
@@ -57,13 +57,13 @@ func parsed(key []byte) *umbral.SecretKey {
 // statements are the keys that the ledger must know of the user.
 func (k keyring) statements(signer *trust.Signer, user ledger.UserID) ([]string, error) {
 	receiving, err := signer.SignKeyStatement(trust.KeyStatement{
-		Kind: ledger.ReceivingKey, Key: k.receiving().PublicKey().Bytes(), User: user, Issued: time.Now().UTC(),
+		Kind: ledger.KeyReceiving, Key: k.receiving().PublicKey().Bytes(), User: user, Issued: time.Now().UTC(),
 	})
 	if err != nil {
 		return nil, err
 	}
 	verifying, err := signer.SignKeyStatement(trust.KeyStatement{
-		Kind: ledger.VerifyingKey, Key: k.signer().VerifyingKey().Bytes(), User: user, Issued: time.Now().UTC(),
+		Kind: ledger.KeyVerifying, Key: k.signer().VerifyingKey().Bytes(), User: user, Issued: time.Now().UTC(),
 	})
 	return []string{receiving, verifying}, err
 }

@@ -76,7 +76,7 @@ func TestAMembersNewNamesStopNoGrant(t *testing.T) {
 	})
 	for _, request := range asked {
 		both.Go(func() error {
-			_, err := p.patient.Grant(t.Context(), request.Request, time.Now().Add(time.Hour))
+			_, err := p.patient.Grant(t.Context(), request.ID, time.Now().Add(time.Hour))
 			return err
 		})
 	}

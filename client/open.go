@@ -19,10 +19,10 @@ import (
 
 // Opened says what was opened and on whose word.
 type Opened struct {
-	Record ledger.RecordView `json:"record"`
-	Open   string            `json:"open,omitempty"` // transaction ID of the audit entry; empty for the patient
-	Size   int64             `json:"size"`           // of the EMR, bytes
-	Blamed []*LiarError      `json:"blamed,omitempty"`
+	Record  ledger.RecordView `json:"record"`
+	Open    string            `json:"open,omitempty"` // transaction ID of the audit entry; empty for the patient
+	Size    int64             `json:"size"`           // of the EMR, bytes
+	Altered []*AlteredError   `json:"altered,omitempty"`
 }
 
 // Open opens a record version, the newest for version 0, and writes the EMR to path
@@ -63,7 +63,7 @@ func (c *Client) openVersion(ctx context.Context, record ledger.ID, version int,
 	defer cancel()
 	c.step("asking the hospitals about record %s", record)
 	var held <-chan holding
-	if c.identity.Role != ledger.Patient {
+	if c.identity.Role != ledger.RolePatient {
 		held = c.holding(ctx, record)
 	}
 	return c.openWith(ctx, ledger.RecordVersion{Record: record, Version: version}, held, keep)
@@ -85,22 +85,22 @@ func (c *Client) openAgreed(ctx context.Context, a agreed, held <-chan holding, 
 		return Opened{}, err
 	}
 	if a.Stream {
-		return Opened{}, fault.New(fault.InvalidArgument, "record %s is a stream; open it with: pie stream open %[1]s", a.Record.Record)
+		return Opened{}, fault.New(fault.InvalidArgument, "record %s is a stream; open it with: pie stream open %[1]s", a.ID)
 	}
 	sealed := locked{Record: a.Record}
-	opened := Opened{Record: a.RecordView, Blamed: a.blame}
+	opened := Opened{Record: a.RecordView, Altered: a.altered}
 	o := opening{agreed: a, meanwhile: []func(context.Context) error{func(context.Context) error {
 		sealed.ahead = c.orderAhead(ctx, sealed)
 		return nil
 	}}}
 	identities, err := c.identitiesFor(ctx, &o, held, &opened)
 	if err != nil {
-		return opened, o.makerLied(err)
+		return opened, o.makerAltered(err)
 	}
 	sealed.identity = identities[0]
-	size, blame, err := keep(func(file *os.File) (int64, []*LiarError, error) { return c.fetchInto(ctx, sealed, file) })
-	opened.Size, opened.Blamed = size, append(opened.Blamed, blame...)
-	return opened, o.makerLied(err)
+	size, alterations, err := keep(func(file *os.File) (int64, []*AlteredError, error) { return c.fetchInto(ctx, sealed, file) })
+	opened.Size, opened.Altered = size, append(opened.Altered, alterations...)
+	return opened, o.makerAltered(err)
 }
 
 // identitiesFor are what decrypts each content of an opening: the patient's own key, or
@@ -111,7 +111,7 @@ func (c *Client) identitiesFor(ctx context.Context, o *opening, held <-chan hold
 		return slices.Repeat([]age.Identity{own}, len(o.contents())), err
 	}
 	if held == nil {
-		held = c.holding(ctx, o.Record.Record)
+		held = c.holding(ctx, o.ID)
 	}
 	var err error
 	if o.grant, o.from, err = (<-held).grant(o.RecordView); err != nil {
@@ -124,8 +124,8 @@ func (c *Client) identitiesFor(ctx context.Context, o *opening, held <-chan hold
 	opened.Open = o.transaction
 	var identities []age.Identity
 	for _, part := range o.parts(p) {
-		cfrags, blame, err := c.reencrypt(ctx, part.opening, part.parties)
-		opened.Blamed = append(opened.Blamed, blame...)
+		cfrags, alterations, err := c.reencrypt(ctx, part.opening, part.parties)
+		opened.Altered = append(opened.Altered, alterations...)
 		if err != nil {
 			return nil, err
 		}
@@ -152,7 +152,7 @@ func (c *Client) recordOpening(ctx context.Context, o *opening) (parties, error)
 		}
 	})
 	arguments := ledger.OpenRecord{
-		RecordVersion: ledger.RecordVersion{Record: o.grant.Record, Version: o.grant.Version}, Grant: o.grant.Grant, Declaration: o.under,
+		RecordVersion: ledger.RecordVersion{Record: o.grant.Record, Version: o.grant.Version}, Grant: o.grant.ID, Declaration: o.under,
 	}
 	c.step("recording the access to %s", o.grant.Record)
 	access, id, err := submit[ledger.Access](ctx, c, change{name: ledger.TxOpenRecord, arguments: arguments, meanwhile: begin})
@@ -214,7 +214,7 @@ func (h holding) grant(view ledger.RecordView) (ledger.Grant, *gateway, error) {
 	}
 	grants := slices.DeleteFunc(h.grants, func(g ledger.Grant) bool { return g.Version != view.Version })
 	if len(grants) == 0 {
-		record := view.Record.Record
+		record := view.ID
 		return ledger.Grant{}, nil, fault.New(fault.PermissionDenied, "you hold no grant for record %s; ask: pie access request %s --purpose TREAT", record, record)
 	}
 	return slices.MaxFunc(grants, laterGrant), h.from, nil
@@ -222,7 +222,7 @@ func (h holding) grant(view ledger.RecordView) (ledger.Grant, *gateway, error) {
 
 // laterGrant orders usable grants after those that are not, and by their end.
 func laterGrant(a, b ledger.Grant) int {
-	usable := func(g ledger.Grant) bool { return g.State == ledger.Active && time.Now().Before(g.Expiry) }
+	usable := func(g ledger.Grant) bool { return g.State == ledger.GrantActive && time.Now().Before(g.Expiry) }
 	switch {
 	case usable(a) && !usable(b):
 		return 1

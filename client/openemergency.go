@@ -46,7 +46,7 @@ func (c *Client) PassedOn(ctx context.Context, name ledger.DeclarationName) (Pas
 func (c *Client) AwaitEmergency(ctx context.Context, name ledger.DeclarationName, patience time.Duration) (PassedOn, error) {
 	listening, stop := context.WithCancel(ctx)
 	defer stop()
-	wake := c.Wake(listening, ledger.BreakGlassApproved, ledger.BreakGlassClosed, ledger.EmergencyGranted)
+	wake := c.Wake(listening, ledger.EventBreakGlassApproved, ledger.EventBreakGlassClosed, ledger.EventEmergencyGranted)
 	p := PassedOn{c: c}
 	deadline := time.Now().Add(patience)
 	for pause := min(patience, headStart); ; pause = watchInterval {
@@ -81,12 +81,12 @@ func (p *PassedOn) look(ctx context.Context, name ledger.DeclarationName) error 
 		}
 		return err
 	})
-	if before != ledger.Declared && len(p.covered) == 0 {
+	if before != ledger.DeclarationDeclared && len(p.covered) == 0 {
 		reading.Go(func() (err error) { p.covered, err = p.c.coverage(ctx, name); return err })
 	}
 	reading.Go(func() (err error) { p.grants, p.from, err = p.c.emergencyGrants(both, name); return err })
 	err := reading.Wait()
-	if err == nil && before == ledger.Declared && p.Declaration.State == ledger.ActiveEmergency {
+	if err == nil && before == ledger.DeclarationDeclared && p.Declaration.State == ledger.DeclarationActive {
 		p.covered, err = p.c.coverage(ctx, name)
 	}
 	return err
@@ -96,17 +96,17 @@ func (p *PassedOn) look(ctx context.Context, name ledger.DeclarationName) error 
 func (p *PassedOn) lacks() (string, error) {
 	name := p.Declaration.Name()
 	switch {
-	case p.Declaration.State == ledger.Declared:
+	case p.Declaration.State == ledger.DeclarationDeclared:
 		return "somebody of another hospital to approve " + name.String(), nil
-	case p.Declaration.State != ledger.ActiveEmergency:
+	case p.Declaration.State != ledger.DeclarationActive:
 		return "", fault.New(fault.BreakGlassRefused, "declaration %s is %s", name, p.Declaration.State)
 	case len(p.covered) == 0:
 		return "", fault.New(fault.NotFound, "declaration %s covers no record: the patient has none of that kind. What can be done now: find records (pie record search --patient %s) and declare for them by name (--record), which somebody of another hospital approves", name, name.Patient)
 	}
 	for _, record := range p.covered {
-		if !slices.ContainsFunc(p.grants, func(g ledger.Grant) bool { return g.Record == record.Record.Record }) {
+		if !slices.ContainsFunc(p.grants, func(g ledger.Grant) bool { return g.Record == record.ID }) {
 			return fmt.Sprintf("an emergency desk, or the author, to pass on record %s; ask the author %s, who runs: pie emergency answer %s",
-				record.Record.Record, record.Author, name), nil
+				record.ID, record.Author, name), nil
 		}
 	}
 	return "", nil
@@ -164,7 +164,7 @@ func (p PassedOn) Read(ctx context.Context) ([]EmergencyText, error) {
 func (p PassedOn) each(open func([]ledger.Grant) error) error {
 	name := p.Declaration.Name()
 	switch {
-	case p.Declaration.State != ledger.ActiveEmergency:
+	case p.Declaration.State != ledger.DeclarationActive:
 		return fault.New(fault.BreakGlassRefused, "declaration %s is %s", name, p.Declaration.State)
 	case !time.Now().Before(p.Declaration.Expiry):
 		return fault.New(fault.BreakGlassRefused, "declaration %s ended on %s; declare again", name, p.Declaration.Expiry)
@@ -200,16 +200,16 @@ func byRecord(grants []ledger.Grant) [][]ledger.Grant {
 // in what it returns, and when none opens, in the error.
 func (p PassedOn) openFirst(ctx context.Context, issued []ledger.Grant, keep keeping) (Opened, error) {
 	var failures []error
-	var blamed []*LiarError
+	var alterations []*AlteredError
 	for _, grant := range issued {
 		opened, err := p.open(ctx, grant, keep)
 		if err == nil {
-			opened.Blamed = append(opened.Blamed, blamed...)
+			opened.Altered = append(opened.Altered, alterations...)
 			return opened, nil
 		}
-		var lie *LiarError
-		if errors.As(err, &lie) {
-			blamed = append(blamed, lie)
+		var alteration *AlteredError
+		if errors.As(err, &alteration) {
+			alterations = append(alterations, alteration)
 		}
 		failures = append(failures, fmt.Errorf("by the grant of %s: %w", grant.Issuer, err))
 	}
@@ -220,7 +220,7 @@ func (p PassedOn) open(ctx context.Context, grant ledger.Grant, keep keeping) (O
 	held := make(chan holding, 1)
 	held <- holding{grants: []ledger.Grant{grant}, from: p.from}
 	for _, record := range p.covered {
-		if record.Record.Record == grant.Record && record.Version == grant.Version {
+		if record.ID == grant.Record && record.Version == grant.Version {
 			a, err := record.agree(ctx)
 			if err != nil {
 				return Opened{}, err

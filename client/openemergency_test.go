@@ -13,7 +13,7 @@ import (
 func TestAnEmergencyWithoutADeskOrAuthorLeadsOn(t *testing.T) {
 	patient, author := ledger.UserID{MSP: "HospitalA", Pseudonym: "patient"}, ledger.UserID{MSP: "HospitalB", Pseudonym: "author"}
 	p := PassedOn{Declaration: ledger.DeclarationView{Declaration: ledger.Declaration{
-		Declaration: ledger.NewID(), Patient: patient, State: ledger.ActiveEmergency,
+		ID: ledger.NewID(), Patient: patient, State: ledger.DeclarationActive,
 	}}}
 	_, err := p.lacks()
 	wantCode(t, err, fault.NotFound)
@@ -23,7 +23,7 @@ func TestAnEmergencyWithoutADeskOrAuthorLeadsOn(t *testing.T) {
 		}
 	}
 	record := ledger.NewID()
-	p.covered = []covered{{RecordView: ledger.RecordView{Record: ledger.Record{Record: record, Author: author}}}}
+	p.covered = []covered{{RecordView: ledger.RecordView{Record: ledger.Record{ID: record, Author: author}}}}
 	waits, err := p.lacks()
 	for _, want := range []string{string(record), author.String(), "pie emergency answer " + p.Declaration.Name().String()} {
 		if err != nil || !strings.Contains(waits, want) {

@@ -46,9 +46,9 @@ func (c *Client) openStream(ctx context.Context, stream ledger.ID, span Span, ke
 	if err != nil {
 		return OpenedStream{}, err
 	}
-	opened := OpenedStream{Opened: Opened{Record: a.RecordView, Blamed: a.blame}}
-	segments, blame, err := c.segments(ctx, ledger.RecordVersion{Record: stream, Version: a.Version})
-	opened.Blamed = append(opened.Blamed, blame...)
+	opened := OpenedStream{Opened: Opened{Record: a.RecordView, Altered: a.altered}}
+	segments, alterations, err := c.segments(ctx, ledger.RecordVersion{Record: stream, Version: a.Version})
+	opened.Altered = append(opened.Altered, alterations...)
 	if err != nil {
 		return opened, err
 	}
@@ -62,11 +62,11 @@ func (c *Client) openStream(ctx context.Context, stream ledger.ID, span Span, ke
 		return opened, err
 	}
 	opened.Segments = len(segments)
-	size, blame, err := keep(func(file *os.File) (int64, []*LiarError, error) {
+	size, alterations, err := keep(func(file *os.File) (int64, []*AlteredError, error) {
 		return c.fetchSegments(ctx, o.locked(identities), span, file, &opened)
 	})
-	opened.Size, opened.Blamed = size, append(opened.Blamed, blame...)
-	return opened, makerLied(a.Record, err)
+	opened.Size, opened.Altered = size, append(opened.Altered, alterations...)
+	return opened, makerAltered(a.Record, err)
 }
 
 // locked are the contents of a stream's opening, with what decrypts each.
@@ -88,9 +88,9 @@ type lockedSegment struct {
 
 // fetchSegments writes the segments' readings of a span one behind the other. While one
 // is decrypted, the next is on its way.
-func (c *Client) fetchSegments(ctx context.Context, segments []lockedSegment, span Span, file *os.File, opened *OpenedStream) (int64, []*LiarError, error) {
+func (c *Client) fetchSegments(ctx context.Context, segments []lockedSegment, span Span, file *os.File, opened *OpenedStream) (int64, []*AlteredError, error) {
 	var size int64
-	var blame []*LiarError
+	var alterations []*AlteredError
 	ahead := c.orderAhead(ctx, segments[0].locked)
 	for i, s := range segments {
 		s.ahead = ahead
@@ -104,30 +104,30 @@ func (c *Client) fetchSegments(ctx context.Context, segments []lockedSegment, sp
 			}
 			return file, err
 		})
-		blame = append(blame, more...)
+		alterations = append(alterations, more...)
 		if err != nil {
-			return 0, blame, fmt.Errorf("segment %d of stream %s: %w", s.segment, s.Record.Record, err)
+			return 0, alterations, fmt.Errorf("segment %d of stream %s: %w", s.segment, s.ID, err)
 		}
 		size += sieve.Bytes
 		opened.Readings += sieve.Passed
 	}
-	return size, blame, nil
+	return size, alterations, nil
 }
 
 // fetchSegment is fetch for readings, which have to be as many and from when the author
 // said.
-func (c *Client) fetchSegment(ctx context.Context, s lockedSegment, span Span, target func() (io.Writer, error)) (*reading.Sieve, []*LiarError, error) {
+func (c *Client) fetchSegment(ctx context.Context, s lockedSegment, span Span, target func() (io.Writer, error)) (*reading.Sieve, []*AlteredError, error) {
 	var sieve *reading.Sieve
-	_, blame, err := c.fetch(ctx, s.locked, func() (io.Writer, error) {
+	_, alterations, err := c.fetch(ctx, s.locked, func() (io.Writer, error) {
 		w, err := target()
 		sieve = reading.NewSieve(w, span)
 		return sieve, err
 	})
 	if err != nil {
-		return nil, blame, err
+		return nil, alterations, err
 	}
 	if sieve.Bad > 0 || !sieve.Ended() || sieve.Count != s.said.Readings || !sieve.First.Equal(s.said.From) || !sieve.Last.Equal(s.said.To) {
-		return nil, blame, fmt.Errorf("%w: its readings are not as many as it says, or not of that time", emr.ErrNotRegistered)
+		return nil, alterations, fmt.Errorf("%w: its readings are not as many as it says, or not of that time", emr.ErrNotRegistered)
 	}
-	return sieve, blame, nil
+	return sieve, alterations, nil
 }

@@ -31,7 +31,7 @@ func (c *Client) person(ctx context.Context, user ledger.UserID) (person, error)
 		return person{}, fmt.Errorf("user %s: %w", user, err)
 	}
 	if view.Identity.User != user {
-		return person{}, liar(from.name(), "asked for the user %s, it told of %s", user, view.Identity.User)
+		return person{}, altered(from.name(), "asked for the user %s, it told of %s", user, view.Identity.User)
 	}
 	return person{view: view, from: from, c: c}, nil
 }
@@ -48,13 +48,13 @@ func (p person) statement(kind ledger.KeyKind) (trust.KeyStatement, error) {
 		return trust.KeyStatement{}, fault.New(fault.Altered, "the %s key that %s stated does not verify, whoever tells of it: %v", kind, user, err)
 	}
 	if err != nil {
-		return trust.KeyStatement{}, liar(p.from.name(), "the %s key of %s is not theirs: %v", kind, user, err)
+		return trust.KeyStatement{}, altered(p.from.name(), "the %s key of %s is not theirs: %v", kind, user, err)
 	}
 	return statement, nil
 }
 
 // ownStatement reports whether the owner made a statement of the kind, though perhaps at
-// a time or of a key that will not do: who hands out such a one has not lied.
+// a time or of a key that will not do: who hands out such a one has altered nothing.
 func (c *Client) ownStatement(jws string, kind ledger.KeyKind, owner ledger.UserID) bool {
 	statement, err := trust.PeekKeyStatement(jws) // its signature is that of the certificate in its header
 	if err != nil || statement.Kind != kind || statement.User != owner {
@@ -118,15 +118,15 @@ func (p person) card() (trust.Card, bool, error) {
 // recordKey returns the key that a patient stated for one record version. The patient
 // must be known from elsewhere than from who hands out the statement.
 func (c *Client) recordKey(jws string, patient ledger.UserID, v ledger.RecordVersion, from string) (*umbral.PublicKey, error) {
-	statement, err := c.bundle.VerifyKeyStatement(jws, ledger.RecordKey, patient)
-	if err != nil && c.ownStatement(jws, ledger.RecordKey, patient) {
+	statement, err := c.bundle.VerifyKeyStatement(jws, ledger.KeyRecord, patient)
+	if err != nil && c.ownStatement(jws, ledger.KeyRecord, patient) {
 		return nil, fault.New(fault.Altered, "the key that %s stated for record %s does not verify, whoever tells of it: %v", patient, v.Record, err)
 	}
 	if err != nil {
-		return nil, liar(from, "the key of record %s is not one of %s: %v", v.Record, patient, err)
+		return nil, altered(from, "the key of record %s is not one of %s: %v", v.Record, patient, err)
 	}
 	if statement.Record != v.Record || statement.Version != v.Version {
-		return nil, liar(from, "the key it gave for record %s is that of another record", v.Record)
+		return nil, altered(from, "the key it gave for record %s is that of another record", v.Record)
 	}
 	return umbral.ParsePublicKey(statement.Key)
 }

@@ -13,9 +13,9 @@ import (
 // whole must not come from one hospital alone.
 func (c *Client) Policy(ctx context.Context, record ledger.ID, version int) (ledger.RecordView, error) {
 	c.step("asking the hospitals about record %s", record)
-	var a agreement[ledger.RecordView]
+	var q quorum[ledger.RecordView]
 	err := repeat(ctx, differs, func() (err error) {
-		a, err = agree(ctx, c, matter[ledger.RecordView]{
+		q, err = askQuorum(ctx, c, question[ledger.RecordView]{
 			name: "the policy of record " + string(record), same: samePolicy,
 			read: func(first ledger.RecordView) request { return readRecord(record, max(version, first.Version)) },
 		})
@@ -24,8 +24,8 @@ func (c *Client) Policy(ctx context.Context, record ledger.ID, version int) (led
 	if err != nil {
 		return ledger.RecordView{}, err
 	}
-	_, err = c.checkView(a.word, record, a.from)
-	return a.word, err
+	_, err = c.checkView(q.value, record, q.from)
+	return q.value, err
 }
 
 // differs reports whether gateways told different things, which peers do that are a block

@@ -25,15 +25,15 @@ func (c *Client) Search(ctx context.Context, q ledger.SearchRecords) ([]ledger.R
 	return rows, err
 }
 
-// Uploads lists the slots addressed to the user, a patient's own.
-func (c *Client) Uploads(ctx context.Context) ([]ledger.Upload, error) {
+// Slots lists the slots addressed to the user, a patient's own.
+func (c *Client) Slots(ctx context.Context) ([]ledger.Slot, error) {
 	rows, _, err := c.uploads(ctx)
 	return rows, err
 }
 
-func (c *Client) uploads(ctx context.Context) ([]ledger.Upload, *gateway, error) {
-	return list[ledger.Upload](ctx, c, func(ctx context.Context, g *gateway, page ledger.Page) (*http.Response, error) {
-		return g.api.ListUploads(ctx, &api.ListUploadsParams{Limit: &page.Limit, Bookmark: optional(page.Bookmark)})
+func (c *Client) uploads(ctx context.Context) ([]ledger.Slot, *gateway, error) {
+	return list[ledger.Slot](ctx, c, func(ctx context.Context, g *gateway, page ledger.Page) (*http.Response, error) {
+		return g.api.ListSlots(ctx, &api.ListSlotsParams{Limit: &page.Limit, Bookmark: optional(page.Bookmark)})
 	})
 }
 
@@ -109,7 +109,7 @@ func eachPage[T any](ctx context.Context, c *Client, do func(context.Context, *g
 	}
 	for err == nil && part.Bookmark != "" {
 		if part.Bookmark == page.Bookmark {
-			return from, liar(from.name(), "its list goes in a circle")
+			return from, altered(from.name(), "its list goes in a circle")
 		}
 		page.Bookmark = part.Bookmark
 		part, err = askOne[ledger.List[T]](ctx, from, readTimeout, func(ctx context.Context, g *gateway) (*http.Response, error) {
@@ -134,7 +134,7 @@ func listAt[T any](ctx context.Context, g *gateway, do func(context.Context, *ga
 			return rows, err
 		}
 		if part.Bookmark == page.Bookmark {
-			return nil, liar(g.name(), "its list goes in a circle")
+			return nil, altered(g.name(), "its list goes in a circle")
 		}
 		page.Bookmark = part.Bookmark
 	}

@@ -110,7 +110,7 @@ func (c *Client) prove(ctx context.Context, q ledger.ReadAccess, shown func(api.
 // verify refuses a receipt that proves another access than was asked about, or none.
 func (c *Client) verify(r receipt.Receipt, q ledger.ReadAccess, from *gateway) error {
 	if r.Access.Record != q.Record || r.Access.Open != q.Open {
-		return liar(from.name(), "asked for the access %s, it told of another one", q.Open)
+		return altered(from.name(), "asked for the access %s, it told of another one", q.Open)
 	}
 	_, err := r.Verify(c.bundle)
 	if fault.CodeOf(err) == fault.Altered {
@@ -145,7 +145,7 @@ func (c *Client) addCard(ctx context.Context, r *receipt.Receipt) error {
 // commitOf is what a majority of the hospitals says became of a transaction; nil when
 // none answers.
 func (c *Client) commitOf(ctx context.Context, id string) (*receipt.Commit, error) {
-	a, err := agree(ctx, c, matter[api.TransactionStatus]{
+	q, err := askQuorum(ctx, c, question[api.TransactionStatus]{
 		name: "transaction " + id,
 		read: func(api.TransactionStatus) request {
 			return func(ctx context.Context, g *gateway) (*http.Response, error) { return g.api.ReadTransaction(ctx, id) }
@@ -158,5 +158,5 @@ func (c *Client) commitOf(ctx context.Context, id string) (*receipt.Commit, erro
 	if err != nil {
 		return nil, err
 	}
-	return &receipt.Commit{Code: a.word.Code, Block: a.word.Block, Hospitals: slices.Sorted(slices.Values(a.by)), Asked: time.Now().UTC()}, nil
+	return &receipt.Commit{Code: q.value.Code, Block: q.value.Block, Hospitals: slices.Sorted(slices.Values(q.by)), Asked: time.Now().UTC()}, nil
 }

@@ -155,7 +155,7 @@ func TestBadReceiptIsAskedForElsewhere(t *testing.T) {
 	}
 }
 
-// What took effect is no single hospital's word.
+// What took effect is not a single hospital's word.
 func TestALieAboutTheCommitIsDetected(t *testing.T) {
 	t.Parallel()
 	p := newTrio(t)
@@ -166,7 +166,7 @@ func TestALieAboutTheCommitIsDetected(t *testing.T) {
 	} {
 		betray(t, p.patient, "HospitalA", rewrite(t, "/v1/transactions/*", lie))
 		_, _, err := p.patient.Check(t.Context(), trail[1])
-		wantLiar(t, err, "HospitalA")
+		wantAltered(t, err, "HospitalA")
 	}
 }
 

@@ -9,7 +9,7 @@ import (
 	"github.com/pie-consortium/pie/umbral"
 )
 
-// Record reads a record version, the newest for version 0, as the own gateway tells,
+// Record reads a record version, the newest for version 0, as the user's own gateway tells,
 // with its key checked.
 func (c *Client) Record(ctx context.Context, record ledger.ID, version int) (ledger.RecordView, error) {
 	view, from, err := ask[ledger.RecordView](ctx, c, readTimeout, readRecord(record, version))
@@ -31,8 +31,8 @@ func readRecord(record ledger.ID, version int) request {
 
 // checkView holds a view against the patient's own statement of the record's key.
 func (c *Client) checkView(view ledger.RecordView, record ledger.ID, from *gateway) (*umbral.PublicKey, error) {
-	if view.Record.Record != record {
-		return nil, liar(from.name(), "asked for record %s, it told of %.64q", record, view.Record.Record)
+	if view.ID != record {
+		return nil, altered(from.name(), "asked for record %s, it told of %.64q", record, view.ID)
 	}
 	v := ledger.RecordVersion{Record: record, Version: view.Version}
 	return c.recordKey(view.RecordKey, view.KeyOwner(), v, from.name())
@@ -41,8 +41,8 @@ func (c *Client) checkView(view ledger.RecordView, record ledger.ID, from *gatew
 // agreed is a record as a majority of the members' gateways tells it.
 type agreed struct {
 	ledger.RecordView
-	key   *umbral.PublicKey
-	blame []*LiarError // of gateways that told something else
+	key     *umbral.PublicKey
+	altered []*AlteredError // of gateways that told something else
 }
 
 // agree asks every member's gateway about a record.
@@ -52,29 +52,29 @@ func (c *Client) agree(ctx context.Context, record ledger.ID, version int) (agre
 
 // agreeOn is agree for what else a majority has to tell alike.
 func (c *Client) agreeOn(ctx context.Context, record ledger.ID, version int, same func(a, b ledger.RecordView) bool) (agreed, error) {
-	a, err := agree(ctx, c, recordMatter(record, version, same))
+	q, err := askQuorum(ctx, c, recordMatter(record, version, same))
 	if err != nil {
 		return agreed{}, err
 	}
-	return c.checkAgreement(a, record)
+	return c.checkAgreement(q, record)
 }
 
-func recordMatter(record ledger.ID, version int, same func(a, b ledger.RecordView) bool) matter[ledger.RecordView] {
-	return matter[ledger.RecordView]{
+func recordMatter(record ledger.ID, version int, same func(a, b ledger.RecordView) bool) question[ledger.RecordView] {
+	return question[ledger.RecordView]{
 		name: "record " + string(record), same: same,
 		read: func(first ledger.RecordView) request { return readRecord(record, max(version, first.Version)) },
 	}
 }
 
-func (c *Client) checkAgreement(a agreement[ledger.RecordView], record ledger.ID) (agreed, error) {
-	key, err := c.checkView(a.word, record, a.from)
-	return agreed{RecordView: a.word, key: key, blame: a.blame}, err
+func (c *Client) checkAgreement(q quorum[ledger.RecordView], record ledger.ID) (agreed, error) {
+	key, err := c.checkView(q.value, record, q.from)
+	return agreed{RecordView: q.value, key: key, altered: q.altered}, err
 }
 
 // sameRecord compares what never changes: peers may be a block apart in the rest.
 func sameRecord(a, b ledger.RecordView) bool {
-	return a.Record.Record == b.Record.Record && a.Version == b.Version &&
-		a.Patient == b.Patient && a.Author == b.Author && a.Unattended == b.Unattended && a.Custody == b.Custody && a.CID == b.CID && a.SHA256 == b.SHA256 &&
+	return a.ID == b.ID && a.Version == b.Version &&
+		a.Patient == b.Patient && a.Author == b.Author && a.Unattended == b.Unattended && a.Escrow == b.Escrow && a.CID == b.CID && a.SHA256 == b.SHA256 &&
 		a.Size == b.Size && string(a.Capsule) == string(b.Capsule) && a.Commitment == b.Commitment &&
-		a.RecordKey == b.RecordKey && a.Stream == b.Stream && a.Emergency == b.Emergency
+		a.RecordKey == b.RecordKey && a.Stream == b.Stream && a.IsSummary == b.IsSummary
 }

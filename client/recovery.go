@@ -78,10 +78,10 @@ func (c *Client) sealShare(ctx context.Context, share Share) ([]byte, error) {
 func (c *Client) OpenShare(sealed []byte) (words string, owner ledger.UserID, err error) {
 	share, err := trust.OpenShare(sealed, c.keys.receiving())
 	if err != nil {
-		return "", owner, fault.New(fault.PermissionDenied, "this is no share that was sealed to %s: %v", c.identity.User, err)
+		return "", owner, fault.New(fault.PermissionDenied, "this is not a share that was sealed to %s: %v", c.identity.User, err)
 	}
 	if share.Guardian != c.identity.User || share.Channel != c.bundle.Channel {
-		return "", owner, fault.New(fault.Altered, "what was sealed to %s is no share for them to keep", c.identity.User)
+		return "", owner, fault.New(fault.Altered, "what was sealed to %s is not a share for them to keep", c.identity.User)
 	}
 	if _, err := guardian.Parse(share.Share); err != nil {
 		return "", owner, err

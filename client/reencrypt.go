@@ -31,8 +31,8 @@ type opening struct {
 func (o opening) contents() []trust.Reencrypted {
 	if !o.Stream {
 		content := trust.Reencrypted{Capsule: o.Capsule, SHA256: o.SHA256, Commitment: o.Commitment}
-		if o.grant.Emergency != nil {
-			content.Capsule = o.grant.Emergency.Capsule
+		if o.grant.OneTimeKey != nil {
+			content.Capsule = o.grant.OneTimeKey.Capsule
 		}
 		return []trust.Reencrypted{content}
 	}
@@ -87,9 +87,9 @@ type served struct {
 }
 
 // reencrypt asks as many proxies as the grant's threshold, at the same time, and
-// another one for each that fails or is slow. It blames those that lied, and when too
+// another one for each that fails or is slow. It names those that altered something, and when too
 // few are left, names all that failed. It returns the fragments of each content.
-func (c *Client) reencrypt(ctx context.Context, o opening, p parties) ([][]*umbral.VerifiedCapsuleFrag, []*LiarError, error) {
+func (c *Client) reencrypt(ctx context.Context, o opening, p parties) ([][]*umbral.VerifiedCapsuleFrag, []*AlteredError, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	proxies := c.ownFirst(o.grant.Fragments.Proxies)
@@ -108,7 +108,7 @@ func (c *Client) reencrypt(ctx context.Context, o opening, p parties) ([][]*umbr
 	var failed []served
 	for good < threshold {
 		if asked == good+len(failed) {
-			return nil, liars(failed), tooFew(o.grant.Fragments, failed)
+			return nil, alterations(failed), tooFew(o.grant.Fragments, failed)
 		}
 		answer, answered := await(answers, hedge)
 		if answered && answer.err == nil {
@@ -126,7 +126,7 @@ func (c *Client) reencrypt(ctx context.Context, o opening, p parties) ([][]*umbr
 			spare, asked = spare[1:], asked+1
 		}
 	}
-	return cfrags, liars(failed), nil
+	return cfrags, alterations(failed), nil
 }
 
 // await reports false when nothing came in time.
@@ -142,33 +142,33 @@ func await(answers <-chan served, patience time.Duration) (served, bool) {
 // parties verifies every key that the fragments depend on.
 func (c *Client) parties(ctx context.Context, o opening) (parties, error) {
 	if err := o.grant.Fragments.Validate(); err != nil {
-		return parties{}, liar(o.from.name(), "the grant %s that it shows cannot be one of the ledger's: %v", o.grant.Grant, err)
+		return parties{}, altered(o.from.name(), "the grant %s that it shows cannot be one of the ledger's: %v", o.grant.ID, err)
 	}
 	delegating, err := o.key, error(nil)
-	if o.grant.Emergency != nil {
+	if o.grant.OneTimeKey != nil {
 		if delegating, err = c.emergencyKey(o); err != nil {
 			return parties{}, err
 		}
 	} else if !o.MayIssue(o.grant.Issuer) {
-		return parties{}, liar(o.from.name(), "the grant %s that it shows is of %s, who issues none for this record", o.grant.Grant, o.grant.Issuer)
+		return parties{}, altered(o.from.name(), "the grant %s that it shows is of %s, who issues none for this record", o.grant.ID, o.grant.Issuer)
 	}
 	issuer, err := c.person(ctx, o.grant.Issuer)
 	if err != nil {
 		return parties{}, err
 	}
-	verifying, err := issuer.key(ledger.VerifyingKey)
+	verifying, err := issuer.key(ledger.KeyVerifying)
 	if err != nil {
 		return parties{}, err
 	}
 	receiving := c.keys.receiving().PublicKey()
 	if ledger.DigestOf(receiving.Bytes()) != o.grant.Fragments.ReceivingKey {
-		return parties{}, fault.New(fault.FragmentInvalid, "grant %s is for another receiving key than this device's", o.grant.Grant)
+		return parties{}, fault.New(fault.FragmentInvalid, "grant %s is for another receiving key than this device's", o.grant.ID)
 	}
 	p := parties{verifying: verifying, delegating: delegating, receiving: receiving}
 	for _, content := range o.contents() {
 		capsule, err := umbral.ParseCapsule(content.Capsule)
 		if err != nil {
-			return parties{}, &LiarError{Code: fault.Altered, Who: maker(o.Record), What: "the registered capsule is none"}
+			return parties{}, &AlteredError{Code: fault.Altered, Who: maker(o.Record), What: "the registered capsule is none"}
 		}
 		p.capsules = append(p.capsules, capsule)
 	}
@@ -232,22 +232,22 @@ func (c *Client) askProxy(ctx context.Context, g *gateway, o opening) (string, e
 func (c *Client) checkFragments(g *gateway, jws string, o opening, p parties) ([]*umbral.VerifiedCapsuleFrag, error) {
 	answer, err := c.bundle.VerifyReencryption(jws, g.msp)
 	if err != nil {
-		return nil, liar(g.name(), "its answer is not signed by the proxy of %s: %v", g.msp, err)
+		return nil, altered(g.name(), "its answer is not signed by the proxy of %s: %v", g.msp, err)
 	}
-	if answer.Open != o.transaction || answer.Record != o.grant.Record || answer.Version != o.grant.Version || answer.Grant != o.grant.Grant {
-		return nil, liar(g.name(), "the proxy's answer is about another access")
+	if answer.Open != o.transaction || answer.Record != o.grant.Record || answer.Version != o.grant.Version || answer.Grant != o.grant.ID {
+		return nil, altered(g.name(), "the proxy's answer is about another access")
 	}
 	told, wanted := []trust.Reencrypted{answer.Reencrypted}, o.contents()
 	if o.Stream {
 		told = answer.Segments
 	}
 	if len(told) != len(wanted) {
-		return nil, liar(g.name(), "asked for %d capsule fragments, the proxy answered with %d", len(wanted), len(told))
+		return nil, altered(g.name(), "asked for %d capsule fragments, the proxy answered with %d", len(wanted), len(told))
 	}
 	var verified []*umbral.VerifiedCapsuleFrag
 	for i, content := range told {
 		if !sameContent(content, wanted[i]) {
-			return nil, liar(g.name(), "what the proxy says of record %s differs from what the hospitals agree on", o.grant.Record)
+			return nil, altered(g.name(), "what the proxy says of record %s differs from what the hospitals agree on", o.grant.Record)
 		}
 		cfrag, err := umbral.ParseCapsuleFrag(content.CapsuleFrag)
 		if err != nil {
@@ -268,19 +268,19 @@ func sameContent(a, b trust.Reencrypted) bool {
 }
 
 func badFragment(g *gateway, err error) error {
-	return &LiarError{Code: fault.FragmentInvalid, Who: g.name(), What: "its capsule fragment does not verify: " + err.Error()}
+	return &AlteredError{Code: fault.FragmentInvalid, Who: g.name(), What: "its capsule fragment does not verify: " + err.Error()}
 }
 
-// liars picks the proxies that lied out of those that failed.
-func liars(failed []served) []*LiarError {
-	var blame []*LiarError
+// alterations picks the proxies that altered something out of those that failed.
+func alterations(failed []served) []*AlteredError {
+	var alterations []*AlteredError
 	for _, answer := range failed {
-		var lie *LiarError
-		if errors.As(answer.err, &lie) {
-			blame = append(blame, lie)
+		var alteration *AlteredError
+		if errors.As(answer.err, &alteration) {
+			alterations = append(alterations, alteration)
 		}
 	}
-	return blame
+	return alterations
 }
 
 // tooFew names every proxy that failed and why. A refusal that all who answered agree
@@ -308,12 +308,12 @@ func tooFew(fragments ledger.Fragments, failed []served) error {
 // reason is why a proxy is missing, in few words.
 func reason(err error) string {
 	var silence *silenceError
-	var lie *LiarError
+	var alteration *AlteredError
 	switch {
 	case errors.As(err, &silence):
 		return "does not answer: " + silence.cause.Error()
-	case errors.As(err, &lie):
-		return "lied"
+	case errors.As(err, &alteration):
+		return "altered"
 	}
 	return err.Error()
 }

@@ -27,17 +27,17 @@ func TestRefusalsReachTheUserWithTheirCodes(t *testing.T) {
 	version := ledger.RecordVersion{Record: record, Version: firstVersion}
 	out := filepath.Join(t.TempDir(), "out")
 
-	denied, err := researcher.Request(t.Context(), ledger.RecordVersion{Record: record}, ledger.Research)
+	denied, err := researcher.Request(t.Context(), ledger.RecordVersion{Record: record}, ledger.PurposeResearch)
 	wantCode(t, err, fault.PermissionDenied) // the role comes first
-	if denied.State != ledger.Denied || denied.Decision.Allowed {
+	if denied.State != ledger.RequestDenied || denied.Decision.Allowed {
 		t.Errorf("the refused request came back as %+v", denied)
 	}
-	requests, err := researcher.Requests(t.Context(), ledger.Denied)
+	requests, err := researcher.Requests(t.Context(), ledger.RequestDenied)
 	if err != nil || len(requests) != 1 {
 		t.Errorf("the denial is not on the ledger: %v, %v", requests, err)
 	}
 
-	_, err = p.requester.Request(t.Context(), version, ledger.Payment)
+	_, err = p.requester.Request(t.Context(), version, ledger.PurposePayment)
 	wantCode(t, err, fault.PurposeNotPermitted)
 	_, err = p.requester.Open(t.Context(), record, 0, out)
 	wantCode(t, err, fault.PermissionDenied)
@@ -62,10 +62,10 @@ func TestDeniedRequestStaysDenied(t *testing.T) {
 	t.Parallel()
 	p := newTrio(t)
 	request := p.request(t, p.upload(t, []byte("emr")))
-	if _, err := p.patient.Deny(t.Context(), request.Request, ledger.UnknownRequester); err != nil {
+	if _, err := p.patient.Deny(t.Context(), request.ID, ledger.DenyUnknownRequester); err != nil {
 		t.Fatal(err)
 	}
-	_, err := p.patient.Grant(t.Context(), request.Request, time.Now().Add(time.Hour))
+	_, err := p.patient.Grant(t.Context(), request.ID, time.Now().Add(time.Hour))
 	wantCode(t, err, fault.StateConflict)
 }
 
@@ -97,7 +97,7 @@ func TestGrantEnds(t *testing.T) {
 	p := newTrio(t)
 	record := p.upload(t, []byte("emr"))
 	request := p.request(t, record)
-	if _, err := p.patient.Grant(t.Context(), request.Request, time.Now().Add(2*time.Second)); err != nil {
+	if _, err := p.patient.Grant(t.Context(), request.ID, time.Now().Add(2*time.Second)); err != nil {
 		t.Fatal(err)
 	}
 	open := func() error {
@@ -140,9 +140,9 @@ func eventually(t *testing.T, holds func() bool) {
 func TestUploadRepeatedAfterACrashFinishes(t *testing.T) {
 	t.Parallel()
 	p := newTrio(t)
-	record := p.authorize(t, ledger.MedicalInformation)
+	record := p.authorize(t, ledger.ClassMedicalInformation)
 	n := p.newRecord(t, record, []byte("emr"))
-	n.Summary.Salt = ledger.NewSalt()
+	n.Metadata.Salt = ledger.NewSalt()
 	file, err := os.Open(n.File)
 	if err != nil {
 		t.Fatal(err)
@@ -168,14 +168,14 @@ func TestUploadRepeatedAfterACrashFinishes(t *testing.T) {
 func TestUploadRepeatedWithOtherMetadataTakesThem(t *testing.T) {
 	t.Parallel()
 	p := newTrio(t)
-	n := p.newRecord(t, p.authorize(t, ledger.MedicalInformation), []byte("emr"))
+	n := p.newRecord(t, p.authorize(t, ledger.ClassMedicalInformation), []byte("emr"))
 	file, err := os.Open(n.File)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer file.Close()
 	mistaken := n
-	mistaken.Summary.Salt, mistaken.Summary.Codes = ledger.NewSalt(), []string{"http://snomed.info/sct|38341003"}
+	mistaken.Metadata.Salt, mistaken.Metadata.Codes = ledger.NewSalt(), []string{"http://snomed.info/sct|38341003"}
 	if _, err := p.author.beginAuthorized(t.Context(), mistaken, file); err != nil { // and then the physician thinks better of it
 		t.Fatal(err)
 	}
@@ -187,8 +187,8 @@ func TestUploadRepeatedWithOtherMetadataTakesThem(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if view.Summary == nil || !sameSummary(*view.Summary, n.Summary) {
-		t.Errorf("registered %+v, want %+v", view.Summary, n.Summary)
+	if view.Metadata == nil || !sameMetadata(*view.Metadata, n.Metadata) {
+		t.Errorf("registered %+v, want %+v", view.Metadata, n.Metadata)
 	}
 	_, err = p.author.Upload(t.Context(), mistaken) // too late
 	wantCode(t, err, fault.AlreadyExists)
@@ -201,13 +201,13 @@ func TestUploadRepeatedWithOtherMetadataTakesThem(t *testing.T) {
 func TestUploadWhoseContentIsGoneBeginsAnew(t *testing.T) {
 	t.Parallel()
 	p := newTrio(t)
-	n := p.newRecord(t, p.authorize(t, ledger.MedicalInformation), []byte("emr"))
+	n := p.newRecord(t, p.authorize(t, ledger.ClassMedicalInformation), []byte("emr"))
 	file, err := os.Open(n.File)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer file.Close()
-	n.Summary.Salt = ledger.NewSalt()
+	n.Metadata.Salt = ledger.NewSalt()
 	entry, err := p.author.beginAuthorized(t.Context(), n, file)
 	if err != nil {
 		t.Fatal(err)
@@ -238,7 +238,7 @@ func TestForgedInvitationCardIsRefused(t *testing.T) {
 	t.Parallel()
 	invitation, stranger := invite(t, physicianOfA), enroll(t, physicianOfB)
 	card, err := stranger.creator.Signer.SignCard(trust.Card{
-		User: ledger.UserID{MSP: invitation.MSP, Pseudonym: invitation.Pseudonym}, Role: ledger.Physician, Name: "Dr. Nobody", Issued: time.Now(),
+		User: ledger.UserID{MSP: invitation.MSP, Pseudonym: invitation.Pseudonym}, Role: ledger.RolePhysician, Name: "Dr. Nobody", Issued: time.Now(),
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -239,7 +239,7 @@ func TestRegistrationMadeUnderAWrongClockIsMadeAnew(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	kept.Arguments.Keys[0], err = c.creator.Signer.SignKeyStatement(trust.KeyStatement{Kind: ledger.ReceivingKey,
+	kept.Arguments.Keys[0], err = c.creator.Signer.SignKeyStatement(trust.KeyStatement{Kind: ledger.KeyReceiving,
 		Key: c.keys.receiving().PublicKey().Bytes(), User: c.identity.User, Issued: time.Now().Add(time.Hour)})
 	if err != nil {
 		t.Fatal(err)
@@ -286,11 +286,11 @@ func TestJunkCardIsItsOwnersMatter(t *testing.T) {
 	}
 	p.requester = junk
 	request := p.request(t, p.upload(t, []byte("emr")))
-	_, err = p.patient.Grant(t.Context(), request.Request, time.Now().Add(time.Hour))
+	_, err = p.patient.Grant(t.Context(), request.ID, time.Now().Add(time.Hour))
 	wantBadCard(t, err, junk.identity.User)
 	_, _, err = p.patient.CardOf(t.Context(), junk.identity.User)
 	wantBadCard(t, err, junk.identity.User)
-	if _, err := p.patient.Deny(t.Context(), request.Request, ledger.UnknownRequester); err != nil {
+	if _, err := p.patient.Deny(t.Context(), request.ID, ledger.DenyUnknownRequester); err != nil {
 		t.Error(err)
 	}
 }

@@ -21,7 +21,7 @@ func (c *Client) Request(ctx context.Context, v ledger.RecordVersion, purpose le
 	}
 	v.Version = c.newest(ctx, v.Record)
 	asked, err := c.request(ctx, v, purpose)
-	if by := asked.Decision.SupersededBy; by > 0 { // the own hospital had not seen that yet
+	if by := asked.Decision.SupersededBy; by > 0 { // the user's own hospital had not seen that yet
 		v.Version = by
 		return c.request(ctx, v, purpose)
 	}
@@ -81,7 +81,7 @@ func (c *Client) Grant(ctx context.Context, id ledger.ID, expiry time.Time) (led
 	if err != nil {
 		return asked, err
 	}
-	if asked.State == ledger.Granted {
+	if asked.State == ledger.RequestGranted {
 		return c.granted(ctx, asked, expiry)
 	}
 	return c.grant(ctx, asked, terms{expiry: expiry})
@@ -96,16 +96,16 @@ func (c *Client) granted(ctx context.Context, asked ledger.AccessRequest, wished
 	}
 	i := slices.IndexFunc(readers, func(r ledger.Reader) bool { return r.Grant == asked.Grant })
 	if i < 0 {
-		return asked, fault.New(fault.StateConflict, "request %s was granted, and that grant has ended; have it requested again", asked.Request)
+		return asked, fault.New(fault.StateConflict, "request %s was granted, and that grant has ended; have it requested again", asked.ID)
 	}
 	held := readers[i]
 	asked.Expiry = held.Expiry
 	switch {
-	case held.State == ledger.Revoked:
-		return asked, fault.New(fault.StateConflict, "request %s was granted, and you revoked that grant; have it requested again", asked.Request)
+	case held.State == ledger.GrantRevoked:
+		return asked, fault.New(fault.StateConflict, "request %s was granted, and you revoked that grant; have it requested again", asked.ID)
 	case !held.Expiry.Equal(wished):
 		return asked, fault.New(fault.AlreadyExists, "request %s is granted until %s, and stays so; for another end revoke it (pie access revoke %s --grant %s) and have it requested again",
-			asked.Request, held.Expiry.Local().Format(time.RFC3339), asked.Record, asked.Grant)
+			asked.ID, held.Expiry.Local().Format(time.RFC3339), asked.Record, asked.Grant)
 	}
 	return asked, nil
 }
@@ -118,7 +118,7 @@ type terms struct {
 
 func (c *Client) grant(ctx context.Context, asked ledger.AccessRequest, t terms) (ledger.AccessRequest, error) {
 	arguments := ledger.GrantAccess{
-		RecordVersion: ledger.RecordVersion{Record: asked.Record, Version: asked.Version}, Request: asked.Request,
+		RecordVersion: ledger.RecordVersion{Record: asked.Record, Version: asked.Version}, Request: asked.ID,
 		Requester: asked.Requester.User, Purpose: asked.Purpose, Grant: ledger.NewID(), Standing: t.standing, Expiry: t.expiry.UTC(),
 	}
 	c.step("cutting the key for %s", asked.Requester.User)
@@ -139,7 +139,7 @@ func (c *Client) grant(ctx context.Context, asked ledger.AccessRequest, t terms)
 	if err != nil {
 		return asked, err
 	}
-	asked.State, asked.Grant, asked.Expiry = ledger.Granted, grant.Grant, grant.Expiry
+	asked.State, asked.Grant, asked.Expiry = ledger.RequestGranted, grant.ID, grant.Expiry
 	return asked, nil
 }
 
@@ -171,7 +171,7 @@ func (c *Client) findRequest(ctx context.Context, id ledger.ID) (ledger.AccessRe
 			return err
 		}
 		requests = slices.DeleteFunc(requests, func(r ledger.AccessRequest) bool {
-			return r.Request != id || r.Patient != c.identity.User
+			return r.ID != id || r.Patient != c.identity.User
 		})
 		switch len(requests) {
 		case 0:

@@ -37,12 +37,12 @@ func (p trio) held(t *testing.T, c *Client, record ledger.ID) opening {
 // revoke revokes as the patient and returns the transaction.
 func (p trio) revoke(t *testing.T, grant ledger.Grant) string {
 	t.Helper()
-	arguments := ledger.RevokeGrant{RecordVersion: ledger.RecordVersion{Record: grant.Record, Version: grant.Version}, Grant: grant.Grant}
+	arguments := ledger.RevokeGrant{RecordVersion: ledger.RecordVersion{Record: grant.Record, Version: grant.Version}, Grant: grant.ID}
 	revoked, id, err := submit[ledger.Grant](t.Context(), p.patient, change{name: ledger.TxRevokeGrant, arguments: arguments})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if revoked.State != ledger.Revoked {
+	if revoked.State != ledger.GrantRevoked {
 		t.Fatalf("the grant is %s", revoked.State)
 	}
 	return id
@@ -52,7 +52,7 @@ func (p trio) revoke(t *testing.T, grant ledger.Grant) string {
 func openAt(t *testing.T, c *Client, o opening, at time.Time) opening {
 	t.Helper()
 	text, err := json.Marshal(ledger.OpenRecord{
-		RecordVersion: ledger.RecordVersion{Record: o.grant.Record, Version: o.grant.Version}, Grant: o.grant.Grant,
+		RecordVersion: ledger.RecordVersion{Record: o.grant.Record, Version: o.grant.Version}, Grant: o.grant.ID,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -263,11 +263,11 @@ func TestRevokedFragmentsAreGone(t *testing.T) {
 		g := p.patient.gateways[slices.IndexFunc(p.patient.gateways, func(g *gateway) bool { return g.msp == organization.MSP })]
 		eventually(t, func() bool { return hasCommitted(t.Context(), g, id) })
 		rows := fragmentRows(t, peer)
-		if rows(kept.Grant) != len(kept.Fragments.Proxies) {
-			t.Errorf("%s has %d of the fragments that were kept", peer, rows(kept.Grant))
+		if rows(kept.ID) != len(kept.Fragments.Proxies) {
+			t.Errorf("%s has %d of the fragments that were kept", peer, rows(kept.ID))
 		}
-		if rows(revoked.Grant) != 0 {
-			t.Errorf("%s has %d of the fragments that were revoked", peer, rows(revoked.Grant))
+		if rows(revoked.ID) != 0 {
+			t.Errorf("%s has %d of the fragments that were revoked", peer, rows(revoked.ID))
 		}
 	}
 }
@@ -297,7 +297,7 @@ func fragmentRows(t *testing.T, peer string) func(ledger.ID) int {
 	all := db.NewIterator(nil, nil)
 	defer all.Release()
 	for all.Next() {
-		if bytes.Contains(all.Key(), []byte("$$p"+ledger.KeyFragments+"\x00fragment/")) {
+		if bytes.Contains(all.Key(), []byte("$$p"+ledger.FragmentsCollection+"\x00fragment/")) {
 			keys = append(keys, slices.Clone(all.Key()))
 		}
 	}

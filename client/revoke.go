@@ -9,7 +9,7 @@ import (
 // Revoke takes away what a grant of this patient's lets somebody open: no opening that
 // comes after it is valid, proxies refuse as soon as their own peer has it, and every
 // hospital forgets the key fragments. What was opened before stays with who opened it.
-// Revoking again is no error.
+// Revoking again is not an error.
 func (c *Client) Revoke(ctx context.Context, v ledger.RecordVersion, grant ledger.ID) (ledger.Grant, error) {
 	arguments := ledger.RevokeGrant{RecordVersion: v, Grant: grant}
 	if err := arguments.Validate(); err != nil {

@@ -28,8 +28,8 @@ type Rotation struct {
 type rotation struct {
 	Wish      Rotation                `json:"wish"`
 	Arguments ledger.RotateRecord     `json:"arguments"`
-	Summary   ledger.Summary          `json:"summary"` // as it stands
-	Salt      ledger.Salt             `json:"salt"`    // of it from then on
+	Metadata  ledger.Metadata         `json:"metadata"` // as it stands
+	Salt      ledger.Salt             `json:"salt"`     // of it from then on
 	Fragments []ledger.SealedFragment `json:"fragments"`
 }
 
@@ -62,7 +62,7 @@ func (c *Client) Rotate(ctx context.Context, wish Rotation) (ledger.Record, erro
 		}
 	}
 	if entry, err = c.beginRotation(ctx, wish, a); err != nil {
-		return ledger.Record{}, makerLied(a.Record, err)
+		return ledger.Record{}, makerAltered(a.Record, err)
 	}
 	return c.submitRotation(ctx, entry)
 }
@@ -108,7 +108,7 @@ func (c *Client) beginRotation(ctx context.Context, wish Rotation, a agreed) (*r
 		return nil, err
 	}
 	entry := &rotation{Wish: wish, Salt: ledger.NewSalt(), Fragments: []ledger.SealedFragment{}}
-	if entry.Summary, err = c.summaryOf(ctx, a.RecordView); err != nil {
+	if entry.Metadata, err = c.metadataOf(ctx, a.RecordView); err != nil {
 		return nil, err
 	}
 	next := ledger.RecordVersion{Record: wish.Record, Version: a.Version + 1}
@@ -146,7 +146,7 @@ func (c *Client) kept(ctx context.Context, wish Rotation, version int) ([]ledger
 		return nil, err
 	}
 	grants = slices.DeleteFunc(grants, func(r ledger.Reader) bool {
-		return r.Version != version || r.State != ledger.Active || !time.Now().Before(r.Expiry) ||
+		return r.Version != version || r.State != ledger.GrantActive || !time.Now().Before(r.Expiry) ||
 			len(wish.Keep) > 0 && !slices.Contains(wish.Keep, r.Grant)
 	})
 	for _, wanted := range wish.Keep {
@@ -174,28 +174,28 @@ func (c *Client) cutKept(ctx context.Context, entry *rotation, kept []ledger.Rea
 	return nil
 }
 
-// summaryOf is what a record is about, which a gateway's peer may not have received yet.
+// metadataOf is what a record is about, which a gateway's peer may not have received yet.
 // The ledger compares it with what stands there: nobody can slip in another one.
-func (c *Client) summaryOf(ctx context.Context, view ledger.RecordView) (ledger.Summary, error) {
+func (c *Client) metadataOf(ctx context.Context, view ledger.RecordView) (ledger.Metadata, error) {
 	for _, g := range c.inOrder() {
-		if view.Summary != nil {
-			return *view.Summary, nil
+		if view.Metadata != nil {
+			return *view.Metadata, nil
 		}
-		told, err := askOne[ledger.RecordView](ctx, g, readTimeout, readRecord(view.Record.Record, view.Version))
+		told, err := askOne[ledger.RecordView](ctx, g, readTimeout, readRecord(view.ID, view.Version))
 		if err == nil {
-			view.Summary = told.Summary
+			view.Metadata = told.Metadata
 		}
 	}
-	if view.Summary != nil {
-		return *view.Summary, nil
+	if view.Metadata != nil {
+		return *view.Metadata, nil
 	}
-	return ledger.Summary{}, fault.New(fault.ContentUnavailable, "no hospital that answers has the summary of record %s; try again", view.Record.Record)
+	return ledger.Metadata{}, fault.New(fault.ContentUnavailable, "no hospital that answers has the metadata of record %s; try again", view.ID)
 }
 
 func (c *Client) submitRotation(ctx context.Context, entry *rotation) (ledger.Record, error) {
 	c.step("rotating record %s", entry.Arguments.Record)
 	record, _, err := submit[ledger.Record](ctx, c, change{name: ledger.TxRotateRecord, arguments: entry.Arguments, private: transient{
-		ledger.TransientSummary: entry.Summary, ledger.TransientSalt: entry.Salt, ledger.TransientFragments: entry.Fragments,
+		ledger.TransientMetadata: entry.Metadata, ledger.TransientSalt: entry.Salt, ledger.TransientFragments: entry.Fragments,
 	}})
 	if err != nil {
 		return record, err
@@ -213,14 +213,14 @@ func (c *Client) refreshAgent(ctx context.Context) error {
 	if !c.home.HasAgentKeys() {
 		return nil
 	}
-	if _, err := c.Entrust(ctx); err != nil {
+	if _, err := c.RefreshAgentKeys(ctx); err != nil {
 		return fmt.Errorf("done, but the agent's keys are as before; run: pie agent refresh: %w", err)
 	}
 	return nil
 }
 
 // reseal encrypts a record of this patient's to another key while it streams from one
-// gateway to one, the own ones first. Who fails or lies is replaced by the next; then it
+// gateway to one, the user's own ones first. Who fails, or alters something, is replaced by the next; then it
 // begins anew, as nothing of it is kept here.
 func (c *Client) reseal(ctx context.Context, a agreed, key *umbral.PublicKey) (emr.Sealed, error) {
 	identity, err := c.ownIdentity(ctx, a)
@@ -233,9 +233,9 @@ func (c *Client) reseal(ctx context.Context, a agreed, key *umbral.PublicKey) (e
 	for len(sources) > 0 && len(targets) > 0 {
 		c.step("encrypting anew from %s to %s", sources[0].msp, targets[0].msp)
 		s, errSource, err := passOn(ctx, passage{sources[0], targets[0], content, key})
-		var lie *LiarError
+		var alteration *AlteredError
 		switch {
-		case errSource != nil && (errors.As(errSource, &lie) || elsewhere(errSource)):
+		case errSource != nil && (errors.As(errSource, &alteration) || elsewhere(errSource)):
 			sources, err = sources[1:], errSource
 		case errSource != nil:
 			return emr.Sealed{}, errSource
@@ -263,7 +263,7 @@ type passage struct {
 func passOn(ctx context.Context, p passage) (s emr.Sealed, errSource, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	s, err = sendTo(ctx, p.target, p.content.Record.Record, func(w io.Writer) (emr.Sealed, error) {
+	s, err = sendTo(ctx, p.target, p.content.ID, func(w io.Writer) (emr.Sealed, error) {
 		payload, opened := io.Pipe()
 		done := make(chan error, 1)
 		go func() {
@@ -282,7 +282,7 @@ func passOn(ctx context.Context, p passage) (s emr.Sealed, errSource, err error)
 		return sealed, err
 	})
 	if err == nil && s.Commitment != p.content.Commitment {
-		return emr.Sealed{}, nil, fault.New(fault.Internal, "the content of record %s changed while it was encrypted", p.content.Record.Record)
+		return emr.Sealed{}, nil, fault.New(fault.Internal, "the content of record %s changed while it was encrypted", p.content.ID)
 	}
 	return s, errSource, err
 }

@@ -34,7 +34,7 @@ func (p trio) grantOf(t *testing.T, record ledger.ID, holder *Client) ledger.ID 
 		t.Fatal(err)
 	}
 	for _, r := range readers {
-		if r.Identity.User == holder.identity.User && r.State == ledger.Active {
+		if r.Identity.User == holder.identity.User && r.State == ledger.GrantActive {
 			return r.Grant
 		}
 	}
@@ -65,7 +65,7 @@ func TestRotationCarriesGrantsOver(t *testing.T) {
 		t.Fatal(err)
 	}
 	rotated := p.rotate(t, Rotation{Record: record})
-	if rotated.Version != 2 || rotated.State != ledger.Confirmed || rotated.CID == old.CID || bytes.Equal(rotated.Capsule, old.Capsule) ||
+	if rotated.Version != 2 || rotated.State != ledger.RecordConfirmed || rotated.CID == old.CID || bytes.Equal(rotated.Capsule, old.Capsule) ||
 		rotated.Commitment != old.Commitment || rotated.Size != old.Size {
 		t.Errorf("rotated %+v", rotated)
 	}
@@ -80,7 +80,7 @@ func TestRotationCarriesGrantsOver(t *testing.T) {
 		})
 	}
 	wantSoon(t, fault.StateConflict, func() error {
-		asked, err := p.requester.Request(t.Context(), ledger.RecordVersion{Record: record, Version: 1}, ledger.Treatment)
+		asked, err := p.requester.Request(t.Context(), ledger.RecordVersion{Record: record, Version: 1}, ledger.PurposeTreatment)
 		if asked.Decision.SupersededBy == 0 {
 			return nil // not seen yet, and the request before may wait
 		}
@@ -208,8 +208,8 @@ func TestPatientWhoAltersTheContentIsFoundOutByEveryReader(t *testing.T) {
 	}
 	for name, c := range map[string]*Client{"author": p.author, "requester": p.requester, "patient": p.patient} {
 		err := openingOf(t, c, ledger.RecordVersion{Record: record})
-		var lie *LiarError
-		if !errors.As(err, &lie) || lie.Code != fault.Altered || lie.Who != "the patient "+p.patient.identity.User.String() {
+		var alteration *AlteredError
+		if !errors.As(err, &alteration) || alteration.Code != fault.Altered || alteration.Who != "the patient "+p.patient.identity.User.String() {
 			t.Errorf("the %s is told %v, want the patient to be named", name, err)
 		}
 	}
@@ -256,7 +256,7 @@ func TestRequestFollowsARotation(t *testing.T) {
 	if asked := p.request(t, record); asked.Version != 2 {
 		t.Errorf("asked for version %d", asked.Version)
 	}
-	_, err := p.requester.Request(t.Context(), ledger.RecordVersion{Record: record, Version: 1}, ledger.Treatment)
+	_, err := p.requester.Request(t.Context(), ledger.RecordVersion{Record: record, Version: 1}, ledger.PurposeTreatment)
 	wantCode(t, err, fault.StateConflict)
 }
 
@@ -297,9 +297,9 @@ func TestErasureEndsEverything(t *testing.T) {
 	}
 	_, err = p.patient.Rotate(t.Context(), Rotation{Record: record})
 	wantCode(t, err, fault.Erased)
-	_, err = p.requester.Request(t.Context(), ledger.RecordVersion{Record: record, Version: 2}, ledger.Treatment)
+	_, err = p.requester.Request(t.Context(), ledger.RecordVersion{Record: record, Version: 2}, ledger.PurposeTreatment)
 	wantCode(t, err, fault.Erased)
-	_, err = p.patient.Grant(t.Context(), pending.Request, time.Now().Add(time.Hour))
+	_, err = p.patient.Grant(t.Context(), pending.ID, time.Now().Add(time.Hour))
 	wantCode(t, err, fault.Erased)
 	_, err = p.author.Upload(t.Context(), p.newRecord(t, record, []byte("emr")))
 	wantCode(t, err, fault.Erased)
@@ -333,14 +333,14 @@ func (c *Client) loseContent(t *testing.T, record ledger.ID) {
 func TestWithdrawnSlotTakesNoUpload(t *testing.T) {
 	t.Parallel()
 	p := newTrio(t)
-	record := p.authorize(t, ledger.Imaging)
+	record := p.authorize(t, ledger.ClassImaging)
 	if erasure, err := p.patient.Erase(t.Context(), record); err != nil || len(erasure.Members) > 0 {
 		t.Fatalf("erasure %+v, %v", erasure, err)
 	}
 	_, err := p.author.Upload(t.Context(), p.newRecord(t, record, []byte("emr")))
 	wantCode(t, err, fault.Erased)
-	slots, err := p.author.Uploads(t.Context()) // other tests authorise the department
-	if err != nil || slices.ContainsFunc(slots, func(u ledger.Upload) bool { return u.Record == record }) {
+	slots, err := p.author.Slots(t.Context()) // other tests authorise the department
+	if err != nil || slices.ContainsFunc(slots, func(u ledger.Slot) bool { return u.Record == record }) {
 		t.Errorf("the slot of %s is still there, %v", record, err)
 	}
 }
@@ -381,13 +381,13 @@ func TestRotationTakesOverWhatWasMadeWithoutThePatient(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	openAs(t, p.author, made.Record, sha256.Sum256(content))
-	rotated := p.rotate(t, Rotation{Record: made.Record, EndAll: true})
+	openAs(t, p.author, made.ID, sha256.Sum256(content))
+	rotated := p.rotate(t, Rotation{Record: made.ID, EndAll: true})
 	if rotated.Unattended || rotated.KeyOwner() != p.patient.identity.User {
 		t.Errorf("rotated %+v", rotated)
 	}
-	openAs(t, p.patient, made.Record, sha256.Sum256(content))
-	opensNot(t, p.author, ledger.RecordVersion{Record: made.Record})
-	p.grant(t, made.Record)
-	openAs(t, p.requester, made.Record, sha256.Sum256(content))
+	openAs(t, p.patient, made.ID, sha256.Sum256(content))
+	opensNot(t, p.author, ledger.RecordVersion{Record: made.ID})
+	p.grant(t, made.ID)
+	openAs(t, p.requester, made.ID, sha256.Sum256(content))
 }

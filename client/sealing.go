@@ -17,7 +17,7 @@ import (
 // and its signer has the identity key that they say is registered. One gateway and its
 // hospital's CA can make up a statement, and neither of the two.
 func (c *Client) sealingKey(ctx context.Context, owner ledger.UserID, kind ledger.KeyKind) (trust.KeyStatement, error) {
-	view, err := agreeOnce(ctx, c, matter[ledger.UserView]{
+	view, err := agreeOnce(ctx, c, question[ledger.UserView]{
 		name: fmt.Sprintf("the %s key of %s", kind, owner),
 		read: func(ledger.UserView) request {
 			return func(ctx context.Context, g *gateway) (*http.Response, error) {
@@ -49,7 +49,7 @@ func (c *Client) pinnedKey(user ledger.User, owner ledger.UserID, kind ledger.Ke
 
 // sealingReceivingKey is a user's receiving key, to seal something to.
 func (c *Client) sealingReceivingKey(ctx context.Context, owner ledger.UserID) (*umbral.PublicKey, error) {
-	statement, err := c.sealingKey(ctx, owner, ledger.ReceivingKey)
+	statement, err := c.sealingKey(ctx, owner, ledger.KeyReceiving)
 	if err != nil {
 		return nil, err
 	}
@@ -58,7 +58,7 @@ func (c *Client) sealingReceivingKey(ctx context.Context, owner ledger.UserID) (
 
 // namedProxies are the members' proxies, as a majority of the hospitals names them.
 func (c *Client) namedProxies(ctx context.Context) (map[string]ledger.UserID, error) {
-	list, err := agreeOnce(ctx, c, matter[ledger.List[ledger.Organization]]{
+	list, err := agreeOnce(ctx, c, question[ledger.List[ledger.Organization]]{
 		name: "the hospitals' proxies",
 		read: func(ledger.List[ledger.Organization]) request {
 			return func(ctx context.Context, g *gateway) (*http.Response, error) { return g.api.ListOrganizations(ctx) }
@@ -81,18 +81,18 @@ func (c *Client) namedProxies(ctx context.Context) (map[string]ledger.UserID, er
 }
 
 // agreeOnce is what a majority tells of something that hardly ever changes. When it does,
-// peers are a block apart for a moment, and the own gateway is asked again before it is
-// named. Another one that tells something else is named by [Client.Blame].
-func agreeOnce[T any](ctx context.Context, c *Client, m matter[T]) (T, error) {
-	var a agreement[T]
+// peers are a block apart for a moment, and the user's own gateway is asked again before it is
+// named. Another one that tells something else is named by [Client.Altered].
+func agreeOnce[T any](ctx context.Context, c *Client, m question[T]) (T, error) {
+	var q quorum[T]
 	err := repeat(ctx, differs, func() (err error) {
-		a, err = agree(ctx, c, m)
+		q, err = askQuorum(ctx, c, m)
 		return err
 	})
-	for _, lie := range a.blame {
-		if c.Blame != nil {
-			c.Blame(lie)
+	for _, alteration := range q.altered {
+		if c.Altered != nil {
+			c.Altered(alteration)
 		}
 	}
-	return a.word, err
+	return q.value, err
 }

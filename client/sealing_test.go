@@ -46,29 +46,29 @@ func forgery(t *testing.T, user ledger.UserID) tamper {
 	t.Helper()
 	signer := minted(t, user)
 	jws, err := signer.SignKeyStatement(trust.KeyStatement{
-		Kind: ledger.ReceivingKey, Key: newSecret(t).PublicKey().Bytes(), User: user, Issued: time.Now().UTC(),
+		Kind: ledger.KeyReceiving, Key: newSecret(t).PublicKey().Bytes(), User: user, Issued: time.Now().UTC(),
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return rewrite(t, "/v1/users/"+user.MSP+"/"+user.Pseudonym, func(view *ledger.UserView) {
-		view.Keys[ledger.ReceivingKey], view.IdentityKey = jws, trust.IdentityKeyDigest(signer.Certificate)
+		view.Keys[ledger.KeyReceiving], view.IdentityKey = jws, trust.IdentityKeyDigest(signer.Certificate)
 	})
 }
 
 // watchBlame collects whom the client names.
-func watchBlame(c *Client) func() []*LiarError {
+func watchBlame(c *Client) func() []*AlteredError {
 	var mutex sync.Mutex
-	var blamed []*LiarError
-	c.Blame = func(lie *LiarError) {
+	var alterations []*AlteredError
+	c.Altered = func(alteration *AlteredError) {
 		mutex.Lock()
 		defer mutex.Unlock()
-		blamed = append(blamed, lie)
+		alterations = append(alterations, alteration)
 	}
-	return func() []*LiarError {
+	return func() []*AlteredError {
 		mutex.Lock()
 		defer mutex.Unlock()
-		return slices.Clone(blamed)
+		return slices.Clone(alterations)
 	}
 }
 
@@ -91,7 +91,7 @@ func TestNothingIsSealedToAKeyThatOneHospitalMakesUp(t *testing.T) {
 			}
 			return err
 		}},
-		"the custody of an unattended record": {p.author, p.patient.identity.User, func() error {
+		"the escrow of an unattended record": {p.author, p.patient.identity.User, func() error {
 			_, err := p.author.UploadUnattended(t.Context(), n)
 			return err
 		}},
@@ -99,7 +99,7 @@ func TestNothingIsSealedToAKeyThatOneHospitalMakesUp(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			forged, honest := forgery(t, use.of), use.by.bundle
 			betray(t, use.by, "HospitalA", forged)
-			wantLiar(t, use.try(), "HospitalA")
+			wantAltered(t, use.try(), "HospitalA")
 			use.by.bundle = honest
 			betray(t, use.by, "HospitalC", forged)
 			blamed := watchBlame(use.by)
@@ -107,11 +107,11 @@ func TestNothingIsSealedToAKeyThatOneHospitalMakesUp(t *testing.T) {
 				t.Fatal(err)
 			}
 			for len(blamed()) == 0 { // which may have told too late to be heard
-				if _, err := use.by.sealingKey(t.Context(), use.of, ledger.ReceivingKey); err != nil {
+				if _, err := use.by.sealingKey(t.Context(), use.of, ledger.KeyReceiving); err != nil {
 					t.Fatal(err)
 				}
 			}
-			wantLiar(t, blamed()[0], "HospitalC")
+			wantAltered(t, blamed()[0], "HospitalC")
 		})
 	}
 }
@@ -127,21 +127,21 @@ func TestNoFragmentIsSealedToAKeyThatOneHospitalMakesUp(t *testing.T) {
 	}
 	gateway := ledger.UserID{MSP: "HospitalA", Pseudonym: "gateway"}
 	jws, err := gatewaySigner(t, "HospitalA").SignKeyStatement(trust.KeyStatement{
-		Kind: ledger.ProxyKey, Key: []byte(key.Recipient().String()), User: gateway, Issued: time.Now().UTC(),
+		Kind: ledger.KeyProxy, Key: []byte(key.Recipient().String()), User: gateway, Issued: time.Now().UTC(),
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for name, change := range map[string]tamper{
-		"another key":   rewrite(t, "/v1/users/HospitalA/gateway", func(view *ledger.UserView) { view.Keys[ledger.ProxyKey] = jws }),
+		"another key":   rewrite(t, "/v1/users/HospitalA/gateway", func(view *ledger.UserView) { view.Keys[ledger.KeyProxy] = jws }),
 		"another proxy": rewrite(t, "/v1/organizations", func(list *ledger.List[ledger.Organization]) { list.Rows[0].Proxy.Pseudonym += "2" }),
 	} {
 		t.Run(name, func(t *testing.T) {
 			betray(t, p.patient, "HospitalA", change)
 			_, err := p.patient.Authorize(t.Context(), Authorization{
-				Author: ledger.PersonSubject(p.author.identity.User), Policy: DefaultPolicy(ledger.Imaging), Expiry: time.Now().Add(time.Hour),
+				Author: ledger.PersonSubject(p.author.identity.User), Policy: DefaultPolicy(ledger.ClassImaging), Expiry: time.Now().Add(time.Hour),
 			})
-			wantLiar(t, err, "HospitalA")
+			wantAltered(t, err, "HospitalA")
 		})
 	}
 }
@@ -154,16 +154,16 @@ func TestOnlyTheRegisteredIdentityKeyStatesAKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.pinnedKey(p.view.User, c.identity.User, ledger.ReceivingKey); err != nil {
+	if _, err := c.pinnedKey(p.view.User, c.identity.User, ledger.KeyReceiving); err != nil {
 		t.Fatal(err)
 	}
-	p.view.Keys[ledger.ReceivingKey], err = minted(t, c.identity.User).SignKeyStatement(trust.KeyStatement{
-		Kind: ledger.ReceivingKey, Key: newSecret(t).PublicKey().Bytes(), User: c.identity.User, Issued: time.Now().UTC(),
+	p.view.Keys[ledger.KeyReceiving], err = minted(t, c.identity.User).SignKeyStatement(trust.KeyStatement{
+		Kind: ledger.KeyReceiving, Key: newSecret(t).PublicKey().Bytes(), User: c.identity.User, Issued: time.Now().UTC(),
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = c.pinnedKey(p.view.User, c.identity.User, ledger.ReceivingKey)
+	_, err = c.pinnedKey(p.view.User, c.identity.User, ledger.KeyReceiving)
 	wantCode(t, err, fault.Altered)
 }
 
@@ -171,12 +171,12 @@ func TestOnlyTheRegisteredIdentityKeyStatesAKey(t *testing.T) {
 func TestSealedToTheKeysAfterAReplacement(t *testing.T) {
 	t.Parallel()
 	patient, old := enroll(t, patientOfA), enroll(t, physicianOfB)
-	before, err := patient.sealingKey(t.Context(), old.identity.User, ledger.ReceivingKey)
+	before, err := patient.sealingKey(t.Context(), old.identity.User, ledger.KeyReceiving)
 	if err != nil {
 		t.Fatal(err)
 	}
 	found := recovered(t, old)
-	after, err := patient.sealingKey(t.Context(), old.identity.User, ledger.ReceivingKey)
+	after, err := patient.sealingKey(t.Context(), old.identity.User, ledger.KeyReceiving)
 	if err != nil {
 		t.Fatal(err)
 	}

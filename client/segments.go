@@ -13,35 +13,35 @@ import (
 
 // Segments lists a stream's segments in order, as a majority of the hospitals tells them.
 // Gateways that told of others are blamed.
-func (c *Client) Segments(ctx context.Context, stream ledger.ID) ([]ledger.Segment, []*LiarError, error) {
+func (c *Client) Segments(ctx context.Context, stream ledger.ID) ([]ledger.Segment, []*AlteredError, error) {
 	a, err := c.agreeOnStream(ctx, stream)
 	if err != nil {
 		return nil, nil, err
 	}
-	segments, blame, err := c.segments(ctx, ledger.RecordVersion{Record: stream, Version: a.Version})
-	return segments, append(a.blame, blame...), err
+	segments, alterations, err := c.segments(ctx, ledger.RecordVersion{Record: stream, Version: a.Version})
+	return segments, append(a.altered, alterations...), err
 }
 
 // agreeOnStream is agree for a record that has to be a stream.
 func (c *Client) agreeOnStream(ctx context.Context, stream ledger.ID) (agreed, error) {
 	a, err := c.agree(ctx, stream, 0)
 	if err == nil && !a.Stream {
-		err = fault.New(fault.InvalidArgument, "record %s is no stream; open it with: pie record open %s", stream, stream)
+		err = fault.New(fault.InvalidArgument, "record %s is not a stream; open it with: pie record open %s", stream, stream)
 	}
 	return a, err
 }
 
 // segments asks one gateway of each member, so that one alone can neither make up nor
 // hide a segment. Some may be a block behind the others: they are asked again.
-func (c *Client) segments(ctx context.Context, v ledger.RecordVersion) (settled []ledger.Segment, blame []*LiarError, err error) {
+func (c *Client) segments(ctx context.Context, v ledger.RecordVersion) (settled []ledger.Segment, alterations []*AlteredError, err error) {
 	err = repeat(ctx, lags, func() error {
 		lists := c.toldSegments(ctx, v)
 		if answered(lists) < ledger.Threshold(len(c.members())) {
-			return undecided(matter[[]ledger.Segment]{name: "stream " + string(v.Record)}, lists, c.members())
+			return undecided(question[[]ledger.Segment]{name: "stream " + string(v.Record)}, lists, c.members())
 		}
-		settled, blame = settle(lists, ledger.Threshold(len(c.members())))
+		settled, alterations = settle(lists, ledger.Threshold(len(c.members())))
 		for _, list := range lists {
-			if len(list.word) > len(settled) {
+			if len(list.value) > len(settled) {
 				return fault.New(fault.NotFound, "the hospitals do not all know of segment %d yet", len(settled)+1)
 			}
 		}
@@ -50,26 +50,26 @@ func (c *Client) segments(ctx context.Context, v ledger.RecordVersion) (settled 
 	if lags(err) && settled != nil {
 		err = nil // what too few know of is left out
 	}
-	return settled, blame, err
+	return settled, alterations, err
 }
 
 // toldSegments are the lists of one gateway of each member. Who is slow does not hold up
 // a majority for long.
-func (c *Client) toldSegments(ctx context.Context, v ledger.RecordVersion) []told[[]ledger.Segment] {
+func (c *Client) toldSegments(ctx context.Context, v ledger.RecordVersion) []answer[[]ledger.Segment] {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	first := c.inOrder()[0]
 	members := append(c.others(first), first)
-	answers := make(chan told[[]ledger.Segment], len(members))
+	answers := make(chan answer[[]ledger.Segment], len(members))
 	for _, g := range members {
 		go func() {
 			rows, err := listAt[ledger.Segment](ctx, g, func(ctx context.Context, g *gateway, page ledger.Page) (*http.Response, error) {
 				return g.api.ListSegments(ctx, v.Record, v.Version, &api.ListSegmentsParams{Limit: &page.Limit, Bookmark: optional(page.Bookmark)})
 			})
-			answers <- told[[]ledger.Segment]{by: g, word: rows, err: err}
+			answers <- answer[[]ledger.Segment]{by: g, value: rows, err: err}
 		}()
 	}
-	var lists []told[[]ledger.Segment]
+	var lists []answer[[]ledger.Segment]
 	var late <-chan time.Time
 	for len(lists) < len(members) {
 		select {
@@ -85,7 +85,7 @@ func (c *Client) toldSegments(ctx context.Context, v ledger.RecordVersion) []tol
 	return lists
 }
 
-func answered[T any](words []told[T]) int {
+func answered[T any](words []answer[T]) int {
 	count := 0
 	for _, w := range words {
 		if w.err == nil {
@@ -97,8 +97,8 @@ func answered[T any](words []told[T]) int {
 
 // settle goes along the lists as long as enough of them tell the same segment. Those that
 // tell another one are blamed; those that end early may only be behind.
-func settle(lists []told[[]ledger.Segment], threshold int) ([]ledger.Segment, []*LiarError) {
-	settled, liars := []ledger.Segment{}, map[*gateway]*LiarError{}
+func settle(lists []answer[[]ledger.Segment], threshold int) ([]ledger.Segment, []*AlteredError) {
+	settled, differing := []ledger.Segment{}, map[*gateway]*AlteredError{}
 	for i := 0; ; i++ {
 		segment, found := majorityAt(lists, i, threshold)
 		if !found {
@@ -106,34 +106,34 @@ func settle(lists []told[[]ledger.Segment], threshold int) ([]ledger.Segment, []
 		}
 		settled = append(settled, segment)
 		for _, list := range lists {
-			if len(list.word) > i && !sameSegment(list.word[i], segment) && liars[list.by] == nil {
-				liars[list.by] = liar(list.by.name(), "what it tells of segment %d differs from what the other hospitals tell", i+1)
+			if len(list.value) > i && !sameSegment(list.value[i], segment) && differing[list.by] == nil {
+				differing[list.by] = altered(list.by.name(), "what it tells of segment %d differs from what the other hospitals tell", i+1)
 			}
 		}
 	}
-	var blame []*LiarError
+	var alterations []*AlteredError
 	for _, list := range lists {
-		if lie := liars[list.by]; lie != nil {
-			blame = append(blame, lie)
+		if alteration := differing[list.by]; alteration != nil {
+			alterations = append(alterations, alteration)
 		}
 	}
-	return settled, blame
+	return settled, alterations
 }
 
 // majorityAt is what enough lists have at a place, if that is the segment of that place.
-func majorityAt(lists []told[[]ledger.Segment], i, threshold int) (ledger.Segment, bool) {
+func majorityAt(lists []answer[[]ledger.Segment], i, threshold int) (ledger.Segment, bool) {
 	for _, candidate := range lists {
-		if len(candidate.word) <= i || candidate.word[i].Number != i+1 {
+		if len(candidate.value) <= i || candidate.value[i].Number != i+1 {
 			continue
 		}
 		count := 0
 		for _, list := range lists {
-			if len(list.word) > i && sameSegment(list.word[i], candidate.word[i]) {
+			if len(list.value) > i && sameSegment(list.value[i], candidate.value[i]) {
 				count++
 			}
 		}
 		if count >= threshold {
-			return candidate.word[i], true
+			return candidate.value[i], true
 		}
 	}
 	return ledger.Segment{}, false

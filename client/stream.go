@@ -17,10 +17,10 @@ import (
 
 // NewReadings are readings to be appended to a stream that its patient authorised.
 type NewReadings struct {
-	Patient ledger.UserID // from the patient themselves, as at a desk
-	Stream  ledger.ID
-	Summary ledger.Summary // of the stream, used with the first readings; class and salt are set here
-	Files   []string       // paths of newline-delimited JSON, one reading a line
+	Patient  ledger.UserID // from the patient themselves, as at a desk
+	Stream   ledger.ID
+	Metadata ledger.Metadata // of the stream, used with the first readings; class and salt are set here
+	Files    []string        // paths of newline-delimited JSON, one reading a line
 }
 
 // Appended says what was appended, by this attempt and by the one before that it finished.
@@ -35,8 +35,8 @@ type Appended struct {
 // has been appended from a file before is known by the file's content and passed over,
 // so that a repeat after a crash, or with files that have grown, appends each reading once.
 func (c *Client) Append(ctx context.Context, n NewReadings) (Appended, error) {
-	n.Summary.Class, n.Summary.Salt = ledger.Sensor, ledger.NewSalt()
-	if err := errors.Join(n.Stream.Validate(), n.Summary.Validate()); err != nil {
+	n.Metadata.Class, n.Metadata.Salt = ledger.ClassSensor, ledger.NewSalt()
+	if err := errors.Join(n.Stream.Validate(), n.Metadata.Validate()); err != nil {
 		return Appended{}, err
 	}
 	if err := checkReadings(n.Files); err != nil {
@@ -102,11 +102,11 @@ func cutFile(name string, marks []reading.Mark, take func(reading.Piece) error) 
 // noted before they are submitted, so that a repeat after a crash registers these again
 // and no others.
 type streamJournal struct {
-	Summary ledger.Summary   `json:"summary"`
-	Next    int              `json:"next"`              // number of the next segment
-	Read    []reading.Mark   `json:"read"`              // how far files have been appended
-	Pending []ledger.Segment `json:"pending,omitempty"` // sent, and registered or not
-	Reading []reading.Mark   `json:"reading,omitempty"` // what Read becomes with them
+	Metadata ledger.Metadata  `json:"metadata"`
+	Next     int              `json:"next"`              // number of the next segment
+	Read     []reading.Mark   `json:"read"`              // how far files have been appended
+	Pending  []ledger.Segment `json:"pending,omitempty"` // sent, and registered or not
+	Reading  []reading.Mark   `json:"reading,omitempty"` // what Read becomes with them
 }
 
 func streamJournalName(stream ledger.ID) string { return path.Join("streams", string(stream)+".json") }
@@ -114,7 +114,7 @@ func streamJournalName(stream ledger.ID) string { return path.Join("streams", st
 // appending is one attempt to append to a stream.
 type appending struct {
 	c       *Client
-	upload  ledger.Upload
+	slot    ledger.Slot
 	from    *gateway // who told of the upload
 	journal streamJournal
 	batch   []ledger.Segment // sent and not yet registered
@@ -123,24 +123,24 @@ type appending struct {
 }
 
 func (c *Client) beginAppending(ctx context.Context, n NewReadings) (*appending, error) {
-	upload, from, err := c.authorization(ctx, n.Stream)
+	slot, from, err := c.authorization(ctx, n.Stream)
 	if err != nil {
 		return nil, err
 	}
-	if upload.Record != n.Stream || !upload.Author.Includes(c.identity) {
-		return nil, liar(from.name(), "asked for the authorisation of stream %s, it told of another one", n.Stream)
+	if slot.Record != n.Stream || !slot.Author.Includes(c.identity) {
+		return nil, altered(from.name(), "asked for the authorisation of stream %s, it told of another one", n.Stream)
 	}
-	if upload.Patient != n.Patient {
-		return nil, fault.New(fault.PermissionDenied, "stream %s was authorised by %s, not by %s", n.Stream, upload.Patient, n.Patient)
+	if slot.Patient != n.Patient {
+		return nil, fault.New(fault.PermissionDenied, "stream %s was authorised by %s, not by %s", n.Stream, slot.Patient, n.Patient)
 	}
-	if !upload.Stream {
-		return nil, fault.New(fault.InvalidArgument, "record %s is no stream; upload to it with: pie record upload", n.Stream)
+	if !slot.Stream {
+		return nil, fault.New(fault.InvalidArgument, "record %s is not a stream; upload to it with: pie record upload", n.Stream)
 	}
-	a := &appending{c: c, upload: upload, from: from, done: Appended{Stream: n.Stream}}
-	a.journal = streamJournal{Next: 1, Summary: n.Summary}
+	a := &appending{c: c, slot: slot, from: from, done: Appended{Stream: n.Stream}}
+	a.journal = streamJournal{Next: 1, Metadata: n.Metadata}
 	if c.home.Has(streamJournalName(n.Stream)) {
 		err = c.home.ReadJSON(streamJournalName(n.Stream), &a.journal)
-	} else if upload.Used {
+	} else if slot.Used {
 		err = a.renumber(ctx)
 	}
 	a.read = slices.Clone(a.journal.Read)
@@ -149,7 +149,7 @@ func (c *Client) beginAppending(ctx context.Context, n NewReadings) (*appending,
 
 // renumber goes on behind what the ledger has, whoever appended it.
 func (a *appending) renumber(ctx context.Context) error {
-	segments, _, err := a.c.Segments(ctx, a.upload.Record)
+	segments, _, err := a.c.Segments(ctx, a.slot.Record)
 	a.journal.Next = len(segments) + 1
 	return err
 }
@@ -179,7 +179,7 @@ func (a *appending) finish(ctx context.Context) error {
 }
 
 func (a *appending) save() error {
-	return a.c.home.WriteJSON(streamJournalName(a.upload.Record), a.journal)
+	return a.c.home.WriteJSON(streamJournalName(a.slot.Record), a.journal)
 }
 
 func (a *appending) appendFile(ctx context.Context, name string) error {
@@ -202,7 +202,7 @@ func (a *appending) appendFile(ctx context.Context, name string) error {
 
 // send encrypts a piece and puts the ciphertext on IPFS.
 func (a *appending) send(ctx context.Context, piece reading.Piece) (ledger.Segment, error) {
-	s, err := a.c.sendInto(ctx, slot{a.upload, a.from}, bytes.NewReader(piece.Text))
+	s, err := a.c.sendInto(ctx, toldSlot{a.slot, a.from}, bytes.NewReader(piece.Text))
 	return ledger.Segment{
 		Number: a.journal.Next + len(a.batch), CID: s.CID, SHA256: s.SHA256, Size: s.Size, Capsule: s.Capsule,
 		Commitment: s.Commitment, Readings: piece.Count, From: piece.First, To: piece.Last,
@@ -225,9 +225,9 @@ func (a *appending) register(ctx context.Context) error {
 func (a *appending) submit(ctx context.Context) error {
 	first, last := a.batch[0], a.batch[len(a.batch)-1]
 	a.c.step("registering segments %d to %d", first.Number, last.Number)
-	wanted := change{name: ledger.TxAppendSegments, arguments: ledger.AppendSegments{Stream: a.upload.Record, Segments: a.batch}}
+	wanted := change{name: ledger.TxAppendSegments, arguments: ledger.AppendSegments{Stream: a.slot.Record, Segments: a.batch}}
 	if first.Number == 1 {
-		wanted.private = transient{ledger.TransientSummary: a.journal.Summary}
+		wanted.private = transient{ledger.TransientMetadata: a.journal.Metadata}
 	}
 	if _, _, err := submit[ledger.Record](ctx, a.c, wanted); err != nil {
 		return err

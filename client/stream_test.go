@@ -38,7 +38,7 @@ func readings(first, count int) []byte {
 func (p trio) stream(t *testing.T, author *Client) ledger.ID {
 	t.Helper()
 	uploads, err := p.patient.Authorize(t.Context(), Authorization{
-		Author: ledger.PersonSubject(author.identity.User), Stream: true, Policy: DefaultPolicy(ledger.Sensor), Expiry: time.Now().Add(time.Hour),
+		Author: ledger.PersonSubject(author.identity.User), Stream: true, Policy: DefaultPolicy(ledger.ClassSensor), Expiry: time.Now().Add(time.Hour),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -55,7 +55,7 @@ func (p trio) newReadings(t *testing.T, stream ledger.ID, text []byte) NewReadin
 	}
 	return NewReadings{
 		Patient: p.patient.identity.User, Stream: stream, Files: []string{file},
-		Summary: ledger.Summary{MediaType: "application/fhir+ndjson"},
+		Metadata: ledger.Metadata{MediaType: "application/fhir+ndjson"},
 	}
 }
 
@@ -134,7 +134,7 @@ func TestTenThousandReadingsCostOneGrant(t *testing.T) {
 	if err != nil || len(trail) != 1 || trail[0].Open != opened.Open {
 		t.Errorf("the trail is %+v, %v", trail, err)
 	}
-	if confirmed, err := p.patient.Confirm(t.Context(), stream); err != nil || confirmed.State != ledger.Confirmed {
+	if confirmed, err := p.patient.Confirm(t.Context(), stream); err != nil || confirmed.State != ledger.RecordConfirmed {
 		t.Errorf("confirmed %+v, %v", confirmed, err)
 	}
 
@@ -182,7 +182,7 @@ func TestRevokedGrantEndsAllOfAStream(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	revoke(grants[0].Grant)
+	revoke(grants[0].ID)
 	wantSoon(t, fault.ConsentRevoked, func() error {
 		_, _, err := openReadings(t, p.requester, stream, Span{})
 		return err
@@ -199,7 +199,7 @@ func TestRevokedGrantEndsAllOfAStream(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	revoke(own[0].Grant) // and with it the author's writing
+	revoke(own[0].ID) // and with it the author's writing
 	_, err = p.author.Append(t.Context(), p.newReadings(t, stream, readings(1500, 1)))
 	wantCode(t, err, fault.ConsentRevoked)
 }
@@ -262,7 +262,7 @@ func TestProxyThatLiesAboutASegmentIsNamed(t *testing.T) {
 				}
 			}))
 			opened, got, err := openReadings(t, p.requester, stream, Span{})
-			wantBlamed(t, opened.Opened, err, "HospitalB")
+			wantAlteredBy(t, opened.Opened, err, "HospitalB")
 			if !bytes.Equal(got, text) {
 				t.Errorf("got %d bytes, want %d", len(got), len(text))
 			}
@@ -288,7 +288,7 @@ func TestOneGatewayNeitherAltersNorHidesSegments(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			betray(t, p.patient, "HospitalA", change)
 			opened, got, err := openReadings(t, p.patient, stream, Span{})
-			wantBlamed(t, opened.Opened, err, "HospitalA")
+			wantAlteredBy(t, opened.Opened, err, "HospitalA")
 			if !bytes.Equal(got, text) {
 				t.Errorf("got %d bytes, want %d", len(got), len(text))
 			}
@@ -319,7 +319,7 @@ func TestAuthorWhoLiesAboutReadingsIsNamed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a.journal.Summary.Class, a.journal.Summary.Salt = ledger.Sensor, ledger.NewSalt()
+	a.journal.Metadata.Class, a.journal.Metadata.Salt = ledger.ClassSensor, ledger.NewSalt()
 	err = cutFile(p.newReadings(t, stream, readings(0, 3)).Files[0], nil, func(piece reading.Piece) error {
 		piece.Count = 4
 		segment, err := a.send(t.Context(), piece)
@@ -330,12 +330,12 @@ func TestAuthorWhoLiesAboutReadingsIsNamed(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, _, err = openReadings(t, p.patient, stream, Span{})
-	var lie *LiarError
-	if !errors.As(err, &lie) || lie.Who != "the author "+p.author.identity.User.String() {
+	var alteration *AlteredError
+	if !errors.As(err, &alteration) || alteration.Who != "the author "+p.author.identity.User.String() {
 		t.Errorf("got %v", err)
 	}
 	disputed, err := p.patient.Confirm(t.Context(), stream)
-	if disputed.State != ledger.Disputed || !errors.As(err, &lie) {
+	if disputed.State != ledger.RecordDisputed || !errors.As(err, &alteration) {
 		t.Errorf("got %+v, %v", disputed, err)
 	}
 }
@@ -409,7 +409,7 @@ func TestAppendRefuses(t *testing.T) {
 	_, err = p.requester.Append(t.Context(), good)
 	wantCode(t, err, fault.PermissionDenied)
 	whole := good
-	whole.Stream = p.authorize(t, ledger.Sensor)
+	whole.Stream = p.authorize(t, ledger.ClassSensor)
 	_, err = p.author.Append(t.Context(), whole)
 	wantCode(t, err, fault.InvalidArgument)
 	record := p.newRecord(t, stream, []byte("emr"))

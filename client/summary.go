@@ -47,8 +47,8 @@ func (c *Client) UpdateSummary(ctx context.Context, document []byte, desks []led
 	}
 	updated := UpdatedSummary{Record: record, Desks: []ledger.UserID{}}
 	for _, desk := range desks {
-		if _, err := c.GrantCustody(ctx, record.Record, desk, time.Now().Add(summaryYear)); err != nil {
-			return updated, fmt.Errorf("give summary %s to the desk %s; the older one stays: %w", record.Record, desk, err)
+		if _, err := c.GrantCustodian(ctx, record.ID, desk, time.Now().Add(summaryYear)); err != nil {
+			return updated, fmt.Errorf("give summary %s to the desk %s; the older one stays: %w", record.ID, desk, err)
 		}
 		updated.Desks = append(updated.Desks, desk)
 	}
@@ -56,10 +56,10 @@ func (c *Client) UpdateSummary(ctx context.Context, document []byte, desks []led
 		if one.Author != c.identity.User {
 			continue
 		}
-		if _, err := c.Erase(ctx, one.Record.Record); err != nil {
-			return updated, fmt.Errorf("erase the older summary %s: %w", one.Record.Record, err)
+		if _, err := c.Erase(ctx, one.ID); err != nil {
+			return updated, fmt.Errorf("erase the older summary %s: %w", one.ID, err)
 		}
-		updated.Replaced = append(updated.Replaced, one.Record.Record)
+		updated.Replaced = append(updated.Replaced, one.ID)
 	}
 	return updated, nil
 }
@@ -67,15 +67,15 @@ func (c *Client) UpdateSummary(ctx context.Context, document []byte, desks []led
 // ownSummaries are the emergency summaries of this patient, whoever registered them.
 func (c *Client) ownSummaries(ctx context.Context) ([]ledger.RecordView, error) {
 	views, err := c.ownRecords(ctx)
-	return slices.DeleteFunc(views, func(v ledger.RecordView) bool { return !v.Emergency }), err
+	return slices.DeleteFunc(views, func(v ledger.RecordView) bool { return !v.IsSummary }), err
 }
 
 // desksOf are the desks that can pass records on, as a majority of the hospitals tells.
 func (c *Client) desksOf(ctx context.Context, records []ledger.RecordView) ([]ledger.UserID, error) {
 	var desks []ledger.UserID
 	for _, view := range records {
-		record, version := view.Record.Record, view.Version
-		readers, err := vouched(ctx, c, ballot[ledger.Reader]{
+		record, version := view.ID, view.Version
+		readers, err := listByQuorum(ctx, c, listQuestion[ledger.Reader]{
 			name: "who can read record " + string(record),
 			id:   func(r ledger.Reader) ledger.ID { return r.Grant },
 			same: func(a, b ledger.Reader) bool {
@@ -89,7 +89,7 @@ func (c *Client) desksOf(ctx context.Context, records []ledger.RecordView) ([]le
 			return nil, err
 		}
 		for _, r := range readers {
-			desk := r.Grant != "" && r.Identity.Role == ledger.EmergencyDesk && r.State == ledger.Active
+			desk := r.Grant != "" && r.Identity.Role == ledger.RoleEmergencyDesk && r.State == ledger.GrantActive
 			if desk && !slices.Contains(desks, r.Identity.User) {
 				desks = append(desks, r.Identity.User)
 			}
@@ -104,16 +104,16 @@ func (c *Client) registerSummary(ctx context.Context, document []byte) (ledger.R
 	me := c.identity.User
 	const soon = time.Hour
 	slots, err := c.Authorize(ctx, Authorization{
-		Author: ledger.PersonSubject(me), Emergency: true, Policy: DefaultPolicy(ledger.EmergencySummary), Expiry: time.Now().Add(soon),
+		Author: ledger.PersonSubject(me), Emergency: true, Policy: DefaultPolicy(ledger.ClassSummary), Expiry: time.Now().Add(soon),
 	})
 	if err != nil {
 		return ledger.Record{}, err
 	}
-	about := ledger.Summary{Class: ledger.EmergencySummary, MediaType: "application/fhir+json"}
-	wanted := NewRecord{Patient: me, Record: slots[0].Record, Summary: about}
+	about := ledger.Metadata{Class: ledger.ClassSummary, MediaType: "application/fhir+json"}
+	wanted := NewRecord{Patient: me, Record: slots[0].Record, Metadata: about}
 	record, err := c.uploadFrom(ctx, wanted, bytes.NewReader(document), c.beginAuthorized)
 	if err != nil {
 		return record, err
 	}
-	return c.Confirm(ctx, record.Record)
+	return c.Confirm(ctx, record.ID)
 }

@@ -99,7 +99,7 @@ func (c *Client) transact(ctx context.Context, invocation proposal.Invocation, m
 	}
 	result, err := p.CheckEnvelope(endorsed.Transaction, c.bundle)
 	if errors.Is(err, proposal.ErrForged) {
-		return nil, p.TransactionID, liar(g.name(), "%v", err)
+		return nil, p.TransactionID, altered(g.name(), "%v", err)
 	}
 	if err != nil {
 		return nil, p.TransactionID, err

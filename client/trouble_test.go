@@ -64,7 +64,7 @@ func TestTroubleAtTheGatewayIsOvercome(t *testing.T) {
 	}
 }
 
-// The own hospital's peer has stopped following; others know what was committed.
+// The user's own hospital's peer has stopped following; others know what was committed.
 func TestCommitIsLearntElsewhere(t *testing.T) {
 	t.Parallel()
 	p := newTrio(t)
@@ -90,7 +90,7 @@ func TestLastingConflictReachesTheUser(t *testing.T) {
 	x := &trouble{suffix: "/endorsement", status: http.StatusConflict, code: fault.ConcurrentUpdate, times: 100}
 	betray(t, p.requester, "HospitalB", x.answer)
 	alone := p.requester.only(p.requester.gateways[0]) // the other hospitals' would not conflict
-	_, err := alone.Request(t.Context(), ledger.RecordVersion{Record: record}, ledger.Treatment)
+	_, err := alone.Request(t.Context(), ledger.RecordVersion{Record: record}, ledger.PurposeTreatment)
 	wantCode(t, err, fault.ConcurrentUpdate)
 	if asked := x.asked.Load(); asked != 1+repeats {
 		t.Errorf("%d proposals were signed, want %d", asked, 1+repeats)

@@ -25,7 +25,7 @@ type unattended struct {
 	Expiry    time.Time               `json:"expiry"`
 	Fragments ledger.Fragments        `json:"fragments"`
 	Sealed    []ledger.SealedFragment `json:"sealed"`
-	Custody   ledger.Custody          `json:"custody"`
+	Escrow    ledger.KeyEscrow        `json:"escrow"`
 }
 
 func (u *unattended) change(entry *journal) change {
@@ -33,20 +33,20 @@ func (u *unattended) change(entry *journal) change {
 		name: ledger.TxRegisterUnattended,
 		arguments: ledger.RegisterUnattended{
 			RegisterRecord: entry.Arguments, Patient: u.Patient, RecordKey: u.RecordKey,
-			Custody: ledger.DigestOf(u.Custody.Sealed), Grant: u.Grant, Expiry: u.Expiry, Fragments: u.Fragments,
+			Escrow: ledger.DigestOf(u.Escrow.Sealed), Grant: u.Grant, Expiry: u.Expiry, Fragments: u.Fragments,
 		},
 		private: transient{
-			ledger.TransientSummary: entry.Summary, ledger.TransientFragments: u.Sealed, ledger.TransientCustody: u.Custody,
+			ledger.TransientMetadata: entry.Metadata, ledger.TransientFragments: u.Sealed, ledger.TransientEscrow: u.Escrow,
 		},
 	}
 }
 
 // UploadUnattended registers a file about a registered patient who can authorise nothing:
-// under a key made for it here, whose secret only the patient can take out of custody
+// under a key made for it here, whose secret only the patient can take out of escrow
 // afterwards. The record's ID is drawn here; repeated with the same file, path and patient
 // it is the same record. For physicians and emergency staff.
 func (c *Client) UploadUnattended(ctx context.Context, n NewRecord) (ledger.Record, error) {
-	if c.identity.Role != ledger.Physician && c.identity.Role != ledger.Emergency {
+	if c.identity.Role != ledger.RolePhysician && c.identity.Role != ledger.RoleEmergency {
 		return ledger.Record{}, fault.New(fault.PermissionDenied, "a %s registers no record without its patient", c.identity.Role)
 	}
 	file, err := input.Open(n.File) // once: the place is that of what is uploaded
@@ -81,7 +81,7 @@ func (c *Client) beginUnattended(ctx context.Context, n NewRecord, file io.ReadS
 	if u.RecordKey, err = c.stateRecordKey(v, secret); err != nil {
 		return nil, err
 	}
-	if u.Custody.Sealed, err = c.sealCustody(ctx, n.Patient, v, secret); err != nil {
+	if u.Escrow.Sealed, err = c.sealEscrow(ctx, n.Patient, v, secret); err != nil {
 		return nil, err
 	}
 	u.Fragments, u.Sealed, err = c.fragments(ctx, share{
@@ -96,18 +96,18 @@ func (c *Client) beginUnattended(ctx context.Context, n NewRecord, file io.ReadS
 		return nil, err
 	}
 	entry := &journal{
-		Blind: s.Blind, Summary: n.Summary, Arguments: registrationOf(n.Record, s, n.Summary.Class.Level()), Unattended: u,
+		Blind: s.Blind, Metadata: n.Metadata, Arguments: registrationOf(n.Record, s, n.Metadata.Class.Level()), Unattended: u,
 	}
 	return entry, c.home.WriteJSON(journalName(n.Record), entry)
 }
 
-// sealCustody seals the secret to the key that the patient stated.
-func (c *Client) sealCustody(ctx context.Context, patient ledger.UserID, v ledger.RecordVersion, secret *umbral.SecretKey) ([]byte, error) {
+// sealEscrow seals the secret to the key that the patient stated.
+func (c *Client) sealEscrow(ctx context.Context, patient ledger.UserID, v ledger.RecordVersion, secret *umbral.SecretKey) ([]byte, error) {
 	receiving, err := c.sealingReceivingKey(ctx, patient)
 	if err != nil {
 		return nil, err
 	}
-	return trust.SealCustody(trust.CustodyEnvelope{
+	return trust.SealEscrow(trust.EscrowEnvelope{
 		RecordVersion: v, Channel: c.bundle.Channel, Author: c.identity.User, Secret: secret.Bytes(),
 	}, receiving)
 }
@@ -132,7 +132,7 @@ func (c *Client) TakeOver(ctx context.Context, record ledger.ID, keepAuthor bool
 			return ledger.Record{}, err
 		}
 		for _, reader := range readers {
-			if reader.State == ledger.Active && time.Now().Before(reader.Expiry) && reader.Identity.User != a.Author {
+			if reader.State == ledger.GrantActive && time.Now().Before(reader.Expiry) && reader.Identity.User != a.Author {
 				wish.Keep = append(wish.Keep, reader.Grant)
 			}
 		}

@@ -19,10 +19,10 @@ import (
 
 // NewRecord is an EMR to be uploaded into a slot that its patient authorised.
 type NewRecord struct {
-	Patient ledger.UserID // from the patient themselves, as at a desk
-	Record  ledger.ID
-	Summary ledger.Summary // the salt is added here
-	File    string         // path
+	Patient  ledger.UserID // from the patient themselves, as at a desk
+	Record   ledger.ID
+	Metadata ledger.Metadata // the salt is added here
+	File     string          // path
 }
 
 // journal is a registration that was begun. It is kept before it is submitted, so that
@@ -30,13 +30,13 @@ type NewRecord struct {
 type journal struct {
 	Blind      []byte                `json:"blind"` // of the commitment, to know the same EMR by
 	Arguments  ledger.RegisterRecord `json:"arguments"`
-	Summary    ledger.Summary        `json:"summary"`
+	Metadata   ledger.Metadata       `json:"metadata"`
 	Unattended *unattended           `json:"unattended,omitempty"` // what else there is without the patient
 }
 
 // Upload encrypts a file to the key that the patient stated for the record, puts the
-// ciphertext on IPFS and registers it. Repeated with the same file and summary it has no
-// further effect; what was begun with another summary, or whose ciphertext has got lost,
+// ciphertext on IPFS and registers it. Repeated with the same file and metadata it has no
+// further effect; what was begun with other metadata, or whose ciphertext has got lost,
 // is begun anew while nothing is registered.
 func (c *Client) Upload(ctx context.Context, n NewRecord) (ledger.Record, error) {
 	file, err := input.Open(n.File)
@@ -52,8 +52,8 @@ type beginning func(ctx context.Context, n NewRecord, file io.ReadSeeker) (*jour
 
 // uploadFrom uploads what is read, not the file that n names.
 func (c *Client) uploadFrom(ctx context.Context, n NewRecord, file io.ReadSeeker, begin beginning) (ledger.Record, error) {
-	n.Summary.Salt = ledger.NewSalt()
-	if err := n.Summary.Validate(); err != nil {
+	n.Metadata.Salt = ledger.NewSalt()
+	if err := n.Metadata.Validate(); err != nil {
 		return ledger.Record{}, err
 	}
 	if err := n.Record.Validate(); err != nil {
@@ -80,7 +80,7 @@ func (c *Client) uploadFrom(ctx context.Context, n NewRecord, file io.ReadSeeker
 
 func (c *Client) registerRecord(ctx context.Context, entry *journal) (ledger.Record, error) {
 	c.step("registering record %s", entry.Arguments.Record)
-	wanted := change{name: ledger.TxRegisterRecord, arguments: entry.Arguments, private: transient{ledger.TransientSummary: entry.Summary}}
+	wanted := change{name: ledger.TxRegisterRecord, arguments: entry.Arguments, private: transient{ledger.TransientMetadata: entry.Metadata}}
 	if entry.Unattended != nil {
 		wanted = entry.Unattended.change(entry)
 	}
@@ -97,7 +97,7 @@ func contentLost(err error) bool {
 
 func journalName(record ledger.ID) string { return path.Join("uploads", string(record)+".json") }
 
-// begun returns the journal of an earlier attempt with the same file and summary, nil
+// begun returns the journal of an earlier attempt with the same file and metadata, nil
 // without one.
 func (c *Client) begun(n NewRecord, file io.ReadSeeker) (*journal, error) {
 	if !c.home.Has(journalName(n.Record)) {
@@ -117,14 +117,14 @@ func (c *Client) begun(n NewRecord, file io.ReadSeeker) (*journal, error) {
 	if commitment != entry.Arguments.Commitment {
 		return nil, fault.New(fault.AlreadyExists, "record %s was uploaded from another file; ask the patient for another slot", n.Record)
 	}
-	if !sameSummary(n.Summary, entry.Summary) {
+	if !sameMetadata(n.Metadata, entry.Metadata) {
 		return nil, nil
 	}
 	return &entry, nil
 }
 
-// sameSummary compares what summaries say; salts are drawn for each attempt.
-func sameSummary(a, b ledger.Summary) bool {
+// sameMetadata compares what metadata says; salts are drawn for each attempt.
+func sameMetadata(a, b ledger.Metadata) bool {
 	codes := slices.Equal(a.Codes, b.Codes) // none and no list are the same
 	a.Salt, a.Codes, b.Codes = b.Salt, nil, nil
 	return codes && reflect.DeepEqual(a, b)
@@ -132,42 +132,42 @@ func sameSummary(a, b ledger.Summary) bool {
 
 // beginAuthorized begins in a slot that a majority of the hospitals tells of.
 func (c *Client) beginAuthorized(ctx context.Context, n NewRecord, file io.ReadSeeker) (*journal, error) {
-	upload, from, err := c.authorization(ctx, n.Record)
+	slot, from, err := c.authorization(ctx, n.Record)
 	if err != nil {
 		return nil, err
 	}
-	return c.beginIn(ctx, slot{upload, from}, n, file)
+	return c.beginIn(ctx, toldSlot{slot, from}, n, file)
 }
 
-// slot is an authorisation and who told of it.
-type slot struct {
-	ledger.Upload
+// toldSlot is an authorisation and who told of it.
+type toldSlot struct {
+	ledger.Slot
 	from *gateway
 }
 
 // beginIn begins in a slot, once it has turned out to be the right one.
-func (c *Client) beginIn(ctx context.Context, upload slot, n NewRecord, file io.ReadSeeker) (*journal, error) {
-	if upload.Record != n.Record || !upload.Author.Includes(c.identity) {
-		return nil, liar(upload.from.name(), "asked for the authorisation of record %s, it told of another one", n.Record)
+func (c *Client) beginIn(ctx context.Context, slot toldSlot, n NewRecord, file io.ReadSeeker) (*journal, error) {
+	if slot.Record != n.Record || !slot.Author.Includes(c.identity) {
+		return nil, altered(slot.from.name(), "asked for the authorisation of record %s, it told of another one", n.Record)
 	}
-	if upload.Patient != n.Patient {
-		return nil, fault.New(fault.PermissionDenied, "record %s was authorised by %s, not by %s", n.Record, upload.Patient, n.Patient)
+	if slot.Patient != n.Patient {
+		return nil, fault.New(fault.PermissionDenied, "record %s was authorised by %s, not by %s", n.Record, slot.Patient, n.Patient)
 	}
-	if upload.Stream {
+	if slot.Stream {
 		return nil, fault.New(fault.InvalidArgument, "record %s is a stream; append to it with: pie stream append", n.Record)
 	}
-	if upload.Used {
+	if slot.Used {
 		return nil, fault.New(fault.AlreadyExists, "record %s is registered, with other content or metadata or from another device; ask the patient for another slot", n.Record)
 	}
-	s, err := c.sendInto(ctx, upload, file)
+	s, err := c.sendInto(ctx, slot, file)
 	if err != nil {
 		return nil, err
 	}
-	level := n.Summary.Class.Level()
-	if upload.Policy.Level.AtLeast(level) {
-		level = upload.Policy.Level
+	level := n.Metadata.Class.Level()
+	if slot.Policy.Level.AtLeast(level) {
+		level = slot.Policy.Level
 	}
-	entry := &journal{Blind: s.Blind, Summary: n.Summary, Arguments: registrationOf(n.Record, s, level)}
+	entry := &journal{Blind: s.Blind, Metadata: n.Metadata, Arguments: registrationOf(n.Record, s, level)}
 	return entry, c.home.WriteJSON(journalName(n.Record), entry)
 }
 
@@ -180,13 +180,13 @@ func registrationOf(record ledger.ID, s emr.Sealed, level ledger.Level) ledger.R
 }
 
 // sendInto is send to the key that the patient stated for a slot.
-func (c *Client) sendInto(ctx context.Context, upload slot, file io.ReadSeeker) (emr.Sealed, error) {
-	version := ledger.RecordVersion{Record: upload.Record, Version: firstVersion}
-	key, err := c.recordKey(upload.RecordKey, upload.Patient, version, upload.from.name())
+func (c *Client) sendInto(ctx context.Context, slot toldSlot, file io.ReadSeeker) (emr.Sealed, error) {
+	version := ledger.RecordVersion{Record: slot.Record, Version: firstVersion}
+	key, err := c.recordKey(slot.RecordKey, slot.Patient, version, slot.from.name())
 	if err != nil {
 		return emr.Sealed{}, err
 	}
-	return c.send(ctx, c.beginningWith(upload.from), upload.Record, sealFile(file, key))
+	return c.send(ctx, c.beginningWith(slot.from), slot.Record, sealFile(file, key))
 }
 
 // send encrypts and uploads through the first gateway, or afresh through the next when
@@ -238,9 +238,9 @@ func sendTo(ctx context.Context, g *gateway, record ledger.ID, seal sealing) (em
 	case err != nil:
 		return emr.Sealed{}, err
 	case errSeal != nil:
-		return emr.Sealed{}, liar(g.name(), "it says that it stored what it did not read to the end")
+		return emr.Sealed{}, altered(g.name(), "it says that it stored what it did not read to the end")
 	case stored.Cid != s.CID || stored.Sha256 != s.SHA256 || stored.Size != s.Size:
-		return emr.Sealed{}, liar(g.name(), "it stored other content than was sent: %.80q, %d bytes", stored.Cid, stored.Size)
+		return emr.Sealed{}, altered(g.name(), "it stored other content than was sent: %.80q, %d bytes", stored.Cid, stored.Size)
 	}
 	return s, nil
 }
@@ -249,7 +249,7 @@ func sendTo(ctx context.Context, g *gateway, record ledger.ID, seal sealing) (em
 func put(ctx context.Context, g *gateway, record ledger.ID, body io.Reader) (api.Content, error) {
 	flowing, cancel := context.WithCancel(ctx)
 	defer cancel()
-	response, err := g.api.AddContentWithBody(flowing, record, "application/octet-stream", newFlow(cancel).through(body))
+	response, err := g.api.AddContentWithBody(flowing, record, "application/octet-stream", newIdleReader(cancel).through(body))
 	if err != nil {
 		return api.Content{}, g.silent(ctx, err)
 	}
@@ -259,22 +259,22 @@ func put(ctx context.Context, g *gateway, record ledger.ID, body io.Reader) (api
 
 // authorization is what the patient authorised, as a majority of the hospitals tells it: one of
 // them alone cannot have an EMR encrypted to a key of its own.
-func (c *Client) authorization(ctx context.Context, record ledger.ID) (ledger.Upload, *gateway, error) {
-	a, err := agree(ctx, c, matter[ledger.Upload]{
+func (c *Client) authorization(ctx context.Context, record ledger.ID) (ledger.Slot, *gateway, error) {
+	q, err := askQuorum(ctx, c, question[ledger.Slot]{
 		name: "the authorisation of record " + string(record),
-		read: func(ledger.Upload) request {
-			return func(ctx context.Context, g *gateway) (*http.Response, error) { return g.api.ReadUpload(ctx, record) }
+		read: func(ledger.Slot) request {
+			return func(ctx context.Context, g *gateway) (*http.Response, error) { return g.api.ReadSlot(ctx, record) }
 		},
 		same: sameUpload,
 	})
 	if lags(err) {
 		err = fault.New(fault.NotFound, "no patient has authorised record %s", record)
 	}
-	return a.word, a.from, err
+	return q.value, q.from, err
 }
 
 // sameUpload compares what never changes.
-func sameUpload(a, b ledger.Upload) bool {
-	return a.Record == b.Record && a.Patient == b.Patient && a.Author == b.Author && a.Stream == b.Stream && a.Emergency == b.Emergency &&
+func sameUpload(a, b ledger.Slot) bool {
+	return a.Record == b.Record && a.Patient == b.Patient && a.Author == b.Author && a.Stream == b.Stream && a.IsSummary == b.IsSummary &&
 		a.RecordKey == b.RecordKey && a.Grant == b.Grant
 }

@@ -62,14 +62,14 @@ func hospital(t *testing.T, msp string) networktest.Organization {
 // newDevice enrols, gets a token and registers.
 func newDevice(t *testing.T, msp string, role ledger.Role) *device {
 	t.Helper()
-	d := enrolled(t, networktest.Guest{MSP: msp, Role: role, Clearance: ledger.Private, Name: "Dr. Somebody", Department: "cardiology"})
+	d := enrolled(t, networktest.Guest{MSP: msp, Role: role, Clearance: ledger.LevelPrivate, Name: "Dr. Somebody", Department: "cardiology"})
 	d.register()
 	return d
 }
 
 func enrolled(t *testing.T, guest networktest.Guest) *device {
 	t.Helper()
-	if guest.Role == ledger.Patient {
+	if guest.Role == ledger.RolePatient {
 		guest.Name, guest.Department, guest.Clearance = "", "", ""
 	}
 	invitation, err := network.Invite(within(t), guest)
@@ -184,7 +184,7 @@ func (d *device) register() {
 		card = map[string]any{ledger.TransientProfile: ledger.Profile{Salt: ledger.NewSalt(), Card: d.card}}
 	}
 	d.mustTransact(ledger.TxRegisterUser, ledger.RegisterUser{Keys: []string{
-		d.state(ledger.ReceivingKey, d.receiving, ""), d.state(ledger.VerifyingKey, d.verifying, ""),
+		d.state(ledger.KeyReceiving, d.receiving, ""), d.state(ledger.KeyVerifying, d.verifying, ""),
 	}}, card)
 }
 

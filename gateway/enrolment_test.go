@@ -25,7 +25,7 @@ import (
 // newcomer is somebody invited, with a request that was sent to nobody yet.
 func newcomer(t *testing.T, msp string) (*api.ClientWithResponses, api.EnrollmentRequest) {
 	t.Helper()
-	invitation, err := network.Invite(within(t), networktest.Guest{MSP: msp, Role: ledger.Patient})
+	invitation, err := network.Invite(within(t), networktest.Guest{MSP: msp, Role: ledger.RolePatient})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -69,13 +69,13 @@ func fetch(t *testing.T, organization networktest.Organization, cid string) {
 // erase has the patient erase the record.
 func (s *share) erase() {
 	s.patient.t.Helper()
-	s.patient.mustTransact(ledger.TxEraseRecord, ledger.EraseRecord{Record: s.slot.Record}, s.summary)
+	s.patient.mustTransact(ledger.TxEraseRecord, ledger.EraseRecord{Record: s.wanted.Record}, s.metadata)
 }
 
 // outcomes are what hospitals have confirmed about the content, by MSP.
 func (s *share) outcomes() map[string]ledger.ContentOutcome {
 	s.patient.t.Helper()
-	answer, err := s.patient.client.ReadErasureWithResponse(within(s.patient.t), s.slot.Record)
+	answer, err := s.patient.client.ReadErasureWithResponse(within(s.patient.t), s.wanted.Record)
 	if err != nil || answer.JSON200 == nil {
 		s.patient.t.Fatalf("erasure: %v %s", err, answer.Body)
 	}
@@ -152,7 +152,7 @@ func TestNobodyTakesAnothersContent(t *testing.T) {
 	record := authorized(thief.patient, thief.author)
 	registration := victim.registration
 	registration.Record, registration.CID = record, thief.author.upload(record, victim.file).Cid
-	_, refusal := thief.author.transact(ledger.TxRegisterRecord, registration, summary())
+	_, refusal := thief.author.transact(ledger.TxRegisterRecord, registration, metadata())
 	refused(t, refusal, fault.AlreadyExists)
 	thief.patient.mustTransact(ledger.TxEraseRecord, ledger.EraseRecord{Record: record}, nil)
 	eventually(t, "nothing pending", func() bool { return metric(t, hospital(t, "HospitalA"), "pie_gateway_replicas_pending") == "0" })
@@ -188,7 +188,7 @@ func TestNobodyKeepsErasedContent(t *testing.T) {
 	for _, record := range []ledger.ID{before, after} {
 		registration := erased.registration
 		registration.Record = record
-		_, refusal := erased.author.transact(ledger.TxRegisterRecord, registration, summary())
+		_, refusal := erased.author.transact(ledger.TxRegisterRecord, registration, metadata())
 		refused(t, refusal, fault.AlreadyExists)
 	}
 }

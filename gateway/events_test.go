@@ -104,7 +104,7 @@ func (f *following) all() []string {
 	for {
 		notice := f.next()
 		names = append(names, notice.ID.String()+" "+string(notice.Name))
-		if notice.Name == ledger.RecordErased {
+		if notice.Name == ledger.EventRecordErased {
 			return names
 		}
 	}
@@ -112,8 +112,8 @@ func (f *following) all() []string {
 
 // Everybody is told of what they may read, and of nothing else.
 func TestEventsAreTheReadersOwn(t *testing.T) {
-	neighbour := newDevice(t, "HospitalA", ledger.Patient)
-	physician := newDevice(t, "HospitalA", ledger.Physician)
+	neighbour := newDevice(t, "HospitalA", ledger.RolePatient)
+	physician := newDevice(t, "HospitalA", ledger.RolePhysician)
 	theirs := neighbour.follow("")
 	s := newShare(t, 1)
 	own, authors := s.patient.follow("0-0"), s.author.follow("0-0")
@@ -121,7 +121,7 @@ func TestEventsAreTheReadersOwn(t *testing.T) {
 	if got := authors.all(); len(got) != 4 {
 		t.Errorf("the author is told %v", got)
 	}
-	for _, want := range []ledger.EventName{ledger.UserRegistered, ledger.UploadAuthorized, ledger.RecordRegistered, ledger.RecordErased} {
+	for _, want := range []ledger.EventName{ledger.EventUserRegistered, ledger.EventSlotsAuthorized, ledger.EventRecordRegistered, ledger.EventRecordErased} {
 		notice := own.next()
 		if notice.Name != want || notice.Time.IsZero() || len(notice.Transaction) != 64 {
 			t.Errorf("the patient is told %+v, want %s", notice, want)
@@ -176,7 +176,7 @@ func TestEventsGoOnWhereTheyEnded(t *testing.T) {
 }
 
 func TestStreamsAreBounded(t *testing.T) {
-	d := newDevice(t, "HospitalB", ledger.Patient)
+	d := newDevice(t, "HospitalB", ledger.RolePatient)
 	before := goroutines(t, d.gateway)
 	var streams []*following
 	for range 8 {
@@ -187,7 +187,7 @@ func TestStreamsAreBounded(t *testing.T) {
 	if answer.header.Get("Retry-After") == "" {
 		t.Error("nobody says when to come back")
 	}
-	other := newDevice(t, "HospitalB", ledger.Patient)
+	other := newDevice(t, "HospitalB", ledger.RolePatient)
 	other.follow("").stop()
 	for _, stream := range streams {
 		stream.stop()
@@ -219,7 +219,7 @@ func goroutines(t *testing.T, gateway networktest.Organization) int {
 }
 
 func TestStreamsAreRefused(t *testing.T) {
-	d := newDevice(t, "HospitalB", ledger.Patient)
+	d := newDevice(t, "HospitalB", ledger.RolePatient)
 	for _, id := range []string{"x", "1", "-1-0", "99999999999999999999-1", "18446744073709551615-1"} {
 		refused(t, d.get("/v1/events", http.Header{"Last-Event-Id": {id}}).problem, fault.InvalidArgument)
 	}

@@ -90,7 +90,7 @@ func (g *gateway) loadTrust() error {
 	if err != nil {
 		return fmt.Errorf("gateway identity: %w", err)
 	}
-	if identity.Role != ledger.Gateway || identity.User.MSP != g.config.MSP {
+	if identity.Role != ledger.RoleGateway || identity.User.MSP != g.config.MSP {
 		return fmt.Errorf("gateway identity: the certificate is of %s, role %s; role gateway of %s is needed",
 			identity.User, identity.Role, g.config.MSP)
 	}
@@ -148,7 +148,7 @@ func (g *gateway) buildWebhooks() error {
 func (g *gateway) owedReviews(ctx context.Context, officer ledger.Identity) ([]ledger.Declaration, error) {
 	var owed ledger.List[ledger.Declaration]
 	err := g.peer.Evaluate(ctx, ledger.TxListDeclarations, ledger.ListDeclarations{
-		OnBehalf: ledger.OnBehalf{Reader: &officer}, Page: ledger.Page{Limit: ledger.MaxPage}, Concern: ledger.ToReview,
+		OnBehalf: ledger.OnBehalf{Reader: &officer}, Page: ledger.Page{Limit: ledger.MaxPage}, Concern: ledger.ConcernToReview,
 	}, &owed)
 	return owed.Rows, err
 }
@@ -199,7 +199,7 @@ func (g *gateway) buildAPI() error {
 	return err
 }
 
-// identityKey is the one that the own peer has registered for a user; zero while there is none.
+// identityKey is the one that this hospital's peer has registered for a user; zero while there is none.
 func (g *gateway) identityKey(ctx context.Context, user ledger.UserID) (ledger.Digest, error) {
 	var registered ledger.UserView
 	err := g.peer.Evaluate(ctx, ledger.TxReadUser, ledger.ReadUser{User: user}, &registered)
@@ -209,7 +209,7 @@ func (g *gateway) identityKey(ctx context.Context, user ledger.UserID) (ledger.D
 	return registered.IdentityKey, err
 }
 
-// release asks the own peer for an open's key fragment. A device that learned of its
+// release asks this hospital's peer for an open's key fragment. A device that learned of its
 // commit from another hospital may be a moment ahead of this peer: then it waits for
 // the transaction rather than have the device ask again.
 func (g *gateway) release(ctx context.Context, query ledger.ReadRelease) (ledger.Release, error) {

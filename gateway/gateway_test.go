@@ -70,8 +70,8 @@ func TestShareARecord(t *testing.T) {
 	s.patient.mustTransact(ledger.TxConfirmRecord, ledger.ConfirmRecord{RecordVersion: s.version()}, nil)
 	access := s.open()
 
-	record := s.author.record(s.slot.Record)
-	if record.State != ledger.Confirmed || record.CID != s.registration.CID {
+	record := s.author.record(s.wanted.Record)
+	if record.State != ledger.RecordConfirmed || record.CID != s.registration.CID {
 		t.Errorf("%+v", record)
 	}
 	bundle, err := network.Bundle()
@@ -84,7 +84,7 @@ func TestShareARecord(t *testing.T) {
 	}
 	var fragments []*umbral.VerifiedCapsuleFrag
 	for _, msp := range []string{"HospitalB", "HospitalC"} {
-		answer := s.author.reencrypt(msp, access.Open, s.slot.Record)
+		answer := s.author.reencrypt(msp, access.Open, s.wanted.Record)
 		if answer.JSON200 == nil {
 			t.Fatalf("%s: %s", msp, answer.Body)
 		}
@@ -131,17 +131,17 @@ func (d *device) record(record ledger.ID) ledger.RecordView {
 func (s *share) checkReads(access ledger.Access) {
 	t := s.patient.t
 	t.Helper()
-	path := "/v1/records/" + string(s.slot.Record)
+	path := "/v1/records/" + string(s.wanted.Record)
 	for route, wanted := range map[string]string{
 		"/v1/organizations": `"msp":"HospitalC"`,
 		"/v1/users/HospitalA/" + s.author.user.Pseudonym:                                                  `"role":"physician"`,
-		"/v1/records?patient=" + url.QueryEscape(s.patient.user.String()):                                 string(s.slot.Record),
+		"/v1/records?patient=" + url.QueryEscape(s.patient.user.String()):                                 string(s.wanted.Record),
 		"/v1/records?code=http://snomed.info/sct%7C38341003&hospital=HospitalA&from=2020-01-01T00:00:00Z": `"rows":`,
 		path + "?version=1":                s.registration.CID,
 		path + "/accesses?limit=5":         access.Open,
 		path + "/versions/1/history":       `"state":"confirmed"`,
-		"/v1/uploads":                      string(s.slot.Record),
-		path + "/upload":                   string(s.slot.Grant),
+		"/v1/slots":                        string(s.wanted.Record),
+		path + "/slot":                     string(s.wanted.Grant),
 		"/v1/access-requests":              `"rows":`,
 		"/v1/access-requests?state=denied": `"rows":`,
 		"/v1/transactions/" + access.Open:  `"code":"VALID"`,
@@ -150,17 +150,17 @@ func (s *share) checkReads(access ledger.Access) {
 			t.Errorf("%s: %s", route, got.body)
 		}
 	}
-	if got := s.author.get("/v1/grants", nil); got.problem != nil || !strings.Contains(string(got.body), string(s.slot.Grant)) {
+	if got := s.author.get("/v1/grants", nil); got.problem != nil || !strings.Contains(string(got.body), string(s.wanted.Grant)) {
 		t.Errorf("grants: %s", got.body)
 	}
 	// The ledger is told who reads: others see no audit trail.
-	refused(t, newDevice(t, "HospitalB", ledger.Physician).get(path+"/accesses", nil).problem, fault.PermissionDenied)
+	refused(t, newDevice(t, "HospitalB", ledger.RolePhysician).get(path+"/accesses", nil).problem, fault.PermissionDenied)
 	refused(t, s.author.get("/v1/records/"+string(ledger.NewID()), nil).problem, fault.NotFound)
 	refused(t, s.author.get("/v1/transactions/"+strings.Repeat("0", 64), nil).problem, fault.NotFound)
 }
 
 func (s *share) contentPath() string {
-	return "/v1/records/" + string(s.slot.Record) + "/versions/1/content"
+	return "/v1/records/" + string(s.wanted.Record) + "/versions/1/content"
 }
 
 // checkContent asks for ranges, and as somebody without a grant.
@@ -186,7 +186,7 @@ func (s *share) checkContent() {
 	if outside.status != http.StatusRequestedRangeNotSatisfiable {
 		t.Error(outside.status)
 	}
-	refused(t, newDevice(t, "HospitalB", ledger.Physician).get(path, nil).problem, fault.PermissionDenied)
+	refused(t, newDevice(t, "HospitalB", ledger.RolePhysician).get(path, nil).problem, fault.PermissionDenied)
 	refused(t, s.author.get("/v1/records/"+string(ledger.NewID())+"/versions/1/content", nil).problem, fault.NotFound)
 }
 
@@ -194,17 +194,17 @@ func (s *share) checkContent() {
 func (s *share) checkProxies(access ledger.Access) {
 	t := s.author.t
 	t.Helper()
-	if answer := s.author.reencrypt("HospitalB", access.Open, s.slot.Record); answer.JSON200 == nil {
+	if answer := s.author.reencrypt("HospitalB", access.Open, s.wanted.Record); answer.JSON200 == nil {
 		t.Errorf("a repeat is refused: %s", answer.Body)
 	}
-	refused(t, s.patient.reencrypt("HospitalB", access.Open, s.slot.Record).ApplicationProblemJSONDefault, fault.PermissionDenied)
-	refused(t, s.author.reencrypt("HospitalB", strings.Repeat("0", 64), s.slot.Record).ApplicationProblemJSONDefault, fault.NotFound)
+	refused(t, s.patient.reencrypt("HospitalB", access.Open, s.wanted.Record).ApplicationProblemJSONDefault, fault.PermissionDenied)
+	refused(t, s.author.reencrypt("HospitalB", strings.Repeat("0", 64), s.wanted.Record).ApplicationProblemJSONDefault, fault.NotFound)
 	refused(t, s.author.reencrypt("HospitalB", access.Open, ledger.NewID()).ApplicationProblemJSONDefault, fault.NotFound)
-	refused(t, s.author.reencrypt("HospitalB", "12", s.slot.Record).ApplicationProblemJSONDefault, fault.InvalidArgument)
+	refused(t, s.author.reencrypt("HospitalB", "12", s.wanted.Record).ApplicationProblemJSONDefault, fault.InvalidArgument)
 }
 
 func TestEnrollmentRefuses(t *testing.T) {
-	invitation, err := network.Invite(within(t), networktest.Guest{MSP: "HospitalA", Role: ledger.Patient})
+	invitation, err := network.Invite(within(t), networktest.Guest{MSP: "HospitalA", Role: ledger.RolePatient})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -245,7 +245,7 @@ func TestEnrollmentRefuses(t *testing.T) {
 
 // An assertion is taken once, also when the gateway that took it was killed right after.
 func TestAssertionIsTakenOnce(t *testing.T) {
-	d := enrolled(t, networktest.Guest{MSP: "HospitalA", Role: ledger.Patient})
+	d := enrolled(t, networktest.Guest{MSP: "HospitalA", Role: ledger.RolePatient})
 	assertion, err := d.signer.SignAssertion(d.user, d.gateway.GatewayURL, time.Now())
 	if err != nil {
 		t.Fatal(err)
@@ -265,9 +265,9 @@ func TestAssertionIsTakenOnce(t *testing.T) {
 }
 
 func TestEndorsementRefuses(t *testing.T) {
-	d, other := newDevice(t, "HospitalA", ledger.Physician), newDevice(t, "HospitalA", ledger.Physician)
+	d, other := newDevice(t, "HospitalA", ledger.RolePhysician), newDevice(t, "HospitalA", ledger.RolePhysician)
 	request := ledger.RequestAccess{
-		RecordVersion: ledger.RecordVersion{Record: ledger.NewID(), Version: 1}, Request: ledger.NewID(), Purpose: ledger.Treatment,
+		RecordVersion: ledger.RecordVersion{Record: ledger.NewID(), Version: 1}, Request: ledger.NewID(), Purpose: ledger.PurposeTreatment,
 	}
 	prepared := d.prepare(ledger.TxRequestAccess, request, nil)
 
@@ -294,12 +294,12 @@ func TestEndorsementRefuses(t *testing.T) {
 }
 
 func TestRegistrationNeedsItsContent(t *testing.T) {
-	patient, author := newDevice(t, "HospitalA", ledger.Patient), newDevice(t, "HospitalA", ledger.Physician)
-	slot, sealed := patient.slot(author, 1)
-	patient.mustTransact(ledger.TxAuthorizeUpload, ledger.AuthorizeUpload{Slots: []ledger.Slot{slot}},
+	patient, author := newDevice(t, "HospitalA", ledger.RolePatient), newDevice(t, "HospitalA", ledger.RolePhysician)
+	wanted, sealed := patient.slot(author, 1)
+	patient.mustTransact(ledger.TxAuthorizeSlots, ledger.AuthorizeSlots{Slots: []ledger.NewSlot{wanted}},
 		map[string]any{ledger.TransientFragments: sealed})
 	file, good := encrypt(t, patient.delegating, []byte("payload"))
-	good.Record, good.CID = slot.Record, author.upload(slot.Record, file).Cid
+	good.Record, good.CID = wanted.Record, author.upload(wanted.Record, file).Cid
 	_, another := encrypt(t, patient.delegating, []byte("payload"))
 
 	for name, c := range map[string]struct {
@@ -309,7 +309,9 @@ func TestRegistrationNeedsItsContent(t *testing.T) {
 		"another capsule": {func(r *ledger.RegisterRecord) { r.Capsule = another.Capsule }, fault.Altered},
 		"another size":    {func(r *ledger.RegisterRecord) { r.Size++ }, fault.Altered},
 		"another hash":    {func(r *ledger.RegisterRecord) { r.SHA256 = another.SHA256 }, fault.Altered},
-		"plaintext":       {func(r *ledger.RegisterRecord) { r.CID = author.upload(slot.Record, bytes.Repeat([]byte("x"), 400)).Cid }, fault.Altered},
+		"plaintext": {func(r *ledger.RegisterRecord) {
+			r.CID = author.upload(wanted.Record, bytes.Repeat([]byte("x"), 400)).Cid
+		}, fault.Altered},
 		"content that is not here": {func(r *ledger.RegisterRecord) {
 			r.CID = "bafkreibm6jg3ux5qumhcn2b3flc3tyu6dmlb4xa7u5bf44yegnrjhc4yeq"
 		}, fault.ContentUnavailable},
@@ -317,12 +319,12 @@ func TestRegistrationNeedsItsContent(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			registration := good
 			c.change(&registration)
-			_, _, problem := author.endorse(author.prepare(ledger.TxRegisterRecord, registration, summary()))
+			_, _, problem := author.endorse(author.prepare(ledger.TxRegisterRecord, registration, metadata()))
 			refused(t, problem, c.code)
 		})
 	}
-	author.mustTransact(ledger.TxRegisterRecord, good, summary())
-	again, err := author.client.AddContentWithBodyWithResponse(within(t), slot.Record, "application/octet-stream", bytes.NewReader(file))
+	author.mustTransact(ledger.TxRegisterRecord, good, metadata())
+	again, err := author.client.AddContentWithBodyWithResponse(within(t), wanted.Record, "application/octet-stream", bytes.NewReader(file))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -338,7 +340,7 @@ func TestConcurrentUpdate(t *testing.T) {
 		t.Fatalf("%+v", problem)
 	}
 	second, secondEnvelope, problem := s.patient.endorse(s.patient.prepare(ledger.TxDisputeRecord,
-		ledger.DisputeRecord{RecordVersion: s.version(), Reason: ledger.NotMine}, nil))
+		ledger.DisputeRecord{RecordVersion: s.version(), Reason: ledger.DisputeNotMine}, nil))
 	if problem != nil {
 		t.Fatalf("%+v", problem)
 	}
@@ -361,13 +363,13 @@ func TestConcurrentUpdate(t *testing.T) {
 }
 
 func TestSubmissionRefuses(t *testing.T) {
-	d := enrolled(t, networktest.Guest{MSP: "HospitalA", Role: ledger.Patient})
+	d := enrolled(t, networktest.Guest{MSP: "HospitalA", Role: ledger.RolePatient})
 	refusal := func(id string, envelope []byte) *api.Problem {
 		_, problem := d.submit(id, envelope)
 		return problem
 	}
 	prepared := d.prepare(ledger.TxRegisterUser, ledger.RegisterUser{Keys: []string{
-		d.state(ledger.ReceivingKey, d.receiving, ""), d.state(ledger.VerifyingKey, d.verifying, ""),
+		d.state(ledger.KeyReceiving, d.receiving, ""), d.state(ledger.KeyVerifying, d.verifying, ""),
 	}}, nil)
 	refused(t, refusal(prepared.TransactionID, prepared.Proposal), fault.InvalidArgument)
 	refused(t, refusal(strings.Repeat("0", 64), []byte("nonsense")), fault.InvalidArgument)
@@ -376,7 +378,7 @@ func TestSubmissionRefuses(t *testing.T) {
 	if problem != nil {
 		t.Fatalf("%+v", *problem)
 	}
-	other := enrolled(t, networktest.Guest{MSP: "HospitalA", Role: ledger.Patient})
+	other := enrolled(t, networktest.Guest{MSP: "HospitalA", Role: ledger.RolePatient})
 	_, problem = other.submit(id, envelope)
 	refused(t, problem, fault.PermissionDenied)
 }
@@ -384,9 +386,9 @@ func TestSubmissionRefuses(t *testing.T) {
 // Who has a transaction endorsed again that is committed is told so, and where to look.
 // What a quota of the day refuses is not to be tried again before the day is over.
 func TestQuotasSayWhenToComeBack(t *testing.T) {
-	d := newDevice(t, "HospitalA", ledger.Patient)
+	d := newDevice(t, "HospitalA", ledger.RolePatient)
 	for i := range 2*ledger.ChangeQuota + 1 { // a day may begin meanwhile
-		change := ledger.SetEmergencyPolicy{Records: []ledger.EmergencyRule{ledger.Never, ledger.AnyApproved}[i%2]}
+		change := ledger.SetEmergencyPolicy{Records: []ledger.EmergencyRule{ledger.EmergencyRuleNever, ledger.EmergencyRuleApproved}[i%2]}
 		prepared := d.prepare(ledger.TxSetEmergencyPolicy, change, nil)
 		answer, err := d.client.EndorseTransactionWithResponse(within(t), prepared.TransactionID,
 			api.SignedProposal{Proposal: prepared.Proposal, Signature: d.signRaw(prepared.Proposal)})
@@ -410,9 +412,9 @@ func TestQuotasSayWhenToComeBack(t *testing.T) {
 }
 
 func TestEndorsingTwice(t *testing.T) {
-	d := enrolled(t, networktest.Guest{MSP: "HospitalA", Role: ledger.Patient})
+	d := enrolled(t, networktest.Guest{MSP: "HospitalA", Role: ledger.RolePatient})
 	d.register()
-	prepared := d.prepare(ledger.TxSetEmergencyPolicy, ledger.SetEmergencyPolicy{Records: ledger.Never}, nil)
+	prepared := d.prepare(ledger.TxSetEmergencyPolicy, ledger.SetEmergencyPolicy{Records: ledger.EmergencyRuleNever}, nil)
 	id, envelope, problem := d.endorse(prepared)
 	if problem != nil {
 		t.Fatalf("%+v", *problem)

@@ -12,7 +12,7 @@ import (
 // With two of four orderers gone nothing can be ordered. The gateway says so within its
 // deadlines, and everything works again when they are back.
 func TestOrderersAway(t *testing.T) {
-	d := newDevice(t, "HospitalC", ledger.Patient)
+	d := newDevice(t, "HospitalC", ledger.RolePatient)
 	s := newShare(t, 1)
 	id, envelope, problem := s.patient.endorse(s.patient.prepare(ledger.TxConfirmRecord, ledger.ConfirmRecord{RecordVersion: s.version()}, nil))
 	if problem != nil {

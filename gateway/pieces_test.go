@@ -111,7 +111,7 @@ func pieces(t *testing.T, gateway string) (string, []os.DirEntry) {
 // A gateway that dies within an upload has what came by then; the rest makes it the content
 // that it would have been in one piece.
 func TestUploadGoesOnAfterACrash(t *testing.T) {
-	patient, author := newDevice(t, "HospitalA", ledger.Patient), newDevice(t, "HospitalA", ledger.Physician)
+	patient, author := newDevice(t, "HospitalA", ledger.RolePatient), newDevice(t, "HospitalA", ledger.RolePhysician)
 	record := authorized(patient, author)
 	payload := make([]byte, 5<<20)
 	rand.Read(payload)
@@ -161,7 +161,7 @@ func TestUploadGoesOnAfterACrash(t *testing.T) {
 	}
 	author.checkStored(path, record, file)
 	registration.Record, registration.CID = record, author.upload(record, file).Cid
-	author.mustTransact(ledger.TxRegisterRecord, registration, summary())
+	author.mustTransact(ledger.TxRegisterRecord, registration, metadata())
 }
 
 // checkStored compares with what becomes of the same file in one piece.
@@ -195,7 +195,7 @@ func (d *device) checkStored(path string, record ledger.ID, file []byte) {
 
 // What is refused changes nothing.
 func TestPiecesAreRefused(t *testing.T) {
-	patient, author, other := newDevice(t, "HospitalA", ledger.Patient), newDevice(t, "HospitalA", ledger.Physician), newDevice(t, "HospitalA", ledger.Physician)
+	patient, author, other := newDevice(t, "HospitalA", ledger.RolePatient), newDevice(t, "HospitalA", ledger.RolePhysician), newDevice(t, "HospitalA", ledger.RolePhysician)
 	record := authorized(patient, author)
 	refused(t, other.announce(record, 10).problem, fault.PermissionDenied)
 	refused(t, author.announce(record, 0).problem, fault.InvalidArgument)
@@ -235,12 +235,12 @@ func TestPiecesAreRefused(t *testing.T) {
 	}
 	file, registration := encrypt(t, patient.delegating, []byte("payload"))
 	registration.Record, registration.CID = record, author.upload(record, file).Cid
-	author.mustTransact(ledger.TxRegisterRecord, registration, summary())
+	author.mustTransact(ledger.TxRegisterRecord, registration, metadata())
 	refused(t, author.piece(path, 5, text()).problem, fault.AlreadyExists)
 }
 
 func TestPiecesHaveAQuota(t *testing.T) {
-	patient, author, other := newDevice(t, "HospitalB", ledger.Patient), newDevice(t, "HospitalB", ledger.Physician), newDevice(t, "HospitalB", ledger.Physician)
+	patient, author, other := newDevice(t, "HospitalB", ledger.RolePatient), newDevice(t, "HospitalB", ledger.RolePhysician), newDevice(t, "HospitalB", ledger.RolePhysician)
 	record := authorized(patient, author)
 	large := author.begin(record, ledger.MaxContent-15)
 	refused(t, author.announce(record, 16).problem, fault.RateLimited) // bytes
@@ -265,7 +265,7 @@ func TestPiecesHaveAQuota(t *testing.T) {
 
 // An upload is given up by who began it, before it is stored, and nothing of it is left.
 func TestPiecesAreGivenUp(t *testing.T) {
-	patient, author, other := newDevice(t, "HospitalA", ledger.Patient), newDevice(t, "HospitalA", ledger.Physician), newDevice(t, "HospitalA", ledger.Physician)
+	patient, author, other := newDevice(t, "HospitalA", ledger.RolePatient), newDevice(t, "HospitalA", ledger.RolePhysician), newDevice(t, "HospitalA", ledger.RolePhysician)
 	record := authorized(patient, author)
 	path, stored := author.begin(record, 10), author.begin(record, 5)
 	for _, path := range []string{path, stored} {
@@ -292,7 +292,7 @@ func TestPiecesAreGivenUp(t *testing.T) {
 }
 
 func TestPiecesAreDescribed(t *testing.T) {
-	d := newDevice(t, "HospitalA", ledger.Patient)
+	d := newDevice(t, "HospitalA", ledger.RolePatient)
 	d.token = "" // for everybody
 	got := d.tus(http.MethodOptions, "/v1/records/"+string(ledger.NewID())+"/content/uploads", nil, nil)
 	for name, want := range map[string]string{
@@ -306,7 +306,7 @@ func TestPiecesAreDescribed(t *testing.T) {
 
 // Uploads that get no more go after a day, also those of a gateway that was down meanwhile.
 func TestPiecesExpire(t *testing.T) {
-	patient, author := newDevice(t, "HospitalC", ledger.Patient), newDevice(t, "HospitalC", ledger.Physician)
+	patient, author := newDevice(t, "HospitalC", ledger.RolePatient), newDevice(t, "HospitalC", ledger.RolePhysician)
 	record := authorized(patient, author)
 	old, fresh, stored := author.begin(record, 10), author.begin(record, 10), author.begin(record, 5)
 	for _, path := range []string{old, fresh, stored} {

@@ -14,10 +14,10 @@ import (
 // authorized makes a slot of the patient's for the author.
 func authorized(patient, author *device) ledger.ID {
 	patient.t.Helper()
-	slot, sealed := patient.slot(author, 1)
-	patient.mustTransact(ledger.TxAuthorizeUpload, ledger.AuthorizeUpload{Slots: []ledger.Slot{slot}},
+	wanted, sealed := patient.slot(author, 1)
+	patient.mustTransact(ledger.TxAuthorizeSlots, ledger.AuthorizeSlots{Slots: []ledger.NewSlot{wanted}},
 		map[string]any{ledger.TransientFragments: sealed})
-	return slot.Record
+	return wanted.Record
 }
 
 // A gateway lets go of uploads that became no record in time, and of nothing else.
@@ -52,12 +52,12 @@ func TestUploadsWithoutARecordAreUnpinned(t *testing.T) {
 	// One record is to be found on the ledger alone, the other's content was uploaded
 	// for another record again and is to be found on the list alone.
 	os.Remove(filepath.Join(kept, byLedger.registration.CID))
-	os.Remove(filepath.Join(notes, string(byList.slot.Record)+"."+byList.registration.CID))
+	os.Remove(filepath.Join(notes, string(byList.wanted.Record)+"."+byList.registration.CID))
 	// A third was pinned before notes were taken: with them the mark that stock is taken
 	// is gone.
 	os.Remove(filepath.Join(kept, "stock-taken"))
 	os.Remove(filepath.Join(kept, unnoted.registration.CID))
-	os.Remove(filepath.Join(notes, string(unnoted.slot.Record)+"."+unnoted.registration.CID))
+	os.Remove(filepath.Join(notes, string(unnoted.wanted.Record)+"."+unnoted.registration.CID))
 	entries, err := os.ReadDir(notes)
 	if err != nil {
 		t.Fatal(err)

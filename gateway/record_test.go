@@ -17,7 +17,7 @@ import (
 )
 
 // slot authorises one record for the author, who may open it through all proxies.
-func (d *device) slot(author *device, replicas int) (ledger.Slot, []ledger.SealedFragment) {
+func (d *device) slot(author *device, replicas int) (ledger.NewSlot, []ledger.SealedFragment) {
 	d.t.Helper()
 	record, grant := ledger.NewID(), ledger.NewID()
 	shares := len(network.Organizations)
@@ -28,10 +28,10 @@ func (d *device) slot(author *device, replicas int) (ledger.Slot, []ledger.Seale
 	if err != nil {
 		d.t.Fatal(err)
 	}
-	slot := ledger.Slot{
-		Record: record, RecordKey: d.state(ledger.RecordKey, d.delegating, record),
+	wanted := ledger.NewSlot{
+		Record: record, RecordKey: d.state(ledger.KeyRecord, d.delegating, record),
 		Author: ledger.PersonSubject(author.user), Grant: grant, Expiry: time.Now().Add(time.Hour).UTC(),
-		Policy: ledger.Policy{Roles: []ledger.Role{ledger.Physician}, Purposes: []ledger.Purpose{ledger.Treatment}, Replicas: replicas},
+		Policy: ledger.Policy{Roles: []ledger.Role{ledger.RolePhysician}, Purposes: []ledger.Purpose{ledger.PurposeTreatment}, Replicas: replicas},
 		Fragments: ledger.Fragments{
 			Threshold: ledger.Threshold(shares), ReceivingKey: ledger.DigestOf(author.receiving.PublicKey().Bytes()),
 		},
@@ -40,12 +40,12 @@ func (d *device) slot(author *device, replicas int) (ledger.Slot, []ledger.Seale
 	for i, organization := range network.Organizations {
 		fragment := d.seal(organization.MSP, trust.KeyFragEnvelope{
 			Channel: network.Channel, Record: record, Version: 1, Grant: grant,
-			Grantee: slot.Author, Proxy: organization.MSP, KeyFrag: keyFrags[i].MarshalMsgpack(),
+			Grantee: wanted.Author, Proxy: organization.MSP, KeyFrag: keyFrags[i].MarshalMsgpack(),
 		})
-		slot.Fragments.Proxies = append(slot.Fragments.Proxies, ledger.FragmentDigest{Proxy: organization.MSP, SHA256: ledger.DigestOf(fragment)})
+		wanted.Fragments.Proxies = append(wanted.Fragments.Proxies, ledger.FragmentDigest{Proxy: organization.MSP, SHA256: ledger.DigestOf(fragment)})
 		sealed = append(sealed, ledger.SealedFragment{Grant: grant, Proxy: organization.MSP, Salt: ledger.NewSalt(), Sealed: fragment})
 	}
-	return slot, sealed
+	return wanted, sealed
 }
 
 // seal uses the key that the hospital's gateway has put on the ledger.
@@ -59,7 +59,7 @@ func (d *device) seal(msp string, envelope trust.KeyFragEnvelope) []byte {
 	if err != nil {
 		d.t.Fatal(err)
 	}
-	statement, err := bundle.VerifyKeyStatement(answer.JSON200.Keys[ledger.ProxyKey], ledger.ProxyKey, ledger.UserID{MSP: msp, Pseudonym: "gateway"})
+	statement, err := bundle.VerifyKeyStatement(answer.JSON200.Keys[ledger.KeyProxy], ledger.KeyProxy, ledger.UserID{MSP: msp, Pseudonym: "gateway"})
 	if err != nil {
 		d.t.Fatal(err)
 	}
@@ -90,7 +90,7 @@ func encrypt(t *testing.T, to *umbral.SecretKey, payload []byte) ([]byte, ledger
 	}
 	return file.Bytes(), ledger.RegisterRecord{
 		SHA256: ledger.DigestOf(file.Bytes()), Size: int64(file.Len()), Capsule: capsule.Bytes(),
-		Commitment: ledger.DigestOf(payload), Level: ledger.Private,
+		Commitment: ledger.DigestOf(payload), Level: ledger.LevelPrivate,
 	}
 }
 
@@ -106,48 +106,48 @@ func (d *device) upload(record ledger.ID, file []byte) *api.Content {
 	return answer.JSON200
 }
 
-func summary() map[string]any {
-	return map[string]any{ledger.TransientSummary: ledger.Summary{
-		Salt: ledger.NewSalt(), Class: ledger.MedicalInformation, MediaType: "application/fhir+json",
+func metadata() map[string]any {
+	return map[string]any{ledger.TransientMetadata: ledger.Metadata{
+		Salt: ledger.NewSalt(), Class: ledger.ClassMedicalInformation, MediaType: "application/fhir+json",
 	}}
 }
 
 // share is a registered record, its author and patient.
 type share struct {
 	patient, author *device
-	slot            ledger.Slot
+	wanted          ledger.NewSlot
 	registration    ledger.RegisterRecord
-	summary         map[string]any // transient
+	metadata        map[string]any // transient
 	payload, file   []byte
 }
 
 func newShare(t *testing.T, replicas int) *share {
 	t.Helper()
-	s := &share{patient: newDevice(t, "HospitalA", ledger.Patient), author: newDevice(t, "HospitalA", ledger.Physician), summary: summary()}
+	s := &share{patient: newDevice(t, "HospitalA", ledger.RolePatient), author: newDevice(t, "HospitalA", ledger.RolePhysician), metadata: metadata()}
 	s.payload = make([]byte, 3<<20)
 	rand.Read(s.payload)
 	var sealed []ledger.SealedFragment
-	s.slot, sealed = s.patient.slot(s.author, replicas)
-	s.patient.mustTransact(ledger.TxAuthorizeUpload, ledger.AuthorizeUpload{Slots: []ledger.Slot{s.slot}},
+	s.wanted, sealed = s.patient.slot(s.author, replicas)
+	s.patient.mustTransact(ledger.TxAuthorizeSlots, ledger.AuthorizeSlots{Slots: []ledger.NewSlot{s.wanted}},
 		map[string]any{ledger.TransientFragments: sealed})
 	s.file, s.registration = encrypt(t, s.patient.delegating, s.payload)
-	content := s.author.upload(s.slot.Record, s.file)
+	content := s.author.upload(s.wanted.Record, s.file)
 	if content.Sha256 != s.registration.SHA256 || content.Size != s.registration.Size {
 		t.Fatalf("stored %+v, sent %+v", content, s.registration)
 	}
-	s.registration.Record, s.registration.CID = s.slot.Record, content.Cid
-	s.author.mustTransact(ledger.TxRegisterRecord, s.registration, s.summary)
+	s.registration.Record, s.registration.CID = s.wanted.Record, content.Cid
+	s.author.mustTransact(ledger.TxRegisterRecord, s.registration, s.metadata)
 	return s
 }
 
 func (s *share) version() ledger.RecordVersion {
-	return ledger.RecordVersion{Record: s.slot.Record, Version: 1}
+	return ledger.RecordVersion{Record: s.wanted.Record, Version: 1}
 }
 
 // open records an open of the author's own grant.
 func (s *share) open() ledger.Access {
 	s.author.t.Helper()
-	committed := s.author.mustTransact(ledger.TxOpenRecord, ledger.OpenRecord{RecordVersion: s.version(), Grant: s.slot.Grant}, nil)
+	committed := s.author.mustTransact(ledger.TxOpenRecord, ledger.OpenRecord{RecordVersion: s.version(), Grant: s.wanted.Grant}, nil)
 	var access ledger.Access
 	if err := json.Unmarshal(committed.Result, &access); err != nil {
 		s.author.t.Fatal(err)

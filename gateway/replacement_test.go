@@ -61,9 +61,9 @@ func (d *device) takeOver() {
 		d.t.Fatalf("for the replacement: %s", narrow.Body)
 	}
 	d.token = narrow.JSON200.AccessToken
-	refused(d.t, d.get("/v1/uploads", nil).problem, fault.PermissionDenied)
+	refused(d.t, d.get("/v1/slots", nil).problem, fault.PermissionDenied)
 	registered := d.registration()
-	keys := []string{d.state(ledger.ReceivingKey, d.receiving, ""), d.state(ledger.VerifyingKey, d.verifying, "")}
+	keys := []string{d.state(ledger.KeyReceiving, d.receiving, ""), d.state(ledger.KeyVerifying, d.verifying, "")}
 	proof, err := trust.NewReplacement(network.Channel, registered, d.signer.Certificate, keys).Sign(umbral.NewSigner(d.verifying))
 	if err != nil {
 		d.t.Fatal(err)
@@ -108,7 +108,7 @@ func TestReplacedKeysActNoMore(t *testing.T) {
 	abroad := stolen.at(hospital(t, "HospitalC"))
 	access := s.open()
 	for _, organization := range network.Organizations {
-		if answer := stolen.reencrypt(organization.MSP, access.Open, s.slot.Record); answer.JSON200 == nil {
+		if answer := stolen.reencrypt(organization.MSP, access.Open, s.wanted.Record); answer.JSON200 == nil {
 			t.Fatalf("%s, before: %s", organization.MSP, answer.Body)
 		}
 	}
@@ -122,23 +122,23 @@ func TestReplacedKeysActNoMore(t *testing.T) {
 	if answer := found.tokenAt(found.gateway, ""); answer.JSON200 != nil {
 		t.Error("a key that is not registered got a token")
 	}
-	if got := abroad.get("/v1/uploads", nil); got.problem != nil {
+	if got := abroad.get("/v1/slots", nil); got.problem != nil {
 		t.Fatalf("before the replacement: %+v", *got.problem)
 	}
 	found.takeOver()
 
 	ctx, cancel := context.WithTimeout(t.Context(), deadline)
 	defer cancel()
-	for got := abroad.get("/v1/uploads", nil); got.problem == nil; got = abroad.get("/v1/uploads", nil) {
+	for got := abroad.get("/v1/slots", nil); got.problem == nil; got = abroad.get("/v1/slots", nil) {
 		if ctx.Err() != nil {
 			t.Fatal("the old token reads")
 		}
 	}
-	refused(t, abroad.get("/v1/uploads", nil).problem, fault.Unauthenticated)
+	refused(t, abroad.get("/v1/slots", nil).problem, fault.Unauthenticated)
 	refused(t, stolen.get(s.contentPath(), nil).problem, fault.Unauthenticated)
 	noTokenFor(t, abroad.tokenAt(abroad.gateway, ""))
 	for _, organization := range network.Organizations {
-		for answer := stolen.reencrypt(organization.MSP, access.Open, s.slot.Record); ; answer = stolen.reencrypt(organization.MSP, access.Open, s.slot.Record) {
+		for answer := stolen.reencrypt(organization.MSP, access.Open, s.wanted.Record); ; answer = stolen.reencrypt(organization.MSP, access.Open, s.wanted.Record) {
 			if answer.JSON200 == nil {
 				refused(t, answer.ApplicationProblemJSONDefault, fault.Unauthenticated)
 				break
@@ -149,7 +149,7 @@ func TestReplacedKeysActNoMore(t *testing.T) {
 		}
 	}
 	for listening.lines.Scan() { // which ends
-		if said := listening.lines.Text(); strings.Contains(said, string(ledger.KeysReplaced)) {
+		if said := listening.lines.Text(); strings.Contains(said, string(ledger.EventKeysReplaced)) {
 			t.Errorf("the old stream says %q", said)
 		}
 	}
@@ -171,7 +171,7 @@ func TestReplacedKeysActNoMore(t *testing.T) {
 			t.Fatal("the old upload goes on")
 		}
 	}
-	if got := found.at(hospital(t, "HospitalC")).get("/v1/uploads", nil); got.problem != nil {
+	if got := found.at(hospital(t, "HospitalC")).get("/v1/slots", nil); got.problem != nil {
 		t.Errorf("the new device: %+v", *got.problem)
 	}
 }

@@ -86,7 +86,7 @@ func metric(t *testing.T, organization networktest.Organization, name string) st
 // A gateway that was away, killed even, misses no event and is the proxy it was.
 func TestGatewayResumes(t *testing.T) {
 	away := hospital(t, "HospitalC")
-	d := newDevice(t, "HospitalC", ledger.Physician)
+	d := newDevice(t, "HospitalC", ledger.RolePhysician)
 	if err := network.Kill(away.Gateway); err != nil {
 		t.Fatal(err)
 	}
@@ -98,7 +98,7 @@ func TestGatewayResumes(t *testing.T) {
 	if got := d.get("/v1/organizations", nil); got.problem != nil {
 		t.Errorf("a token from before is refused: %+v", *got.problem)
 	}
-	if answer := s.author.reencrypt("HospitalC", s.open().Open, s.slot.Record); answer.JSON200 == nil {
+	if answer := s.author.reencrypt("HospitalC", s.open().Open, s.wanted.Record); answer.JSON200 == nil {
 		t.Errorf("the proxy has lost its key: %s", answer.Body)
 	}
 }
@@ -109,12 +109,12 @@ func TestReplicaIsFetchedLater(t *testing.T) {
 	if err := network.Stop(away.IPFS); err != nil {
 		t.Fatal(err)
 	}
-	d := newDevice(t, "HospitalB", ledger.Physician)
-	patient := newDevice(t, "HospitalB", ledger.Patient)
-	slot, sealed := patient.slot(d, 1)
-	patient.mustTransact(ledger.TxAuthorizeUpload, ledger.AuthorizeUpload{Slots: []ledger.Slot{slot}},
+	d := newDevice(t, "HospitalB", ledger.RolePhysician)
+	patient := newDevice(t, "HospitalB", ledger.RolePatient)
+	wanted, sealed := patient.slot(d, 1)
+	patient.mustTransact(ledger.TxAuthorizeSlots, ledger.AuthorizeSlots{Slots: []ledger.NewSlot{wanted}},
 		map[string]any{ledger.TransientFragments: sealed})
-	answer, err := d.client.AddContentWithBodyWithResponse(within(t), slot.Record, "application/octet-stream", strings.NewReader("x"))
+	answer, err := d.client.AddContentWithBodyWithResponse(within(t), wanted.Record, "application/octet-stream", strings.NewReader("x"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -160,16 +160,16 @@ func ready(t *testing.T, organization networktest.Organization) map[string]strin
 // A content larger than the gateway's memory ever was goes in, is checked, and comes out.
 func TestContentStreams(t *testing.T) {
 	const size = 400 << 20
-	patient, author := newDevice(t, "HospitalA", ledger.Patient), newDevice(t, "HospitalA", ledger.Physician)
-	slot, sealed := patient.slot(author, 1)
-	patient.mustTransact(ledger.TxAuthorizeUpload, ledger.AuthorizeUpload{Slots: []ledger.Slot{slot}},
+	patient, author := newDevice(t, "HospitalA", ledger.RolePatient), newDevice(t, "HospitalA", ledger.RolePhysician)
+	wanted, sealed := patient.slot(author, 1)
+	patient.mustTransact(ledger.TxAuthorizeSlots, ledger.AuthorizeSlots{Slots: []ledger.NewSlot{wanted}},
 		map[string]any{ledger.TransientFragments: sealed})
 	payload := make([]byte, size)
 	rand.Read(payload[:1<<20])
 	file, registration := encrypt(t, patient.delegating, payload)
-	registration.Record, registration.CID = slot.Record, author.upload(slot.Record, file).Cid
-	author.mustTransact(ledger.TxRegisterRecord, registration, summary())
-	if got := author.get("/v1/records/"+string(slot.Record)+"/versions/1/content", nil); got.problem != nil || ledger.DigestOf(got.body) != registration.SHA256 {
+	registration.Record, registration.CID = wanted.Record, author.upload(wanted.Record, file).Cid
+	author.mustTransact(ledger.TxRegisterRecord, registration, metadata())
+	if got := author.get("/v1/records/"+string(wanted.Record)+"/versions/1/content", nil); got.problem != nil || ledger.DigestOf(got.body) != registration.SHA256 {
 		t.Errorf("%d bytes came back, %+v", len(got.body), got.problem)
 	}
 	if peak := peakMemory(t, author.gateway.Gateway); peak > size/2 {
@@ -203,7 +203,7 @@ func peakMemory(t *testing.T, name string) int {
 // since when.
 func (s *share) replicas() map[string]time.Time {
 	s.author.t.Helper()
-	answer, err := s.author.client.ReadReplicasWithResponse(within(s.author.t), s.slot.Record, 1)
+	answer, err := s.author.client.ReadReplicasWithResponse(within(s.author.t), s.wanted.Record, 1)
 	if err != nil || answer.JSON200 == nil {
 		s.author.t.Fatalf("replicas: %v %s", err, answer.Body)
 	}
@@ -234,7 +234,7 @@ func TestReplicasAreConfirmed(t *testing.T) {
 func TestReplicasFollowThePolicy(t *testing.T) {
 	s := newShare(t, 1)
 	eventually(t, "the replica of the author's hospital", func() bool { return len(s.replicas()) == 1 })
-	policy := s.slot.Policy
+	policy := s.wanted.Policy
 	policy.Replicas = len(network.Organizations)
 	s.patient.mustTransact(ledger.TxChangePolicy, ledger.ChangePolicy{RecordVersion: s.version(), Policy: policy}, nil)
 	eventually(t, "the replicas of all", func() bool { return len(s.replicas()) == policy.Replicas })

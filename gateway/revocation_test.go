@@ -24,12 +24,12 @@ func TestRevokedCertificatesActNoMore(t *testing.T) {
 	s := newShare(t, 1)
 	access := s.open()
 	for _, organization := range network.Organizations {
-		if answer := s.author.reencrypt(organization.MSP, access.Open, s.slot.Record); answer.JSON200 == nil {
+		if answer := s.author.reencrypt(organization.MSP, access.Open, s.wanted.Record); answer.JSON200 == nil {
 			t.Fatalf("%s, before: %s", organization.MSP, answer.Body)
 		}
 	}
 	lost := *s.author // with the token that it has
-	late := lost.prepare(ledger.TxOpenRecord, ledger.OpenRecord{RecordVersion: s.version(), Grant: s.slot.Grant}, nil)
+	late := lost.prepare(ledger.TxOpenRecord, ledger.OpenRecord{RecordVersion: s.version(), Grant: s.wanted.Grant}, nil)
 	lateID, lateEnvelope, problem := lost.endorse(late)
 	if problem != nil {
 		t.Fatalf("%+v", *problem)
@@ -42,7 +42,7 @@ func TestRevokedCertificatesActNoMore(t *testing.T) {
 
 	for _, organization := range network.Organizations { // a proxy that still answers has not seen the block
 		for {
-			answer := lost.reencrypt(organization.MSP, access.Open, s.slot.Record)
+			answer := lost.reencrypt(organization.MSP, access.Open, s.wanted.Record)
 			if answer.JSON200 == nil {
 				refused(t, answer.ApplicationProblemJSONDefault, fault.Unauthenticated)
 				break
@@ -52,7 +52,7 @@ func TestRevokedCertificatesActNoMore(t *testing.T) {
 			}
 		}
 	}
-	refused(t, lost.get("/v1/uploads", nil).problem, fault.Unauthenticated)
+	refused(t, lost.get("/v1/slots", nil).problem, fault.Unauthenticated)
 	refused(t, lost.get(s.contentPath(), nil).problem, fault.Unauthenticated)
 	assertion, err := lost.signer.SignAssertion(lost.user, lost.gateway.GatewayURL, time.Now())
 	if err != nil {
@@ -62,13 +62,13 @@ func TestRevokedCertificatesActNoMore(t *testing.T) {
 
 	found := lost.again()
 	found.takeOver()
-	if got := found.get("/v1/uploads", nil); got.problem != nil {
+	if got := found.get("/v1/slots", nil); got.problem != nil {
 		t.Errorf("the new certificate: %+v", *got.problem)
 	}
 	// The peers do not rely on any gateway: here one lets the old certificate's signatures
 	// through, as the token is the same user's.
 	lost.token, lost.client = found.token, found.client
-	_, _, problem = lost.endorse(lost.prepare(ledger.TxOpenRecord, ledger.OpenRecord{RecordVersion: s.version(), Grant: s.slot.Grant}, nil))
+	_, _, problem = lost.endorse(lost.prepare(ledger.TxOpenRecord, ledger.OpenRecord{RecordVersion: s.version(), Grant: s.wanted.Grant}, nil))
 	refused(t, problem, fault.PermissionDenied)
 	_, problem = lost.submit(lateID, lateEnvelope)
 	if problem == nil {
@@ -79,7 +79,7 @@ func TestRevokedCertificatesActNoMore(t *testing.T) {
 // A hospital may publish its list as DER, which Fabric takes: every gateway reads it, and
 // goes on reading what others publish.
 func TestListsInDERStopNobodyElse(t *testing.T) {
-	lost := enrolled(t, networktest.Guest{MSP: "HospitalB", Role: ledger.Patient})
+	lost := enrolled(t, networktest.Guest{MSP: "HospitalB", Role: ledger.RolePatient})
 	lost.login()
 	ctx, cancel := context.WithTimeout(t.Context(), revocationDeadline)
 	defer cancel()
@@ -100,7 +100,7 @@ func TestListsInDERStopNobodyElse(t *testing.T) {
 	}
 	awaitRevoked(ctx, t, lost)
 
-	after := enrolled(t, networktest.Guest{MSP: "HospitalA", Role: ledger.Patient})
+	after := enrolled(t, networktest.Guest{MSP: "HospitalA", Role: ledger.RolePatient})
 	after.login()
 	if err := network.Revoke(ctx, after.user, nil); err != nil {
 		t.Fatal(err)
@@ -112,7 +112,7 @@ func TestListsInDERStopNobodyElse(t *testing.T) {
 func awaitRevoked(ctx context.Context, t *testing.T, d *device) {
 	t.Helper()
 	for {
-		answer := d.get("/v1/uploads", nil)
+		answer := d.get("/v1/slots", nil)
 		if answer.problem != nil {
 			refused(t, answer.problem, fault.Unauthenticated)
 			return
@@ -125,7 +125,7 @@ func awaitRevoked(ctx context.Context, t *testing.T, d *device) {
 
 // A second enrolment takes an invitation of its own.
 func TestInvitingAgainVoidsWhatWasBefore(t *testing.T) {
-	d := enrolled(t, networktest.Guest{MSP: "HospitalC", Role: ledger.Patient})
+	d := enrolled(t, networktest.Guest{MSP: "HospitalC", Role: ledger.RolePatient})
 	first, err := network.InviteAgain(within(t), d.user, "")
 	if err != nil {
 		t.Fatal(err)
@@ -160,7 +160,7 @@ func TestInvitingAgainVoidsWhatWasBefore(t *testing.T) {
 
 // Anybody reaches the CA through the gateway, and locks nobody out there.
 func TestWrongEnrolmentsLockNobodyOut(t *testing.T) {
-	invitation, err := network.Invite(within(t), networktest.Guest{MSP: "HospitalC", Role: ledger.Patient})
+	invitation, err := network.Invite(within(t), networktest.Guest{MSP: "HospitalC", Role: ledger.RolePatient})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -185,7 +185,7 @@ func TestWrongEnrolmentsLockNobodyOut(t *testing.T) {
 		guess(invitation.Pseudonym, fault.Unauthenticated)
 	}
 	d.certify(invitation)
-	if _, err := network.Invite(within(t), networktest.Guest{MSP: "HospitalC", Role: ledger.Patient}); err != nil {
+	if _, err := network.Invite(within(t), networktest.Guest{MSP: "HospitalC", Role: ledger.RolePatient}); err != nil {
 		t.Errorf("the registrar: %v", err)
 	}
 }

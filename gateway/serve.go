@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/pie-consortium/pie/gateway/internal/health"
-	"github.com/pie-consortium/pie/gateway/internal/room"
+	"github.com/pie-consortium/pie/gateway/internal/limit"
 )
 
 const (
@@ -68,7 +68,7 @@ func (g *gateway) listen(ctx context.Context) (net.Listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen: %w", err)
 	}
-	bounded := &room.Listener{Listener: listener, Room: room.New(maxConnections, maxConnectionsEach)}
+	bounded := &limit.Listener{Listener: listener, Room: limit.New(maxConnections, maxConnectionsEach)}
 	return tls.NewListener(bounded, settings), nil
 }
 

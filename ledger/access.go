@@ -13,19 +13,19 @@ type RequestState string
 // pending → granted | denied. Denied is also what the decision makes of a request
 // at once.
 const (
-	Pending RequestState = "pending"
-	Granted RequestState = "granted"
-	Denied  RequestState = "denied"
+	RequestPending RequestState = "pending"
+	RequestGranted RequestState = "granted"
+	RequestDenied  RequestState = "denied"
 )
 
 // Becomes refuses illegal transitions: a request is answered once.
 func (s RequestState) Becomes(next RequestState) error {
-	return become("request", s, next, map[RequestState][]RequestState{Pending: {Granted, Denied}})
+	return become("request", s, next, map[RequestState][]RequestState{RequestPending: {RequestGranted, RequestDenied}})
 }
 
 // AccessRequest is somebody's wish to open one record version, for a purpose.
 type AccessRequest struct {
-	Request   ID           `json:"request"`
+	ID        ID           `json:"id"`
 	Record    ID           `json:"record"`
 	Version   int          `json:"version"`
 	Patient   UserID       `json:"patient,omitzero"` // none of a request that the ledger denied
@@ -44,23 +44,23 @@ type GrantState string
 
 // issued → active → revoked.
 const (
-	Issued  GrantState = "issued"
-	Active  GrantState = "active"
-	Revoked GrantState = "revoked"
+	GrantIssued  GrantState = "issued"
+	GrantActive  GrantState = "active"
+	GrantRevoked GrantState = "revoked"
 )
 
-// Becomes refuses illegal transitions. A state may become itself: a repeat is no error.
+// Becomes refuses illegal transitions. A state may become itself: a repeat is not an error.
 func (s GrantState) Becomes(next GrantState) error {
 	return become("grant", s, next, map[GrantState][]GrantState{
-		Issued:  {Issued, Active, Revoked},
-		Active:  {Active, Revoked},
-		Revoked: {Revoked},
+		GrantIssued:  {GrantIssued, GrantActive, GrantRevoked},
+		GrantActive:  {GrantActive, GrantRevoked},
+		GrantRevoked: {GrantRevoked},
 	})
 }
 
 // Grant lets one subject open one record version through Threshold of its proxies.
 type Grant struct {
-	Grant     ID         `json:"grant"`
+	ID        ID         `json:"id"`
 	Record    ID         `json:"record"`
 	Version   int        `json:"version"`
 	Patient   UserID     `json:"patient"`
@@ -74,10 +74,10 @@ type Grant struct {
 	// Declaration is what a custodian issued the grant under; empty for all others.
 	Declaration ID `json:"declaration,omitempty"`
 	// Emergency is what proxies re-encrypt for such a grant, in place of the record's capsule.
-	Emergency *EmergencyKey `json:"emergency,omitempty"`
-	Granted   time.Time     `json:"granted"`
-	Expiry    time.Time     `json:"expiry"`
-	Fragments Fragments     `json:"fragments"`
+	OneTimeKey *OneTimeKey `json:"oneTimeKey,omitempty"`
+	Granted    time.Time   `json:"granted"`
+	Expiry     time.Time   `json:"expiry"`
+	Fragments  Fragments   `json:"fragments"`
 }
 
 // Fragments describes the key fragments of a grant without holding them.
@@ -124,7 +124,7 @@ func (f Fragments) Proxy(msp string) (FragmentDigest, bool) {
 }
 
 // SealedFragment is one key fragment, sealed to a proxy (an age file). It travels
-// in the transient map and stands in the private collection [KeyFragments].
+// in the transient map and stands in the private collection [FragmentsCollection].
 type SealedFragment struct {
 	Grant  ID     `json:"grant"`
 	Proxy  string `json:"proxy"`

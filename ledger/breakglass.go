@@ -50,16 +50,16 @@ type EmergencyReason string
 
 // The reasons. Drill (HL7 v3 ActReason HTEST) tries everything, and opens nothing.
 const (
-	Unconscious  EmergencyReason = "unconscious"
-	Incapable    EmergencyReason = "incapable" // of consenting, for another reason
-	LifeThreat   EmergencyReason = "life-threat"
-	PublicDanger EmergencyReason = "public-danger"
-	Drill        EmergencyReason = "HTEST"
+	ReasonUnconscious  EmergencyReason = "unconscious"
+	ReasonIncapable    EmergencyReason = "incapable" // of consenting, for another reason
+	ReasonLifeThreat   EmergencyReason = "life-threat"
+	ReasonPublicDanger EmergencyReason = "public-danger"
+	ReasonDrill        EmergencyReason = "HTEST"
 )
 
 // EmergencyReasons returns every reason.
 func EmergencyReasons() []EmergencyReason {
-	return []EmergencyReason{Unconscious, Incapable, LifeThreat, PublicDanger, Drill}
+	return []EmergencyReason{ReasonUnconscious, ReasonIncapable, ReasonLifeThreat, ReasonPublicDanger, ReasonDrill}
 }
 
 // Validate refuses other reasons.
@@ -76,46 +76,46 @@ type DeclarationState string
 // declared → active → closed → reviewed; denied is what the decision makes of one at once.
 // A summary is active at once. One that ended by time is reviewed as it is.
 const (
-	Declared        DeclarationState = "declared"
-	ActiveEmergency DeclarationState = "active"
-	Closed          DeclarationState = "closed"
-	Reviewed        DeclarationState = "reviewed"
-	DeniedEmergency DeclarationState = "denied"
+	DeclarationDeclared DeclarationState = "declared"
+	DeclarationActive   DeclarationState = "active"
+	DeclarationClosed   DeclarationState = "closed"
+	DeclarationReviewed DeclarationState = "reviewed"
+	DeclarationDenied   DeclarationState = "denied"
 )
 
-// Becomes refuses illegal transitions. A state may become itself: a repeat is no error.
+// Becomes refuses illegal transitions. A state may become itself: a repeat is not an error.
 func (s DeclarationState) Becomes(next DeclarationState) error {
 	return become("declaration", s, next, map[DeclarationState][]DeclarationState{
-		Declared:        {Declared, ActiveEmergency, Closed},
-		ActiveEmergency: {ActiveEmergency, Closed, Reviewed},
-		Closed:          {Closed, Reviewed},
-		Reviewed:        {Reviewed},
-		DeniedEmergency: {DeniedEmergency},
+		DeclarationDeclared: {DeclarationDeclared, DeclarationActive, DeclarationClosed},
+		DeclarationActive:   {DeclarationActive, DeclarationClosed, DeclarationReviewed},
+		DeclarationClosed:   {DeclarationClosed, DeclarationReviewed},
+		DeclarationReviewed: {DeclarationReviewed},
+		DeclarationDenied:   {DeclarationDenied},
 	})
 }
 
 // Declaration is a responder's word that a patient cannot answer: break-glass, purpose of
 // use BTG (HL7 v3 ActReason).
 type Declaration struct {
-	Declaration ID               `json:"declaration"`
-	Patient     UserID           `json:"patient"`
-	Responder   Identity         `json:"responder"`
-	Scope       Scope            `json:"scope"`
-	Records     []ID             `json:"records,omitempty"` // that scope records names
-	Reason      EmergencyReason  `json:"reason"`
-	State       DeclarationState `json:"state"`
-	Decision    Decision         `json:"decision"` // the ledger's own
-	Declared    time.Time        `json:"declared"`
-	Custodians  []UserID         `json:"custodians,omitempty"` // who can open what it covers
-	Approver    Identity         `json:"approver,omitzero"`    // of another hospital
-	Expiry      time.Time        `json:"expiry,omitzero"`      // of an active one
-	Closer      UserID           `json:"closer,omitzero"`
-	Closed      time.Time        `json:"closed,omitzero"`
-	Due         time.Time        `json:"due,omitzero"`         // when its review is overdue
-	ReviewedBy  string           `json:"reviewedBy,omitzero"`  // MSP whose privacy officers review it
-	Successors  []string         `json:"successors,omitempty"` // MSPs whose may as well, each [ReviewTime] after the one before, from Due on
-	Review      Review           `json:"review,omitzero"`
-	Reviews     int              `json:"reviews,omitempty"` // how many there were: all but the last were escalated
+	ID         ID               `json:"id"`
+	Patient    UserID           `json:"patient"`
+	Responder  Identity         `json:"responder"`
+	Scope      Scope            `json:"scope"`
+	Records    []ID             `json:"records,omitempty"` // that scope records names
+	Reason     EmergencyReason  `json:"reason"`
+	State      DeclarationState `json:"state"`
+	Decision   Decision         `json:"decision"` // the ledger's own
+	Declared   time.Time        `json:"declared"`
+	Custodians []UserID         `json:"custodians,omitempty"` // who can open what it covers
+	Approver   Identity         `json:"approver,omitzero"`    // of another hospital
+	Expiry     time.Time        `json:"expiry,omitzero"`      // of an active one
+	Closer     UserID           `json:"closer,omitzero"`
+	Closed     time.Time        `json:"closed,omitzero"`
+	Due        time.Time        `json:"due,omitzero"`         // when its review is overdue
+	ReviewedBy string           `json:"reviewedBy,omitzero"`  // MSP whose privacy officers review it
+	Successors []string         `json:"successors,omitempty"` // MSPs whose may as well, each [ReviewTime] after the one before, from Due on
+	Review     Review           `json:"review,omitzero"`
+	Reviews    int              `json:"reviews,omitempty"` // how many there were: all but the last were escalated
 
 	NarrativesErased time.Time `json:"narrativesErased,omitzero"`
 
@@ -126,30 +126,30 @@ type Declaration struct {
 
 // GoesOn reports whether a declaration waits for an approver or is active now.
 func (d Declaration) GoesOn(now time.Time) bool {
-	return d.Waits(now) || d.State == ActiveEmergency && now.Before(d.Expiry)
+	return d.Waits(now) || d.State == DeclarationActive && now.Before(d.Expiry)
 }
 
 // Covers reports whether a declaration opens a record now. None opens a stream: each of
 // its segments has a file key of its own, and a custodian passes on one.
 func (d Declaration) Covers(record Record, now time.Time) bool {
-	named := d.Scope == ScopeSummary && record.Emergency || d.Scope == ScopeRecords && slices.Contains(d.Records, record.Record)
-	return named && !record.Stream && d.Patient == record.Patient && d.State == ActiveEmergency && d.Reason != Drill && now.Before(d.Expiry)
+	named := d.Scope == ScopeSummary && record.IsSummary || d.Scope == ScopeRecords && slices.Contains(d.Records, record.ID)
+	return named && !record.Stream && d.Patient == record.Patient && d.State == DeclarationActive && d.Reason != ReasonDrill && now.Before(d.Expiry)
 }
 
 // Waits reports whether a declaration can be approved now.
 func (d Declaration) Waits(now time.Time) bool {
-	return d.State == Declared && now.Sub(d.Declared) <= MaxWaiting
+	return d.State == DeclarationDeclared && now.Sub(d.Declared) <= MaxWaiting
 }
 
 // Settled reports whether nobody has to read what was said of a declaration any more: it
 // was refused, nobody approved it in time, it is reviewed, or it is over and needs no review.
 func (d Declaration) Settled(now time.Time) bool {
 	switch d.State {
-	case Declared:
+	case DeclarationDeclared:
 		return !d.Waits(now)
-	case ActiveEmergency:
+	case DeclarationActive:
 		return d.Due.IsZero() && !now.Before(d.Expiry)
-	case Closed:
+	case DeclarationClosed:
 		return d.Due.IsZero()
 	}
 	return true
@@ -177,9 +177,9 @@ type Verdict string
 
 // The verdicts. Escalated leaves the review open: somebody else goes on with it.
 const (
-	Justified   Verdict = "justified"
-	Unjustified Verdict = "unjustified"
-	Escalated   Verdict = "escalated"
+	VerdictJustified   Verdict = "justified"
+	VerdictUnjustified Verdict = "unjustified"
+	VerdictEscalated   Verdict = "escalated"
 )
 
 // Review is what a privacy officer found out about a declaration.
@@ -217,17 +217,17 @@ type EmergencyRule string
 
 // The rules: whoever a second hospital approves; of those, only trusted responders; nobody.
 const (
-	AnyApproved EmergencyRule = "approved"
-	TrustedOnly EmergencyRule = "trusted"
-	Never       EmergencyRule = "never"
+	EmergencyRuleApproved EmergencyRule = "approved"
+	EmergencyRuleTrusted  EmergencyRule = "trusted"
+	EmergencyRuleNever    EmergencyRule = "never"
 )
 
 // Validate refuses other rules and long lists.
 func (p EmergencyPolicy) Validate() error {
-	if !slices.Contains([]EmergencyRule{AnyApproved, TrustedOnly, Never}, p.Records) {
+	if !slices.Contains([]EmergencyRule{EmergencyRuleApproved, EmergencyRuleTrusted, EmergencyRuleNever}, p.Records) {
 		return fault.New(fault.InvalidArgument, "records must be approved, trusted or never")
 	}
-	if (len(p.Trusted) > 0) != (p.Records == TrustedOnly) {
+	if (len(p.Trusted) > 0) != (p.Records == EmergencyRuleTrusted) {
 		return fault.New(fault.InvalidArgument, "trusted responders belong to the rule trusted, and to that alone")
 	}
 	return eachValid(p.Trusted)
@@ -241,15 +241,15 @@ type Responders struct {
 	Changed time.Time `json:"changed"`
 }
 
-// EmergencyKey is what a custodian wrapped a record's file key with for one responder.
-type EmergencyKey struct {
+// OneTimeKey is what a custodian wrapped a record's file key with for one responder.
+type OneTimeKey struct {
 	Key     string `json:"key"`     // statement of a key of its own, by the custodian, JWS
 	Capsule []byte `json:"capsule"` // Umbral, 98 bytes
 	Wrapped []byte `json:"wrapped"` // the file key, encrypted with the capsule
 }
 
 // Validate refuses other sizes.
-func (k EmergencyKey) Validate() error {
+func (k OneTimeKey) Validate() error {
 	if len(k.Capsule) != capsuleSize || len(k.Wrapped) == 0 || len(k.Wrapped) > maxWrapped {
 		return fault.New(fault.InvalidArgument, "an emergency key has a capsule of %d bytes and a wrapped key of 1 to %d", capsuleSize, maxWrapped)
 	}
@@ -333,7 +333,7 @@ func ParseDeclarationName(text string) (DeclarationName, error) {
 func (n DeclarationName) String() string { return n.Patient.String() + "/" + string(n.Declaration) }
 
 // Name names the declaration.
-func (d Declaration) Name() DeclarationName { return DeclarationName{d.Patient, d.Declaration} }
+func (d Declaration) Name() DeclarationName { return DeclarationName{d.Patient, d.ID} }
 
 // Validate checks the parts.
 func (n DeclarationName) Validate() error {
@@ -357,7 +357,7 @@ type ReviewBreakGlass struct {
 
 // Validate refuses other verdicts.
 func (a ReviewBreakGlass) Validate() error {
-	if !slices.Contains([]Verdict{Justified, Unjustified, Escalated}, a.Verdict) {
+	if !slices.Contains([]Verdict{VerdictJustified, VerdictUnjustified, VerdictEscalated}, a.Verdict) {
 		return fault.New(fault.InvalidArgument, "verdict must be justified, unjustified or escalated")
 	}
 	return a.DeclarationName.Validate()
@@ -367,10 +367,10 @@ func (a ReviewBreakGlass) Validate() error {
 // that is over and reviewed. Result: [Declaration].
 type EraseNarratives struct{ DeclarationName }
 
-// GrantCustody gives an emergency desk fragments that proxies serve only under an active
+// GrantCustodian gives an emergency desk fragments that proxies serve only under an active
 // declaration that covers the record. They go through the transient map as
 // [TransientFragments]. Result: [Grant].
-type GrantCustody struct {
+type GrantCustodian struct {
 	RecordVersion
 	Grant     ID        `json:"grant"`
 	Custodian UserID    `json:"custodian"`
@@ -379,7 +379,7 @@ type GrantCustody struct {
 }
 
 // Validate checks the parts.
-func (a GrantCustody) Validate() error {
+func (a GrantCustodian) Validate() error {
 	return firstError(a.RecordVersion.Validate(), a.Grant.Validate(), a.Custodian.Validate(), hasExpiry(a.Expiry), a.Fragments.Validate())
 }
 
@@ -390,10 +390,10 @@ func (a GrantCustody) Validate() error {
 // Result: [Grant].
 type IssueEmergencyGrant struct {
 	RecordVersion
-	Declaration ID           `json:"declaration"`
-	Open        string       `json:"open"` // the custodian's own opening, a transaction ID
-	Key         EmergencyKey `json:"key"`
-	Fragments   Fragments    `json:"fragments"`
+	Declaration ID         `json:"declaration"`
+	Open        string     `json:"open"` // the custodian's own opening, a transaction ID
+	Key         OneTimeKey `json:"key"`
+	Fragments   Fragments  `json:"fragments"`
 }
 
 // Validate checks the parts.
@@ -430,11 +430,11 @@ type Concern string
 // The concerns: declarations about a patient, of a responder, that wait for an approver,
 // that a custodian is to answer, that a hospital's privacy officers are to review.
 const (
-	AboutMe   Concern = "about-me"
-	ByMe      Concern = "by-me"
-	ToApprove Concern = "to-approve"
-	ToAnswer  Concern = "to-answer"
-	ToReview  Concern = "to-review"
+	ConcernAboutMe   Concern = "about-me"
+	ConcernByMe      Concern = "by-me"
+	ConcernToApprove Concern = "to-approve"
+	ConcernToAnswer  Concern = "to-answer"
+	ConcernToReview  Concern = "to-review"
 )
 
 // ListDeclarations lists the declarations that concern the reader. Result: List[Declaration].
@@ -446,7 +446,7 @@ type ListDeclarations struct {
 
 // Validate refuses other concerns.
 func (q ListDeclarations) Validate() error {
-	if !slices.Contains([]Concern{AboutMe, ByMe, ToApprove, ToAnswer, ToReview}, q.Concern) {
+	if !slices.Contains([]Concern{ConcernAboutMe, ConcernByMe, ConcernToApprove, ConcernToAnswer, ConcernToReview}, q.Concern) {
 		return fault.New(fault.InvalidArgument, "concern must be about-me, by-me, to-approve, to-answer or to-review")
 	}
 	return q.Page.Validate()

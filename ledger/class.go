@@ -8,13 +8,13 @@ type Level string
 
 // The levels, lowest first.
 const (
-	Low      Level = "low"
-	Moderate Level = "moderate"
-	Private  Level = "private"
+	LevelLow      Level = "low"
+	LevelModerate Level = "moderate"
+	LevelPrivate  Level = "private"
 )
 
 // Levels returns the levels, lowest first.
-func Levels() []Level { return []Level{Low, Moderate, Private} }
+func Levels() []Level { return []Level{LevelLow, LevelModerate, LevelPrivate} }
 
 // rank is 1 for low and grows; 0 means no level at all, which is below every level.
 func (l Level) rank() int {
@@ -43,33 +43,33 @@ type Class string
 
 // The classes: medical record, clinical trial, lifelog, and the emergency summary.
 const (
-	MedicalInformation  Class = "medical-information"
-	Admission           Class = "admission"
-	Prescription        Class = "prescription"
-	Imaging             Class = "imaging"
-	MedicalDevice       Class = "medical-device"
-	Medicine            Class = "medicine"
-	ClinicalObservation Class = "clinical-observation"
-	Omics               Class = "omics"
-	Sensor              Class = "sensor"
-	EmergencySummary    Class = "summary"
+	ClassMedicalInformation  Class = "medical-information"
+	ClassAdmission           Class = "admission"
+	ClassPrescription        Class = "prescription"
+	ClassImaging             Class = "imaging"
+	ClassMedicalDevice       Class = "medical-device"
+	ClassMedicine            Class = "medicine"
+	ClassClinicalObservation Class = "clinical-observation"
+	ClassOmics               Class = "omics"
+	ClassSensor              Class = "sensor"
+	ClassSummary             Class = "summary"
 )
 
 // Classes returns every class.
 func Classes() []Class {
-	return []Class{MedicalInformation, Admission, Prescription, Imaging, MedicalDevice, Medicine,
-		ClinicalObservation, Omics, Sensor, EmergencySummary}
+	return []Class{ClassMedicalInformation, ClassAdmission, ClassPrescription, ClassImaging, ClassMedicalDevice, ClassMedicine,
+		ClassClinicalObservation, ClassOmics, ClassSensor, ClassSummary}
 }
 
 // Level is the lowest level a record of the class may have; empty for an unknown class.
 func (c Class) Level() Level {
 	switch c {
-	case MedicalInformation, Admission, Prescription, Imaging, EmergencySummary:
-		return Private
-	case MedicalDevice, Medicine, ClinicalObservation, Omics:
-		return Low
-	case Sensor:
-		return Moderate
+	case ClassMedicalInformation, ClassAdmission, ClassPrescription, ClassImaging, ClassSummary:
+		return LevelPrivate
+	case ClassMedicalDevice, ClassMedicine, ClassClinicalObservation, ClassOmics:
+		return LevelLow
+	case ClassSensor:
+		return LevelModerate
 	}
 	return ""
 }

@@ -8,7 +8,7 @@ import (
 
 // EraseRecord erases a record of the caller's, all versions of it: key fragments and
 // private rows are purged, grants end, hospitals remove the ciphertext and confirm it.
-// What the record is about goes through the transient map as [TransientSummary], as it
+// What the record is about goes through the transient map as [TransientMetadata], as it
 // stands. A slot that nobody has used is withdrawn, without that. Result: [Erasure].
 type EraseRecord struct {
 	Record ID `json:"record"`

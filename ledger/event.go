@@ -10,51 +10,51 @@ type EventName string
 
 // The events.
 const (
-	OrganizationRegistered EventName = "OrganizationRegistered"
-	UserRegistered         EventName = "UserRegistered"
-	CardReplaced           EventName = "CardReplaced"
-	UploadAuthorized       EventName = "UploadAuthorized"
-	RecordRegistered       EventName = "RecordRegistered"
-	RecordConfirmed        EventName = "RecordConfirmed"
-	RecordDisputed         EventName = "RecordDisputed"
-	AccessRequested        EventName = "AccessRequested"
-	AccessDenied           EventName = "AccessDenied"
-	AccessGranted          EventName = "AccessGranted"
-	RecordOpened           EventName = "RecordOpened"
-	OpenRefused            EventName = "OpenRefused"
-	GrantRevoked           EventName = "GrantRevoked"
-	SegmentsAppended       EventName = "SegmentsAppended"
-	PolicyChanged          EventName = "PolicyChanged"
-	RecordRotated          EventName = "RecordRotated" // Version is the new one
-	RecordErased           EventName = "RecordErased"
-	ReplicasConfirmed      EventName = "ReplicasConfirmed" // names no record: there may be many
-	ErasureConfirmed       EventName = "ErasureConfirmed"
+	EventOrganizationRegistered EventName = "OrganizationRegistered"
+	EventUserRegistered         EventName = "UserRegistered"
+	EventCardReplaced           EventName = "CardReplaced"
+	EventSlotsAuthorized        EventName = "SlotsAuthorized"
+	EventRecordRegistered       EventName = "RecordRegistered"
+	EventRecordConfirmed        EventName = "RecordConfirmed"
+	EventRecordDisputed         EventName = "RecordDisputed"
+	EventAccessRequested        EventName = "AccessRequested"
+	EventAccessDenied           EventName = "AccessDenied"
+	EventAccessGranted          EventName = "AccessGranted"
+	EventRecordOpened           EventName = "RecordOpened"
+	EventOpenRefused            EventName = "OpenRefused"
+	EventGrantRevoked           EventName = "GrantRevoked"
+	EventSegmentsAppended       EventName = "SegmentsAppended"
+	EventPolicyChanged          EventName = "PolicyChanged"
+	EventRecordRotated          EventName = "RecordRotated" // Version is the new one
+	EventRecordErased           EventName = "RecordErased"
+	EventReplicasConfirmed      EventName = "ReplicasConfirmed" // names no record: there may be many
+	EventErasureConfirmed       EventName = "ErasureConfirmed"
 )
 
 // The events about keys that take the place of others.
 const (
-	KeysReplaced            EventName = "KeysReplaced"
-	KeyReplacementRequested EventName = "KeyReplacementRequested"
-	KeyReplacementApproved  EventName = "KeyReplacementApproved"
-	KeyReplacementRejected  EventName = "KeyReplacementRejected"
+	EventKeysReplaced            EventName = "KeysReplaced"
+	EventKeyReplacementRequested EventName = "KeyReplacementRequested"
+	EventKeyReplacementApproved  EventName = "KeyReplacementApproved"
+	EventKeyReplacementRejected  EventName = "KeyReplacementRejected"
 )
 
 // The events of emergencies.
 const (
-	RespondersChanged      EventName = "RespondersChanged"
-	EmergencyPolicyChanged EventName = "EmergencyPolicyChanged"
-	BreakGlassDeclared     EventName = "BreakGlassDeclared" // Outcome may be a refusal
-	BreakGlassApproved     EventName = "BreakGlassApproved"
-	BreakGlassClosed       EventName = "BreakGlassClosed"
-	BreakGlassReviewed     EventName = "BreakGlassReviewed"
-	NarrativesErased       EventName = "NarrativesErased"
-	CustodyGranted         EventName = "CustodyGranted"
-	EmergencyGranted       EventName = "EmergencyGranted"
+	EventRespondersChanged      EventName = "RespondersChanged"
+	EventEmergencyPolicyChanged EventName = "EmergencyPolicyChanged"
+	EventBreakGlassDeclared     EventName = "BreakGlassDeclared" // Outcome may be a refusal
+	EventBreakGlassApproved     EventName = "BreakGlassApproved"
+	EventBreakGlassClosed       EventName = "BreakGlassClosed"
+	EventBreakGlassReviewed     EventName = "BreakGlassReviewed"
+	EventNarrativesErased       EventName = "NarrativesErased"
+	EventCustodianGranted       EventName = "CustodianGranted"
+	EventEmergencyGranted       EventName = "EmergencyGranted"
 )
 
-// ReviewOverdue is a reminder of a declaration whose review is overdue. Time makes it so,
+// EventReviewOverdue is a reminder of a declaration whose review is overdue. Time makes it so,
 // and no transaction: gateways tell of it by themselves.
-const ReviewOverdue EventName = "ReviewOverdue"
+const EventReviewOverdue EventName = "ReviewOverdue"
 
 // Event is the payload of every event: IDs and codes only.
 type Event struct {
@@ -83,7 +83,7 @@ type Event struct {
 
 // Concerns reports whether somebody is to be told of the event.
 func (e Event) Concerns(somebody Identity) bool {
-	if somebody.Role == PrivacyOfficer && slices.Contains(e.Officers, somebody.User.MSP) {
+	if somebody.Role == RolePrivacyOfficer && slices.Contains(e.Officers, somebody.User.MSP) {
 		return true
 	}
 	named := append([]UserID{e.Actor, e.Patient, e.User}, e.Concerned...)

@@ -12,8 +12,8 @@ import (
 
 func TestLevelsFollowTheClass(t *testing.T) {
 	want := map[Class]Level{
-		MedicalInformation: Private, Admission: Private, Prescription: Private, Imaging: Private, EmergencySummary: Private,
-		MedicalDevice: Low, Medicine: Low, ClinicalObservation: Low, Omics: Low, Sensor: Moderate,
+		ClassMedicalInformation: LevelPrivate, ClassAdmission: LevelPrivate, ClassPrescription: LevelPrivate, ClassImaging: LevelPrivate, ClassSummary: LevelPrivate,
+		ClassMedicalDevice: LevelLow, ClassMedicine: LevelLow, ClassClinicalObservation: LevelLow, ClassOmics: LevelLow, ClassSensor: LevelModerate,
 	}
 	if len(want) != len(Classes()) {
 		t.Fatalf("%d classes, want %d", len(Classes()), len(want))
@@ -40,8 +40,8 @@ func TestLevelsAreOrdered(t *testing.T) {
 }
 
 func TestTransitions(t *testing.T) {
-	records := []RecordState{Registered, Confirmed, Disputed, Superseded, ErasedRow}
-	legal := map[RecordState]string{Registered: "11111", Confirmed: "01011", Disputed: "00111", Superseded: "00011", ErasedRow: "00001"}
+	records := []RecordState{RecordRegistered, RecordConfirmed, RecordDisputed, RecordSuperseded, RecordErased}
+	legal := map[RecordState]string{RecordRegistered: "11111", RecordConfirmed: "01011", RecordDisputed: "00111", RecordSuperseded: "00011", RecordErased: "00001"}
 	for _, from := range records {
 		for i, to := range records {
 			if (from.Becomes(to) == nil) != (legal[from][i] == '1') {
@@ -49,8 +49,8 @@ func TestTransitions(t *testing.T) {
 			}
 		}
 	}
-	grants := []GrantState{Issued, Active, Revoked}
-	legalGrants := map[GrantState]string{Issued: "111", Active: "011", Revoked: "001"}
+	grants := []GrantState{GrantIssued, GrantActive, GrantRevoked}
+	legalGrants := map[GrantState]string{GrantIssued: "111", GrantActive: "011", GrantRevoked: "001"}
 	for _, from := range grants {
 		for i, to := range grants {
 			if (from.Becomes(to) == nil) != (legalGrants[from][i] == '1') {
@@ -58,8 +58,8 @@ func TestTransitions(t *testing.T) {
 			}
 		}
 	}
-	requests := []RequestState{Pending, Granted, Denied}
-	legalRequests := map[RequestState]string{Pending: "011", Granted: "000", Denied: "000"}
+	requests := []RequestState{RequestPending, RequestGranted, RequestDenied}
+	legalRequests := map[RequestState]string{RequestPending: "011", RequestGranted: "000", RequestDenied: "000"}
 	for _, from := range requests {
 		for i, to := range requests {
 			if (from.Becomes(to) == nil) != (legalRequests[from][i] == '1') {

@@ -58,14 +58,14 @@ type Notice struct {
 
 // Reminder is the notice of a declaration whose review is overdue.
 func (d Declaration) Reminder() Notice {
-	return Notice{Name: ReviewOverdue, Event: Event{Time: d.Due, Actor: d.Responder.User, Patient: d.Patient, Declaration: d.Declaration}}
+	return Notice{Name: EventReviewOverdue, Event: Event{Time: d.Due, Actor: d.Responder.User, Patient: d.Patient, Declaration: d.ID}}
 }
 
 // For is the notice as somebody whom the event concerns may see it: without the others
 // whom it concerns, and without the patient where the ledger does not name them either.
 func (n Notice) For(somebody UserID) Notice {
 	n.Concerned, n.Officers = nil, nil
-	unnamed := n.Name == AccessDenied || n.Name == OpenRefused
+	unnamed := n.Name == EventAccessDenied || n.Name == EventOpenRefused
 	if unnamed && !n.Outcome.Allowed && n.Outcome.Code != "" && somebody != n.Patient {
 		n.Patient = UserID{}
 	}

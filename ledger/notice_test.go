@@ -65,9 +65,9 @@ func TestEventConcernsWhomItNames(t *testing.T) {
 		"another":                  {ledger.Identity{User: user("another")}, false},
 		"the name elsewhere":       {ledger.Identity{User: ledger.UserID{MSP: "HospitalB", Pseudonym: "patient"}}, false},
 		"nobody":                   {ledger.Identity{}, false},
-		"officer":                  {ledger.Identity{User: ledger.UserID{MSP: "HospitalB", Pseudonym: "x"}, Role: ledger.PrivacyOfficer}, true},
-		"officer of another":       {ledger.Identity{User: ledger.UserID{MSP: "HospitalC", Pseudonym: "x"}, Role: ledger.PrivacyOfficer}, false},
-		"somebody of the hospital": {ledger.Identity{User: ledger.UserID{MSP: "HospitalB", Pseudonym: "x"}, Role: ledger.Physician}, false},
+		"officer":                  {ledger.Identity{User: ledger.UserID{MSP: "HospitalB", Pseudonym: "x"}, Role: ledger.RolePrivacyOfficer}, true},
+		"officer of another":       {ledger.Identity{User: ledger.UserID{MSP: "HospitalC", Pseudonym: "x"}, Role: ledger.RolePrivacyOfficer}, false},
+		"somebody of the hospital": {ledger.Identity{User: ledger.UserID{MSP: "HospitalB", Pseudonym: "x"}, Role: ledger.RolePhysician}, false},
 	} {
 		if got := event.Concerns(c.who); got != c.want {
 			t.Errorf("%s: %t", name, got)
@@ -87,11 +87,11 @@ func TestNoticeHidesWhatTheLedgerHides(t *testing.T) {
 		reader string
 		named  bool
 	}{
-		{ledger.Notice{Name: ledger.AccessDenied, Event: refused}, "requester", false},
-		{ledger.Notice{Name: ledger.OpenRefused, Event: refused}, "requester", false},
-		{ledger.Notice{Name: ledger.AccessDenied, Event: refused}, "patient", true},
-		{ledger.Notice{Name: ledger.AccessDenied, Event: event}, "requester", true},
-		{ledger.Notice{Name: ledger.BreakGlassDeclared, Event: refused}, "requester", true},
+		{ledger.Notice{Name: ledger.EventAccessDenied, Event: refused}, "requester", false},
+		{ledger.Notice{Name: ledger.EventOpenRefused, Event: refused}, "requester", false},
+		{ledger.Notice{Name: ledger.EventAccessDenied, Event: refused}, "patient", true},
+		{ledger.Notice{Name: ledger.EventAccessDenied, Event: event}, "requester", true},
+		{ledger.Notice{Name: ledger.EventBreakGlassDeclared, Event: refused}, "requester", true},
 	} {
 		shown := c.notice.For(user(c.reader))
 		if named := shown.Patient == user("patient"); named != c.named || shown.Concerned != nil || shown.Officers != nil {
@@ -103,8 +103,8 @@ func TestNoticeHidesWhatTheLedgerHides(t *testing.T) {
 // A reminder has no place on the ledger, and says what the declaration is about.
 func TestReminder(t *testing.T) {
 	declaration := ledger.Declaration{
-		Declaration: "mfzwizltoqzgk43fmfzwizltoq", Patient: user("patient"), Due: time.Date(2026, 5, 1, 0, 0, 0, 0, time.UTC),
-		Responder: ledger.Identity{User: user("responder"), Role: ledger.Emergency}, Reason: ledger.Unconscious,
+		ID: "mfzwizltoqzgk43fmfzwizltoq", Patient: user("patient"), Due: time.Date(2026, 5, 1, 0, 0, 0, 0, time.UTC),
+		Responder: ledger.Identity{User: user("responder"), Role: ledger.RoleEmergency}, Reason: ledger.ReasonUnconscious,
 	}
 	text, err := json.Marshal(declaration.Reminder())
 	want := `{"type":"ReviewOverdue","time":"2026-05-01T00:00:00Z","actor":"HospitalA/responder","patient":"HospitalA/patient","declaration":"mfzwizltoqzgk43fmfzwizltoq"}`
@@ -114,7 +114,7 @@ func TestReminder(t *testing.T) {
 }
 
 func TestNoticeIsJSON(t *testing.T) {
-	n := ledger.Notice{ID: ledger.EventID{Block: 12, Number: 1}, Name: ledger.RecordErased, Transaction: "ab", Event: ledger.Event{Actor: user("actor")}}
+	n := ledger.Notice{ID: ledger.EventID{Block: 12, Number: 1}, Name: ledger.EventRecordErased, Transaction: "ab", Event: ledger.Event{Actor: user("actor")}}
 	text, err := json.Marshal(n)
 	if err != nil {
 		t.Fatal(err)

@@ -24,12 +24,12 @@ type KeyKind string
 // The kinds: re-encryption target, key that signs fragments, key a record is
 // encrypted to, key that fragments are sealed to.
 const (
-	ReceivingKey KeyKind = "receiving"
-	VerifyingKey KeyKind = "verifying"
-	RecordKey    KeyKind = "record"
-	ProxyKey     KeyKind = "proxy"
-	// OneGrantKey is a key of its own for one emergency grant.
-	OneGrantKey KeyKind = "emergency"
+	KeyReceiving KeyKind = "receiving"
+	KeyVerifying KeyKind = "verifying"
+	KeyRecord    KeyKind = "record"
+	KeyProxy     KeyKind = "proxy"
+	// KeyOneTime is a key of its own for one emergency grant.
+	KeyOneTime KeyKind = "emergency"
 )
 
 // User is a registered user and the keys they stated.
@@ -54,16 +54,16 @@ func (p Profile) Validate() error {
 
 // Private data collections of all members.
 const (
-	Summaries    = "summaries"
-	KeyFragments = "keyfragments"
+	MetadataCollection  = "metadata"
+	FragmentsCollection = "keyfragments"
 )
 
 // Keys of transient maps.
 const (
 	TransientFragments = "fragments" // []SealedFragment
-	TransientSummary   = "summary"   // Summary
+	TransientMetadata  = "metadata"  // Metadata
 	TransientProfile   = "profile"   // Profile
 	TransientNarrative = "narrative" // Narrative
-	TransientCustody   = "custody"   // Custody
-	TransientSalt      = "salt"      // Salt, of a summary from now on
+	TransientEscrow    = "escrow"    // KeyEscrow
+	TransientSalt      = "salt"      // Salt, of metadata from now on
 )

@@ -75,8 +75,8 @@ func (q ReadRecord) Validate() error {
 // RecordView is a record with what it is about and under which key it is encrypted.
 type RecordView struct {
 	Record
-	Summary   *Summary `json:"summary,omitempty"` // absent when purged or not yet here
-	RecordKey string   `json:"recordKey"`         // key statement, JWS
+	Metadata  *Metadata `json:"metadata,omitempty"` // absent when purged or not yet here
+	RecordKey string    `json:"recordKey"`          // key statement, JWS
 }
 
 // SearchRecords finds records that the reader may discover; at least one of patient,
@@ -110,17 +110,17 @@ func (q SearchRecords) Validate() error {
 	return q.Page.Validate()
 }
 
-// ListUploads lists the slots addressed to the reader or their department, or the
+// ListSlots lists the slots addressed to the reader or their department, or the
 // reader's own as a patient. With FreeOf it lists only those of one patient that nobody
-// has used yet. Result: List[Upload].
-type ListUploads struct {
+// has used yet. Result: List[Slot].
+type ListSlots struct {
 	OnBehalf
 	Page
 	FreeOf UserID `json:"freeOf,omitzero"`
 }
 
 // Validate checks the page; the patient's name is checked when it is read.
-func (q ListUploads) Validate() error { return q.Page.Validate() }
+func (q ListSlots) Validate() error { return q.Page.Validate() }
 
 // ListRequests lists a patient's requests to answer, or the requests that the
 // reader made. Result: List[AccessRequest].
@@ -134,7 +134,7 @@ type ListRequests struct {
 // Validate checks page and state.
 func (q ListRequests) Validate() error {
 	switch q.State {
-	case "", Pending, Granted, Denied:
+	case "", RequestPending, RequestGranted, RequestDenied:
 		return q.Page.Validate()
 	}
 	return fault.New(fault.InvalidArgument, "state must be pending, granted or denied")
@@ -252,12 +252,12 @@ type ContentView struct {
 	SHA256 Digest `json:"sha256"`
 }
 
-// ReadUpload reads what a patient authorised for one record, for the patient and the
-// author. Result: [Upload].
-type ReadUpload struct {
+// ReadSlot reads what a patient authorised for one record, for the patient and the
+// author. Result: [NewSlot].
+type ReadSlot struct {
 	OnBehalf
 	Record ID `json:"record"`
 }
 
 // Validate checks the ID.
-func (q ReadUpload) Validate() error { return q.Record.Validate() }
+func (q ReadSlot) Validate() error { return q.Record.Validate() }

@@ -14,26 +14,26 @@ type RecordState string
 
 // registered → confirmed | disputed; any of them → superseded | erased.
 const (
-	Registered RecordState = "registered"
-	Confirmed  RecordState = "confirmed"
-	Disputed   RecordState = "disputed"
-	Superseded RecordState = "superseded"
-	ErasedRow  RecordState = "erased"
+	RecordRegistered RecordState = "registered"
+	RecordConfirmed  RecordState = "confirmed"
+	RecordDisputed   RecordState = "disputed"
+	RecordSuperseded RecordState = "superseded"
+	RecordErased     RecordState = "erased"
 )
 
-// Becomes refuses illegal transitions. A state may become itself: a repeat is no error.
+// Becomes refuses illegal transitions. A state may become itself: a repeat is not an error.
 func (s RecordState) Becomes(next RecordState) error {
 	return become("record", s, next, map[RecordState][]RecordState{
-		Registered: {Registered, Confirmed, Disputed, Superseded, ErasedRow},
-		Confirmed:  {Confirmed, Superseded, ErasedRow},
-		Disputed:   {Disputed, Superseded, ErasedRow},
-		Superseded: {Superseded, ErasedRow},
-		ErasedRow:  {ErasedRow},
+		RecordRegistered: {RecordRegistered, RecordConfirmed, RecordDisputed, RecordSuperseded, RecordErased},
+		RecordConfirmed:  {RecordConfirmed, RecordSuperseded, RecordErased},
+		RecordDisputed:   {RecordDisputed, RecordSuperseded, RecordErased},
+		RecordSuperseded: {RecordSuperseded, RecordErased},
+		RecordErased:     {RecordErased},
 	})
 }
 
 // Live reports whether somebody may still need the version's ciphertext.
-func (s RecordState) Live() bool { return s != Superseded && s != ErasedRow }
+func (s RecordState) Live() bool { return s != RecordSuperseded && s != RecordErased }
 
 // become refuses a transition that the table does not list.
 func become[S comparable](what string, from, to S, legal map[S][]S) error {
@@ -45,15 +45,15 @@ func become[S comparable](what string, from, to S, legal map[S][]S) error {
 
 // Record is one registered version of an EMR, as all members see it.
 type Record struct {
-	Record     ID          `json:"record"`
+	ID         ID          `json:"id"`
 	Version    int         `json:"version"`
 	State      RecordState `json:"state"`
 	Patient    UserID      `json:"patient"`
 	Author     UserID      `json:"author"`
 	Unattended bool        `json:"unattended,omitempty"` // registered without the patient: the author stated the record key
-	Emergency  bool        `json:"emergency,omitempty"`  // the patient's emergency summary, which break-glass opens
+	IsSummary  bool        `json:"isSummary,omitempty"`  // the patient's emergency summary, which break-glass opens
 	Stream     bool        `json:"stream,omitempty"`     // the content is in segments, and what follows of one is empty
-	Custody    Digest      `json:"custody,omitzero"`     // of an unattended record's sealed secret
+	Escrow     Digest      `json:"escrow,omitzero"`      // of an unattended record's sealed secret
 	Registered time.Time   `json:"registered"`
 	CID        string      `json:"cid,omitempty"`       // of the ciphertext, CIDv1
 	SHA256     Digest      `json:"sha256,omitzero"`     // of the ciphertext
@@ -70,10 +70,10 @@ type Record struct {
 // Live refuses a version that is erased, or superseded by another one, which it names.
 func (r Record) Live() error {
 	switch r.State {
-	case ErasedRow:
-		return fault.New(fault.Erased, "record %s was erased by its patient", r.Record)
-	case Superseded:
-		return fault.New(fault.StateConflict, "version %d of record %s is superseded by version %d", r.Version, r.Record, r.SupersededBy)
+	case RecordErased:
+		return fault.New(fault.Erased, "record %s was erased by its patient", r.ID)
+	case RecordSuperseded:
+		return fault.New(fault.StateConflict, "version %d of record %s is superseded by version %d", r.Version, r.ID, r.SupersededBy)
 	}
 	return nil
 }
@@ -91,9 +91,9 @@ func (r Record) KeyOwner() UserID {
 // patient, and of who holds its key.
 func (r Record) MayIssue(user UserID) bool { return user == r.Patient || user == r.KeyOwner() }
 
-// Summary is what a record is about. It is private to the member hospitals and
+// Metadata is what a record is about. It is private to the member hospitals and
 // erasable; the salt keeps its public hash from being guessed.
-type Summary struct {
+type Metadata struct {
 	Salt      Salt     `json:"salt"`
 	Class     Class    `json:"class"`
 	MediaType string   `json:"mediaType"`
@@ -103,37 +103,37 @@ type Summary struct {
 }
 
 // Validate refuses an unknown class, oversized texts and lists.
-func (s Summary) Validate() error {
+func (s Metadata) Validate() error {
 	for _, text := range append(slices.Clone(s.Codes), s.MediaType, s.Sex, s.AgeBand) {
 		if len(text) > maxText || strings.ContainsFunc(text, unicode.IsControl) {
-			return fault.New(fault.InvalidArgument, "a summary text is longer than %d bytes or has control characters", maxText)
+			return fault.New(fault.InvalidArgument, "a metadata text is longer than %d bytes or has control characters", maxText)
 		}
 	}
 	for _, code := range s.Codes {
 		if code == "" {
-			return fault.New(fault.InvalidArgument, "a summary code is empty")
+			return fault.New(fault.InvalidArgument, "a metadata code is empty")
 		}
 	}
 	if len(s.Codes) > maxListed {
-		return fault.New(fault.InvalidArgument, "a summary has more than %d codes", maxListed)
+		return fault.New(fault.InvalidArgument, "metadata has more than %d codes", maxListed)
 	}
 	if s.MediaType == "" {
-		return fault.New(fault.InvalidArgument, "summary mediaType is missing")
+		return fault.New(fault.InvalidArgument, "metadata mediaType is missing")
 	}
 	if s.Sex != "" && !slices.Contains([]string{"female", "male", "other", "unknown"}, s.Sex) {
-		return fault.New(fault.InvalidArgument, "summary sex must be female, male, other or unknown")
+		return fault.New(fault.InvalidArgument, "metadata sex must be female, male, other or unknown")
 	}
 	return firstError(s.Salt.Validate(), s.Class.Validate())
 }
 
-// Upload is a patient's authorisation for one record: under which key it is
+// Slot is a patient's authorisation for one record: under which key it is
 // encrypted, by whom, and what may become of it.
-type Upload struct {
+type Slot struct {
 	Record     ID        `json:"record"`
 	Patient    UserID    `json:"patient"`
 	Author     Subject   `json:"author"`
 	Stream     bool      `json:"stream,omitempty"`    // of segments
-	Emergency  bool      `json:"emergency,omitempty"` // for an emergency summary
+	IsSummary  bool      `json:"isSummary,omitempty"` // for an emergency summary
 	Policy     Policy    `json:"policy"`
 	RecordKey  string    `json:"recordKey"`       // key statement, JWS
 	Grant      ID        `json:"grant,omitempty"` // the author's own, active once the record is registered; a department has none

@@ -98,7 +98,7 @@ const (
 	ReplacementRejected  ReplacementState = "rejected"
 )
 
-// Becomes refuses illegal transitions. A state may become itself: a repeat is no error.
+// Becomes refuses illegal transitions. A state may become itself: a repeat is not an error.
 func (s ReplacementState) Becomes(next ReplacementState) error {
 	if s == next {
 		return nil
@@ -111,7 +111,7 @@ func (s ReplacementState) Becomes(next ReplacementState) error {
 
 // KeyReplacement is a user's wish for other keys than those that are registered.
 type KeyReplacement struct {
-	Replacement ID                 `json:"replacement"`
+	ID          ID                 `json:"id"`
 	User        Identity           `json:"user"`        // as the certificate says that asks
 	Replaces    Digest             `json:"replaces"`    // the identity key registered when it was asked
 	IdentityKey Digest             `json:"identityKey"` // the new one

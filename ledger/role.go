@@ -11,22 +11,22 @@ type Role string
 
 // The roles.
 const (
-	Patient         Role = "patient"
-	Physician       Role = "physician"
-	Researcher      Role = "researcher"
-	Insurer         Role = "insurer"
-	Emergency       Role = "emergency"
-	PrivacyOfficer  Role = "privacy-officer"
-	EmergencyDesk   Role = "emergency-desk"
-	RecoveryOfficer Role = "recovery-officer"
-	OrgAdmin        Role = "org-admin"
-	Gateway         Role = "gateway"
+	RolePatient         Role = "patient"
+	RolePhysician       Role = "physician"
+	RoleResearcher      Role = "researcher"
+	RoleInsurer         Role = "insurer"
+	RoleEmergency       Role = "emergency"
+	RolePrivacyOfficer  Role = "privacy-officer"
+	RoleEmergencyDesk   Role = "emergency-desk"
+	RoleRecoveryOfficer Role = "recovery-officer"
+	RoleOrgAdmin        Role = "org-admin"
+	RoleGateway         Role = "gateway"
 )
 
 // Roles returns every role.
 func Roles() []Role {
-	return []Role{Patient, Physician, Researcher, Insurer, Emergency, PrivacyOfficer,
-		EmergencyDesk, RecoveryOfficer, OrgAdmin, Gateway}
+	return []Role{RolePatient, RolePhysician, RoleResearcher, RoleInsurer, RoleEmergency, RolePrivacyOfficer,
+		RoleEmergencyDesk, RoleRecoveryOfficer, RoleOrgAdmin, RoleGateway}
 }
 
 // Validate refuses unknown roles.
@@ -39,7 +39,7 @@ func (r Role) Validate() error {
 
 // Professionals returns the roles whose users have a card that says who they are.
 func Professionals() []Role {
-	return []Role{Physician, Researcher, Insurer, Emergency, PrivacyOfficer, EmergencyDesk, RecoveryOfficer}
+	return []Role{RolePhysician, RoleResearcher, RoleInsurer, RoleEmergency, RolePrivacyOfficer, RoleEmergencyDesk, RoleRecoveryOfficer}
 }
 
 // Professional reports whether users of the role have a card.
@@ -50,23 +50,23 @@ type Purpose string
 
 // The purposes a request can state. Break-glass (BTG) is declared, never requested.
 const (
-	Treatment          Purpose = "TREAT"
-	EmergencyTreatment Purpose = "ETREAT"
-	EmergencyRoom      Purpose = "ERTREAT"
-	Research           Purpose = "HRESCH"
-	ClinicalTrial      Purpose = "CLINTRCH"
-	PublicHealth       Purpose = "PUBHLTH"
-	Payment            Purpose = "HPAYMT"
-	PatientRequested   Purpose = "PATRQT"
+	PurposeTreatment          Purpose = "TREAT"
+	PurposeEmergencyTreatment Purpose = "ETREAT"
+	PurposeEmergencyRoom      Purpose = "ERTREAT"
+	PurposeResearch           Purpose = "HRESCH"
+	PurposeClinicalTrial      Purpose = "CLINTRCH"
+	PurposePublicHealth       Purpose = "PUBHLTH"
+	PurposePayment            Purpose = "HPAYMT"
+	PurposePatientRequested   Purpose = "PATRQT"
 )
 
-// BreakGlass is the purpose of use of what was opened under a declaration.
-const BreakGlass Purpose = "BTG"
+// PurposeBreakGlass is the purpose of use of what was opened under a declaration.
+const PurposeBreakGlass Purpose = "BTG"
 
 // Purposes returns every purpose a request can state.
 func Purposes() []Purpose {
-	return []Purpose{Treatment, EmergencyTreatment, EmergencyRoom, Research, ClinicalTrial,
-		PublicHealth, Payment, PatientRequested}
+	return []Purpose{PurposeTreatment, PurposeEmergencyTreatment, PurposeEmergencyRoom, PurposeResearch, PurposeClinicalTrial,
+		PurposePublicHealth, PurposePayment, PurposePatientRequested}
 }
 
 // Validate refuses unknown purposes.

@@ -6,7 +6,7 @@ import "github.com/pie-consortium/pie/ledger/fault"
 // ciphertext of the same content takes the place of the one that is named. Commitment,
 // author, level and policy stay what they are, and so do purpose, grantee and expiry of
 // the grants that are kept; all others end. What the record is about goes through the
-// transient map as [TransientSummary], as it stands, with the salt that it gets next as
+// transient map as [TransientMetadata], as it stands, with the salt that it gets next as
 // [TransientSalt], and the kept grants' fragments as [TransientFragments]. Result: the
 // new [Record].
 type RotateRecord struct {

@@ -10,11 +10,11 @@ import (
 const MaxDaily = 100_000
 
 // Standing says that a standing rule of the patient's answered, and in which of the rule's
-// slots of the day. The ledger knows nothing else of the rule. Slots are taken once, so a
+// places of the day. The ledger knows nothing else of the rule. Places are taken once, so a
 // rule that uses those from 1 to n answers n times a day at most.
 type Standing struct {
-	Rule ID  `json:"rule"`
-	Slot int `json:"slot"` // from 1
+	Rule  ID  `json:"rule"`
+	Place int `json:"place"` // from 1
 }
 
 // Validate accepts the zero value: the patient answered.
@@ -22,8 +22,8 @@ func (s Standing) Validate() error {
 	if s == (Standing{}) {
 		return nil
 	}
-	if s.Slot < 1 || s.Slot > MaxDaily {
-		return fault.New(fault.InvalidArgument, "a standing rule's slot is 1 to %d", MaxDaily)
+	if s.Place < 1 || s.Place > MaxDaily {
+		return fault.New(fault.InvalidArgument, "a standing rule's place is 1 to %d", MaxDaily)
 	}
 	return s.Rule.Validate()
 }
@@ -45,7 +45,7 @@ func DayOf(t time.Time) string { return t.UTC().Format(time.DateOnly) }
 // NextDay is when the day after that of a time begins.
 func NextDay(t time.Time) time.Time { return t.UTC().Truncate(24 * time.Hour).Add(24 * time.Hour) }
 
-// ListAnswers lists what a standing rule of the reader's answered on one day, by slot.
+// ListAnswers lists what a standing rule of the reader's answered on one day, by place.
 // Result: List[Answer].
 type ListAnswers struct {
 	OnBehalf

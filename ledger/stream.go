@@ -55,7 +55,7 @@ func validateNumber(number int) error {
 
 // AppendSegments appends to a stream, as the author whom its slot is addressed to. The
 // first append makes the stream a record; what that is about goes through the transient
-// map as [TransientSummary] with segment 1. Result: [Record].
+// map as [TransientMetadata] with segment 1. Result: [Record].
 type AppendSegments struct {
 	Stream   ID        `json:"stream"`
 	Segments []Segment `json:"segments"`

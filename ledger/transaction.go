@@ -17,7 +17,7 @@ const (
 	TxRegisterOrganization Transaction = "RegisterOrganization"
 	TxRegisterUser         Transaction = "RegisterUser"
 	TxReplaceCard          Transaction = "ReplaceCard"
-	TxAuthorizeUpload      Transaction = "AuthorizeUpload"
+	TxAuthorizeSlots       Transaction = "AuthorizeSlots"
 	TxRegisterRecord       Transaction = "RegisterRecord"
 	TxRegisterUnattended   Transaction = "RegisterUnattended"
 	TxConfirmRecord        Transaction = "ConfirmRecord"
@@ -41,7 +41,7 @@ const (
 	TxReadUser          Transaction = "ReadUser"
 	TxReadRecord        Transaction = "ReadRecord"
 	TxSearchRecords     Transaction = "SearchRecords"
-	TxListUploads       Transaction = "ListUploads"
+	TxListSlots         Transaction = "ListSlots"
 	TxListRequests      Transaction = "ListRequests"
 	TxReadRequest       Transaction = "ReadRequest"
 	TxListGrants        Transaction = "ListGrants"
@@ -51,11 +51,11 @@ const (
 	TxReadHistory       Transaction = "ReadHistory"
 	TxReadRelease       Transaction = "ReadRelease"
 	TxReadContent       Transaction = "ReadContent"
-	TxReadUpload        Transaction = "ReadUpload"
+	TxReadSlot          Transaction = "ReadSlot"
 	TxListSegments      Transaction = "ListSegments"
 	TxReadReplicas      Transaction = "ReadReplicas"
 	TxWhoCanRead        Transaction = "WhoCanRead"
-	TxReadCustody       Transaction = "ReadCustody"
+	TxReadKeyEscrow     Transaction = "ReadKeyEscrow"
 
 	TxReadErasure           Transaction = "ReadErasure"
 	TxReadContentReferences Transaction = "ReadContentReferences"
@@ -70,7 +70,7 @@ const (
 	TxCloseBreakGlass      Transaction = "CloseBreakGlass"
 	TxReviewBreakGlass     Transaction = "ReviewBreakGlass"
 	TxEraseNarratives      Transaction = "EraseNarratives"
-	TxGrantCustody         Transaction = "GrantCustody"
+	TxGrantCustodian       Transaction = "GrantCustodian"
 	TxIssueEmergencyGrant  Transaction = "IssueEmergencyGrant"
 	TxReadDeclaration      Transaction = "ReadDeclaration"
 	TxListDeclarations     Transaction = "ListDeclarations"
@@ -90,12 +90,12 @@ const (
 // submitted: a block would keep its answer.
 func (t Transaction) Writes() bool {
 	switch t {
-	case TxRegisterOrganization, TxRegisterUser, TxReplaceCard, TxAuthorizeUpload, TxRegisterRecord, TxRegisterUnattended, TxConfirmRecord,
+	case TxRegisterOrganization, TxRegisterUser, TxReplaceCard, TxAuthorizeSlots, TxRegisterRecord, TxRegisterUnattended, TxConfirmRecord,
 		TxDisputeRecord, TxRequestAccess, TxGrantAccess, TxDenyAccess, TxOpenRecord,
 		TxRevokeGrant, TxAppendSegments, TxConfirmReplicas, TxConfirmErasure, TxChangePolicy,
 		TxReplaceKeys, TxRequestKeyReplacement, TxApproveKeyReplacement, TxRejectKeyReplacement, TxRotateRecord, TxEraseRecord,
 		TxSetResponders, TxSetEmergencyPolicy, TxDeclareBreakGlass, TxApproveBreakGlass, TxCloseBreakGlass,
-		TxReviewBreakGlass, TxEraseNarratives, TxGrantCustody, TxIssueEmergencyGrant:
+		TxReviewBreakGlass, TxEraseNarratives, TxGrantCustodian, TxIssueEmergencyGrant:
 		return true
 	}
 	return false
@@ -149,21 +149,21 @@ func statementSize(jws string) error {
 	return nil
 }
 
-// AuthorizeUpload authorises one record for each slot. The sealed fragments go
+// AuthorizeSlots authorises one record for each slot. The sealed fragments go
 // through the transient map as [TransientFragments]. Result: []Upload.
-type AuthorizeUpload struct {
-	Slots []Slot `json:"slots"`
+type AuthorizeSlots struct {
+	Slots []NewSlot `json:"slots"`
 }
 
-// Slot is what a patient authorises for one record: its key, who writes it, what may
+// NewSlot is what a patient authorises for one record: its key, who writes it, what may
 // become of it, and the author's own grant. A department has no receiving key, so a slot
 // for one comes without grant and fragments: who uses it asks the patient to open it.
-type Slot struct {
+type NewSlot struct {
 	Record    ID        `json:"record"`
 	RecordKey string    `json:"recordKey"` // key statement, JWS
 	Author    Subject   `json:"author"`
 	Stream    bool      `json:"stream,omitempty"`    // segments will be appended; else one content is registered
-	Emergency bool      `json:"emergency,omitempty"` // for an emergency summary, which a responder may have opened; else for anything but one
+	IsSummary bool      `json:"isSummary,omitempty"` // for an emergency summary, which a responder may have opened; else for anything but one
 	Policy    Policy    `json:"policy"`
 	Expiry    time.Time `json:"expiry"` // of the slot, and of the author's grant
 	Grant     ID        `json:"grant,omitempty"`
@@ -171,17 +171,17 @@ type Slot struct {
 }
 
 // Validate checks every slot and that no record stands in two.
-func (a AuthorizeUpload) Validate() error {
+func (a AuthorizeSlots) Validate() error {
 	if len(a.Slots) == 0 || len(a.Slots) > MaxSlots {
 		return fault.New(fault.InvalidArgument, "an upload has 1 to %d slots", MaxSlots)
 	}
 	seen := map[ID]bool{}
-	for _, slot := range a.Slots {
-		if seen[slot.Record] || slot.Grant != "" && seen[slot.Grant] {
+	for _, wanted := range a.Slots {
+		if seen[wanted.Record] || wanted.Grant != "" && seen[wanted.Grant] {
 			return fault.New(fault.InvalidArgument, "a record or grant stands in two slots")
 		}
-		seen[slot.Record], seen[slot.Grant] = true, true
-		if err := slot.Validate(); err != nil {
+		seen[wanted.Record], seen[wanted.Grant] = true, true
+		if err := wanted.Validate(); err != nil {
 			return err
 		}
 	}
@@ -189,19 +189,19 @@ func (a AuthorizeUpload) Validate() error {
 }
 
 // Validate checks the slot's parts.
-func (s Slot) Validate() error {
-	if s.Stream && s.Author.Kind != Person {
+func (s NewSlot) Validate() error {
+	if s.Stream && s.Author.Kind != SubjectPerson {
 		return fault.New(fault.InvalidArgument, "the author of a stream is a person")
 	}
-	if s.Stream && s.Emergency {
-		return fault.New(fault.InvalidArgument, "a stream is no emergency summary")
+	if s.Stream && s.IsSummary {
+		return fault.New(fault.InvalidArgument, "a stream is not an emergency summary")
 	}
 	return firstError(s.Record.Validate(), s.Author.Validate(), s.Policy.Validate(),
 		statementSize(s.RecordKey), hasExpiry(s.Expiry), s.validateGrant())
 }
 
-func (s Slot) validateGrant() error {
-	if s.Author.Kind != Department {
+func (s NewSlot) validateGrant() error {
+	if s.Author.Kind != SubjectDepartment {
 		return firstError(s.Grant.Validate(), s.Fragments.Validate())
 	}
 	if s.Grant != "" || len(s.Fragments.Proxies) > 0 {
@@ -218,7 +218,7 @@ func hasExpiry(t time.Time) error {
 }
 
 // RegisterRecord puts a record into its slot. What it is about goes through the
-// transient map as [TransientSummary]. Result: [Record].
+// transient map as [TransientMetadata]. Result: [Record].
 type RegisterRecord struct {
 	Record     ID     `json:"record"`
 	CID        string `json:"cid"`
@@ -284,16 +284,16 @@ type DisputeReason string
 
 // The reasons.
 const (
-	Unreadable DisputeReason = "unreadable"
-	Altered    DisputeReason = "altered"
-	NotMine    DisputeReason = "not-mine"
-	Incorrect  DisputeReason = "incorrect"
+	DisputeUnreadable DisputeReason = "unreadable"
+	DisputeAltered    DisputeReason = "altered"
+	DisputeNotMine    DisputeReason = "not-mine"
+	DisputeIncorrect  DisputeReason = "incorrect"
 )
 
 // Validate refuses other reasons.
 func (a DisputeRecord) Validate() error {
 	switch a.Reason {
-	case Unreadable, Altered, NotMine, Incorrect:
+	case DisputeUnreadable, DisputeAltered, DisputeNotMine, DisputeIncorrect:
 		return a.RecordVersion.Validate()
 	}
 	return fault.New(fault.InvalidArgument, "reason must be unreadable, altered, not-mine or incorrect")
@@ -344,15 +344,15 @@ type DenyReason string
 
 // The reasons.
 const (
-	Declined         DenyReason = "declined"
-	UnknownRequester DenyReason = "unknown-requester"
-	PurposeUnclear   DenyReason = "purpose-unclear"
+	DenyDeclined         DenyReason = "declined"
+	DenyUnknownRequester DenyReason = "unknown-requester"
+	DenyPurposeUnclear   DenyReason = "purpose-unclear"
 )
 
 // Validate refuses other reasons.
 func (a DenyAccess) Validate() error {
 	switch a.Reason {
-	case Declined, UnknownRequester, PurposeUnclear:
+	case DenyDeclined, DenyUnknownRequester, DenyPurposeUnclear:
 		return firstError(a.RecordVersion.Validate(), a.Request.Validate())
 	}
 	return fault.New(fault.InvalidArgument, "reason must be declined, unknown-requester or purpose-unclear")

@@ -8,15 +8,15 @@ import (
 
 // RegisterUnattended registers a record whose patient could authorise nothing: they are
 // unconscious, or the record comes from an older system. The author makes the record's
-// key, and leaves its secret in custody, sealed to the patient's receiving key. Summary,
+// key, and leaves its secret in escrow, sealed to the patient's receiving key. Metadata,
 // fragments of the author's own grant and the sealed secret go through the transient map
-// as [TransientSummary], [TransientFragments] and [TransientCustody]. The policy is
+// as [TransientMetadata], [TransientFragments] and [TransientEscrow]. The policy is
 // [UnattendedPolicy]. Result: [Record].
 type RegisterUnattended struct {
 	RegisterRecord
 	Patient   UserID    `json:"patient"`
 	RecordKey string    `json:"recordKey"` // key statement of the author, JWS
-	Custody   Digest    `json:"custody"`   // of the sealed secret
+	Escrow    Digest    `json:"escrow"`    // of the sealed secret
 	Grant     ID        `json:"grant"`     // the author's own
 	Expiry    time.Time `json:"expiry"`    // of the author's grant
 	Fragments Fragments `json:"fragments"`
@@ -33,29 +33,29 @@ func (a RegisterUnattended) Validate() error {
 func UnattendedPolicy() Policy {
 	const replicas = 2
 	return Policy{
-		Roles:    []Role{Physician, Emergency},
-		Purposes: []Purpose{Treatment, EmergencyTreatment},
+		Roles:    []Role{RolePhysician, RoleEmergency},
+		Purposes: []Purpose{PurposeTreatment, PurposeEmergencyTreatment},
 		Replicas: replicas,
 	}
 }
 
-// Custody is the secret key of an unattended record, sealed to its patient (an age file).
-// It travels in the transient map and stands in the private collection [KeyFragments].
-type Custody struct {
+// KeyEscrow is the secret key of an unattended record, sealed to its patient (an age file).
+// It travels in the transient map and stands in the private collection [FragmentsCollection].
+type KeyEscrow struct {
 	Sealed []byte `json:"sealed"`
 }
 
 // Validate refuses oversized secrets.
-func (c Custody) Validate() error {
+func (c KeyEscrow) Validate() error {
 	if len(c.Sealed) == 0 || len(c.Sealed) > maxSealed {
 		return fault.New(fault.InvalidArgument, "a sealed secret has 1 to %d bytes", maxSealed)
 	}
 	return nil
 }
 
-// ReadCustody gives the patient the sealed secret of an unattended record version.
-// Result: [Custody].
-type ReadCustody struct {
+// ReadKeyEscrow gives the patient the sealed secret of an unattended record version.
+// Result: [KeyEscrow].
+type ReadKeyEscrow struct {
 	OnBehalf
 	RecordVersion
 }

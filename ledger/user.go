@@ -91,22 +91,22 @@ type SubjectKind string
 
 // The kinds: exactly one user; every physician whose certificate names the department.
 const (
-	Person     SubjectKind = "person"
-	Department SubjectKind = "department"
+	SubjectPerson     SubjectKind = "person"
+	SubjectDepartment SubjectKind = "department"
 )
 
 // PersonSubject addresses one user.
-func PersonSubject(user UserID) Subject { return Subject{Kind: Person, User: user} }
+func PersonSubject(user UserID) Subject { return Subject{Kind: SubjectPerson, User: user} }
 
 // DepartmentSubject addresses the physicians of one hospital's department.
 func DepartmentSubject(msp, department string) Subject {
-	return Subject{Kind: Department, User: UserID{MSP: msp, Pseudonym: department}}
+	return Subject{Kind: SubjectDepartment, User: UserID{MSP: msp, Pseudonym: department}}
 }
 
 // ParseDepartment reads a department in the form "HospitalA/cardiology". All behind the
 // first slash is its name, which may have others.
 func ParseDepartment(text string) (Subject, error) {
-	subject := namedSubject(Department, text)
+	subject := namedSubject(SubjectDepartment, text)
 	return subject, subject.Validate()
 }
 
@@ -118,10 +118,10 @@ func namedSubject(kind SubjectKind, text string) Subject {
 // Includes reports whether somebody may act as the subject.
 func (s Subject) Includes(who Identity) bool {
 	switch s.Kind {
-	case Person:
+	case SubjectPerson:
 		return s.User == who.User
-	case Department:
-		return who.Role == Physician && who.Department != "" && s.User == UserID{MSP: who.User.MSP, Pseudonym: who.Department}
+	case SubjectDepartment:
+		return who.Role == RolePhysician && who.Department != "" && s.User == UserID{MSP: who.User.MSP, Pseudonym: who.Department}
 	}
 	return false
 }
@@ -129,9 +129,9 @@ func (s Subject) Includes(who Identity) bool {
 // Validate refuses unknown kinds and malformed names.
 func (s Subject) Validate() error {
 	switch {
-	case s.Kind == Person:
+	case s.Kind == SubjectPerson:
 		return s.User.Validate()
-	case s.Kind == Department && mspForm.MatchString(s.User.MSP):
+	case s.Kind == SubjectDepartment && mspForm.MatchString(s.User.MSP):
 		return ValidateName("department", s.User.Pseudonym, MaxDepartment)
 	}
 	return fault.New(fault.InvalidArgument, "subject must be of the form person:HospitalA/7f3k2a or department:HospitalA/cardiology")

@@ -80,7 +80,7 @@ func declare(ts *testscript.TestScript, refused bool, args []string) {
 	ts.Check(err)
 	patient, err := client.Open(filepath.Join(ts.Getenv("WORK"), args[1]), nil)
 	ts.Check(err)
-	emergency := client.Emergency{Patient: patient.Identity().User, Reason: ledger.Unconscious, Narrative: "found on the floor of the ward"}
+	emergency := client.Emergency{Patient: patient.Identity().User, Reason: ledger.ReasonUnconscious, Narrative: "found on the floor of the ward"}
 	for {
 		declaration, err := responder.Declare(ctx, emergency)
 		if declaration.Decision.Code == "" {

@@ -48,7 +48,7 @@ func revoke(command *cobra.Command, data, name, serial string) error {
 	if serial != "" {
 		parsed, ok := new(big.Int).SetString(strings.ReplaceAll(serial, ":", ""), 16)
 		if !ok {
-			return fmt.Errorf("certificate-serial: %q is no hexadecimal number", serial)
+			return fmt.Errorf("certificate-serial: %q is not a hexadecimal number", serial)
 		}
 		number = parsed
 	}

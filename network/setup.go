@@ -56,7 +56,7 @@ func setupCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return network.Agree(command.Context(), says(command))
+			return network.Bootstrap(command.Context(), says(command))
 		}),
 	}
 }

@@ -117,7 +117,7 @@ func describe(command *cobra.Command, data string) (consortium.Description, erro
 		}
 	}
 	if !description.Subnet.Addr().IsLoopback() {
-		return description, fmt.Errorf("%s is no loopback network: processes of this machine need one, such as %s", description.Subnet, defaultSubnet)
+		return description, fmt.Errorf("%s is not a loopback network: processes of this machine need one, such as %s", description.Subnet, defaultSubnet)
 	}
 	return description, nil
 }

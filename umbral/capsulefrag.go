@@ -92,7 +92,7 @@ func newCapsuleFrag(random io.Reader, capsule *Capsule, k *KeyFrag) (*CapsuleFra
 // Verify checks that a proxy made the fragment from capsule with a key fragment
 // that the delegator signed for these keys. All keys are required and must be
 // authentic. The errors are ErrSignature and ErrProof; either one means that the
-// proxy, or whoever stands between, lied.
+// proxy, or whoever stands between, altered it.
 func (c *CapsuleFrag) Verify(capsule *Capsule, verifyingPK, delegatingPK, receivingPK *PublicKey) (*VerifiedCapsuleFrag, error) {
 	signed := statement{c.id, c.commitment, c.precursor, delegatingPK, receivingPK}
 	if !c.forReceiver.Verify(verifyingPK, signed.bytes()) {

@@ -28,11 +28,11 @@ type seed struct {
 
 var seeds = []seed{
 	{by: "outside", file: "chaincode/internal/contract/emergency.go",
-		old: "State: ledger.Active, Granted: ctx.Now, Expiry: a.Expiry.UTC(), Fragments: a.Fragments,",
-		put: "State: ledger.Active, Granted: time.Now(), Expiry: a.Expiry.UTC(), Fragments: a.Fragments, §"},
+		old: "State: ledger.GrantActive, Granted: ctx.Now, Expiry: a.Expiry.UTC(), Fragments: a.Fragments,",
+		put: "State: ledger.GrantActive, Granted: time.Now(), Expiry: a.Expiry.UTC(), Fragments: a.Fragments, §"},
 	{by: "outside", file: "chaincode/internal/contract/request.go",
-		old: "	event := ledger.AccessRequested\n",
-		put: "	event := ledger.AccessRequested\n	request.Grant = ledger.NewID() §\n"},
+		old: "	event := ledger.EventAccessRequested\n",
+		put: "	event := ledger.EventAccessRequested\n	request.Grant = ledger.NewID() §\n"},
 	{by: "outside", file: "chaincode/internal/contract/organization.go",
 		old: "	msp := ctx.Caller.User.MSP\n",
 		put: "	msp := os.Getenv(\"MSP\") §\n"},
@@ -42,7 +42,7 @@ var seeds = []seed{
 	{by: "outside", file: "ledger/user.go",
 		old:   "func DepartmentSubject(msp, department string) Subject {\n",
 		put:   "func DepartmentSubject(msp, department string) Subject {\n	_ = NewSalt()\n",
-		found: [2]string{"chaincode/internal/contract/upload.go", "ledger.DepartmentSubject("}},
+		found: [2]string{"chaincode/internal/contract/slot.go", "ledger.DepartmentSubject("}},
 	{by: "clock", file: "chaincode/internal/contract/contract.go",
 		old: "	function, arguments := stub.GetFunctionAndParameters()\n",
 		put: "	function, arguments := stub.GetFunctionAndParameters()\n	ctx.Now = c.Clock() §\n"},
@@ -52,9 +52,9 @@ var seeds = []seed{
 	{by: "maporder", file: "chaincode/internal/contract/user.go",
 		old: "	profile, err := ownCard(ctx)\n	if err != nil {\n		return row, err\n",
 		put: "	for _, jws := range row.Keys { §\n		ctx.Emit(ledger.EventName(jws), ledger.Event{})\n	}\n	profile, err := ownCard(ctx)\n	if err != nil {\n		return row, err\n"},
-	{by: "concurrency", file: "chaincode/internal/contract/upload.go",
-		old: "	upload.Used = true\n",
-		put: "	go func() { upload.Used = true }() §\n"},
+	{by: "concurrency", file: "chaincode/internal/contract/slot.go",
+		old: "	slot.Used = true\n",
+		put: "	go func() { slot.Used = true }() §\n"},
 	{by: "memory", file: "chaincode/internal/contract/contract.go",
 		old: "	if len(arguments) != 1 {\n",
 		put: "	transactions[ledger.Transaction(function)] = transaction §\n	if len(arguments) != 1 {\n"},
@@ -68,8 +68,8 @@ var seeds = []seed{
 		old: "	default:\n",
 		put: "	case q.Hospital == \"\":\n		panic(\"no search\") §\n	default:\n"},
 	{by: "ownwrite", file: "chaincode/internal/contract/grant.go",
-		old: "	return ctx.Emit(ledger.AccessGranted,",
-		put: "	if _, err := state.Requests.Get(ctx, requestKey(request)...); err != nil { §\n		return err\n	}\n	return ctx.Emit(ledger.AccessGranted,"},
+		old: "	return ctx.Emit(ledger.EventAccessGranted,",
+		put: "	if _, err := state.Requests.Get(ctx, requestKey(request)...); err != nil { §\n		return err\n	}\n	return ctx.Emit(ledger.EventAccessGranted,"},
 	{by: "ownwrite", file: "chaincode/internal/state/index.go", // of a method that is not known
 		old: "// Page returns the remaining",
 		put: "// Drop deletes a key.\nfunc (i Index) Drop(ctx *Context) error { §\n	return ctx.stub.DelState(string(i))\n}\n\n// Page returns the remaining"},
@@ -77,24 +77,24 @@ var seeds = []seed{
 		old: "// Validate refuses oversized cards.\n",
 		put: "func (u User) anyKey() string {\n	for _, jws := range u.Keys { §\n		return jws\n	}\n	return \"\"\n}\n\n// Validate refuses oversized cards.\n"},
 	{by: "private", file: "chaincode/internal/contract/record.go", // in an event
-		old: "	return record, ctx.Emit(ledger.RecordRegistered, recordEvent(record))\n",
-		put: "	event := recordEvent(record)\n	event.Request = ledger.ID(summary.Codes[0]) §\n	return record, ctx.Emit(ledger.RecordRegistered, event)\n"},
+		old: "	return record, ctx.Emit(ledger.EventRecordRegistered, recordEvent(record))\n",
+		put: "	event := recordEvent(record)\n	event.Request = ledger.ID(metadata.Codes[0]) §\n	return record, ctx.Emit(ledger.EventRecordRegistered, event)\n"},
 	{by: "private", file: "chaincode/internal/contract/record.go", // in a fault
 		old: "\"the level of a record of class and policy such as these is %s\", level)",
-		put: "\"the level of class %s is %s\", summary.Class, level) §"},
+		put: "\"the level of class %s is %s\", metadata.Class, level) §"},
 	{by: "private", file: "chaincode/internal/contract/record.go", // in a public row
-		old: "		Level: a.Level, Policy: upload.Policy, Emergency: ",
-		put: "		Level: a.Level, Policy: upload.Policy, Reason: summary.Sex, §\n		Emergency: "},
+		old: "		Level: a.Level, Policy: slot.Policy, IsSummary: ",
+		put: "		Level: a.Level, Policy: slot.Policy, Reason: metadata.Sex, §\n		IsSummary: "},
 	{by: "private", file: "chaincode/internal/contract/record.go", // in a public key
-		old: "	return storeSummary(ctx, record, summary)\n",
-		put: "	if err := state.ByPatient.Add(ctx, string(summary.Class)); err != nil { §\n		return err\n	}\n	return storeSummary(ctx, record, summary)\n"},
+		old: "	return storeMetadata(ctx, record, metadata)\n",
+		put: "	if err := state.ByPatient.Add(ctx, string(metadata.Class)); err != nil { §\n		return err\n	}\n	return storeMetadata(ctx, record, metadata)\n"},
 	{by: "private", file: "chaincode/internal/contract/record.go", // in a result
 		old: "func recordKey(",
-		put: "func registerAndShow(ctx *state.Context, a ledger.RegisterRecord) (ledger.Summary, error) {\n" +
-			"	if _, err := registerRecord(ctx, a); err != nil {\n		return ledger.Summary{}, err\n	}\n	return transientSummary(ctx) §\n}\n\nfunc recordKey("},
+		put: "func registerAndShow(ctx *state.Context, a ledger.RegisterRecord) (ledger.Metadata, error) {\n" +
+			"	if _, err := registerRecord(ctx, a); err != nil {\n		return ledger.Metadata{}, err\n	}\n	return transientMetadata(ctx) §\n}\n\nfunc recordKey("},
 	{by: "private", file: "chaincode/internal/state/private.go", // of a type that is not known
-		old: "	SummaryRows = PrivateTable",
-		put: "	Notes = PrivateTable[ledger.Decision]{ledger.Summaries, \"note\"} §\n	SummaryRows = PrivateTable"},
+		old: "	MetadataRows = PrivateTable",
+		put: "	Notes = PrivateTable[ledger.Decision]{ledger.MetadataCollection, \"note\"} §\n	MetadataRows = PrivateTable"},
 	{by: "private", file: "chaincode/internal/state/sealed.go",
 		old: "	FragmentRows = SealedTable",
 		put: "	Letters = SealedTable[ledger.Decision](\"note\") §\n	FragmentRows = SealedTable"},
@@ -102,8 +102,8 @@ var seeds = []seed{
 		old: "\"the transient entry %q is malformed\", key)",
 		put: "\"the transient entry %q is malformed: %v\", key, err) §"},
 	{by: "private", file: "ledger/record.go", // in a fault of the shared language
-		old: "\"summary sex must be female, male, other or unknown\")",
-		put: "\"summary sex %s is unknown\", s.Sex) §"},
+		old: "\"metadata sex must be female, male, other or unknown\")",
+		put: "\"metadata sex %s is unknown\", s.Sex) §"},
 }
 
 // TestSeededMistakes makes all mistakes at once in the chaincode as it is: the linter

@@ -7,7 +7,7 @@ import (
 
 // privateTypes are the types of package ledger whose values stay in the transient map
 // and the private collections. That every private table's type is here is checked.
-var privateTypes = []string{"Summary", "SealedFragment", "Custody", "Profile", "Narrative", "Salt"}
+var privateTypes = []string{"Metadata", "SealedFragment", "KeyEscrow", "Profile", "Narrative", "Salt"}
 
 // viewTypes are the types of package ledger that queries answer with and that may hold
 // private values, for those who may read them.

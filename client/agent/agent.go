@@ -4,7 +4,7 @@
 // It keeps nothing: what is open, what has been answered and how often stand on the
 // ledger. Stopped at any point, and started again here or on another device of the
 // patient's, it goes on; two that run at once do not answer anything twice, as the ledger
-// takes one answer to a request and each slot of a rule's day once.
+// takes one answer to a request and each place of a rule's day once.
 package agent
 
 import (
@@ -30,20 +30,20 @@ type Agent struct {
 	Gateway string       // to ask first; empty: the patient's own hospital's
 	Log     *slog.Logger // pseudonyms and IDs, nothing else of people
 
-	deputy *client.Deputy
-	slots  *slots
-	rests  rests
-	swept  time.Time // when all that is open was last looked at
-	since  time.Time // what was made before has been looked at; zero: nothing
+	evaluator *client.Evaluator
+	places    *places
+	backOffs  backOffs
+	swept     time.Time // when all that is open was last looked at
+	since     time.Time // what was made before has been looked at; zero: nothing
 }
 
-// Run answers until the context ends, which is no error. Only what the patient has to put
+// Run answers until the context ends, which is not an error. Only what the patient has to put
 // right before anything can be answered is one.
 func (a *Agent) Run(ctx context.Context) error {
 	if err := a.open(); err != nil {
 		return err
 	}
-	a.Log.Info("answering", "patient", a.deputy.Identity().User, "rules", len(a.deputy.Rules()))
+	a.Log.Info("answering", "patient", a.evaluator.Identity().User, "rules", len(a.evaluator.Rules()))
 	defer func() { a.Log.Info("stopped") }()
 	repeat(ctx, a.Log, interval, func() error {
 		_, err := a.round(ctx)
@@ -82,19 +82,19 @@ func (a *Agent) Once(ctx context.Context) (Tally, error) {
 	return a.round(ctx)
 }
 
-// open makes the deputy by what is in the home now. What has been looked at with the old
+// open makes the evaluator by what is in the home now. What has been looked at with the old
 // one is looked at again.
 func (a *Agent) open() error {
-	deputy, err := client.OpenDeputy(a.Home)
+	evaluator, err := client.OpenEvaluator(a.Home)
 	if err != nil {
 		return err
 	}
 	if a.Gateway != "" {
-		if err := deputy.Ask(a.Gateway); err != nil {
+		if err := evaluator.Ask(a.Gateway); err != nil {
 			return err
 		}
 	}
-	a.deputy, a.slots, a.rests, a.since = deputy, newSlots(deputy), newRests(), time.Time{}
+	a.evaluator, a.places, a.backOffs, a.since = evaluator, newPlaces(evaluator), newBackOffs(), time.Time{}
 	return nil
 }
 

@@ -124,15 +124,15 @@ func withoutRecords(t *testing.T, home string) []byte {
 }
 
 func TestRestsGrowAndStayFew(t *testing.T) {
-	r := newRests()
-	request := ledger.AccessRequest{Record: ledger.NewID(), Version: 1, Request: ledger.NewID()}
+	r := newBackOffs()
+	request := ledger.AccessRequest{Record: ledger.NewID(), Version: 1, ID: ledger.NewID()}
 	if !r.over(request) {
 		t.Error("a request that nobody tried rests")
 	}
 	for range 20 {
 		r.begin(request)
 	}
-	if rest := r.of[nameOf(request)]; rest.pause != longRest || r.over(request) || time.Until(rest.until) > longRest {
+	if rest := r.of[nameOf(request)]; rest.pause != longPause || r.over(request) || time.Until(rest.until) > longPause {
 		t.Errorf("%+v", rest)
 	}
 	elsewhere := request // whoever draws the same ID
@@ -140,10 +140,10 @@ func TestRestsGrowAndStayFew(t *testing.T) {
 	if !r.over(elsewhere) {
 		t.Error("a request for another record rests with one of its ID")
 	}
-	for range 2 * maxRests {
-		r.begin(ledger.AccessRequest{Request: ledger.NewID()})
+	for range 2 * maxBackOffs {
+		r.begin(ledger.AccessRequest{ID: ledger.NewID()})
 	}
-	if len(r.of) > maxRests {
+	if len(r.of) > maxBackOffs {
 		t.Errorf("%d requests are remembered", len(r.of))
 	}
 }

@@ -32,7 +32,7 @@ type Desk struct {
 	Log    *slog.Logger   // pseudonyms and IDs, nothing else of people
 }
 
-// Run answers until the context ends, which is no error.
+// Run answers until the context ends, which is not an error.
 func (d *Desk) Run(ctx context.Context) error {
 	d.Log.Info("answering emergencies", "desk", d.Client.Identity().User)
 	defer func() { d.Log.Info("stopped") }()
@@ -54,8 +54,8 @@ func (d *Desk) Run(ctx context.Context) error {
 
 // activates reports whether a notice is of a declaration that custodians may answer now.
 func activates(notice ledger.Notice) bool {
-	ofSummary := notice.Name == ledger.BreakGlassDeclared && notice.Outcome.Allowed && len(notice.Records) == 0
-	return ofSummary || notice.Name == ledger.BreakGlassApproved
+	ofSummary := notice.Name == ledger.EventBreakGlassDeclared && notice.Outcome.Allowed && len(notice.Records) == 0
+	return ofSummary || notice.Name == ledger.EventBreakGlassApproved
 }
 
 // answers are those that were given as a whole, and those under way: one that a hospital
@@ -87,12 +87,12 @@ func (a *answers) leave(declaration ledger.DeclarationName) {
 // as a whole yet, the newest first: an old one may be waiting for content that is gone.
 // Those for which there is no room wait for the next round.
 func (d *Desk) round(ctx context.Context, a *answers) error {
-	declarations, err := d.Client.Emergencies(ctx, ledger.ToAnswer)
+	declarations, err := d.Client.Emergencies(ctx, ledger.ConcernToAnswer)
 	if err != nil {
 		return err
 	}
 	for _, declaration := range slices.Backward(declarations) {
-		over := declaration.State != ledger.ActiveEmergency || declaration.Reason == ledger.Drill || !time.Now().Before(declaration.Expiry)
+		over := declaration.State != ledger.DeclarationActive || declaration.Reason == ledger.ReasonDrill || !time.Now().Before(declaration.Expiry)
 		if !over && !d.begin(ctx, a, declaration.Name()) {
 			return nil
 		}

@@ -180,11 +180,11 @@ func (h *household) verify(t *testing.T, strange int, began string) {
 		}
 		given := map[ledger.ID][]ledger.ID{}
 		for _, grant := range grants {
-			given[grant.Request] = append(given[grant.Request], grant.Grant)
+			given[grant.Request] = append(given[grant.Request], grant.ID)
 		}
 		for _, r := range asked {
-			if r.State != ledger.Granted || len(given[r.Request]) != 1 || given[r.Request][0] != r.Grant {
-				t.Errorf("request %s is %s, with the grants %v", r.Request, r.State, given[r.Request])
+			if r.State != ledger.RequestGranted || len(given[r.ID]) != 1 || given[r.ID][0] != r.Grant {
+				t.Errorf("request %s is %s, with the grants %v", r.ID, r.State, given[r.ID])
 			}
 		}
 		if len(grants) != len(asked) {
@@ -192,7 +192,7 @@ func (h *household) verify(t *testing.T, strange int, began string) {
 		}
 		requests += len(asked)
 	}
-	left, err := h.stranger.Requests(t.Context(), ledger.Pending)
+	left, err := h.stranger.Requests(t.Context(), ledger.RequestPending)
 	if err != nil || len(left) != strange {
 		t.Errorf("%d of the stranger's %d requests are open, %v", len(left), strange, err)
 	}
@@ -214,7 +214,7 @@ func (h *household) awaitNoneOpen(t *testing.T) {
 	defer cancel()
 	for _, requester := range h.requesters {
 		for {
-			open, err := requester.Requests(ctx, ledger.Pending)
+			open, err := requester.Requests(ctx, ledger.RequestPending)
 			if err == nil && len(open) == 0 {
 				break
 			}
@@ -230,7 +230,7 @@ func (h *household) awaitNoneOpen(t *testing.T) {
 // counted is how often the ledger says that the rule answered on each day, from one on.
 func (h *household) counted(t *testing.T, began string) map[string]int {
 	t.Helper()
-	deputy, err := client.OpenDeputy(h.home)
+	evaluator, err := client.OpenEvaluator(h.home)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -240,7 +240,7 @@ func (h *household) counted(t *testing.T, began string) map[string]int {
 	}
 	counted := map[string]int{}
 	for ; !day.After(time.Now()); day = day.AddDate(0, 0, 1) {
-		answers, err := deputy.Answers(t.Context(), h.rule.ID, ledger.DayOf(day))
+		answers, err := evaluator.Answers(t.Context(), h.rule.ID, ledger.DayOf(day))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -20,7 +20,7 @@ func (a *Agent) Inbox(ctx context.Context) ([]Left, error) {
 		return nil, err
 	}
 	inbox := []Left{}
-	err := a.deputy.Pending(ctx, time.Time{}, func(requests []ledger.AccessRequest) error {
+	err := a.evaluator.Pending(ctx, time.Time{}, func(requests []ledger.AccessRequest) error {
 		for _, request := range requests {
 			why, err := a.why(ctx, request)
 			if err != nil {
@@ -36,25 +36,25 @@ func (a *Agent) Inbox(ctx context.Context) ([]Left, error) {
 // why says what keeps a request from being granted; what could not be found out is told
 // of that request alone.
 func (a *Agent) why(ctx context.Context, request ledger.AccessRequest) (string, error) {
-	verdict, err := a.deputy.Judge(ctx, request)
+	verdict, err := a.evaluator.Judge(ctx, request)
 	if err != nil && ctx.Err() == nil {
 		return err.Error(), nil
 	}
 	if err != nil || len(verdict.Rules) == 0 {
 		return verdict.Reason, err
 	}
-	by, err := a.slots.first(ctx, verdict)
+	by, err := a.places.first(ctx, verdict)
 	if err != nil {
 		return "", err
 	}
 	if by.Rule == nil {
 		return "the rules have no grant left today: " + string(verdict.Rules[0].ID), nil
 	}
-	a.slots.giveBack(by)
+	a.places.giveBack(by)
 	return "the agent grants it when it runs, by rule " + string(by.Rule.ID), nil
 }
 
 // CardOf returns the professional card of somebody who asks; see [client.Client.CardOf].
 func (a *Agent) CardOf(ctx context.Context, user ledger.UserID) (trust.Card, bool, error) {
-	return a.deputy.CardOf(ctx, user)
+	return a.evaluator.CardOf(ctx, user)
 }

@@ -74,14 +74,14 @@ func settle(t *testing.T, requesters, daily int) *household {
 		t.Fatal(err)
 	}
 	h := &household{Cast: cast, home: cast.Home("patient"), stranger: cast.Colleague}
-	for _, class := range []ledger.Class{ledger.MedicalInformation, ledger.Imaging} {
+	for _, class := range []ledger.Class{ledger.ClassMedicalInformation, ledger.ClassImaging} {
 		record, err := cast.Publish(t.Context(), []byte("emr"), class)
 		if err != nil {
 			t.Fatal(err)
 		}
 		h.records = append(h.records, record)
 	}
-	h.rule = rule.Rule{ID: ledger.NewID(), Purposes: []ledger.Purpose{ledger.Treatment}, Level: ledger.Private, Days: 30, Daily: daily}
+	h.rule = rule.Rule{ID: ledger.NewID(), Purposes: []ledger.Purpose{ledger.PurposeTreatment}, Level: ledger.LevelPrivate, Days: 30, Daily: daily}
 	for i := range requesters {
 		requester := enrol(t, filepath.Join(dir, fmt.Sprint("requester-", i)), network.Organizations[1+i%2].MSP)
 		h.requesters = append(h.requesters, requester)
@@ -99,7 +99,7 @@ func settle(t *testing.T, requesters, daily int) *household {
 func enrol(t *testing.T, dir, msp string) *client.Client {
 	t.Helper()
 	invitation, err := network.Invite(t.Context(), networktest.Guest{
-		MSP: msp, Role: ledger.Physician, Clearance: ledger.Private, Department: "surgery", Name: "Dr. Mori"})
+		MSP: msp, Role: ledger.RolePhysician, Clearance: ledger.LevelPrivate, Department: "surgery", Name: "Dr. Mori"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,6 +112,6 @@ func enrol(t *testing.T, dir, msp string) *client.Client {
 
 // ask makes a request for treatment.
 func (h *household) ask(ctx context.Context, by *client.Client, record ledger.ID) error {
-	_, err := by.Request(ctx, ledger.RecordVersion{Record: record, Version: 1}, ledger.Treatment)
+	_, err := by.Request(ctx, ledger.RecordVersion{Record: record, Version: 1}, ledger.PurposeTreatment)
 	return err
 }

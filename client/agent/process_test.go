@@ -64,7 +64,7 @@ func (p *process) kill() {
 	p.run = nil
 }
 
-// stop asks the process to end, which is no error to it.
+// stop asks the process to end, which is not an error to it.
 func (p *process) stop() {
 	p.t.Helper()
 	_ = p.run.Process.Signal(syscall.SIGTERM)

@@ -51,18 +51,18 @@ func (t *tally) later(request ledger.AccessRequest) {
 
 // round looks at what is new since the last, and now and then at all that is open.
 func (a *Agent) round(ctx context.Context) (Tally, error) {
-	if !a.deputy.Current() {
+	if !a.evaluator.Current() {
 		if err := a.open(); err != nil {
 			return Tally{}, err
 		}
-		a.Log.Info("rules and keys read again", "rules", len(a.deputy.Rules()))
+		a.Log.Info("rules and keys read again", "rules", len(a.evaluator.Rules()))
 	}
 	began, from := time.Now(), a.since
 	if began.Sub(a.swept) > sweep {
 		from = time.Time{}
 	}
 	var t tally
-	err := a.deputy.Pending(ctx, from, func(requests []ledger.AccessRequest) error { return a.answerAll(ctx, requests, &t) })
+	err := a.evaluator.Pending(ctx, from, func(requests []ledger.AccessRequest) error { return a.answerAll(ctx, requests, &t) })
 	if errors.Is(err, errChanged) {
 		return t.counts, nil
 	}
@@ -81,7 +81,7 @@ func (a *Agent) round(ctx context.Context) (Tally, error) {
 
 // answerAll answers one page. Rules that the patient took back meanwhile answer nothing.
 func (a *Agent) answerAll(ctx context.Context, requests []ledger.AccessRequest, t *tally) error {
-	if !a.deputy.Current() {
+	if !a.evaluator.Current() {
 		return errChanged
 	}
 	var answering sync.WaitGroup
@@ -99,14 +99,14 @@ func (a *Agent) answerAll(ctx context.Context, requests []ledger.AccessRequest, 
 
 // answer grants a request when a rule covers it.
 func (a *Agent) answer(ctx context.Context, request ledger.AccessRequest, t *tally) {
-	if !a.rests.over(request) {
+	if !a.backOffs.over(request) {
 		t.later(request)
 		return
 	}
-	verdict, err := a.deputy.Judge(ctx, request)
-	var by client.Answer
+	verdict, err := a.evaluator.Judge(ctx, request)
+	var by client.StandingAnswer
 	if err == nil {
-		by, err = a.slots.first(ctx, verdict)
+		by, err = a.places.first(ctx, verdict)
 	}
 	if err != nil {
 		a.retry(ctx, request, err, t)
@@ -116,37 +116,37 @@ func (a *Agent) answer(ctx context.Context, request ledger.AccessRequest, t *tal
 		t.left()
 		return
 	}
-	granted, err := a.deputy.Grant(ctx, request, by)
+	granted, err := a.evaluator.Grant(ctx, request, by)
 	if err != nil {
 		a.settle(ctx, by, err)
 		a.retry(ctx, request, err, t)
 		return
 	}
 	t.granted()
-	a.rests.begin(request) // a peer that lags shows it as open for a while
-	a.Log.Info("granted", "request", request.Request, "record", request.Record, "requester", request.Requester.User,
-		"purpose", request.Purpose, "rule", by.Rule.ID, "slot", by.Slot, "grant", granted.Grant)
+	a.backOffs.begin(request) // a peer that lags shows it as open for a while
+	a.Log.Info("granted", "request", request.ID, "record", request.Record, "requester", request.Requester.User,
+		"purpose", request.Purpose, "rule", by.Rule.ID, "place", by.Place, "grant", granted.Grant)
 }
 
-// settle gives the slot of a grant that failed back, unless it has been used or may have
+// settle gives the place of a grant that failed back, unless it has been used or may have
 // been.
-func (a *Agent) settle(ctx context.Context, by client.Answer, err error) {
+func (a *Agent) settle(ctx context.Context, by client.StandingAnswer, err error) {
 	switch fault.CodeOf(err) {
 	case fault.AlreadyExists, fault.CommitUnknown:
 		return
 	}
 	if ctx.Err() == nil {
-		a.slots.giveBack(by)
+		a.places.giveBack(by)
 	}
 }
 
 // retry lets a request rest that could not be granted. That somebody has answered it is
 // no failure.
 func (a *Agent) retry(ctx context.Context, request ledger.AccessRequest, err error, t *tally) {
-	a.rests.begin(request)
+	a.backOffs.begin(request)
 	if ctx.Err() != nil || fault.CodeOf(err) == fault.StateConflict {
 		return
 	}
 	t.later(request)
-	a.Log.Warn("not granted", "request", request.Request, "record", request.Record, "requester", request.Requester.User, "error", err)
+	a.Log.Warn("not granted", "request", request.ID, "record", request.Record, "requester", request.Requester.User, "error", err)
 }

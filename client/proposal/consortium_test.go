@@ -73,7 +73,7 @@ func issue(t testing.TB, authority *holder, name pkix.Name, end time.Time) *hold
 	if err != nil {
 		t.Fatal(err)
 	}
-	role, err := json.Marshal(map[string]any{"attrs": map[string]string{trust.RoleAttribute: string(ledger.Patient)}})
+	role, err := json.Marshal(map[string]any{"attrs": map[string]string{trust.RoleAttribute: string(ledger.RolePatient)}})
 	if err != nil {
 		t.Fatal(err)
 	}

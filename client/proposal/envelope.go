@@ -95,7 +95,7 @@ func checkEndorsements(action *peer.ChaincodeEndorsedAction, bundle *trust.Bundl
 		endorsers[name] = true
 	}
 	if 2*len(endorsers) <= members {
-		return forged(fmt.Sprintf("%d of %d members endorsed it, which is no majority", len(endorsers), members))
+		return forged(fmt.Sprintf("%d of %d members endorsed it, which is not a majority", len(endorsers), members))
 	}
 	return nil
 }
@@ -109,7 +109,7 @@ func Endorser(endorsement *peer.Endorsement, response []byte, bundle *trust.Bund
 	}
 	organization, ok := bundle.Organization(identity.Mspid)
 	if !ok || len(organization.Gateways) == 0 {
-		return "", forged(fmt.Sprintf("%.64q endorsed it, who is no member", identity.Mspid))
+		return "", forged(fmt.Sprintf("%.64q endorsed it, who is not a member", identity.Mspid))
 	}
 	certificate, err := trust.ParseCertificate(identity.IdBytes)
 	if err != nil {

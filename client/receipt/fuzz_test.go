@@ -20,7 +20,7 @@ func FuzzVerify(f *testing.F) {
 		if got, err := forged.Verify(w.bundle); err == nil && got.Header != proof.Header {
 			t.Errorf("%x proves block %d", block, got.Block)
 		}
-		forged.Access.Purpose = ledger.Research
+		forged.Access.Purpose = ledger.PurposeResearch
 		if _, err := forged.Verify(w.bundle); err == nil {
 			t.Errorf("%x proves another access", block)
 		}
@@ -34,7 +34,7 @@ func FuzzReadTransaction(f *testing.F) {
 	f.Fuzz(func(t *testing.T, envelope []byte) {
 		if read, err := readTransaction(envelope); err == nil {
 			shown := s.shown
-			shown.Purpose = ledger.Research
+			shown.Purpose = ledger.PurposeResearch
 			if _, err := read.prove(shown, w.bundle); err == nil {
 				t.Errorf("%x proves another access", envelope)
 			}

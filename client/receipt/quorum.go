@@ -12,10 +12,10 @@ import (
 )
 
 // quorum is how many of n ordering nodes must sign a block: any two quorums have an
-// honest node in common while less than a third of the nodes lie.
+// honest node in common while less than a third of the nodes are faulty.
 func quorum(n int) int {
-	liars := (n - 1) / 3
-	return (n + liars + 2) / 2
+	faulty := (n - 1) / 3
+	return (n + faulty + 2) / 2
 }
 
 // orderedBy returns the MSPs of the ordering nodes that signed the block, in the order of

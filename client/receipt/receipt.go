@@ -56,7 +56,7 @@ type Proof struct {
 func Parse(text []byte) (Receipt, error) {
 	var r Receipt
 	if err := json.Unmarshal(text, &r); err != nil {
-		return Receipt{}, fault.New(fault.InvalidArgument, "this is no receipt that `pie audit verify --save` wrote")
+		return Receipt{}, fault.New(fault.InvalidArgument, "this is not a receipt that `pie audit verify --save` wrote")
 	}
 	return r, nil
 }

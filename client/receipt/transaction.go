@@ -39,13 +39,13 @@ func readTransaction(text []byte) (*transaction, error) {
 	err = errors.Join(err, proto.Unmarshal(t.header.ChannelHeader, &t.channel),
 		proto.Unmarshal(t.header.SignatureHeader, &t.signer), proto.Unmarshal(payload.Data, &actions))
 	if err != nil || len(actions.Actions) != 1 {
-		return nil, unproven("its transaction is no call of a chaincode")
+		return nil, unproven("its transaction is not a call of a chaincode")
 	}
 	err = proto.Unmarshal(actions.Actions[0].GetPayload(), &t.action)
 	err = errors.Join(err, proto.Unmarshal(t.action.GetAction().GetProposalResponsePayload(), &t.response),
 		proto.Unmarshal(t.response.Extension, &t.outcome))
 	if err != nil {
-		return nil, unproven("its transaction is no call of a chaincode")
+		return nil, unproven("its transaction is not a call of a chaincode")
 	}
 	return t, nil
 }
@@ -131,7 +131,7 @@ func (t *transaction) endorsers(bundle *trust.Bundle) ([]string, error) {
 		}
 	}
 	if members := len(bundle.Members()); len(endorsed) < ledger.Threshold(members) {
-		return nil, unproven("peers of %d of %d members endorsed its transaction, which is no majority", len(endorsed), members)
+		return nil, unproven("peers of %d of %d members endorsed its transaction, which is not a majority", len(endorsed), members)
 	}
 	return slices.Sorted(maps.Keys(endorsed)), nil
 }

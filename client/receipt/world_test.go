@@ -72,7 +72,7 @@ func (w *world) issue(authority *holder, mspID, name, unit string) *holder {
 	w.t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	w.check(err)
-	attributes, err := json.Marshal(map[string]any{"attrs": map[string]string{trust.RoleAttribute: string(ledger.Physician)}})
+	attributes, err := json.Marshal(map[string]any{"attrs": map[string]string{trust.RoleAttribute: string(ledger.RolePhysician)}})
 	w.check(err)
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: name, OrganizationalUnit: []string{unit}},
@@ -141,7 +141,7 @@ type scene struct {
 	endorsers []*holder
 	response  []byte // what endorsers sign instead
 	others    [][]byte
-	twice     [][]byte // envelopes in front of the own one
+	twice     [][]byte // envelopes in front of its own
 	unknown   bool     // the envelope has fields that nobody knows
 	orderers  []signing
 	header    func(*common.BlockHeader) // after it is signed
@@ -173,7 +173,7 @@ func (w *world) newScene() *scene {
 	s.written = ledger.Access{
 		Open: proposal.TransactionID(s.nonce, w.serialized(w.user)), Record: ledger.NewID(), Version: 1,
 		Grant: ledger.NewID(), Request: ledger.NewID(), User: identity,
-		Certificate: trust.CertificateDigest(w.user.certificate), Purpose: ledger.Treatment,
+		Certificate: trust.CertificateDigest(w.user.certificate), Purpose: ledger.PurposeTreatment,
 		Decision: ledger.Decision{Allowed: true, Rule: "policy"}, Time: time.Now().UTC(),
 	}
 	s.shown, s.key = s.written, accessKey(s.written.Record, s.written.Open)

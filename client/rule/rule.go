@@ -48,7 +48,7 @@ type Matter struct {
 func (r Rule) Concerns(request ledger.AccessRequest) bool {
 	who := request.Requester
 	listed := slices.Contains(r.Physicians, who.User) || r.Hospital != "" && r.Hospital == who.User.MSP
-	return listed && who.Role == ledger.Physician && slices.Contains(r.Purposes, request.Purpose) && r.names(request.Record)
+	return listed && who.Role == ledger.RolePhysician && slices.Contains(r.Purposes, request.Purpose) && r.names(request.Record)
 }
 
 // Excludes says why the rule does not reach a record; empty when it does.
@@ -130,7 +130,7 @@ func (r Rule) violations() []error {
 		if (ledger.UserID{MSP: r.Hospital, Pseudonym: "x"}).Validate() != nil {
 			found = append(found, wrong("hospital must be an MSP, such as HospitalA"))
 		}
-		if r.Level == ledger.Private {
+		if r.Level == ledger.LevelPrivate {
 			found = append(found, wrong("a whole hospital is granted level moderate at most; name physicians for private records"))
 		}
 	}

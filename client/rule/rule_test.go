@@ -16,29 +16,29 @@ var (
 
 // treatment grants a physician anything for treatment.
 func treatment() Rule {
-	return Rule{ID: ledger.NewID(), Physicians: []ledger.UserID{weber}, Purposes: []ledger.Purpose{ledger.Treatment},
-		Level: ledger.Private, Days: 30, Daily: 5}
+	return Rule{ID: ledger.NewID(), Physicians: []ledger.UserID{weber}, Purposes: []ledger.Purpose{ledger.PurposeTreatment},
+		Level: ledger.LevelPrivate, Days: 30, Daily: 5}
 }
 
 // hospital grants every physician of a hospital what is not private.
 func hospital() Rule {
 	r := treatment()
-	r.Physicians, r.Hospital, r.Level = nil, "HospitalB", ledger.Moderate
+	r.Physicians, r.Hospital, r.Level = nil, "HospitalB", ledger.LevelModerate
 	return r
 }
 
 func TestRuleConcerns(t *testing.T) {
 	asked := func(change func(*ledger.AccessRequest)) ledger.AccessRequest {
-		request := ledger.AccessRequest{Record: record, Purpose: ledger.Treatment,
-			Requester: ledger.Identity{User: weber, Role: ledger.Physician}}
+		request := ledger.AccessRequest{Record: record, Purpose: ledger.PurposeTreatment,
+			Requester: ledger.Identity{User: weber, Role: ledger.RolePhysician}}
 		change(&request)
 		return request
 	}
 	as := asked(func(*ledger.AccessRequest) {})
 	colleague := asked(func(r *ledger.AccessRequest) { r.Requester.User.Pseudonym = "kim" })
 	namesake := asked(func(r *ledger.AccessRequest) { r.Requester.User.MSP = "HospitalC" })
-	researcher := asked(func(r *ledger.AccessRequest) { r.Requester.Role = ledger.Researcher })
-	research := asked(func(r *ledger.AccessRequest) { r.Purpose = ledger.Research })
+	researcher := asked(func(r *ledger.AccessRequest) { r.Requester.Role = ledger.RoleResearcher })
+	research := asked(func(r *ledger.AccessRequest) { r.Purpose = ledger.PurposeResearch })
 	named, other := treatment(), treatment()
 	named.Records, other.Records = []ledger.ID{record}, []ledger.ID{ledger.NewID()}
 	for _, test := range []struct {
@@ -67,7 +67,7 @@ func TestRuleConcerns(t *testing.T) {
 
 func TestRuleExcludes(t *testing.T) {
 	imaging := treatment()
-	imaging.Classes = []ledger.Class{ledger.Imaging}
+	imaging.Classes = []ledger.Class{ledger.ClassImaging}
 	named := treatment()
 	named.Records = []ledger.ID{ledger.NewID()}
 	for _, test := range []struct {
@@ -77,14 +77,14 @@ func TestRuleExcludes(t *testing.T) {
 		excluded bool
 		may      bool // reach it, were its class another
 	}{
-		{"anything", treatment(), Matter{record, ledger.Private, ledger.Imaging}, false, true},
-		{"its class", imaging, Matter{record, ledger.Private, ledger.Imaging}, false, true},
-		{"another class", imaging, Matter{record, ledger.Private, ledger.Admission}, true, true},
-		{"an unknown class", imaging, Matter{record, ledger.Private, ""}, true, true},
-		{"another record", named, Matter{record, ledger.Low, ledger.Omics}, true, false},
-		{"the hospital's level", hospital(), Matter{record, ledger.Moderate, ledger.Sensor}, false, true},
-		{"above the hospital's level", hospital(), Matter{record, ledger.Private, ledger.Imaging}, true, false},
-		{"a level raised by policy", hospital(), Matter{record, ledger.Private, ledger.Sensor}, true, false},
+		{"anything", treatment(), Matter{record, ledger.LevelPrivate, ledger.ClassImaging}, false, true},
+		{"its class", imaging, Matter{record, ledger.LevelPrivate, ledger.ClassImaging}, false, true},
+		{"another class", imaging, Matter{record, ledger.LevelPrivate, ledger.ClassAdmission}, true, true},
+		{"an unknown class", imaging, Matter{record, ledger.LevelPrivate, ""}, true, true},
+		{"another record", named, Matter{record, ledger.LevelLow, ledger.ClassOmics}, true, false},
+		{"the hospital's level", hospital(), Matter{record, ledger.LevelModerate, ledger.ClassSensor}, false, true},
+		{"above the hospital's level", hospital(), Matter{record, ledger.LevelPrivate, ledger.ClassImaging}, true, false},
+		{"a level raised by policy", hospital(), Matter{record, ledger.LevelPrivate, ledger.ClassSensor}, true, false},
 	} {
 		if why := test.rule.Excludes(test.matter); (why != "") != test.excluded {
 			t.Errorf("%s: excluded because %q", test.name, why)
@@ -111,11 +111,11 @@ func TestEveryViolationIsReported(t *testing.T) {
 	for name, change := range map[string]func(*Rule){
 		"an ID is":            func(r *Rule) { r.ID = "x" },
 		"level must be":       func(r *Rule) { r.Level = "" },
-		"either physicians":   func(r *Rule) { r.Hospital = "HospitalA"; r.Level = ledger.Low },
+		"either physicians":   func(r *Rule) { r.Hospital = "HospitalA"; r.Level = ledger.LevelLow },
 		"physicians or":       func(r *Rule) { r.Physicians = nil },
 		"physicians have":     func(r *Rule) { r.Physicians = append(r.Physicians, weber) },
 		"physicians: ":        func(r *Rule) { r.Physicians[0].MSP = "" },
-		"must be an MSP":      func(r *Rule) { r.Physicians, r.Hospital, r.Level = nil, "-", ledger.Low },
+		"must be an MSP":      func(r *Rule) { r.Physicians, r.Hospital, r.Level = nil, "-", ledger.LevelLow },
 		"name physicians for": func(r *Rule) { r.Physicians, r.Hospital = nil, "HospitalA" },
 		"purposes are":        func(r *Rule) { r.Purposes = nil },
 		"purpose must be":     func(r *Rule) { r.Purposes = []ledger.Purpose{"FUN"} },

@@ -122,7 +122,7 @@ type ClientInterface interface {
 	// refused), `exp` five minutes ahead at most (SMART App Launch 2.2.0), `jti` not seen
 	// before. `iat` and `nbf` may be there, times may have fractions, other claims do not
 	// matter. `typ` is absent, `JWT` or `client-authentication+jwt`. `x5c` begins with the
-	// device's certificate; what follows is no authority. Clocks may differ by two minutes;
+	// device's certificate; what follows is not an authority. Clocks may differ by two minutes;
 	// beyond that the refusal tells the gateway's time. Parameters that are not named here
 	// do not matter.
 	//
@@ -147,7 +147,7 @@ type ClientInterface interface {
 	// refused), `exp` five minutes ahead at most (SMART App Launch 2.2.0), `jti` not seen
 	// before. `iat` and `nbf` may be there, times may have fractions, other claims do not
 	// matter. `typ` is absent, `JWT` or `client-authentication+jwt`. `x5c` begins with the
-	// device's certificate; what follows is no authority. Clocks may differ by two minutes;
+	// device's certificate; what follows is not an authority. Clocks may differ by two minutes;
 	// beyond that the refusal tells the gateway's time. Parameters that are not named here
 	// do not matter.
 	//
@@ -260,7 +260,7 @@ type ClientInterface interface {
 
 	// ReadRecord A record version; the newest when none is named
 	//
-	// For those who may discover it. `summary` is left out while this hospital's peer has not
+	// For those who may discover it. `metadata` is left out while this hospital's peer has not
 	// received it; `erased` afterwards.
 	//
 	// Corresponds with GET /v1/records/{record} (the `ReadRecord` operationId).
@@ -371,12 +371,12 @@ type ClientInterface interface {
 	// Corresponds with GET /v1/records/{record}/readers (the `WhoCanRead` operationId).
 	WhoCanRead(ctx context.Context, record PathRecord, params *WhoCanReadParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// ReadUpload What a patient authorised for one record, for the patient and the author
+	// ReadSlot What a patient authorised for one record, for the patient and the author
 	//
 	// With the record's key, stated by the patient: verify it before you encrypt to it.
 	//
-	// Corresponds with GET /v1/records/{record}/upload (the `ReadUpload` operationId).
-	ReadUpload(ctx context.Context, record PathRecord, reqEditors ...RequestEditorFn) (*http.Response, error)
+	// Corresponds with GET /v1/records/{record}/slot (the `ReadSlot` operationId).
+	ReadSlot(ctx context.Context, record PathRecord, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ReadRequest One access request, for its patient or requester
 	//
@@ -393,12 +393,12 @@ type ClientInterface interface {
 	// Corresponds with GET /v1/records/{record}/versions/{version}/content (the `ReadContent` operationId).
 	ReadContent(ctx context.Context, record PathRecord, version PathVersion, params *ReadContentParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// ReadCustody The secret of an unattended record, for its patient alone
+	// ReadKeyEscrow The secret of an unattended record, for its patient alone
 	//
 	// An age file to the patient's receiving key.
 	//
-	// Corresponds with GET /v1/records/{record}/versions/{version}/custody (the `ReadCustody` operationId).
-	ReadCustody(ctx context.Context, record PathRecord, version PathVersion, reqEditors ...RequestEditorFn) (*http.Response, error)
+	// Corresponds with GET /v1/records/{record}/versions/{version}/escrow (the `ReadKeyEscrow` operationId).
+	ReadKeyEscrow(ctx context.Context, record PathRecord, version PathVersion, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ReadHistory What a record version was, newest first
 	//
@@ -444,9 +444,16 @@ type ClientInterface interface {
 	// Corresponds with POST /v1/reencryptions (the `Reencrypt` operationId).
 	Reencrypt(ctx context.Context, body ReencryptJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListSlots Slots addressed to the caller or their department, or the caller's own as a patient
+	//
+	// Used ones too, but for `freeOf`. Those that were withdrawn are left out.
+	//
+	// Corresponds with GET /v1/slots (the `ListSlots` operationId).
+	ListSlots(ctx context.Context, params *ListSlotsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListAnswers What a standing rule of the caller's answered on one day
 	//
-	// One row for each slot of the day that the rule has used.
+	// One row for each place of the day that the rule has used.
 	//
 	// Corresponds with GET /v1/standing-rules/{rule}/answers (the `ListAnswers` operationId).
 	ListAnswers(ctx context.Context, rule ID, params *ListAnswersParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -522,13 +529,6 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /v1/transactions/{transactionID}/submission (the `SubmitTransaction` operationId).
 	SubmitTransaction(ctx context.Context, transactionID PathTransactionID, body SubmitTransactionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
-
-	// ListUploads Slots addressed to the caller or their department, or the caller's own as a patient
-	//
-	// Used ones too, but for `freeOf`. Those that were withdrawn are left out.
-	//
-	// Corresponds with GET /v1/uploads (the `ListUploads` operationId).
-	ListUploads(ctx context.Context, params *ListUploadsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ReadUser A user's registration, with key statements and professional card
 	//
@@ -620,7 +620,7 @@ func (c *Client) ReadPage(ctx context.Context, reqEditors ...RequestEditorFn) (*
 // refused), `exp` five minutes ahead at most (SMART App Launch 2.2.0), `jti` not seen
 // before. `iat` and `nbf` may be there, times may have fractions, other claims do not
 // matter. `typ` is absent, `JWT` or `client-authentication+jwt`. `x5c` begins with the
-// device's certificate; what follows is no authority. Clocks may differ by two minutes;
+// device's certificate; what follows is not an authority. Clocks may differ by two minutes;
 // beyond that the refusal tells the gateway's time. Parameters that are not named here
 // do not matter.
 //
@@ -655,7 +655,7 @@ func (c *Client) IssueTokenWithBody(ctx context.Context, contentType string, bod
 // refused), `exp` five minutes ahead at most (SMART App Launch 2.2.0), `jti` not seen
 // before. `iat` and `nbf` may be there, times may have fractions, other claims do not
 // matter. `typ` is absent, `JWT` or `client-authentication+jwt`. `x5c` begins with the
-// device's certificate; what follows is no authority. Clocks may differ by two minutes;
+// device's certificate; what follows is not an authority. Clocks may differ by two minutes;
 // beyond that the refusal tells the gateway's time. Parameters that are not named here
 // do not matter.
 //
@@ -868,7 +868,7 @@ func (c *Client) SearchRecords(ctx context.Context, params *SearchRecordsParams,
 
 // ReadRecord A record version; the newest when none is named
 //
-// For those who may discover it. `summary` is left out while this hospital's peer has not
+// For those who may discover it. `metadata` is left out while this hospital's peer has not
 // received it; `erased` afterwards.
 //
 // Corresponds with GET /v1/records/{record} (the `ReadRecord` operationId).
@@ -1099,13 +1099,13 @@ func (c *Client) WhoCanRead(ctx context.Context, record PathRecord, params *WhoC
 	return c.Client.Do(req)
 }
 
-// ReadUpload What a patient authorised for one record, for the patient and the author
+// ReadSlot What a patient authorised for one record, for the patient and the author
 //
 // With the record's key, stated by the patient: verify it before you encrypt to it.
 //
-// Corresponds with GET /v1/records/{record}/upload (the `ReadUpload` operationId).
-func (c *Client) ReadUpload(ctx context.Context, record PathRecord, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewReadUploadRequest(c.Server, record)
+// Corresponds with GET /v1/records/{record}/slot (the `ReadSlot` operationId).
+func (c *Client) ReadSlot(ctx context.Context, record PathRecord, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReadSlotRequest(c.Server, record)
 	if err != nil {
 		return nil, err
 	}
@@ -1151,13 +1151,13 @@ func (c *Client) ReadContent(ctx context.Context, record PathRecord, version Pat
 	return c.Client.Do(req)
 }
 
-// ReadCustody The secret of an unattended record, for its patient alone
+// ReadKeyEscrow The secret of an unattended record, for its patient alone
 //
 // An age file to the patient's receiving key.
 //
-// Corresponds with GET /v1/records/{record}/versions/{version}/custody (the `ReadCustody` operationId).
-func (c *Client) ReadCustody(ctx context.Context, record PathRecord, version PathVersion, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewReadCustodyRequest(c.Server, record, version)
+// Corresponds with GET /v1/records/{record}/versions/{version}/escrow (the `ReadKeyEscrow` operationId).
+func (c *Client) ReadKeyEscrow(ctx context.Context, record PathRecord, version PathVersion, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReadKeyEscrowRequest(c.Server, record, version)
 	if err != nil {
 		return nil, err
 	}
@@ -1262,9 +1262,26 @@ func (c *Client) Reencrypt(ctx context.Context, body ReencryptJSONRequestBody, r
 	return c.Client.Do(req)
 }
 
+// ListSlots Slots addressed to the caller or their department, or the caller's own as a patient
+//
+// Used ones too, but for `freeOf`. Those that were withdrawn are left out.
+//
+// Corresponds with GET /v1/slots (the `ListSlots` operationId).
+func (c *Client) ListSlots(ctx context.Context, params *ListSlotsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListSlotsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListAnswers What a standing rule of the caller's answered on one day
 //
-// One row for each slot of the day that the rule has used.
+// One row for each place of the day that the rule has used.
 //
 // Corresponds with GET /v1/standing-rules/{rule}/answers (the `ListAnswers` operationId).
 func (c *Client) ListAnswers(ctx context.Context, rule ID, params *ListAnswersParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -1411,23 +1428,6 @@ func (c *Client) SubmitTransactionWithBody(ctx context.Context, transactionID Pa
 // Corresponds with POST /v1/transactions/{transactionID}/submission (the `SubmitTransaction` operationId).
 func (c *Client) SubmitTransaction(ctx context.Context, transactionID PathTransactionID, body SubmitTransactionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewSubmitTransactionRequest(c.Server, transactionID, body)
-	if err != nil {
-		return nil, err
-	}
-	req = req.WithContext(ctx)
-	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
-		return nil, err
-	}
-	return c.Client.Do(req)
-}
-
-// ListUploads Slots addressed to the caller or their department, or the caller's own as a patient
-//
-// Used ones too, but for `freeOf`. Those that were withdrawn are left out.
-//
-// Corresponds with GET /v1/uploads (the `ListUploads` operationId).
-func (c *Client) ListUploads(ctx context.Context, params *ListUploadsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewListUploadsRequest(c.Server, params)
 	if err != nil {
 		return nil, err
 	}
@@ -2796,8 +2796,8 @@ func NewWhoCanReadRequest(server string, record PathRecord, params *WhoCanReadPa
 	return req, nil
 }
 
-// NewReadUploadRequest constructs an http.Request for the ReadUpload method
-func NewReadUploadRequest(server string, record PathRecord) (*http.Request, error) {
+// NewReadSlotRequest constructs an http.Request for the ReadSlot method
+func NewReadSlotRequest(server string, record PathRecord) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -2812,7 +2812,7 @@ func NewReadUploadRequest(server string, record PathRecord) (*http.Request, erro
 		return nil, err
 	}
 
-	operationPath := fmt.Sprintf("/v1/records/%s/upload", pathParam0)
+	operationPath := fmt.Sprintf("/v1/records/%s/slot", pathParam0)
 	if operationPath[0] == '/' {
 		operationPath = "." + operationPath
 	}
@@ -2961,8 +2961,8 @@ func NewReadContentRequest(server string, record PathRecord, version PathVersion
 	return req, nil
 }
 
-// NewReadCustodyRequest constructs an http.Request for the ReadCustody method
-func NewReadCustodyRequest(server string, record PathRecord, version PathVersion) (*http.Request, error) {
+// NewReadKeyEscrowRequest constructs an http.Request for the ReadKeyEscrow method
+func NewReadKeyEscrowRequest(server string, record PathRecord, version PathVersion) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -2984,7 +2984,7 @@ func NewReadCustodyRequest(server string, record PathRecord, version PathVersion
 		return nil, err
 	}
 
-	operationPath := fmt.Sprintf("/v1/records/%s/versions/%s/custody", pathParam0, pathParam1)
+	operationPath := fmt.Sprintf("/v1/records/%s/versions/%s/escrow", pathParam0, pathParam1)
 	if operationPath[0] == '/' {
 		operationPath = "." + operationPath
 	}
@@ -3200,6 +3200,84 @@ func NewReencryptRequestWithBody(server string, contentType string, body io.Read
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewListSlotsRequest constructs an http.Request for the ListSlots method
+func NewListSlotsRequest(server string, params *ListSlotsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/slots")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.FreeOf != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "freeOf", *params.FreeOf, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Bookmark != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "bookmark", *params.Bookmark, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
 
 	return req, nil
 }
@@ -3449,84 +3527,6 @@ func NewSubmitTransactionRequestWithBody(server string, transactionID PathTransa
 	}
 
 	req.Header.Add("Content-Type", contentType)
-
-	return req, nil
-}
-
-// NewListUploadsRequest constructs an http.Request for the ListUploads method
-func NewListUploadsRequest(server string, params *ListUploadsParams) (*http.Request, error) {
-	var err error
-
-	serverURL, err := url.Parse(server)
-	if err != nil {
-		return nil, err
-	}
-
-	operationPath := fmt.Sprintf("/v1/uploads")
-	if operationPath[0] == '/' {
-		operationPath = "." + operationPath
-	}
-
-	queryURL, err := serverURL.Parse(operationPath)
-	if err != nil {
-		return nil, err
-	}
-
-	if params != nil {
-		// queryValues collects non-styled parameters (passthrough, JSON)
-		// that are safe to round-trip through url.Values.Encode().
-		queryValues := queryURL.Query()
-		// rawQueryFragments collects pre-encoded query fragments from
-		// styled parameters, preserving literal commas as delimiters
-		// per the OpenAPI spec (e.g. "color=blue,black,brown").
-		var rawQueryFragments []string
-
-		if params.FreeOf != nil {
-
-			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "freeOf", *params.FreeOf, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
-				return nil, err
-			} else {
-				for _, qp := range strings.Split(queryFrag, "&") {
-					rawQueryFragments = append(rawQueryFragments, qp)
-				}
-			}
-
-		}
-
-		if params.Limit != nil {
-
-			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
-				return nil, err
-			} else {
-				for _, qp := range strings.Split(queryFrag, "&") {
-					rawQueryFragments = append(rawQueryFragments, qp)
-				}
-			}
-
-		}
-
-		if params.Bookmark != nil {
-
-			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "bookmark", *params.Bookmark, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
-				return nil, err
-			} else {
-				for _, qp := range strings.Split(queryFrag, "&") {
-					rawQueryFragments = append(rawQueryFragments, qp)
-				}
-			}
-
-		}
-
-		if encoded := queryValues.Encode(); encoded != "" {
-			rawQueryFragments = append(rawQueryFragments, encoded)
-		}
-		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
-	}
-
-	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
-	if err != nil {
-		return nil, err
-	}
 
 	return req, nil
 }
@@ -3827,7 +3827,7 @@ type ClientWithResponsesInterface interface {
 	// refused), `exp` five minutes ahead at most (SMART App Launch 2.2.0), `jti` not seen
 	// before. `iat` and `nbf` may be there, times may have fractions, other claims do not
 	// matter. `typ` is absent, `JWT` or `client-authentication+jwt`. `x5c` begins with the
-	// device's certificate; what follows is no authority. Clocks may differ by two minutes;
+	// device's certificate; what follows is not an authority. Clocks may differ by two minutes;
 	// beyond that the refusal tells the gateway's time. Parameters that are not named here
 	// do not matter.
 	//
@@ -3852,7 +3852,7 @@ type ClientWithResponsesInterface interface {
 	// refused), `exp` five minutes ahead at most (SMART App Launch 2.2.0), `jti` not seen
 	// before. `iat` and `nbf` may be there, times may have fractions, other claims do not
 	// matter. `typ` is absent, `JWT` or `client-authentication+jwt`. `x5c` begins with the
-	// device's certificate; what follows is no authority. Clocks may differ by two minutes;
+	// device's certificate; what follows is not an authority. Clocks may differ by two minutes;
 	// beyond that the refusal tells the gateway's time. Parameters that are not named here
 	// do not matter.
 	//
@@ -3979,7 +3979,7 @@ type ClientWithResponsesInterface interface {
 
 	// ReadRecordWithResponse A record version; the newest when none is named
 	//
-	// For those who may discover it. `summary` is left out while this hospital's peer has not
+	// For those who may discover it. `metadata` is left out while this hospital's peer has not
 	// received it; `erased` afterwards.
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -4110,14 +4110,14 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /v1/records/{record}/readers (the `WhoCanRead` operationId).
 	WhoCanReadWithResponse(ctx context.Context, record PathRecord, params *WhoCanReadParams, reqEditors ...RequestEditorFn) (*WhoCanReadResponse, error)
 
-	// ReadUploadWithResponse What a patient authorised for one record, for the patient and the author
+	// ReadSlotWithResponse What a patient authorised for one record, for the patient and the author
 	//
 	// With the record's key, stated by the patient: verify it before you encrypt to it.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
-	// Corresponds with GET /v1/records/{record}/upload (the `ReadUpload` operationId).
-	ReadUploadWithResponse(ctx context.Context, record PathRecord, reqEditors ...RequestEditorFn) (*ReadUploadResponse, error)
+	// Corresponds with GET /v1/records/{record}/slot (the `ReadSlot` operationId).
+	ReadSlotWithResponse(ctx context.Context, record PathRecord, reqEditors ...RequestEditorFn) (*ReadSlotResponse, error)
 
 	// ReadRequestWithResponse One access request, for its patient or requester
 	//
@@ -4138,14 +4138,14 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /v1/records/{record}/versions/{version}/content (the `ReadContent` operationId).
 	ReadContentWithResponse(ctx context.Context, record PathRecord, version PathVersion, params *ReadContentParams, reqEditors ...RequestEditorFn) (*ReadContentResponse, error)
 
-	// ReadCustodyWithResponse The secret of an unattended record, for its patient alone
+	// ReadKeyEscrowWithResponse The secret of an unattended record, for its patient alone
 	//
 	// An age file to the patient's receiving key.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
-	// Corresponds with GET /v1/records/{record}/versions/{version}/custody (the `ReadCustody` operationId).
-	ReadCustodyWithResponse(ctx context.Context, record PathRecord, version PathVersion, reqEditors ...RequestEditorFn) (*ReadCustodyResponse, error)
+	// Corresponds with GET /v1/records/{record}/versions/{version}/escrow (the `ReadKeyEscrow` operationId).
+	ReadKeyEscrowWithResponse(ctx context.Context, record PathRecord, version PathVersion, reqEditors ...RequestEditorFn) (*ReadKeyEscrowResponse, error)
 
 	// ReadHistoryWithResponse What a record version was, newest first
 	//
@@ -4197,9 +4197,18 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /v1/reencryptions (the `Reencrypt` operationId).
 	ReencryptWithResponse(ctx context.Context, body ReencryptJSONRequestBody, reqEditors ...RequestEditorFn) (*ReencryptResponse, error)
 
+	// ListSlotsWithResponse Slots addressed to the caller or their department, or the caller's own as a patient
+	//
+	// Used ones too, but for `freeOf`. Those that were withdrawn are left out.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/slots (the `ListSlots` operationId).
+	ListSlotsWithResponse(ctx context.Context, params *ListSlotsParams, reqEditors ...RequestEditorFn) (*ListSlotsResponse, error)
+
 	// ListAnswersWithResponse What a standing rule of the caller's answered on one day
 	//
-	// One row for each slot of the day that the rule has used.
+	// One row for each place of the day that the rule has used.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -4279,15 +4288,6 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /v1/transactions/{transactionID}/submission (the `SubmitTransaction` operationId).
 	SubmitTransactionWithResponse(ctx context.Context, transactionID PathTransactionID, body SubmitTransactionJSONRequestBody, reqEditors ...RequestEditorFn) (*SubmitTransactionResponse, error)
-
-	// ListUploadsWithResponse Slots addressed to the caller or their department, or the caller's own as a patient
-	//
-	// Used ones too, but for `freeOf`. Those that were withdrawn are left out.
-	//
-	// Returns a wrapper object for the known response body format(s).
-	//
-	// Corresponds with GET /v1/uploads (the `ListUploads` operationId).
-	ListUploadsWithResponse(ctx context.Context, params *ListUploadsParams, reqEditors ...RequestEditorFn) (*ListUploadsResponse, error)
 
 	// ReadUserWithResponse A user's registration, with key statements and professional card
 	//
@@ -5474,32 +5474,32 @@ func (r WhoCanReadResponse) ContentType() string {
 	return ""
 }
 
-type ReadUploadResponse struct {
+type ReadSlotResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
-	JSON200 *Upload
+	JSON200 *Slot
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
-func (r ReadUploadResponse) GetJSON200() *Upload {
+func (r ReadSlotResponse) GetJSON200() *Slot {
 	return r.JSON200
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
-func (r ReadUploadResponse) GetApplicationProblemJSONDefault() *Problem {
+func (r ReadSlotResponse) GetApplicationProblemJSONDefault() *Problem {
 	return r.ApplicationProblemJSONDefault
 }
 
 // GetBody returns the raw response body bytes
-func (r ReadUploadResponse) GetBody() []byte {
+func (r ReadSlotResponse) GetBody() []byte {
 	return r.Body
 }
 
 // Status returns HTTPResponse.Status
-func (r ReadUploadResponse) Status() string {
+func (r ReadSlotResponse) Status() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Status
 	}
@@ -5507,7 +5507,7 @@ func (r ReadUploadResponse) Status() string {
 }
 
 // StatusCode returns HTTPResponse.StatusCode
-func (r ReadUploadResponse) StatusCode() int {
+func (r ReadSlotResponse) StatusCode() int {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.StatusCode
 	}
@@ -5515,7 +5515,7 @@ func (r ReadUploadResponse) StatusCode() int {
 }
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
-func (r ReadUploadResponse) ContentType() string {
+func (r ReadSlotResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -5625,32 +5625,32 @@ func (r ReadContentResponse) ContentType() string {
 	return ""
 }
 
-type ReadCustodyResponse struct {
+type ReadKeyEscrowResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
-	JSON200 *Custody
+	JSON200 *KeyEscrow
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
-func (r ReadCustodyResponse) GetJSON200() *Custody {
+func (r ReadKeyEscrowResponse) GetJSON200() *KeyEscrow {
 	return r.JSON200
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
-func (r ReadCustodyResponse) GetApplicationProblemJSONDefault() *Problem {
+func (r ReadKeyEscrowResponse) GetApplicationProblemJSONDefault() *Problem {
 	return r.ApplicationProblemJSONDefault
 }
 
 // GetBody returns the raw response body bytes
-func (r ReadCustodyResponse) GetBody() []byte {
+func (r ReadKeyEscrowResponse) GetBody() []byte {
 	return r.Body
 }
 
 // Status returns HTTPResponse.Status
-func (r ReadCustodyResponse) Status() string {
+func (r ReadKeyEscrowResponse) Status() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Status
 	}
@@ -5658,7 +5658,7 @@ func (r ReadCustodyResponse) Status() string {
 }
 
 // StatusCode returns HTTPResponse.StatusCode
-func (r ReadCustodyResponse) StatusCode() int {
+func (r ReadKeyEscrowResponse) StatusCode() int {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.StatusCode
 	}
@@ -5666,7 +5666,7 @@ func (r ReadCustodyResponse) StatusCode() int {
 }
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
-func (r ReadCustodyResponse) ContentType() string {
+func (r ReadKeyEscrowResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -5859,6 +5859,54 @@ func (r ReencryptResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ReencryptResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListSlotsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *SlotList
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListSlotsResponse) GetJSON200() *SlotList {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListSlotsResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListSlotsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListSlotsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListSlotsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListSlotsResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -6099,54 +6147,6 @@ func (r SubmitTransactionResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r SubmitTransactionResponse) ContentType() string {
-	if r.HTTPResponse != nil {
-		return r.HTTPResponse.Header.Get("Content-Type")
-	}
-	return ""
-}
-
-type ListUploadsResponse struct {
-	Body         []byte
-	HTTPResponse *http.Response
-	// JSON200 the response for an HTTP 200 `application/json` response
-	JSON200 *UploadList
-	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
-	ApplicationProblemJSONDefault *Problem
-}
-
-// GetJSON200 returns the response for an HTTP 200 `application/json` response
-func (r ListUploadsResponse) GetJSON200() *UploadList {
-	return r.JSON200
-}
-
-// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
-func (r ListUploadsResponse) GetApplicationProblemJSONDefault() *Problem {
-	return r.ApplicationProblemJSONDefault
-}
-
-// GetBody returns the raw response body bytes
-func (r ListUploadsResponse) GetBody() []byte {
-	return r.Body
-}
-
-// Status returns HTTPResponse.Status
-func (r ListUploadsResponse) Status() string {
-	if r.HTTPResponse != nil {
-		return r.HTTPResponse.Status
-	}
-	return http.StatusText(0)
-}
-
-// StatusCode returns HTTPResponse.StatusCode
-func (r ListUploadsResponse) StatusCode() int {
-	if r.HTTPResponse != nil {
-		return r.HTTPResponse.StatusCode
-	}
-	return 0
-}
-
-// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
-func (r ListUploadsResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -6398,7 +6398,7 @@ func (c *ClientWithResponses) ReadPageWithResponse(ctx context.Context, reqEdito
 // refused), `exp` five minutes ahead at most (SMART App Launch 2.2.0), `jti` not seen
 // before. `iat` and `nbf` may be there, times may have fractions, other claims do not
 // matter. `typ` is absent, `JWT` or `client-authentication+jwt`. `x5c` begins with the
-// device's certificate; what follows is no authority. Clocks may differ by two minutes;
+// device's certificate; what follows is not an authority. Clocks may differ by two minutes;
 // beyond that the refusal tells the gateway's time. Parameters that are not named here
 // do not matter.
 //
@@ -6429,7 +6429,7 @@ func (c *ClientWithResponses) IssueTokenWithBodyWithResponse(ctx context.Context
 // refused), `exp` five minutes ahead at most (SMART App Launch 2.2.0), `jti` not seen
 // before. `iat` and `nbf` may be there, times may have fractions, other claims do not
 // matter. `typ` is absent, `JWT` or `client-authentication+jwt`. `x5c` begins with the
-// device's certificate; what follows is no authority. Clocks may differ by two minutes;
+// device's certificate; what follows is not an authority. Clocks may differ by two minutes;
 // beyond that the refusal tells the gateway's time. Parameters that are not named here
 // do not matter.
 //
@@ -6616,7 +6616,7 @@ func (c *ClientWithResponses) SearchRecordsWithResponse(ctx context.Context, par
 
 // ReadRecordWithResponse A record version; the newest when none is named
 //
-// For those who may discover it. `summary` is left out while this hospital's peer has not
+// For those who may discover it. `metadata` is left out while this hospital's peer has not
 // received it; `erased` afterwards.
 //
 // Returns a wrapper object for the known response body format(s).
@@ -6819,19 +6819,19 @@ func (c *ClientWithResponses) WhoCanReadWithResponse(ctx context.Context, record
 	return ParseWhoCanReadResponse(rsp)
 }
 
-// ReadUploadWithResponse What a patient authorised for one record, for the patient and the author
+// ReadSlotWithResponse What a patient authorised for one record, for the patient and the author
 //
 // With the record's key, stated by the patient: verify it before you encrypt to it.
 //
 // Returns a wrapper object for the known response body format(s).
 //
-// Corresponds with GET /v1/records/{record}/upload (the `ReadUpload` operationId).
-func (c *ClientWithResponses) ReadUploadWithResponse(ctx context.Context, record PathRecord, reqEditors ...RequestEditorFn) (*ReadUploadResponse, error) {
-	rsp, err := c.ReadUpload(ctx, record, reqEditors...)
+// Corresponds with GET /v1/records/{record}/slot (the `ReadSlot` operationId).
+func (c *ClientWithResponses) ReadSlotWithResponse(ctx context.Context, record PathRecord, reqEditors ...RequestEditorFn) (*ReadSlotResponse, error) {
+	rsp, err := c.ReadSlot(ctx, record, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
-	return ParseReadUploadResponse(rsp)
+	return ParseReadSlotResponse(rsp)
 }
 
 // ReadRequestWithResponse One access request, for its patient or requester
@@ -6865,19 +6865,19 @@ func (c *ClientWithResponses) ReadContentWithResponse(ctx context.Context, recor
 	return ParseReadContentResponse(rsp)
 }
 
-// ReadCustodyWithResponse The secret of an unattended record, for its patient alone
+// ReadKeyEscrowWithResponse The secret of an unattended record, for its patient alone
 //
 // An age file to the patient's receiving key.
 //
 // Returns a wrapper object for the known response body format(s).
 //
-// Corresponds with GET /v1/records/{record}/versions/{version}/custody (the `ReadCustody` operationId).
-func (c *ClientWithResponses) ReadCustodyWithResponse(ctx context.Context, record PathRecord, version PathVersion, reqEditors ...RequestEditorFn) (*ReadCustodyResponse, error) {
-	rsp, err := c.ReadCustody(ctx, record, version, reqEditors...)
+// Corresponds with GET /v1/records/{record}/versions/{version}/escrow (the `ReadKeyEscrow` operationId).
+func (c *ClientWithResponses) ReadKeyEscrowWithResponse(ctx context.Context, record PathRecord, version PathVersion, reqEditors ...RequestEditorFn) (*ReadKeyEscrowResponse, error) {
+	rsp, err := c.ReadKeyEscrow(ctx, record, version, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
-	return ParseReadCustodyResponse(rsp)
+	return ParseReadKeyEscrowResponse(rsp)
 }
 
 // ReadHistoryWithResponse What a record version was, newest first
@@ -6960,9 +6960,24 @@ func (c *ClientWithResponses) ReencryptWithResponse(ctx context.Context, body Re
 	return ParseReencryptResponse(rsp)
 }
 
+// ListSlotsWithResponse Slots addressed to the caller or their department, or the caller's own as a patient
+//
+// Used ones too, but for `freeOf`. Those that were withdrawn are left out.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/slots (the `ListSlots` operationId).
+func (c *ClientWithResponses) ListSlotsWithResponse(ctx context.Context, params *ListSlotsParams, reqEditors ...RequestEditorFn) (*ListSlotsResponse, error) {
+	rsp, err := c.ListSlots(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListSlotsResponse(rsp)
+}
+
 // ListAnswersWithResponse What a standing rule of the caller's answered on one day
 //
-// One row for each slot of the day that the rule has used.
+// One row for each place of the day that the rule has used.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -7089,21 +7104,6 @@ func (c *ClientWithResponses) SubmitTransactionWithResponse(ctx context.Context,
 		return nil, err
 	}
 	return ParseSubmitTransactionResponse(rsp)
-}
-
-// ListUploadsWithResponse Slots addressed to the caller or their department, or the caller's own as a patient
-//
-// Used ones too, but for `freeOf`. Those that were withdrawn are left out.
-//
-// Returns a wrapper object for the known response body format(s).
-//
-// Corresponds with GET /v1/uploads (the `ListUploads` operationId).
-func (c *ClientWithResponses) ListUploadsWithResponse(ctx context.Context, params *ListUploadsParams, reqEditors ...RequestEditorFn) (*ListUploadsResponse, error) {
-	rsp, err := c.ListUploads(ctx, params, reqEditors...)
-	if err != nil {
-		return nil, err
-	}
-	return ParseListUploadsResponse(rsp)
 }
 
 // ReadUserWithResponse A user's registration, with key statements and professional card
@@ -8047,22 +8047,22 @@ func ParseWhoCanReadResponse(rsp *http.Response) (*WhoCanReadResponse, error) {
 	return response, nil
 }
 
-// ParseReadUploadResponse parses an HTTP response from a ReadUploadWithResponse call
-func ParseReadUploadResponse(rsp *http.Response) (*ReadUploadResponse, error) {
+// ParseReadSlotResponse parses an HTTP response from a ReadSlotWithResponse call
+func ParseReadSlotResponse(rsp *http.Response) (*ReadSlotResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
 	defer func() { _ = rsp.Body.Close() }()
 	if err != nil {
 		return nil, err
 	}
 
-	response := &ReadUploadResponse{
+	response := &ReadSlotResponse{
 		Body:         bodyBytes,
 		HTTPResponse: rsp,
 	}
 
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
-		var dest Upload
+		var dest Slot
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -8162,22 +8162,22 @@ func ParseReadContentResponse(rsp *http.Response) (*ReadContentResponse, error) 
 	return response, nil
 }
 
-// ParseReadCustodyResponse parses an HTTP response from a ReadCustodyWithResponse call
-func ParseReadCustodyResponse(rsp *http.Response) (*ReadCustodyResponse, error) {
+// ParseReadKeyEscrowResponse parses an HTTP response from a ReadKeyEscrowWithResponse call
+func ParseReadKeyEscrowResponse(rsp *http.Response) (*ReadKeyEscrowResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
 	defer func() { _ = rsp.Body.Close() }()
 	if err != nil {
 		return nil, err
 	}
 
-	response := &ReadCustodyResponse{
+	response := &ReadKeyEscrowResponse{
 		Body:         bodyBytes,
 		HTTPResponse: rsp,
 	}
 
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
-		var dest Custody
+		var dest KeyEscrow
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -8310,6 +8310,39 @@ func ParseReencryptResponse(rsp *http.Response) (*ReencryptResponse, error) {
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest Reencryption
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListSlotsResponse parses an HTTP response from a ListSlotsWithResponse call
+func ParseListSlotsResponse(rsp *http.Response) (*ListSlotsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListSlotsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest SlotList
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -8475,39 +8508,6 @@ func ParseSubmitTransactionResponse(rsp *http.Response) (*SubmitTransactionRespo
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest CommittedTransaction
-		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
-			return nil, err
-		}
-		response.JSON200 = &dest
-
-	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
-		var dest Problem
-		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
-			return nil, err
-		}
-		response.ApplicationProblemJSONDefault = &dest
-
-	}
-
-	return response, nil
-}
-
-// ParseListUploadsResponse parses an HTTP response from a ListUploadsWithResponse call
-func ParseListUploadsResponse(rsp *http.Response) (*ListUploadsResponse, error) {
-	bodyBytes, err := io.ReadAll(rsp.Body)
-	defer func() { _ = rsp.Body.Close() }()
-	if err != nil {
-		return nil, err
-	}
-
-	response := &ListUploadsResponse{
-		Body:         bodyBytes,
-		HTTPResponse: rsp,
-	}
-
-	switch {
-	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
-		var dest UploadList
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}

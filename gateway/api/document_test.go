@@ -100,7 +100,7 @@ func TestEnumsAreTheConstants(t *testing.T) {
 		case name == "Transaction":
 			declared = slices.DeleteFunc(declared, func(tx string) bool { return !ledger.Transaction(tx).Writes() })
 		case name == "Purpose":
-			declared = slices.DeleteFunc(declared, func(purpose string) bool { return purpose == string(ledger.BreakGlass) })
+			declared = slices.DeleteFunc(declared, func(purpose string) bool { return purpose == string(ledger.PurposeBreakGlass) })
 		}
 		var listed []string
 		for _, value := range schema.Value.Enum {
@@ -206,8 +206,8 @@ func words[T ~string](values []T) []string {
 // A request that the ledger denied names no patient to who asked, and fits the document.
 func TestDeniedRequestsFitTheDocument(t *testing.T) {
 	text, err := json.Marshal(ledger.AccessRequest{
-		Request: ledger.NewID(), Record: ledger.NewID(), Version: 1, Purpose: ledger.Treatment, State: ledger.Denied, Requested: time.Now().UTC(),
-		Requester: ledger.Identity{User: ledger.UserID{MSP: "HospitalB", Pseudonym: "k4wq7hz2tmx5vbna"}, Role: ledger.Physician},
+		ID: ledger.NewID(), Record: ledger.NewID(), Version: 1, Purpose: ledger.PurposeTreatment, State: ledger.RequestDenied, Requested: time.Now().UTC(),
+		Requester: ledger.Identity{User: ledger.UserID{MSP: "HospitalB", Pseudonym: "k4wq7hz2tmx5vbna"}, Role: ledger.RolePhysician},
 		Decision:  ledger.Decision{Code: fault.PolicyDenied, Rule: "role"},
 	})
 	if err != nil {

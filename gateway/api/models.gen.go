@@ -24,25 +24,25 @@ type AccessList = ledger.List[ledger.Access]
 
 // AccessRequest Somebody's wish to open one record version
 //
-// Example: {"decision":{"allowed":true,"rule":"policy"},"patient":"HospitalA/7f3k2amq5xwz4bnd","purpose":"TREAT","record":"mfzwizltoqzgk43fmfzwizltoq","request":"nbswy3dpo5xxe3denbswy3dpo4","requested":"2026-05-04T09:30:00Z","requester":{"clearance":"private","department":"cardiology","role":"physician","user":"HospitalB/k4wq7hz2tmx5vbna"},"state":"pending","version":1}
+// Example: {"decision":{"allowed":true,"rule":"policy"},"id":"nbswy3dpo5xxe3denbswy3dpo4","patient":"HospitalA/7f3k2amq5xwz4bnd","purpose":"TREAT","record":"mfzwizltoqzgk43fmfzwizltoq","requested":"2026-05-04T09:30:00Z","requester":{"clearance":"private","department":"cardiology","role":"physician","user":"HospitalB/k4wq7hz2tmx5vbna"},"state":"pending","version":1}
 type AccessRequest = ledger.AccessRequest
 
 // AccessRequestList One page; an empty bookmark ends the list
 //
-// Example: {"rows":[{"decision":{"allowed":true,"rule":"policy"},"patient":"HospitalA/7f3k2amq5xwz4bnd","purpose":"TREAT","record":"mfzwizltoqzgk43fmfzwizltoq","request":"nbswy3dpo5xxe3denbswy3dpo4","requested":"2026-05-04T09:30:00Z","requester":{"clearance":"private","department":"cardiology","role":"physician","user":"HospitalB/k4wq7hz2tmx5vbna"},"state":"pending","version":1}]}
+// Example: {"rows":[{"decision":{"allowed":true,"rule":"policy"},"id":"nbswy3dpo5xxe3denbswy3dpo4","patient":"HospitalA/7f3k2amq5xwz4bnd","purpose":"TREAT","record":"mfzwizltoqzgk43fmfzwizltoq","requested":"2026-05-04T09:30:00Z","requester":{"clearance":"private","department":"cardiology","role":"physician","user":"HospitalB/k4wq7hz2tmx5vbna"},"state":"pending","version":1}]}
 type AccessRequestList = ledger.List[ledger.AccessRequest]
 
 // Answer A request that a standing rule answered
 //
-// Example: {"answered":"2026-05-04T09:30:00Z","day":"2026-05-04","grant":"onswg4tfoqzgk43fonswg4tfoq","record":"mfzwizltoqzgk43fmfzwizltoq","request":"nbswy3dpo5xxe3denbswy3dpo4","rule":"nbswy3dpo5xxe3denbswy3dpo4","slot":1,"version":1}
+// Example: {"answered":"2026-05-04T09:30:00Z","day":"2026-05-04","grant":"onswg4tfoqzgk43fonswg4tfoq","place":1,"record":"mfzwizltoqzgk43fmfzwizltoq","request":"nbswy3dpo5xxe3denbswy3dpo4","rule":"nbswy3dpo5xxe3denbswy3dpo4","version":1}
 type Answer = ledger.Answer
 
 // AnswerList One page; an empty bookmark ends the list
 //
-// Example: {"rows":[{"answered":"2026-05-04T09:30:00Z","day":"2026-05-04","grant":"onswg4tfoqzgk43fonswg4tfoq","record":"mfzwizltoqzgk43fmfzwizltoq","request":"nbswy3dpo5xxe3denbswy3dpo4","rule":"nbswy3dpo5xxe3denbswy3dpo4","slot":1,"version":1}]}
+// Example: {"rows":[{"answered":"2026-05-04T09:30:00Z","day":"2026-05-04","grant":"onswg4tfoqzgk43fonswg4tfoq","place":1,"record":"mfzwizltoqzgk43fmfzwizltoq","request":"nbswy3dpo5xxe3denbswy3dpo4","rule":"nbswy3dpo5xxe3denbswy3dpo4","version":1}]}
 type AnswerList = ledger.List[ledger.Answer]
 
-// AppendSegments AppendSegments appends to a stream, as the author whom its slot is addressed to. The first append makes the stream a record; what that is about goes through the transient map as "summary" (Summary) with segment 1. Result: Record
+// AppendSegments AppendSegments appends to a stream, as the author whom its slot is addressed to. The first append makes the stream a record; what that is about goes through the transient map as "metadata" (Metadata) with segment 1. Result: Record
 //
 // Example: {"segments":[{"capsule":"AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=","cid":"bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi","commitment":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","from":"2026-05-04T00:00:00Z","number":1,"readings":1000,"sha256":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","size":4096,"to":"2026-05-04T09:30:00Z"}],"stream":"mfzwizltoqzgk43fmfzwizltoq"}
 type AppendSegments = ledger.AppendSegments
@@ -85,10 +85,10 @@ type AuthorizationServer struct {
 	TokenEndpointAuthSigningAlgValuesSupported []string `json:"token_endpoint_auth_signing_alg_values_supported"`
 }
 
-// AuthorizeUpload AuthorizeUpload authorises one record for each slot. The sealed fragments go through the transient map as "fragments" ([]SealedFragment). Result: []Upload
+// AuthorizeSlots AuthorizeSlots authorises one record for each slot. The sealed fragments go through the transient map as "fragments" ([]SealedFragment). Result: []Upload
 //
 // Example: {"slots":[{"author":"person:HospitalB/k4wq7hz2tmx5vbna","expiry":"2030-03-04T12:00:00Z","fragments":{"proxies":[{"proxy":"HospitalA","sha256":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"}],"receivingKey":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","threshold":1},"grant":"mfzwizltoqzgk43fmfzwizltoq","policy":{"purposes":["TREAT","ETREAT"],"replicas":2,"roles":["physician"]},"record":"mfzwizltoqzgk43fmfzwizltoq","recordKey":"eyJhbGciOiJFUzI1NiJ9.e30.c2ln"}]}
-type AuthorizeUpload = ledger.AuthorizeUpload
+type AuthorizeSlots = ledger.AuthorizeSlots
 
 // Bundle Bundle is what a device believes without asking anybody: the consortium's channel each member's roots and gateways, and the ordering nodes. It comes out of band, never from a gateway
 //
@@ -189,16 +189,6 @@ type Content struct {
 // Example: deleted
 type ContentOutcome = ledger.ContentOutcome
 
-// Custody The secret key of an unattended record, sealed to its patient
-//
-// Example: {"sealed":"YWdlLWVuY3J5cHRpb24ub3JnL3Yx"}
-type Custody = ledger.Custody
-
-// CustodyEnvelope CustodyEnvelope is what the author of an unattended record leaves sealed for its patient: the record's secret key and what it is for
-//
-// Example: {"author":"HospitalA/7f3k2amq5xwz4bnd","channel":"pie","record":"mfzwizltoqzgk43fmfzwizltoq","secret":"AA==","version":1}
-type CustodyEnvelope = trust.CustodyEnvelope
-
 // Decision What a rule of the ledger said
 //
 // Example: {"allowed":true,"rule":"policy"}
@@ -206,17 +196,17 @@ type Decision = ledger.Decision
 
 // Declaration A responder's word that a patient cannot answer
 //
-// Example: {"decision":{"allowed":true,"rule":"break-glass"},"declaration":"mfzwizltoqzgk43fmfzwizltoq","declared":"2026-05-04T09:30:00Z","expiry":"2026-05-04T13:30:00Z","patient":"HospitalA/7f3k2amq5xwz4bnd","reason":"unconscious","responder":{"clearance":"private","role":"emergency","user":"HospitalB/k4wq7hz2tmx5vbna"},"scope":"summary","state":"active"}
+// Example: {"decision":{"allowed":true,"rule":"break-glass"},"declared":"2026-05-04T09:30:00Z","expiry":"2026-05-04T13:30:00Z","id":"mfzwizltoqzgk43fmfzwizltoq","patient":"HospitalA/7f3k2amq5xwz4bnd","reason":"unconscious","responder":{"clearance":"private","role":"emergency","user":"HospitalB/k4wq7hz2tmx5vbna"},"scope":"summary","state":"active"}
 type Declaration = ledger.Declaration
 
 // DeclarationList One page; an empty bookmark ends the list
 //
-// Example: {"rows":[{"decision":{"allowed":true,"rule":"break-glass"},"declaration":"mfzwizltoqzgk43fmfzwizltoq","declared":"2026-05-04T09:30:00Z","expiry":"2026-05-04T13:30:00Z","patient":"HospitalA/7f3k2amq5xwz4bnd","reason":"unconscious","responder":{"clearance":"private","role":"emergency","user":"HospitalB/k4wq7hz2tmx5vbna"},"scope":"summary","state":"active"}]}
+// Example: {"rows":[{"decision":{"allowed":true,"rule":"break-glass"},"declared":"2026-05-04T09:30:00Z","expiry":"2026-05-04T13:30:00Z","id":"mfzwizltoqzgk43fmfzwizltoq","patient":"HospitalA/7f3k2amq5xwz4bnd","reason":"unconscious","responder":{"clearance":"private","role":"emergency","user":"HospitalB/k4wq7hz2tmx5vbna"},"scope":"summary","state":"active"}]}
 type DeclarationList = ledger.List[ledger.Declaration]
 
 // DeclarationView A declaration, with what its responder and its reviewer said
 //
-// Example: {"decision":{"allowed":true,"rule":"break-glass"},"declaration":"mfzwizltoqzgk43fmfzwizltoq","declared":"2026-05-04T09:30:00Z","expiry":"2026-05-04T13:30:00Z","patient":"HospitalA/7f3k2amq5xwz4bnd","reason":"unconscious","responder":{"clearance":"private","role":"emergency","user":"HospitalB/k4wq7hz2tmx5vbna"},"scope":"summary","state":"active"}
+// Example: {"decision":{"allowed":true,"rule":"break-glass"},"declared":"2026-05-04T09:30:00Z","expiry":"2026-05-04T13:30:00Z","id":"mfzwizltoqzgk43fmfzwizltoq","patient":"HospitalA/7f3k2amq5xwz4bnd","reason":"unconscious","responder":{"clearance":"private","role":"emergency","user":"HospitalB/k4wq7hz2tmx5vbna"},"scope":"summary","state":"active"}
 type DeclarationView = ledger.DeclarationView
 
 // DeclareBreakGlass DeclareBreakGlass says that a patient cannot answer. What happened goes through the transient map as "narrative" (Narrative). A refusal is committed too. While one of the same responder for the same patient and scope goes on, the result is that one. Result: Declaration
@@ -248,11 +238,6 @@ type DisputeReason = ledger.DisputeReason
 //
 // Example: {"reason":"not-mine","record":"mfzwizltoqzgk43fmfzwizltoq","version":1}
 type DisputeRecord = ledger.DisputeRecord
-
-// EmergencyKey EmergencyKey is what a custodian wrapped a record's file key with for one responder
-//
-// Example: {"capsule":"AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=","key":"eyJhbGciOiJFUzI1NiJ9.e30.c2ln","wrapped":"AA=="}
-type EmergencyKey = ledger.EmergencyKey
 
 // EmergencyReason Why glass is broken; HTEST is a drill
 //
@@ -304,7 +289,7 @@ type EnrollmentRequest struct {
 // Example: {"declaration":"mfzwizltoqzgk43fmfzwizltoq","patient":"HospitalA/7f3k2amq5xwz4bnd"}
 type EraseNarratives = ledger.EraseNarratives
 
-// EraseRecord EraseRecord erases a record of the caller's, all versions of it: key fragments and private rows are purged, grants end, hospitals remove the ciphertext and confirm it. What the record is about goes through the transient map as "summary" (Summary), as it stands. A slot that nobody has used is withdrawn, without that. Result: Erasure
+// EraseRecord EraseRecord erases a record of the caller's, all versions of it: key fragments and private rows are purged, grants end, hospitals remove the ciphertext and confirm it. What the record is about goes through the transient map as "metadata" (Metadata), as it stands. A slot that nobody has used is withdrawn, without that. Result: Erasure
 //
 // Example: {"record":"mfzwizltoqzgk43fmfzwizltoq"}
 type EraseRecord = ledger.EraseRecord
@@ -318,6 +303,11 @@ type ErasedContent = ledger.ErasedContent
 //
 // Example: {"confirmations":[{"contents":[{"cid":"bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi","outcome":"deleted"}],"gateway":"HospitalA/gateway","msp":"HospitalA","record":"mfzwizltoqzgk43fmfzwizltoq","time":"2026-05-04T09:30:02Z"}],"members":["HospitalA","HospitalB"],"missing":["HospitalB"],"patient":"HospitalA/7f3k2amq5xwz4bnd","record":"mfzwizltoqzgk43fmfzwizltoq","time":"2026-05-04T09:30:00Z","transaction":"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08","versions":[{"cid":"bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi","version":1}]}
 type ErasureView = ledger.ErasureView
+
+// EscrowEnvelope EscrowEnvelope is what the author of an unattended record leaves sealed for its patient: the record's secret key and what it is for
+//
+// Example: {"author":"HospitalA/7f3k2amq5xwz4bnd","channel":"pie","record":"mfzwizltoqzgk43fmfzwizltoq","secret":"AA==","version":1}
+type EscrowEnvelope = trust.EscrowEnvelope
 
 // EventName What happened
 //
@@ -341,7 +331,7 @@ type GatewayURL = string
 
 // Grant Lets one subject open one record version
 //
-// Example: {"expiry":"2026-06-04T09:30:00Z","fragments":{"proxies":[{"proxy":"HospitalA","sha256":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"}],"receivingKey":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","threshold":1},"grant":"onswg4tfoqzgk43fonswg4tfoq","granted":"2026-05-04T09:30:00Z","grantee":"person:HospitalB/k4wq7hz2tmx5vbna","patient":"HospitalA/7f3k2amq5xwz4bnd","purpose":"TREAT","record":"mfzwizltoqzgk43fmfzwizltoq","request":"nbswy3dpo5xxe3denbswy3dpo4","state":"active","version":1}
+// Example: {"expiry":"2026-06-04T09:30:00Z","fragments":{"proxies":[{"proxy":"HospitalA","sha256":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"}],"receivingKey":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","threshold":1},"granted":"2026-05-04T09:30:00Z","grantee":"person:HospitalB/k4wq7hz2tmx5vbna","id":"onswg4tfoqzgk43fonswg4tfoq","patient":"HospitalA/7f3k2amq5xwz4bnd","purpose":"TREAT","record":"mfzwizltoqzgk43fmfzwizltoq","request":"nbswy3dpo5xxe3denbswy3dpo4","state":"active","version":1}
 type Grant = ledger.Grant
 
 // GrantAccess GrantAccess answers a request with key fragments, which go through the transient map as "fragments" ([]SealedFragment). It repeats what it grants, so that nobody can slip another request under a patient's signature. Result: Grant
@@ -349,14 +339,14 @@ type Grant = ledger.Grant
 // Example: {"expiry":"2030-03-04T12:00:00Z","fragments":{"proxies":[{"proxy":"HospitalA","sha256":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"}],"receivingKey":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","threshold":1},"grant":"mfzwizltoqzgk43fmfzwizltoq","purpose":"TREAT","record":"mfzwizltoqzgk43fmfzwizltoq","request":"mfzwizltoqzgk43fmfzwizltoq","requester":"HospitalA/7f3k2amq5xwz4bnd","version":1}
 type GrantAccess = ledger.GrantAccess
 
-// GrantCustody GrantCustody gives an emergency desk fragments that proxies serve only under an active declaration that covers the record. They go through the transient map as "fragments" ([]SealedFragment). Result: Grant
+// GrantCustodian GrantCustodian gives an emergency desk fragments that proxies serve only under an active declaration that covers the record. They go through the transient map as "fragments" ([]SealedFragment). Result: Grant
 //
 // Example: {"custodian":"HospitalA/7f3k2amq5xwz4bnd","expiry":"2030-03-04T12:00:00Z","fragments":{"proxies":[{"proxy":"HospitalA","sha256":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"}],"receivingKey":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","threshold":1},"grant":"mfzwizltoqzgk43fmfzwizltoq","record":"mfzwizltoqzgk43fmfzwizltoq","version":1}
-type GrantCustody = ledger.GrantCustody
+type GrantCustodian = ledger.GrantCustodian
 
 // GrantList One page; an empty bookmark ends the list
 //
-// Example: {"rows":[{"expiry":"2026-06-04T09:30:00Z","fragments":{"proxies":[{"proxy":"HospitalA","sha256":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"}],"receivingKey":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","threshold":1},"grant":"onswg4tfoqzgk43fonswg4tfoq","granted":"2026-05-04T09:30:00Z","grantee":"person:HospitalB/k4wq7hz2tmx5vbna","patient":"HospitalA/7f3k2amq5xwz4bnd","purpose":"TREAT","record":"mfzwizltoqzgk43fmfzwizltoq","request":"nbswy3dpo5xxe3denbswy3dpo4","state":"active","version":1}]}
+// Example: {"rows":[{"expiry":"2026-06-04T09:30:00Z","fragments":{"proxies":[{"proxy":"HospitalA","sha256":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"}],"receivingKey":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","threshold":1},"granted":"2026-05-04T09:30:00Z","grantee":"person:HospitalB/k4wq7hz2tmx5vbna","id":"onswg4tfoqzgk43fonswg4tfoq","patient":"HospitalA/7f3k2amq5xwz4bnd","purpose":"TREAT","record":"mfzwizltoqzgk43fmfzwizltoq","request":"nbswy3dpo5xxe3denbswy3dpo4","state":"active","version":1}]}
 type GrantList = ledger.List[ledger.Grant]
 
 // GrantState Where a grant stands
@@ -366,12 +356,12 @@ type GrantState = ledger.GrantState
 
 // HistoryEntry A record version as one transaction left it
 //
-// Example: {"record":{"author":"HospitalA/k4wq7hz2tmx5vbna","capsule":"AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=","cid":"bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi","commitment":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","level":"private","patient":"HospitalA/7f3k2amq5xwz4bnd","policy":{"purposes":["TREAT","ETREAT"],"replicas":2,"roles":["physician"]},"record":"mfzwizltoqzgk43fmfzwizltoq","registered":"2026-05-04T09:30:00Z","sha256":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","size":4096,"state":"confirmed","version":1},"time":"2026-05-04T09:30:00Z","transaction":"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"}
+// Example: {"record":{"author":"HospitalA/k4wq7hz2tmx5vbna","capsule":"AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=","cid":"bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi","commitment":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","id":"mfzwizltoqzgk43fmfzwizltoq","level":"private","patient":"HospitalA/7f3k2amq5xwz4bnd","policy":{"purposes":["TREAT","ETREAT"],"replicas":2,"roles":["physician"]},"registered":"2026-05-04T09:30:00Z","sha256":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","size":4096,"state":"confirmed","version":1},"time":"2026-05-04T09:30:00Z","transaction":"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"}
 type HistoryEntry = ledger.HistoryEntry
 
 // HistoryEntryList One page; an empty bookmark ends the list
 //
-// Example: {"rows":[{"record":{"author":"HospitalA/k4wq7hz2tmx5vbna","capsule":"AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=","cid":"bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi","commitment":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","level":"private","patient":"HospitalA/7f3k2amq5xwz4bnd","policy":{"purposes":["TREAT","ETREAT"],"replicas":2,"roles":["physician"]},"record":"mfzwizltoqzgk43fmfzwizltoq","registered":"2026-05-04T09:30:00Z","sha256":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","size":4096,"state":"confirmed","version":1},"time":"2026-05-04T09:30:00Z","transaction":"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"}]}
+// Example: {"rows":[{"record":{"author":"HospitalA/k4wq7hz2tmx5vbna","capsule":"AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=","cid":"bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi","commitment":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","id":"mfzwizltoqzgk43fmfzwizltoq","level":"private","patient":"HospitalA/7f3k2amq5xwz4bnd","policy":{"purposes":["TREAT","ETREAT"],"replicas":2,"roles":["physician"]},"registered":"2026-05-04T09:30:00Z","sha256":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","size":4096,"state":"confirmed","version":1},"time":"2026-05-04T09:30:00Z","transaction":"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"}]}
 type HistoryEntryList = ledger.List[ledger.HistoryEntry]
 
 // ID 16 random bytes in lower-case base32, chosen by the caller
@@ -399,6 +389,11 @@ type IssueEmergencyGrant = ledger.IssueEmergencyGrant
 // Example: eyJhbGciOiJFUzI1NiJ9.e30.c2ln
 type JWS = string
 
+// KeyEscrow The secret key of an unattended record, sealed to its patient
+//
+// Example: {"sealed":"YWdlLWVuY3J5cHRpb24ub3JnL3Yx"}
+type KeyEscrow = ledger.KeyEscrow
+
 // KeyFragEnvelope KeyFragEnvelope is what is sealed to a proxy: one key fragment and the only use it is for. A proxy refuses a fragment whose context is not that of the open
 //
 // Example: {"channel":"pie","grant":"mfzwizltoqzgk43fmfzwizltoq","grantee":"person:HospitalB/k4wq7hz2tmx5vbna","keyFrag":"AA==","proxy":"HospitalA","record":"mfzwizltoqzgk43fmfzwizltoq","version":1}
@@ -411,12 +406,12 @@ type KeyKind = ledger.KeyKind
 
 // KeyReplacement Keys that somebody asked to have in the place of a user's
 //
-// Example: {"identityKey":"fcde2b2edba56bf408601fb721fe9b5c338d10ee429ea04fae5511b68fbf8fb9","keys":{"receiving":"eyJhbGciOiJFUzI1NiJ9.e30.c2ln"},"replacement":"nbswy3dpo5xxe3denbswy3dpo4","replaces":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","requested":"2026-05-04T09:30:00Z","state":"requested","user":{"role":"patient","user":"HospitalA/7f3k2amq5xwz4bnd"}}
+// Example: {"id":"nbswy3dpo5xxe3denbswy3dpo4","identityKey":"fcde2b2edba56bf408601fb721fe9b5c338d10ee429ea04fae5511b68fbf8fb9","keys":{"receiving":"eyJhbGciOiJFUzI1NiJ9.e30.c2ln"},"replaces":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","requested":"2026-05-04T09:30:00Z","state":"requested","user":{"role":"patient","user":"HospitalA/7f3k2amq5xwz4bnd"}}
 type KeyReplacement = ledger.KeyReplacement
 
 // KeyReplacementList One page; an empty bookmark ends the list
 //
-// Example: {"rows":[{"identityKey":"fcde2b2edba56bf408601fb721fe9b5c338d10ee429ea04fae5511b68fbf8fb9","keys":{"receiving":"eyJhbGciOiJFUzI1NiJ9.e30.c2ln"},"replacement":"nbswy3dpo5xxe3denbswy3dpo4","replaces":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","requested":"2026-05-04T09:30:00Z","state":"requested","user":{"role":"patient","user":"HospitalA/7f3k2amq5xwz4bnd"}}]}
+// Example: {"rows":[{"id":"nbswy3dpo5xxe3denbswy3dpo4","identityKey":"fcde2b2edba56bf408601fb721fe9b5c338d10ee429ea04fae5511b68fbf8fb9","keys":{"receiving":"eyJhbGciOiJFUzI1NiJ9.e30.c2ln"},"replaces":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","requested":"2026-05-04T09:30:00Z","state":"requested","user":{"role":"patient","user":"HospitalA/7f3k2amq5xwz4bnd"}}]}
 type KeyReplacementList = ledger.List[ledger.KeyReplacement]
 
 // KeyStatement KeyStatement says "this key is mine, for this use": nobody encrypts to a key because a gateway said so
@@ -434,10 +429,20 @@ type Level = ledger.Level
 // Example: HospitalA
 type MSP = string
 
+// Metadata What a record is about
+//
+// Example: {"class":"medical-information","mediaType":"application/fhir+json","salt":"MDEyMzQ1Njc4OWFiY2RlZg=="}
+type Metadata = ledger.Metadata
+
 // Narrative Narrative is what a responder or a reviewer says happened. It is private to the member hospitals and erasable; the salt keeps its public hash from being guessed
 //
 // Example: {"salt":"AAAAAAAAAAAAAAAAAAAAAA==","text":"found on the floor of the ward, no reaction"}
 type Narrative = ledger.Narrative
+
+// NewSlot NewSlot is what a patient authorises for one record: its key, who writes it, what may become of it, and the author's own grant. A department has no receiving key, so a slot for one comes without grant and fragments: who uses it asks the patient to open it
+//
+// Example: {"author":"person:HospitalB/k4wq7hz2tmx5vbna","expiry":"2030-03-04T12:00:00Z","fragments":{"proxies":[{"proxy":"HospitalA","sha256":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"}],"receivingKey":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","threshold":1},"grant":"mfzwizltoqzgk43fmfzwizltoq","policy":{"purposes":["TREAT","ETREAT"],"replicas":2,"roles":["physician"]},"record":"mfzwizltoqzgk43fmfzwizltoq","recordKey":"eyJhbGciOiJFUzI1NiJ9.e30.c2ln"}
+type NewSlot = ledger.NewSlot
 
 // Notice Notice is what people are told of an event: a reference, to be read with a token of their own. It is one gateway's word
 //
@@ -448,6 +453,11 @@ type Notice = ledger.Notice
 //
 // Example: {"channel":"pie","replacement":"mfzwizltoqzgk43fmfzwizltoq","user":"HospitalA/7f3k2amq5xwz4bnd"}
 type Objection = trust.Objection
+
+// OneTimeKey OneTimeKey is what a custodian wrapped a record's file key with for one responder
+//
+// Example: {"capsule":"AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=","key":"eyJhbGciOiJFUzI1NiJ9.e30.c2ln","wrapped":"AA=="}
+type OneTimeKey = ledger.OneTimeKey
 
 // OpenRecord OpenRecord records that the grantee is about to open a record; proxies answer to nothing else. A refusal is committed too. Result: Access
 //
@@ -559,7 +569,7 @@ type Receipt struct {
 
 // Record One registered version of an EMR
 //
-// Example: {"author":"HospitalA/k4wq7hz2tmx5vbna","capsule":"AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=","cid":"bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi","commitment":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","level":"private","patient":"HospitalA/7f3k2amq5xwz4bnd","policy":{"purposes":["TREAT","ETREAT"],"replicas":2,"roles":["physician"]},"record":"mfzwizltoqzgk43fmfzwizltoq","registered":"2026-05-04T09:30:00Z","sha256":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","size":4096,"state":"confirmed","version":1}
+// Example: {"author":"HospitalA/k4wq7hz2tmx5vbna","capsule":"AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=","cid":"bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi","commitment":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","id":"mfzwizltoqzgk43fmfzwizltoq","level":"private","patient":"HospitalA/7f3k2amq5xwz4bnd","policy":{"purposes":["TREAT","ETREAT"],"replicas":2,"roles":["physician"]},"registered":"2026-05-04T09:30:00Z","sha256":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","size":4096,"state":"confirmed","version":1}
 type Record = ledger.Record
 
 // RecordState Where a record version stands
@@ -574,12 +584,12 @@ type RecordVersion = ledger.RecordVersion
 
 // RecordView A record with what it is about and under which key it is encrypted
 //
-// Example: {"author":"HospitalA/k4wq7hz2tmx5vbna","capsule":"AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=","cid":"bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi","commitment":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","level":"private","patient":"HospitalA/7f3k2amq5xwz4bnd","policy":{"purposes":["TREAT","ETREAT"],"replicas":2,"roles":["physician"]},"record":"mfzwizltoqzgk43fmfzwizltoq","recordKey":"eyJhbGciOiJFUzI1NiJ9.e30.c2ln","registered":"2026-05-04T09:30:00Z","sha256":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","size":4096,"state":"confirmed","summary":{"class":"medical-information","mediaType":"application/fhir+json","salt":"MDEyMzQ1Njc4OWFiY2RlZg=="},"version":1}
+// Example: {"author":"HospitalA/k4wq7hz2tmx5vbna","capsule":"AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=","cid":"bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi","commitment":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","id":"mfzwizltoqzgk43fmfzwizltoq","level":"private","metadata":{"class":"medical-information","mediaType":"application/fhir+json","salt":"MDEyMzQ1Njc4OWFiY2RlZg=="},"patient":"HospitalA/7f3k2amq5xwz4bnd","policy":{"purposes":["TREAT","ETREAT"],"replicas":2,"roles":["physician"]},"recordKey":"eyJhbGciOiJFUzI1NiJ9.e30.c2ln","registered":"2026-05-04T09:30:00Z","sha256":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","size":4096,"state":"confirmed","version":1}
 type RecordView = ledger.RecordView
 
 // RecordViewList One page; an empty bookmark ends the list
 //
-// Example: {"rows":[{"author":"HospitalA/k4wq7hz2tmx5vbna","capsule":"AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=","cid":"bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi","commitment":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","level":"private","patient":"HospitalA/7f3k2amq5xwz4bnd","policy":{"purposes":["TREAT","ETREAT"],"replicas":2,"roles":["physician"]},"record":"mfzwizltoqzgk43fmfzwizltoq","recordKey":"eyJhbGciOiJFUzI1NiJ9.e30.c2ln","registered":"2026-05-04T09:30:00Z","sha256":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","size":4096,"state":"confirmed","summary":{"class":"medical-information","mediaType":"application/fhir+json","salt":"MDEyMzQ1Njc4OWFiY2RlZg=="},"version":1}]}
+// Example: {"rows":[{"author":"HospitalA/k4wq7hz2tmx5vbna","capsule":"AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=","cid":"bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi","commitment":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","id":"mfzwizltoqzgk43fmfzwizltoq","level":"private","metadata":{"class":"medical-information","mediaType":"application/fhir+json","salt":"MDEyMzQ1Njc4OWFiY2RlZg=="},"patient":"HospitalA/7f3k2amq5xwz4bnd","policy":{"purposes":["TREAT","ETREAT"],"replicas":2,"roles":["physician"]},"recordKey":"eyJhbGciOiJFUzI1NiJ9.e30.c2ln","registered":"2026-05-04T09:30:00Z","sha256":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","size":4096,"state":"confirmed","version":1}]}
 type RecordViewList = ledger.List[ledger.RecordView]
 
 // Reencrypted Reencrypted is what a proxy says of one ciphertext: of a record, or of one segment of a stream
@@ -608,14 +618,14 @@ type ReencryptionRequest struct {
 // Example: {"gateways":["https://127.77.0.15:8443"],"name":"Hospital A","proxy":"7f3k2amq5xwz4bnd"}
 type RegisterOrganization = ledger.RegisterOrganization
 
-// RegisterRecord RegisterRecord puts a record into its slot. What it is about goes through the transient map as "summary" (Summary). Result: Record
+// RegisterRecord RegisterRecord puts a record into its slot. What it is about goes through the transient map as "metadata" (Metadata). Result: Record
 //
 // Example: {"capsule":"AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=","cid":"bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi","commitment":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","level":"private","record":"mfzwizltoqzgk43fmfzwizltoq","sha256":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","size":1}
 type RegisterRecord = ledger.RegisterRecord
 
-// RegisterUnattended RegisterUnattended registers a record whose patient could authorise nothing: they are unconscious, or the record comes from an older system. The author makes the record's key, and leaves its secret in custody, sealed to the patient's receiving key. Summary, fragments of the author's own grant and the sealed secret go through the transient map as "summary" (Summary), "fragments" ([]SealedFragment) and "custody" (Custody). The policy is UnattendedPolicy. Result: Record
+// RegisterUnattended RegisterUnattended registers a record whose patient could authorise nothing: they are unconscious, or the record comes from an older system. The author makes the record's key, and leaves its secret in escrow, sealed to the patient's receiving key. Metadata, fragments of the author's own grant and the sealed secret go through the transient map as "metadata" (Metadata), "fragments" ([]SealedFragment) and "escrow" (KeyEscrow). The policy is UnattendedPolicy. Result: Record
 //
-// Example: {"capsule":"AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=","cid":"bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi","commitment":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","custody":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","expiry":"2030-03-04T12:00:00Z","fragments":{"proxies":[{"proxy":"HospitalA","sha256":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"}],"receivingKey":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","threshold":1},"grant":"mfzwizltoqzgk43fmfzwizltoq","level":"private","patient":"HospitalA/7f3k2amq5xwz4bnd","record":"mfzwizltoqzgk43fmfzwizltoq","recordKey":"eyJhbGciOiJFUzI1NiJ9.e30.c2ln","sha256":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","size":1}
+// Example: {"capsule":"AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=","cid":"bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi","commitment":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","escrow":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","expiry":"2030-03-04T12:00:00Z","fragments":{"proxies":[{"proxy":"HospitalA","sha256":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"}],"receivingKey":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","threshold":1},"grant":"mfzwizltoqzgk43fmfzwizltoq","level":"private","patient":"HospitalA/7f3k2amq5xwz4bnd","record":"mfzwizltoqzgk43fmfzwizltoq","recordKey":"eyJhbGciOiJFUzI1NiJ9.e30.c2ln","sha256":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","size":1}
 type RegisterUnattended = ledger.RegisterUnattended
 
 // RegisterUser RegisterUser publishes the caller's key statements; a professional's card, without which they are not registered, goes through the transient map as "profile" (Profile). A repeat with the same keys and card succeeds, however they are stated. Result: User
@@ -688,7 +698,7 @@ type RevokeGrant = ledger.RevokeGrant
 // Example: physician
 type Role = ledger.Role
 
-// RotateRecord RotateRecord puts the caller's record under a new key: a new version with new ciphertext of the same content takes the place of the one that is named. Commitment, author, level and policy stay what they are, and so do purpose, grantee and expiry of the grants that are kept; all others end. What the record is about goes through the transient map as "summary" (Summary), as it stands, with the salt that it gets next as "salt" (Salt, of a summary from now on), and the kept grants' fragments as "fragments" ([]SealedFragment). Result: the new Record
+// RotateRecord RotateRecord puts the caller's record under a new key: a new version with new ciphertext of the same content takes the place of the one that is named. Commitment, author, level and policy stay what they are, and so do purpose, grantee and expiry of the grants that are kept; all others end. What the record is about goes through the transient map as "metadata" (Metadata), as it stands, with the salt that it gets next as "salt" (Salt, of metadata from now on), and the kept grants' fragments as "fragments" ([]SealedFragment). Result: the new Record
 //
 // Example: {"capsule":"AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=","cid":"bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi","grants":[{"fragments":{"proxies":[{"proxy":"HospitalA","sha256":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"}],"receivingKey":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","threshold":1},"grant":"mfzwizltoqzgk43fmfzwizltoq"}],"record":"mfzwizltoqzgk43fmfzwizltoq","recordKey":"eyJhbGciOiJFUzI1NiJ9.e30.c2ln","sha256":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","size":1,"version":1}
 type RotateRecord = ledger.RotateRecord
@@ -703,7 +713,7 @@ type RotatedGrant = ledger.RotatedGrant
 // Example: summary
 type Scope = ledger.Scope
 
-// SealedFragment SealedFragment is one key fragment, sealed to a proxy (an age file). It travels in the transient map and stands in the private collection KeyFragments
+// SealedFragment SealedFragment is one key fragment, sealed to a proxy (an age file). It travels in the transient map and stands in the private collection FragmentsCollection
 //
 // Example: {"grant":"mfzwizltoqzgk43fmfzwizltoq","proxy":"HospitalA","salt":"AAAAAAAAAAAAAAAAAAAAAA==","sealed":"AA=="}
 type SealedFragment = ledger.SealedFragment
@@ -749,25 +759,25 @@ type SignedTransaction struct {
 	Transaction []byte `json:"transaction"`
 }
 
-// Slot Slot is what a patient authorises for one record: its key, who writes it, what may become of it, and the author's own grant. A department has no receiving key, so a slot for one comes without grant and fragments: who uses it asks the patient to open it
+// Slot A patient's authorisation for one record
 //
-// Example: {"author":"person:HospitalB/k4wq7hz2tmx5vbna","expiry":"2030-03-04T12:00:00Z","fragments":{"proxies":[{"proxy":"HospitalA","sha256":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"}],"receivingKey":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","threshold":1},"grant":"mfzwizltoqzgk43fmfzwizltoq","policy":{"purposes":["TREAT","ETREAT"],"replicas":2,"roles":["physician"]},"record":"mfzwizltoqzgk43fmfzwizltoq","recordKey":"eyJhbGciOiJFUzI1NiJ9.e30.c2ln"}
+// Example: {"author":"person:HospitalB/k4wq7hz2tmx5vbna","authorized":"2026-05-04T09:30:00Z","expiry":"2027-05-04T09:30:00Z","grant":"onswg4tfoqzgk43fonswg4tfoq","patient":"HospitalA/7f3k2amq5xwz4bnd","policy":{"purposes":["TREAT","ETREAT"],"replicas":2,"roles":["physician"]},"record":"mfzwizltoqzgk43fmfzwizltoq","recordKey":"eyJhbGciOiJFUzI1NiJ9.e30.c2ln","used":false}
 type Slot = ledger.Slot
 
-// Standing The standing rule of the patient's that answered, and in which of its slots of the day
+// SlotList One page; an empty bookmark ends the list
 //
-// Example: {"rule":"nbswy3dpo5xxe3denbswy3dpo4","slot":1}
+// Example: {"rows":[{"author":"person:HospitalB/k4wq7hz2tmx5vbna","authorized":"2026-05-04T09:30:00Z","expiry":"2027-05-04T09:30:00Z","grant":"onswg4tfoqzgk43fonswg4tfoq","patient":"HospitalA/7f3k2amq5xwz4bnd","policy":{"purposes":["TREAT","ETREAT"],"replicas":2,"roles":["physician"]},"record":"mfzwizltoqzgk43fmfzwizltoq","recordKey":"eyJhbGciOiJFUzI1NiJ9.e30.c2ln","used":false}]}
+type SlotList = ledger.List[ledger.Slot]
+
+// Standing The standing rule of the patient's that answered, and in which of its places of the day
+//
+// Example: {"place":1,"rule":"nbswy3dpo5xxe3denbswy3dpo4"}
 type Standing = ledger.Standing
 
 // Subject Whom a grant or an upload slot is addressed to
 //
 // Example: person:HospitalB/k4wq7hz2tmx5vbna
 type Subject = ledger.Subject
-
-// Summary What a record is about
-//
-// Example: {"class":"medical-information","mediaType":"application/fhir+json","salt":"MDEyMzQ1Njc4OWFiY2RlZg=="}
-type Summary = ledger.Summary
 
 // Token A bearer token
 //
@@ -878,16 +888,6 @@ type TrustReencryption = trust.Reencryption
 //
 // Example: {"issued":"2030-03-04T12:00:00Z","open":"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08","proxy":"HospitalA","record":"mfzwizltoqzgk43fmfzwizltoq","segments":[1]}
 type TrustReencryptionRequest = trust.ReencryptionRequest
-
-// Upload A patient's authorisation for one record
-//
-// Example: {"author":"person:HospitalB/k4wq7hz2tmx5vbna","authorized":"2026-05-04T09:30:00Z","expiry":"2027-05-04T09:30:00Z","grant":"onswg4tfoqzgk43fonswg4tfoq","patient":"HospitalA/7f3k2amq5xwz4bnd","policy":{"purposes":["TREAT","ETREAT"],"replicas":2,"roles":["physician"]},"record":"mfzwizltoqzgk43fmfzwizltoq","recordKey":"eyJhbGciOiJFUzI1NiJ9.e30.c2ln","used":false}
-type Upload = ledger.Upload
-
-// UploadList One page; an empty bookmark ends the list
-//
-// Example: {"rows":[{"author":"person:HospitalB/k4wq7hz2tmx5vbna","authorized":"2026-05-04T09:30:00Z","expiry":"2027-05-04T09:30:00Z","grant":"onswg4tfoqzgk43fonswg4tfoq","patient":"HospitalA/7f3k2amq5xwz4bnd","policy":{"purposes":["TREAT","ETREAT"],"replicas":2,"roles":["physician"]},"record":"mfzwizltoqzgk43fmfzwizltoq","recordKey":"eyJhbGciOiJFUzI1NiJ9.e30.c2ln","used":false}]}
-type UploadList = ledger.List[ledger.Upload]
 
 // UserID A user, by MSP and pseudonym together
 //
@@ -1082,10 +1082,10 @@ type ListSegmentsParams struct {
 	Bookmark *QueryBookmark `form:"bookmark,omitempty" json:"bookmark,omitempty"`
 }
 
-// ListAnswersParams defines parameters for ListAnswers.
-type ListAnswersParams struct {
-	// Day In UTC
-	Day string `form:"day" json:"day"`
+// ListSlotsParams defines parameters for ListSlots.
+type ListSlotsParams struct {
+	// FreeOf For authors. Only slots of this patient's that are addressed to the caller, and that nobody has used yet
+	FreeOf *UserID `form:"freeOf,omitempty" json:"freeOf,omitempty"`
 
 	// Limit Most rows of the page
 	Limit *QueryLimit `form:"limit,omitempty" json:"limit,omitempty"`
@@ -1094,10 +1094,10 @@ type ListAnswersParams struct {
 	Bookmark *QueryBookmark `form:"bookmark,omitempty" json:"bookmark,omitempty"`
 }
 
-// ListUploadsParams defines parameters for ListUploads.
-type ListUploadsParams struct {
-	// FreeOf For authors. Only slots of this patient's that are addressed to the caller, and that nobody has used yet
-	FreeOf *UserID `form:"freeOf,omitempty" json:"freeOf,omitempty"`
+// ListAnswersParams defines parameters for ListAnswers.
+type ListAnswersParams struct {
+	// Day In UTC
+	Day string `form:"day" json:"day"`
 
 	// Limit Most rows of the page
 	Limit *QueryLimit `form:"limit,omitempty" json:"limit,omitempty"`

@@ -78,7 +78,7 @@ func (b *Bundle) TLSPool() (*x509.CertPool, error) {
 	for _, organization := range b.Organizations {
 		for _, root := range organization.TLSRoots {
 			if !pool.AppendCertsFromPEM([]byte(root)) {
-				return nil, fmt.Errorf("trust bundle: a TLS root of %s is no PEM certificate", organization.MSP)
+				return nil, fmt.Errorf("trust bundle: a TLS root of %s is not a PEM certificate", organization.MSP)
 			}
 		}
 	}

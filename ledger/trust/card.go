@@ -49,7 +49,7 @@ func (b *Bundle) VerifyCard(jws string, user ledger.UserID) (Card, error) {
 	if card.User != user {
 		return Card{}, invalid(professionalCard, "it is not the card of "+user.String())
 	}
-	if signer.Role != ledger.OrgAdmin || signer.User.MSP != user.MSP {
+	if signer.Role != ledger.RoleOrgAdmin || signer.User.MSP != user.MSP {
 		return Card{}, invalid(professionalCard, "no administrator of "+user.MSP+" signed it")
 	}
 	if err := card.Validate(); err != nil {

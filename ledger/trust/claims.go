@@ -29,7 +29,7 @@ var assertionTypes = []string{"jwt", "client-authentication+jwt"}
 type claims struct{ jwt.Claims }
 
 // openAssertion verifies an assertion against the first certificate in its x5c, which
-// nobody has vouched for yet. Certificates behind that one are no authority.
+// nobody has vouched for yet. Certificates behind that one are not authorities.
 func openAssertion(compact string) (claims, *x509.Certificate, error) {
 	certificate, err := firstCertificate(compact)
 	if err != nil {

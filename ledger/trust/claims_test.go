@@ -53,7 +53,7 @@ func url(certificate *x509.Certificate) string {
 // is refused in words that say what the gateway wants.
 func TestAssertionsOfOthersLibraries(t *testing.T) {
 	h := newHospital(t, "HospitalA")
-	bundle, device, now := bundleOf(h), h.issue("patient", ledger.Patient), time.Unix(time.Now().Unix(), 0)
+	bundle, device, now := bundleOf(h), h.issue("patient", ledger.RolePatient), time.Unix(time.Now().Unix(), 0)
 	own, root := base64Of(device.Certificate), base64Of(h.root)
 	const url1, url2 = "https://g", "https://g/oauth2/token"
 	for name, test := range map[string]struct {
@@ -133,7 +133,7 @@ func TestAssertionsOfOthersLibraries(t *testing.T) {
 // A claim or a certificate that is there twice could be read as another.
 func TestAssertionsSayNothingTwice(t *testing.T) {
 	h := newHospital(t, "HospitalA")
-	device, now := h.issue("patient", ledger.Patient), time.Now()
+	device, now := h.issue("patient", ledger.RolePatient), time.Now()
 	claims := fmt.Sprintf(`{"iss": "HospitalA/patient", "sub": "HospitalA/patient", "aud": "https://h", "aud": "https://g", "jti": "x", "exp": %d}`, now.Unix()+60)
 	twice := foreign(t, device, map[string]any{"x5c": []string{base64Of(device.Certificate)}}, claims)
 	if _, _, _, err := bundleOf(h).VerifyAssertion(twice, []string{"https://g"}, now); fault.CodeOf(err) != fault.Unauthenticated {
@@ -149,7 +149,7 @@ func TestAssertionsSayNothingTwice(t *testing.T) {
 // not another object.
 func TestOtherObjectsAreNotAssertions(t *testing.T) {
 	h := newHospital(t, "HospitalA")
-	device, now := h.issue("patient", ledger.Patient), time.Now()
+	device, now := h.issue("patient", ledger.RolePatient), time.Now()
 	for _, typ := range []kind{keyStatement, professionalCard, reencryptionAsk, reencryptionAnswer} {
 		claims := Assertion{
 			Issuer: ledger.UserID{MSP: "HospitalA", Pseudonym: "patient"}, Subject: ledger.UserID{MSP: "HospitalA", Pseudonym: "patient"},

@@ -53,7 +53,7 @@ func (s *Signer) sign(typ kind, payload any) (string, error) {
 func open(typ kind, compact string, payload any) (*x509.Certificate, error) {
 	object, err := jose.ParseSignedCompact(compact, []jose.SignatureAlgorithm{jose.ES256})
 	if err != nil {
-		return nil, invalid(typ, "it is no compact JWS with ES256")
+		return nil, invalid(typ, "it is not a compact JWS with ES256")
 	}
 	header := object.Signatures[0].Protected
 	if header.ExtraHeaders[jose.HeaderType] != string(typ) {

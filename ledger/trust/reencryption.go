@@ -64,7 +64,7 @@ func (b *Bundle) VerifyReencryption(jws, msp string) (Reencryption, error) {
 	if err != nil {
 		return Reencryption{}, err
 	}
-	if identity.Role != ledger.Gateway || identity.User.MSP != msp || answer.Proxy != msp {
+	if identity.Role != ledger.RoleGateway || identity.User.MSP != msp || answer.Proxy != msp {
 		return Reencryption{}, invalid(reencryptionAnswer, "it is not from the gateway of "+msp)
 	}
 	return answer, nil

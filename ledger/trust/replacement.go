@@ -25,7 +25,7 @@ type Replacement struct {
 func NewReplacement(channel string, registered ledger.User, certificate *x509.Certificate, keys []string) Replacement {
 	replacement := Replacement{
 		Channel: channel, User: registered.Identity.User,
-		Replaces: ledger.DigestOf([]byte(registered.Keys[ledger.VerifyingKey])),
+		Replaces: ledger.DigestOf([]byte(registered.Keys[ledger.KeyVerifying])),
 		Identity: IdentityKeyDigest(certificate),
 	}
 	for _, key := range keys {
@@ -90,7 +90,7 @@ func verifyWithVerifyingKey(name string, statement any, proof []byte, registered
 		return fault.New(fault.PermissionDenied, "there is no verifying key to prove anything with")
 	}
 	key, err := umbral.ParsePublicKey(stated.Key)
-	if err != nil || stated.Kind != ledger.VerifyingKey {
+	if err != nil || stated.Kind != ledger.KeyVerifying {
 		return fault.New(fault.PermissionDenied, "there is no verifying key to prove anything with")
 	}
 	signature, err := umbral.ParseSignature(proof)

@@ -16,7 +16,7 @@ func TestProofsAreOfTheVerifyingKeyAndForOneThing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	device := h.issue("7f3k", ledger.Patient)
+	device := h.issue("7f3k", ledger.RolePatient)
 	user := ledger.UserID{MSP: "HospitalA", Pseudonym: "7f3k"}
 	state := func(kind ledger.KeyKind) string {
 		jws, err := device.SignKeyStatement(KeyStatement{Kind: kind, Key: secret.PublicKey().Bytes(), User: user, Issued: time.Now()})
@@ -25,7 +25,7 @@ func TestProofsAreOfTheVerifyingKeyAndForOneThing(t *testing.T) {
 		}
 		return jws
 	}
-	verifying := state(ledger.VerifyingKey)
+	verifying := state(ledger.KeyVerifying)
 	objection := Objection{Channel: "pie", User: user, Replacement: ledger.NewID()}
 	proof, err := objection.Sign(umbral.NewSigner(secret))
 	if err != nil {
@@ -39,7 +39,7 @@ func TestProofsAreOfTheVerifyingKeyAndForOneThing(t *testing.T) {
 	for name, err := range map[string]error{
 		"another replacement":     other.Verify(proof, verifying),
 		"a replacement of keys":   Replacement{Channel: "pie", User: user}.Verify(proof, verifying),
-		"a receiving key":         objection.Verify(proof, state(ledger.ReceivingKey)),
+		"a receiving key":         objection.Verify(proof, state(ledger.KeyReceiving)),
 		"no key":                  objection.Verify(proof, ""),
 		"no proof":                objection.Verify(nil, verifying),
 		"a proof with more bytes": objection.Verify(append(proof, 0), verifying),

@@ -38,7 +38,7 @@ func (b *Bundle) VerifyKeyStatement(jws string, kind ledger.KeyKind, owner ledge
 	if err := statement.check(kind, owner, identity.User); err != nil {
 		return KeyStatement{}, err
 	}
-	if (kind == ledger.ProxyKey) != (identity.Role == ledger.Gateway) {
+	if (kind == ledger.KeyProxy) != (identity.Role == ledger.RoleGateway) {
 		return KeyStatement{}, invalid(keyStatement, "a gateway states proxy keys, and nobody else does")
 	}
 	return statement, nil
@@ -94,18 +94,18 @@ func (k KeyStatement) check(kind ledger.KeyKind, owner, signer ledger.UserID) er
 		return invalid(keyStatement, "it states a "+string(k.Kind)+" key, not a "+string(kind)+" key")
 	}
 	switch k.Kind {
-	case ledger.ReceivingKey, ledger.VerifyingKey, ledger.RecordKey, ledger.OneGrantKey:
+	case ledger.KeyReceiving, ledger.KeyVerifying, ledger.KeyRecord, ledger.KeyOneTime:
 		if _, err := umbral.ParsePublicKey(k.Key); err != nil {
 			return invalid(keyStatement, "the key is not a compressed point of 33 bytes")
 		}
-	case ledger.ProxyKey:
+	case ledger.KeyProxy:
 		if _, err := age.ParseHybridRecipient(string(k.Key)); err != nil {
 			return invalid(keyStatement, "the key is not a hybrid age recipient")
 		}
 	default:
 		return invalid(keyStatement, "it states a key of an unknown kind")
 	}
-	if named := k.Record != "" && k.Version > 0; named != (k.Kind == ledger.RecordKey || k.Kind == ledger.OneGrantKey) {
+	if named := k.Record != "" && k.Version > 0; named != (k.Kind == ledger.KeyRecord || k.Kind == ledger.KeyOneTime) {
 		return invalid(keyStatement, "record and version belong to record keys and emergency keys, and to those alone")
 	}
 	return nil

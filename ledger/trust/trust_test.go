@@ -106,7 +106,7 @@ func TestKeyStatementIsItsOwners(t *testing.T) {
 	a, b := newHospital(t, "HospitalA"), newHospital(t, "HospitalB")
 	bundle := bundleOf(a, b)
 	owner := ledger.UserID{MSP: "HospitalA", Pseudonym: "patient"}
-	statement := KeyStatement{Kind: ledger.RecordKey, Key: point(t), User: owner, Record: ledger.NewID(), Version: 1, Issued: time.Now()}
+	statement := KeyStatement{Kind: ledger.KeyRecord, Key: point(t), User: owner, Record: ledger.NewID(), Version: 1, Issued: time.Now()}
 	sign := func(s *Signer, change func(*KeyStatement)) string {
 		t.Helper()
 		copied := statement
@@ -118,9 +118,9 @@ func TestKeyStatementIsItsOwners(t *testing.T) {
 		return jws
 	}
 	same := func(*KeyStatement) {}
-	patient := a.issue("patient", ledger.Patient)
+	patient := a.issue("patient", ledger.RolePatient)
 
-	got, err := bundle.VerifyKeyStatement(sign(patient, same), ledger.RecordKey, owner)
+	got, err := bundle.VerifyKeyStatement(sign(patient, same), ledger.KeyRecord, owner)
 	if err != nil || string(got.Key) != string(statement.Key) || got.Record != statement.Record {
 		t.Fatalf("%+v, %v", got, err)
 	}
@@ -128,11 +128,11 @@ func TestKeyStatementIsItsOwners(t *testing.T) {
 	forged := sign(patient, same)
 	forged = forged[:len(forged)-10] + "AAAAAAAAAA"
 	for name, jws := range map[string]string{
-		"signed by a namesake of another hospital":  sign(b.issue("patient", ledger.Patient), same),
-		"signed by another patient":                 sign(a.issue("other", ledger.Patient), same),
-		"by a CA outside":                           sign(newHospital(t, "HospitalA").issue("patient", ledger.Patient), same),
+		"signed by a namesake of another hospital":  sign(b.issue("patient", ledger.RolePatient), same),
+		"signed by another patient":                 sign(a.issue("other", ledger.RolePatient), same),
+		"by a CA outside":                           sign(newHospital(t, "HospitalA").issue("patient", ledger.RolePatient), same),
 		"issued when the certificate was not valid": sign(patient, func(s *KeyStatement) { s.Issued = time.Now().Add(-45 * time.Minute) }),
-		"for another kind":                          sign(patient, func(s *KeyStatement) { s.Kind, s.Record, s.Version = ledger.ReceivingKey, "", 0 }),
+		"for another kind":                          sign(patient, func(s *KeyStatement) { s.Kind, s.Record, s.Version = ledger.KeyReceiving, "", 0 }),
 		"without a record":                          sign(patient, func(s *KeyStatement) { s.Record = "" }),
 		"with a short key":                          sign(patient, func(s *KeyStatement) { s.Key = s.Key[:32] }),
 		"naming another user":                       sign(patient, func(s *KeyStatement) { s.User.Pseudonym = "other" }),
@@ -141,7 +141,7 @@ func TestKeyStatementIsItsOwners(t *testing.T) {
 		"nothing":                                   "",
 		"noise":                                     "a.b.c",
 	} {
-		if _, err := bundle.VerifyKeyStatement(jws, ledger.RecordKey, owner); err == nil {
+		if _, err := bundle.VerifyKeyStatement(jws, ledger.KeyRecord, owner); err == nil {
 			t.Errorf("%s: believed", name)
 		}
 	}
@@ -152,22 +152,22 @@ func TestPinnedStatementsAreOfTheRegisteredKey(t *testing.T) {
 	a := newHospital(t, "HospitalA")
 	bundle := bundleOf(a)
 	owner := ledger.UserID{MSP: "HospitalA", Pseudonym: "patient"}
-	registered := a.issue("patient", ledger.Patient)
+	registered := a.issue("patient", ledger.RolePatient)
 	for name, test := range map[string]struct {
 		signer   *Signer
 		believed bool
 	}{
 		"the registered key": {registered, true},
-		"another key":        {a.issue("patient", ledger.Patient), false},
+		"another key":        {a.issue("patient", ledger.RolePatient), false},
 	} {
-		jws, err := test.signer.SignKeyStatement(KeyStatement{Kind: ledger.ReceivingKey, Key: point(t), User: owner, Issued: time.Now()})
+		jws, err := test.signer.SignKeyStatement(KeyStatement{Kind: ledger.KeyReceiving, Key: point(t), User: owner, Issued: time.Now()})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := bundle.VerifyKeyStatement(jws, ledger.ReceivingKey, owner); err != nil {
+		if _, err := bundle.VerifyKeyStatement(jws, ledger.KeyReceiving, owner); err != nil {
 			t.Fatal(err)
 		}
-		_, err = bundle.VerifyPinnedKeyStatement(jws, ledger.ReceivingKey, owner, IdentityKeyDigest(registered.Certificate))
+		_, err = bundle.VerifyPinnedKeyStatement(jws, ledger.KeyReceiving, owner, IdentityKeyDigest(registered.Certificate))
 		if (err == nil) != test.believed {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -181,13 +181,13 @@ func TestOnlyGatewaysStateProxyKeys(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for role, believed := range map[ledger.Role]bool{ledger.Gateway: true, ledger.Physician: false} {
+	for role, believed := range map[ledger.Role]bool{ledger.RoleGateway: true, ledger.RolePhysician: false} {
 		owner := ledger.UserID{MSP: "HospitalA", Pseudonym: "gateway"}
-		jws, err := a.issue("gateway", role).SignKeyStatement(KeyStatement{Kind: ledger.ProxyKey, Key: []byte(key.Recipient().String()), User: owner, Issued: time.Now()})
+		jws, err := a.issue("gateway", role).SignKeyStatement(KeyStatement{Kind: ledger.KeyProxy, Key: []byte(key.Recipient().String()), User: owner, Issued: time.Now()})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := bundle.VerifyKeyStatement(jws, ledger.ProxyKey, owner); (err == nil) != believed {
+		if _, err := bundle.VerifyKeyStatement(jws, ledger.KeyProxy, owner); (err == nil) != believed {
 			t.Errorf("%s: %v", role, err)
 		}
 	}
@@ -202,12 +202,12 @@ func TestCardIsSignedByTheOwnHospital(t *testing.T) {
 		user     ledger.UserID
 		believed bool
 	}{
-		"own administrator":  {a.issue("admin", ledger.OrgAdmin), user, true},
-		"another hospital's": {b.issue("admin", ledger.OrgAdmin), user, false},
-		"the professional":   {a.issue("doctor", ledger.Physician), user, false},
-		"another's card":     {a.issue("admin", ledger.OrgAdmin), ledger.UserID{MSP: "HospitalA", Pseudonym: "other"}, false},
+		"own administrator":  {a.issue("admin", ledger.RoleOrgAdmin), user, true},
+		"another hospital's": {b.issue("admin", ledger.RoleOrgAdmin), user, false},
+		"the professional":   {a.issue("doctor", ledger.RolePhysician), user, false},
+		"another's card":     {a.issue("admin", ledger.RoleOrgAdmin), ledger.UserID{MSP: "HospitalA", Pseudonym: "other"}, false},
 	} {
-		jws, err := test.signer.SignCard(Card{User: test.user, Role: ledger.Physician, Name: "Dr. Ito", Issued: time.Now()})
+		jws, err := test.signer.SignCard(Card{User: test.user, Role: ledger.RolePhysician, Name: "Dr. Ito", Issued: time.Now()})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -220,7 +220,7 @@ func TestCardIsSignedByTheOwnHospital(t *testing.T) {
 func TestAssertionIsForOneGatewayAndMoment(t *testing.T) {
 	a := newHospital(t, "HospitalA")
 	bundle := bundleOf(a)
-	signer := a.issue("patient", ledger.Patient)
+	signer := a.issue("patient", ledger.RolePatient)
 	user, now := ledger.UserID{MSP: "HospitalA", Pseudonym: "patient"}, time.Now()
 	for name, test := range map[string]struct {
 		user     ledger.UserID
@@ -247,7 +247,7 @@ func TestAssertionIsForOneGatewayAndMoment(t *testing.T) {
 		if err != nil && fault.CodeOf(err) != fault.Unauthenticated {
 			t.Errorf("%s: code %s", name, fault.CodeOf(err))
 		}
-		if test.believed && (identity.Role != ledger.Patient || identity.User != user) {
+		if test.believed && (identity.Role != ledger.RolePatient || identity.User != user) {
 			t.Errorf("%s: %+v", name, identity)
 		}
 	}
@@ -261,9 +261,9 @@ func TestReencryptionIsTheProxysWord(t *testing.T) {
 		signer   *Signer
 		believed bool
 	}{
-		"its gateway":        {a.issue("gateway", ledger.Gateway), true},
-		"another's gateway":  {b.issue("gateway", ledger.Gateway), false},
-		"a physician of its": {a.issue("doctor", ledger.Physician), false},
+		"its gateway":        {a.issue("gateway", ledger.RoleGateway), true},
+		"another's gateway":  {b.issue("gateway", ledger.RoleGateway), false},
+		"a physician of its": {a.issue("doctor", ledger.RolePhysician), false},
 	} {
 		jws, err := test.signer.SignReencryption(answer)
 		if err != nil {
@@ -273,7 +273,7 @@ func TestReencryptionIsTheProxysWord(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	request, err := a.issue("doctor", ledger.Physician).SignReencryptionRequest(ReencryptionRequest{Proxy: "HospitalA"})
+	request, err := a.issue("doctor", ledger.RolePhysician).SignReencryptionRequest(ReencryptionRequest{Proxy: "HospitalA"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -316,25 +316,25 @@ func TestKeyFragIsSealedToItsProxy(t *testing.T) {
 	}
 }
 
-func TestCustodyIsSealedToItsPatient(t *testing.T) {
+func TestKeyEscrowIsSealedToItsPatient(t *testing.T) {
 	patient, other := umbralKey(t), umbralKey(t)
-	envelope := CustodyEnvelope{
+	envelope := EscrowEnvelope{
 		RecordVersion: ledger.RecordVersion{Record: ledger.NewID(), Version: 1}, Channel: "pie",
 		Author: ledger.UserID{MSP: "HospitalB", Pseudonym: "doctor"}, Secret: umbralKey(t).Bytes(),
 	}
-	sealed, err := SealCustody(envelope, patient.PublicKey())
+	sealed, err := SealEscrow(envelope, patient.PublicKey())
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := OpenCustody(sealed, patient)
+	got, err := OpenEscrow(sealed, patient)
 	if err != nil || got.RecordVersion != envelope.RecordVersion || got.Author != envelope.Author || string(got.Secret) != string(envelope.Secret) {
 		t.Fatalf("%+v, %v", got, err)
 	}
-	if _, err := OpenCustody(sealed, other); err == nil {
+	if _, err := OpenEscrow(sealed, other); err == nil {
 		t.Error("somebody else opened it")
 	}
 	sealed[len(sealed)-1] ^= 1
-	if _, err := OpenCustody(sealed, patient); err == nil {
+	if _, err := OpenEscrow(sealed, patient); err == nil {
 		t.Error("damage went unnoticed")
 	}
 }
@@ -453,16 +453,16 @@ func FuzzOpenKeyFrag(f *testing.F) {
 	})
 }
 
-func FuzzOpenCustody(f *testing.F) {
+func FuzzOpenEscrow(f *testing.F) {
 	patient := umbralKey(f)
-	sealed, err := SealCustody(CustodyEnvelope{Channel: "pie"}, patient.PublicKey())
+	sealed, err := SealEscrow(EscrowEnvelope{Channel: "pie"}, patient.PublicKey())
 	if err != nil {
 		f.Fatal(err)
 	}
 	f.Add(sealed)
 	f.Add(sealed[:len(sealed)-1])
 	f.Fuzz(func(_ *testing.T, sealed []byte) {
-		_, _ = OpenCustody(sealed, patient) // must not panic
+		_, _ = OpenEscrow(sealed, patient) // must not panic
 	})
 }
 

@@ -293,7 +293,7 @@ func enrol(t *testing.T, invitation trust.Invitation) (*x509.Certificate, error)
 }
 
 func TestInvitedPhysicianEnrols(t *testing.T) {
-	guest := networktest.Guest{MSP: "HospitalA", Role: ledger.Physician, Clearance: ledger.Private, Department: "cardiology", Name: "Dr. Ito"}
+	guest := networktest.Guest{MSP: "HospitalA", Role: ledger.RolePhysician, Clearance: ledger.LevelPrivate, Department: "cardiology", Name: "Dr. Ito"}
 	invitation, err := network.Invite(within(t), guest)
 	if err != nil {
 		t.Fatal(err)
@@ -325,7 +325,7 @@ func TestInvitedPhysicianEnrols(t *testing.T) {
 }
 
 func TestInvitedPatientHasNoCard(t *testing.T) {
-	invitation, err := network.Invite(within(t), networktest.Guest{MSP: "HospitalB", Role: ledger.Patient})
+	invitation, err := network.Invite(within(t), networktest.Guest{MSP: "HospitalB", Role: ledger.RolePatient})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -345,13 +345,13 @@ func TestInvitedPatientHasNoCard(t *testing.T) {
 func TestRefusedInvitations(t *testing.T) {
 	cases := map[string]networktest.Guest{
 		"role":             {MSP: "HospitalA", Role: "wizard", Name: "N"},
-		"none of":          {MSP: "HospitalA", Role: ledger.OrgAdmin, Name: "N"},
-		"clearance":        {MSP: "HospitalA", Role: ledger.Physician, Clearance: "top", Name: "N"},
-		"name":             {MSP: "HospitalA", Role: ledger.Physician},
-		"a patient has no": {MSP: "HospitalA", Role: ledger.Patient, Name: "N"},
-		"department":       {MSP: "HospitalA", Role: ledger.Physician, Name: "N", Department: "a\nb"},
-		"U+200B":           {MSP: "HospitalA", Role: ledger.Physician, Name: "Dr. Sato\u200b"},
-		"no hospital":      {MSP: "Operator", Role: ledger.Patient},
+		"none of":          {MSP: "HospitalA", Role: ledger.RoleOrgAdmin, Name: "N"},
+		"clearance":        {MSP: "HospitalA", Role: ledger.RolePhysician, Clearance: "top", Name: "N"},
+		"name":             {MSP: "HospitalA", Role: ledger.RolePhysician},
+		"a patient has no": {MSP: "HospitalA", Role: ledger.RolePatient, Name: "N"},
+		"department":       {MSP: "HospitalA", Role: ledger.RolePhysician, Name: "N", Department: "a\nb"},
+		"U+200B":           {MSP: "HospitalA", Role: ledger.RolePhysician, Name: "Dr. Sato\u200b"},
+		"no hospital":      {MSP: "Operator", Role: ledger.RolePatient},
 	}
 	for want, guest := range cases {
 		if _, err := network.Invite(within(t), guest); err == nil || !strings.Contains(err.Error(), want) {
@@ -380,7 +380,7 @@ func TestContentCrossesTheSwarm(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !strings.HasPrefix(added.Hash, "bafk") {
-		t.Errorf("%s is no CIDv1 of raw bytes", added.Hash)
+		t.Errorf("%s is not a CIDv1 of raw bytes", added.Hash)
 	}
 	if got := ipfs(t, hospital(t, "HospitalC"), "cat?arg="+added.Hash, nil, ""); !bytes.Equal(got, content) {
 		t.Errorf("got %q", got)

@@ -28,7 +28,7 @@ func (s *stage) upload(ctx context.Context, l load) (result, error) {
 	if l.size >= gB {
 		r.aim, r.paper = 1.6, "5.7 s"
 	}
-	slots, err := authorize(ctx, s.Patient, s.Physician, ledger.MedicalInformation, l.pairs+1)
+	slots, err := authorize(ctx, s.Patient, s.Physician, ledger.ClassMedicalInformation, l.pairs+1)
 	if err != nil {
 		return r, err
 	}
@@ -37,7 +37,7 @@ func (s *stage) upload(ctx context.Context, l load) (result, error) {
 			return errors.Join(s.nodes["HospitalA"].add(ctx, ciphertext(l.size)), s.commit(ctx, "HospitalA"))
 		},
 		func(ctx context.Context, i int) error {
-			n, err := s.newRecord(slots[i], ledger.MedicalInformation, l.size)
+			n, err := s.newRecord(slots[i], ledger.ClassMedicalInformation, l.size)
 			if err != nil {
 				return err
 			}
@@ -59,7 +59,7 @@ func ciphertext(size int64) int64 {
 func (s *stage) downloads(ctx context.Context, p plan) ([]result, error) {
 	var results []result
 	for _, l := range p.downloads {
-		record, err := s.publish(ctx, ledger.MedicalInformation, l.size)
+		record, err := s.publish(ctx, ledger.ClassMedicalInformation, l.size)
 		if err != nil {
 			return nil, err
 		}
@@ -82,7 +82,7 @@ func (s *stage) catting(msp string, record ledger.Record) step {
 }
 
 func (s *stage) opening(as *client.Client, record ledger.Record) step {
-	return func(ctx context.Context, _ int) error { return s.open(ctx, as, record.Record) }
+	return func(ctx context.Context, _ int) error { return s.open(ctx, as, record.ID) }
 }
 
 // opens measures how a grantee of another hospital opens a record: recorded on the
@@ -90,11 +90,11 @@ func (s *stage) opening(as *client.Client, record ledger.Record) step {
 func (s *stage) opens(ctx context.Context, p plan) ([]result, error) {
 	var results []result
 	for _, size := range []int64{400, mB} {
-		record, err := s.publish(ctx, ledger.MedicalInformation, size)
+		record, err := s.publish(ctx, ledger.ClassMedicalInformation, size)
 		if err != nil {
 			return nil, err
 		}
-		if err := s.Share(ctx, record.Record, s.Colleague, ledger.Treatment); err != nil {
+		if err := s.Share(ctx, record.ID, s.Colleague, ledger.PurposeTreatment); err != nil {
 			return nil, err
 		}
 		r := result{job: "open " + human(size), floor: "one commit, Kubo cat", aim: 1.25, paper: "–"}
@@ -111,7 +111,7 @@ func (s *stage) opens(ctx context.Context, p plan) ([]result, error) {
 
 // shares measures the whole of algorithm 2 after the search.
 func (s *stage) shares(ctx context.Context, p plan) ([]result, error) {
-	record, err := s.publish(ctx, ledger.MedicalInformation, 400)
+	record, err := s.publish(ctx, ledger.ClassMedicalInformation, 400)
 	if err != nil {
 		return nil, err
 	}
@@ -121,10 +121,10 @@ func (s *stage) shares(ctx context.Context, p plan) ([]result, error) {
 			return errors.Join(s.commit(ctx, "HospitalB"), s.commit(ctx, "HospitalA"), s.commit(ctx, "HospitalB"))
 		},
 		func(ctx context.Context, _ int) error {
-			if err := s.Share(ctx, record.Record, s.Colleague, ledger.Treatment); err != nil {
+			if err := s.Share(ctx, record.ID, s.Colleague, ledger.PurposeTreatment); err != nil {
 				return err
 			}
-			return s.open(ctx, s.Colleague, record.Record)
+			return s.open(ctx, s.Colleague, record.ID)
 		})
 	return []result{r}, err
 }

@@ -124,7 +124,7 @@ func floorCollections(s *stage) (*pb.CollectionConfigPackage, error) {
 		return nil, err
 	}
 	collections := &pb.CollectionConfigPackage{}
-	for _, name := range []string{ledger.Summaries, ledger.KeyFragments} {
+	for _, name := range []string{ledger.MetadataCollection, ledger.FragmentsCollection} {
 		collections.Config = append(collections.Config, &pb.CollectionConfig{Payload: &pb.CollectionConfig_StaticCollectionConfig{
 			StaticCollectionConfig: &pb.StaticCollectionConfig{
 				Name: name, MaximumPeerCount: int32(len(members) - 1), MemberOnlyRead: true, MemberOnlyWrite: true,

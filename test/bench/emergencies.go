@@ -23,7 +23,7 @@ const patience = time.Minute
 // had with fewer commits is the declaration, the desk's opening, the grant that it issues
 // and the responder's opening.
 func (s *stage) emergencies(ctx context.Context, p plan) (results []result, err error) {
-	desk, err := s.emergencyStaff(ctx, "HospitalB", ledger.EmergencyDesk, "desk")
+	desk, err := s.emergencyStaff(ctx, "HospitalB", ledger.RoleEmergencyDesk, "desk")
 	if err != nil {
 		return nil, err
 	}
@@ -50,7 +50,7 @@ func (s *stage) emergencies(ctx context.Context, p plan) (results []result, err 
 // seeSummary does what `pie emergency declare` and `pie emergency open` do.
 func (s *stage) seeSummary(ctx context.Context, by *client.Client) error {
 	declaration, err := by.Declare(ctx, client.Emergency{
-		Patient: s.Patient.Identity().User, Reason: ledger.Unconscious, Narrative: "found on the floor of the ward, no reaction",
+		Patient: s.Patient.Identity().User, Reason: ledger.ReasonUnconscious, Narrative: "found on the floor of the ward, no reaction",
 	})
 	if err != nil {
 		return err
@@ -88,7 +88,7 @@ func (s *stage) prepareSummary(ctx context.Context, desk *client.Client) error {
 func (s *stage) responders(ctx context.Context, declarations int) ([]*client.Client, error) {
 	var all []*client.Client
 	for i := range declarations {
-		responder, err := s.emergencyStaff(ctx, "HospitalC", ledger.Emergency, fmt.Sprintf("responder-%d", i))
+		responder, err := s.emergencyStaff(ctx, "HospitalC", ledger.RoleEmergency, fmt.Sprintf("responder-%d", i))
 		if err != nil {
 			return nil, err
 		}
@@ -98,7 +98,7 @@ func (s *stage) responders(ctx context.Context, declarations int) ([]*client.Cli
 }
 
 func (s *stage) emergencyStaff(ctx context.Context, msp string, role ledger.Role, home string) (*client.Client, error) {
-	invitation, err := s.network.Invite(ctx, networktest.Guest{MSP: msp, Role: role, Clearance: ledger.Private, Department: "emergency", Name: "Dr. Mori"})
+	invitation, err := s.network.Invite(ctx, networktest.Guest{MSP: msp, Role: role, Clearance: ledger.LevelPrivate, Department: "emergency", Name: "Dr. Mori"})
 	if err != nil {
 		return nil, err
 	}

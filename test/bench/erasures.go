@@ -18,11 +18,11 @@ func (s *stage) erasures(ctx context.Context, p plan) (results []result, err err
 	if err != nil {
 		return nil, err
 	}
-	kept, err := s.publish(ctx, ledger.MedicalInformation, 100*kB)
+	kept, err := s.publish(ctx, ledger.ClassMedicalInformation, 100*kB)
 	if err != nil {
 		return nil, err
 	}
-	slots, err := authorize(ctx, s.Patient, s.Physician, ledger.MedicalInformation, 2*(p.pairs+1))
+	slots, err := authorize(ctx, s.Patient, s.Physician, ledger.ClassMedicalInformation, 2*(p.pairs+1))
 	if err != nil {
 		return nil, err
 	}
@@ -63,7 +63,7 @@ func (s *stage) erase(ctx context.Context, records []ledger.ID) error {
 func (s *stage) publishMany(ctx context.Context, n int) ([]ledger.ID, error) {
 	var slots []ledger.ID
 	for len(slots) < n {
-		more, err := authorize(ctx, s.Patient, s.Physician, ledger.MedicalInformation, min(slotsAtOnce, n-len(slots)))
+		more, err := authorize(ctx, s.Patient, s.Physician, ledger.ClassMedicalInformation, min(slotsAtOnce, n-len(slots)))
 		if err != nil {
 			return nil, err
 		}
@@ -81,7 +81,7 @@ func (s *stage) publishMany(ctx context.Context, n int) ([]ledger.ID, error) {
 // uploading uploads an EMR of 100 kB into a slot.
 func (s *stage) uploading(slots []ledger.ID) step {
 	return func(ctx context.Context, i int) error {
-		n, err := s.newRecord(slots[i], ledger.MedicalInformation, 100*kB)
+		n, err := s.newRecord(slots[i], ledger.ClassMedicalInformation, 100*kB)
 		if err != nil {
 			return err
 		}

@@ -60,7 +60,7 @@ func (s *stage) growth(ctx context.Context, size int64) (growth, error) {
 // peaks uploads and opens one content.
 func (s *stage) peaks(ctx context.Context, gateway int, pie string, size int64) (growth, error) {
 	var g growth
-	records, err := authorize(ctx, s.Patient, s.Physician, ledger.Sensor, 1)
+	records, err := authorize(ctx, s.Patient, s.Physician, ledger.ClassSensor, 1)
 	if err != nil {
 		return g, err
 	}
@@ -72,7 +72,7 @@ func (s *stage) peaks(ctx context.Context, gateway int, pie string, size int64) 
 		return g, err
 	}
 	if g.uploading, err = peakOf(exec.CommandContext(ctx, pie, "--home", s.Home("physician"), "record", "upload", "--record", string(records[0]),
-		"--patient", s.Patient.Identity().User.String(), "--class", string(ledger.Sensor), file)); err != nil {
+		"--patient", s.Patient.Identity().User.String(), "--class", string(ledger.ClassSensor), file)); err != nil {
 		return g, err
 	}
 	out := filepath.Join(s.dir, "opened")

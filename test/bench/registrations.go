@@ -113,7 +113,7 @@ func (s *stage) authors(ctx context.Context, n int) ([]*client.Client, error) {
 	authors := make([]*client.Client, n)
 	for i := range authors {
 		invitation, err := s.network.Invite(ctx, networktest.Guest{
-			MSP: msps[i%len(msps)], Role: ledger.Physician, Clearance: ledger.Private, Department: "cardiology", Name: "Dr. Mori",
+			MSP: msps[i%len(msps)], Role: ledger.RolePhysician, Clearance: ledger.LevelPrivate, Department: "cardiology", Name: "Dr. Mori",
 		})
 		if err != nil {
 			return nil, err
@@ -156,7 +156,7 @@ func (s *stage) prepareRegistrations(ctx context.Context, p plan, authors []*cli
 func (s *stage) authorizeAll(ctx context.Context, author *client.Client, n int) ([]ledger.ID, error) {
 	var all []ledger.ID
 	for len(all) < n {
-		records, err := authorize(ctx, s.Patient, author, ledger.Admission, min(slotsAtOnce, n-len(all)))
+		records, err := authorize(ctx, s.Patient, author, ledger.ClassAdmission, min(slotsAtOnce, n-len(all)))
 		if err != nil {
 			return nil, err
 		}
@@ -166,7 +166,7 @@ func (s *stage) authorizeAll(ctx context.Context, author *client.Client, n int) 
 }
 
 func (s *stage) uploadOnly(ctx context.Context, author *client.Client, record ledger.ID) (client.NewRecord, error) {
-	n, err := s.newRecord(record, ledger.Admission, 400)
+	n, err := s.newRecord(record, ledger.ClassAdmission, 400)
 	if err != nil {
 		return n, err
 	}

@@ -28,9 +28,9 @@ type kind struct {
 
 var kinds = []kind{
 	{"patient and class", func(s sought) ledger.SearchRecords {
-		return ledger.SearchRecords{Patient: s.patient, Class: ledger.Imaging}
+		return ledger.SearchRecords{Patient: s.patient, Class: ledger.ClassImaging}
 	}},
-	{"class", func(sought) ledger.SearchRecords { return ledger.SearchRecords{Class: ledger.Imaging} }},
+	{"class", func(sought) ledger.SearchRecords { return ledger.SearchRecords{Class: ledger.ClassImaging} }},
 	{"code", func(sought) ledger.SearchRecords { return ledger.SearchRecords{Code: code} }},
 	{"hospital and date", func(s sought) ledger.SearchRecords {
 		return ledger.SearchRecords{Hospital: "HospitalA", From: s.since}
@@ -110,7 +110,7 @@ func (s *stage) searching(query ledger.SearchRecords) step {
 
 // publishSought registers the records that searches find, of a patient who has no others.
 func (s *stage) publishSought(ctx context.Context) (ledger.UserID, error) {
-	invitation, err := s.network.Invite(ctx, networktest.Guest{MSP: "HospitalA", Role: ledger.Patient})
+	invitation, err := s.network.Invite(ctx, networktest.Guest{MSP: "HospitalA", Role: ledger.RolePatient})
 	if err != nil {
 		return ledger.UserID{}, err
 	}
@@ -119,16 +119,16 @@ func (s *stage) publishSought(ctx context.Context) (ledger.UserID, error) {
 		return ledger.UserID{}, err
 	}
 	user := patient.Identity().User
-	records, err := authorize(ctx, patient, s.Physician, ledger.Imaging, hits)
+	records, err := authorize(ctx, patient, s.Physician, ledger.ClassImaging, hits)
 	if err != nil {
 		return user, err
 	}
 	for _, record := range records {
-		n, err := s.newRecord(record, ledger.Imaging, 400)
+		n, err := s.newRecord(record, ledger.ClassImaging, 400)
 		if err != nil {
 			return user, err
 		}
-		n.Patient, n.Summary.Codes = user, []string{code}
+		n.Patient, n.Metadata.Codes = user, []string{code}
 		if _, err := s.Physician.Upload(ctx, n); err != nil {
 			return user, err
 		}

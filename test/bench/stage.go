@@ -79,8 +79,8 @@ func authorize(ctx context.Context, patient, author *client.Client, class ledger
 	}
 	uploads, err := patient.Authorize(ctx, wishes...)
 	var records []ledger.ID
-	for _, upload := range uploads {
-		records = append(records, upload.Record)
+	for _, slot := range uploads {
+		records = append(records, slot.Record)
 	}
 	return records, err
 }
@@ -103,7 +103,7 @@ func (s *stage) newRecord(record ledger.ID, class ledger.Class, size int64) (cli
 	file, err := s.file(size)
 	return client.NewRecord{
 		Patient: s.Patient.Identity().User, Record: record, File: file,
-		Summary: ledger.Summary{Class: class, MediaType: "application/octet-stream", Codes: []string{"http://loinc.org|8867-4"}},
+		Metadata: ledger.Metadata{Class: class, MediaType: "application/octet-stream", Codes: []string{"http://loinc.org|8867-4"}},
 	}, err
 }
 

@@ -75,21 +75,21 @@ func id(kind string, i int) string {
 // template registers a record and reads what that wrote: public rows from its block,
 // private ones with the floor's chaincode in the place of PIE's.
 func (s *stage) template(ctx context.Context) (template, error) {
-	record, err := s.publish(ctx, ledger.Admission, 400)
+	record, err := s.publish(ctx, ledger.ClassAdmission, 400)
 	if err != nil {
 		return template{}, err
 	}
-	history, err := s.Patient.History(ctx, ledger.RecordVersion{Record: record.Record, Version: record.Version})
+	history, err := s.Patient.History(ctx, ledger.RecordVersion{Record: record.ID, Version: record.Version})
 	if err != nil {
 		return template{}, err
 	}
-	uploads, err := s.Patient.Uploads(ctx)
+	uploads, err := s.Patient.Slots(ctx)
 	if err != nil {
 		return template{}, err
 	}
-	i := slices.IndexFunc(uploads, func(u ledger.Upload) bool { return u.Record == record.Record })
+	i := slices.IndexFunc(uploads, func(u ledger.Slot) bool { return u.Record == record.ID })
 	t := template{
-		Record: record.Record, Grant: uploads[i].Grant, Pseudonym: record.Patient.Pseudonym, Registered: record.Registered,
+		Record: record.ID, Grant: uploads[i].Grant, Pseudonym: record.Patient.Pseudonym, Registered: record.Registered,
 	}
 	if err := s.readWrites(ctx, history[0].Transaction, &t); err != nil {
 		return t, fmt.Errorf("read the block of a registration: %w", err)
@@ -139,7 +139,7 @@ func (s *stage) readWrites(ctx context.Context, transaction string, t *template)
 // readPrivate reads the private rows of the record.
 func (s *stage) readPrivate(ctx context.Context, t *template) error {
 	answer, err := s.peers["HospitalA"].evaluate(ctx, call{
-		chaincode: s.network.Chaincode, function: "dump", arguments: []string{ledger.Summaries},
+		chaincode: s.network.Chaincode, function: "dump", arguments: []string{ledger.MetadataCollection},
 	})
 	if err != nil {
 		return err
@@ -178,7 +178,7 @@ func (s *stage) inPlaceOfPIE(ctx context.Context, do func() error) (err error) {
 		}
 		servers = append(servers, serveRules(listener, id))
 	}
-	if err := s.ready(ctx, call{chaincode: s.network.Chaincode, function: "dump", arguments: []string{ledger.KeyFragments}}); err != nil {
+	if err := s.ready(ctx, call{chaincode: s.network.Chaincode, function: "dump", arguments: []string{ledger.FragmentsCollection}}); err != nil {
 		return err
 	}
 	err = do()

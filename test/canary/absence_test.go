@@ -13,13 +13,13 @@ import (
 // requests answered by an agent that has not got the seed.
 func (s *scene) absence(t *testing.T, c cast) {
 	t.Helper()
-	s.pie(t, c.patient, "record", "authorize", "--physician", c.physician.user.String(), "--class", string(ledger.Imaging), "--slots", "2")
-	s.pie(t, c.patient, "agent", "rule", "add", "--physician", c.colleague.user.String(), "--class", string(ledger.Imaging))
+	s.pie(t, c.patient, "record", "authorize", "--physician", c.physician.user.String(), "--class", string(ledger.ClassImaging), "--slots", "2")
+	s.pie(t, c.patient, "agent", "rule", "add", "--physician", c.colleague.user.String(), "--class", string(ledger.ClassImaging))
 	s.pie(t, c.patient, "agent", "refresh")
 	seed, vault := filepath.Join(c.patient.home(), "keys.json"), filepath.Join(c.patient.dir, "vault")
 	rename(t, seed, vault)
 	for _, name := range []string{"first.dcm", "second.dcm"} {
-		d := s.document(t, c.physician, name, ledger.Imaging, 1)
+		d := s.document(t, c.physician, name, ledger.ClassImaging, 1)
 		s.intoSlot(t, c, d)
 		s.pie(t, c.colleague, "access", "request", string(d.record), "--purpose", "TREAT")
 		s.pie(t, c.colleague, "access", "request", string(d.record), "--purpose", "ETREAT")

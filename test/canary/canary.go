@@ -20,8 +20,8 @@ const (
 	PrivateKey Kind = "private key"
 	// ServiceKey is a secret of a hospital's nodes, for that hospital's nodes.
 	ServiceKey Kind = "service key"
-	// Summary is what member hospitals know and nobody else: codes, classes, narratives.
-	Summary Kind = "summary"
+	// Metadata is what member hospitals know and nobody else: codes, classes, narratives.
+	Metadata Kind = "metadata"
 	// Name is what a professional is called: hospitals know it, and who holds a receipt of
 	// what they opened.
 	Name Kind = "name"
@@ -29,7 +29,7 @@ const (
 	Secret Kind = "enrolment secret"
 	// Digest is an unkeyed hash of one of these, by which a guess could be confirmed.
 	Digest Kind = "unkeyed hash"
-	// Public is no secret. Finding it shows that the search sees.
+	// Public is not a secret. Finding it shows that the search sees.
 	Public Kind = "public value"
 )
 

@@ -1,5 +1,5 @@
 // Package canary searches a network for what must not be in it: plaintext, private keys
-// and summaries of records, in every form that software tends to write them in.
+// and metadata of records, in every form that software tends to write them in.
 //
 // A [Canary] is a value that somebody would recognise. [NewSearch] takes all of them and
 // derives their forms; the methods of [Search] then look at places, each byte of them:

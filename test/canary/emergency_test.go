@@ -16,7 +16,7 @@ import (
 func (s *scene) emergencies(t *testing.T, c cast, d *document) {
 	t.Helper()
 	words := s.summary(t, c)
-	s.pie(t, c.patient, "emergency", "custody", string(d.record), "--desk", c.desk.user.String())
+	s.pie(t, c.patient, "emergency", "custodian", string(d.record), "--desk", c.desk.user.String())
 	stop := s.begin(t, c.desk, "agent", "desk")
 	s.emergency(t, c, words)
 	s.emergency(t, c, d.words, "--record", string(d.record), "--wait", "0")
@@ -38,7 +38,7 @@ func (s *scene) summary(t *testing.T, c cast) []string {
 	if err := json.Unmarshal(s.pie(t, c.patient, "--json", "summary", "update", "fhir.json"), &updated); err != nil {
 		t.Fatal(err)
 	}
-	record := updated.Record.Record
+	record := updated.Record.ID
 	s.derived(t, c.patient, fmt.Sprintf("record/%s/1", record), s.view(t, c.patient, record).RecordKey)
 	s.pie(t, c.patient, "summary", "card")
 	return []string{name, drug}
@@ -75,7 +75,7 @@ func (s *scene) emergency(t *testing.T, c cast, words []string, scope ...string)
 // told writes a file with what somebody says of an emergency. Hospitals are to forget it.
 func (s *scene) told(t *testing.T, p *person, what string) string {
 	t.Helper()
-	text := "found on the floor of the ward, " + s.word(what+" of the "+p.name, Summary)
+	text := "found on the floor of the ward, " + s.word(what+" of the "+p.name, Metadata)
 	s.forget()
 	s.digests(what+" of the "+p.name, text)
 	s.digests(what+" without salt", fmt.Sprintf(`{"salt":null,"text":%q}`, text))

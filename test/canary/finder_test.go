@@ -155,23 +155,23 @@ func TestPlacesHoldWhatTheyMay(t *testing.T) {
 		may   []Kind
 	}{
 		{Place{Kind: Anywhere}, nil},
-		{Place{Kind: PrivateRows}, []Kind{Summary}},
-		{Place{Kind: MemberMemory}, []Kind{Summary}},
-		{Place{Kind: GatewayMemory}, []Kind{Summary, Secret}},
+		{Place{Kind: PrivateRows}, []Kind{Metadata}},
+		{Place{Kind: MemberMemory}, []Kind{Metadata}},
+		{Place{Kind: GatewayMemory}, []Kind{Metadata, Secret}},
 		{Place{Kind: AuthorityMemory}, []Kind{Secret}},
-		{Place{Kind: ChaincodeWire}, []Kind{Summary}},
-		{Place{Kind: Screen}, []Kind{Summary}},
-		{Place{Kind: Device, Owner: "patient"}, []Kind{Summary, Digest, PrivateKey}},
-		{Place{Kind: Device, Owner: "physician"}, []Kind{Summary, Digest}},
-		{Place{Kind: Device}, []Kind{Summary, Digest}},
-		{Place{Kind: MemberMemory, Owner: "patient"}, []Kind{Summary, ServiceKey}},
+		{Place{Kind: ChaincodeWire}, []Kind{Metadata}},
+		{Place{Kind: Screen}, []Kind{Metadata}},
+		{Place{Kind: Device, Owner: "patient"}, []Kind{Metadata, Digest, PrivateKey}},
+		{Place{Kind: Device, Owner: "physician"}, []Kind{Metadata, Digest}},
+		{Place{Kind: Device}, []Kind{Metadata, Digest}},
+		{Place{Kind: MemberMemory, Owner: "patient"}, []Kind{Metadata, ServiceKey}},
 		{Place{Kind: Anywhere, Owner: "patient"}, []Kind{ServiceKey}},
 	} {
 		may := map[Kind]bool{Public: true}
 		for _, kind := range test.may {
 			may[kind] = true
 		}
-		for _, kind := range []Kind{Plaintext, PrivateKey, ServiceKey, Summary, Secret, Digest, Public} {
+		for _, kind := range []Kind{Plaintext, PrivateKey, ServiceKey, Metadata, Secret, Digest, Public} {
 			canary := &Canary{Kind: kind, Owner: "patient"}
 			if got := test.place.admits(canary); got != may[kind] {
 				t.Errorf("%s of %q admits %s: %t", test.place.Kind, test.place.Owner, kind, got)

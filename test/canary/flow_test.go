@@ -47,15 +47,15 @@ func (s *scene) enrollAll(t *testing.T) cast {
 		return networktest.Guest{MSP: msp, Role: role, Clearance: clearance}
 	}
 	c := cast{
-		patient:    &person{name: "patient", guest: guest("HospitalA", ledger.Patient, "")},
-		physician:  &person{name: "physician", guest: guest("HospitalA", ledger.Physician, ledger.Private)},
-		colleague:  &person{name: "colleague", guest: guest("HospitalB", ledger.Physician, ledger.Private)},
-		researcher: &person{name: "researcher", guest: guest("HospitalC", ledger.Researcher, ledger.Low), passphrase: "correct horse"},
-		neighbour:  &person{name: "neighbour", guest: guest("HospitalB", ledger.Patient, "")},
-		responder:  &person{name: "responder", guest: guest("HospitalC", ledger.Emergency, ledger.Private)},
-		desk:       &person{name: "desk", guest: guest("HospitalB", ledger.EmergencyDesk, ledger.Private)},
-		officer:    &person{name: "officer", guest: guest("HospitalA", ledger.PrivacyOfficer, ledger.Private)},
-		recoverer:  &person{name: "recovery officer", guest: guest("HospitalC", ledger.RecoveryOfficer, ledger.Low)},
+		patient:    &person{name: "patient", guest: guest("HospitalA", ledger.RolePatient, "")},
+		physician:  &person{name: "physician", guest: guest("HospitalA", ledger.RolePhysician, ledger.LevelPrivate)},
+		colleague:  &person{name: "colleague", guest: guest("HospitalB", ledger.RolePhysician, ledger.LevelPrivate)},
+		researcher: &person{name: "researcher", guest: guest("HospitalC", ledger.RoleResearcher, ledger.LevelLow), passphrase: "correct horse"},
+		neighbour:  &person{name: "neighbour", guest: guest("HospitalB", ledger.RolePatient, "")},
+		responder:  &person{name: "responder", guest: guest("HospitalC", ledger.RoleEmergency, ledger.LevelPrivate)},
+		desk:       &person{name: "desk", guest: guest("HospitalB", ledger.RoleEmergencyDesk, ledger.LevelPrivate)},
+		officer:    &person{name: "officer", guest: guest("HospitalA", ledger.RolePrivacyOfficer, ledger.LevelPrivate)},
+		recoverer:  &person{name: "recovery officer", guest: guest("HospitalC", ledger.RoleRecoveryOfficer, ledger.LevelLow)},
 	}
 	for _, p := range []*person{c.patient, c.physician, c.colleague, c.researcher, c.neighbour, c.responder, c.desk, c.officer, c.recoverer} {
 		s.enroll(t, p)
@@ -70,9 +70,9 @@ func (s *scene) enrollAll(t *testing.T) cast {
 func (s *scene) document(t *testing.T, author *person, name string, class ledger.Class, repeat int) *document {
 	t.Helper()
 	d := &document{
-		file: name, class: class, ageBand: s.word("age band of "+name, Summary),
-		mediaType: "application/" + s.word("media type of "+name, Summary),
-		codes:     []string{"http://snomed.info/sct|" + s.word("code of "+name, Summary), "http://loinc.org|" + s.word("second code of "+name, Summary)},
+		file: name, class: class, ageBand: s.word("age band of "+name, Metadata),
+		mediaType: "application/" + s.word("media type of "+name, Metadata),
+		codes:     []string{"http://snomed.info/sct|" + s.word("code of "+name, Metadata), "http://loinc.org|" + s.word("second code of "+name, Metadata)},
 	}
 	var content bytes.Buffer
 	for _, what := range []string{"patient's name", "record number", "diagnosis"} {
@@ -91,7 +91,7 @@ func (s *scene) document(t *testing.T, author *person, name string, class ledger
 	return d
 }
 
-// guesses forbids everything by which somebody could confirm a guess at a summary: its
+// guesses forbids everything by which somebody could confirm a guess at metadata: its
 // values by themselves, as the ledger's types write them, and as keys of private rows.
 func (s *scene) guesses(t *testing.T, d *document, view ledger.RecordView) {
 	t.Helper()
@@ -101,7 +101,7 @@ func (s *scene) guesses(t *testing.T, d *document, view ledger.RecordView) {
 	s.digests("sex", "female")
 	at := view.Registered.UTC().Format("2006-01-02T15:04:05.000000000Z")
 	version := string(d.record) + "/1"
-	keys := map[string]string{"summary": "summary/" + version, "class": "class/" + string(d.class) + "/" + at + "/" + version}
+	keys := map[string]string{"metadata": "metadata/" + version, "class": "class/" + string(d.class) + "/" + at + "/" + version}
 	for i, code := range d.codes {
 		_, value, _ := strings.Cut(code, "|")
 		s.digests("code", code)
@@ -112,18 +112,18 @@ func (s *scene) guesses(t *testing.T, d *document, view ledger.RecordView) {
 		s.digests("key of "+name, key)
 		s.digests("key of "+name+", before the salt", key+"/")
 	}
-	summary := *view.Summary
+	metadata := *view.Metadata
 	for _, salt := range []ledger.Salt{nil, {}, make(ledger.Salt, 16)} {
-		summary.Salt = salt
-		text, err := json.Marshal(summary)
+		metadata.Salt = salt
+		text, err := json.Marshal(metadata)
 		if err != nil {
 			t.Fatal(err)
 		}
-		s.digests("summary without salt", string(text))
-		s.digests("summary without the salt's field", strings.Replace(string(text), `"salt":null,`, "", 1))
+		s.digests("metadata without salt", string(text))
+		s.digests("metadata without the salt's field", strings.Replace(string(text), `"salt":null,`, "", 1))
 	}
 	for _, part := range []string{fmt.Sprintf("%q:%q", "class", d.class), fmt.Sprintf("%q:%q", "sex", "female"), "class/" + string(d.class)} {
-		s.canaries = append(s.canaries, Canary{Name: "summary's " + part, Kind: Summary, Value: []byte(part)})
+		s.canaries = append(s.canaries, Canary{Name: "metadata's " + part, Kind: Metadata, Value: []byte(part)})
 	}
 }
 
@@ -165,8 +165,8 @@ func (s *scene) view(t *testing.T, p *person, record ledger.ID) ledger.RecordVie
 	if err := json.Unmarshal(s.pie(t, p, "--json", "record", "show", string(record)), &view); err != nil {
 		t.Fatal(err)
 	}
-	if view.Summary == nil || view.Registered.IsZero() {
-		t.Fatalf("record %s has no summary or time", record)
+	if view.Metadata == nil || view.Registered.IsZero() {
+		t.Fatalf("record %s has no metadata or time", record)
 	}
 	return view
 }
@@ -242,11 +242,11 @@ func (s *scene) outages(t *testing.T, c cast, d *document) {
 		s.run(t, c.physician, "record", "search", "--code", d.codes[0], "--age-band", d.ageBand)
 		s.run(t, c.physician, d.uploading(c.patient.user)...)
 	})
-	s.without(t, s.hospital(t, "HospitalC").Gateway, func() { s.share(t, c, c.colleague, d, ledger.Treatment) })
+	s.without(t, s.hospital(t, "HospitalC").Gateway, func() { s.share(t, c, c.colleague, d, ledger.PurposeTreatment) })
 }
 
 // knock sends what no client of ours would: values in a path, a query, headers, a body
-// that is no JSON, an enrolment that is none. Only the gateway's memory may have them.
+// that is not JSON, an enrolment that is none. Only the gateway's memory may have them.
 func (s *scene) knock(t *testing.T) {
 	t.Helper()
 	hospital, word := s.hospital(t, "HospitalB"), func(where string) string { return s.word("sent to a gateway in "+where, Secret) }

@@ -15,7 +15,7 @@ func FuzzPacket(f *testing.F) {
 		w := wire{search: search, chaincode: 9999, flows: map[flow]*conversation{}}
 		for range 2 {
 			if err := w.packet(packet); err != nil && len(search.Findings()) > 0 {
-				t.Error("found something in what is no packet")
+				t.Error("found something in what is not a packet")
 			}
 		}
 	})

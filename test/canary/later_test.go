@@ -49,7 +49,7 @@ func (s *scene) stream(t *testing.T, c cast) {
 	t.Helper()
 	word := s.word("reading of a stream", Plaintext)
 	s.digests("reading of a stream", word)
-	code := s.word("code of a stream", Summary)
+	code := s.word("code of a stream", Metadata)
 	s.digests("code of a stream", "http://loinc.org|"+code)
 	var readings []byte
 	for minute := range 30 {

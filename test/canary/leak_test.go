@@ -98,10 +98,10 @@ func (s *scene) flows(t *testing.T) {
 	t.Helper()
 	c := s.enrollAll(t)
 	s.glance(t)
-	bundle := s.document(t, c.physician, "bundle.json", ledger.MedicalInformation, 1)
-	image := s.document(t, c.physician, "image.dcm", ledger.Imaging, 20_000)
-	trial := s.document(t, c.physician, "observation.json", ledger.ClinicalObservation, 500)
-	letter := s.document(t, c.physician, "letter.json", ledger.Prescription, 1)
+	bundle := s.document(t, c.physician, "bundle.json", ledger.ClassMedicalInformation, 1)
+	image := s.document(t, c.physician, "image.dcm", ledger.ClassImaging, 20_000)
+	trial := s.document(t, c.physician, "observation.json", ledger.ClassClinicalObservation, 500)
+	letter := s.document(t, c.physician, "letter.json", ledger.ClassPrescription, 1)
 	s.register(t, c, letter)
 	s.pie(t, c.patient, "record", "dispute", string(letter.record), "--reason", "incorrect")
 	s.erase(t, c, letter)
@@ -113,14 +113,14 @@ func (s *scene) flows(t *testing.T) {
 	s.glance(t)
 	s.search(t, c.colleague, c, bundle)
 	s.search(t, c.researcher, c, trial)
-	s.share(t, c, c.colleague, bundle, ledger.Treatment)
-	s.share(t, c, c.researcher, trial, ledger.Research)
+	s.share(t, c, c.colleague, bundle, ledger.PurposeTreatment)
+	s.share(t, c, c.researcher, trial, ledger.PurposeResearch)
 	s.open(t, c.patient, bundle)
 	s.open(t, c.physician, bundle)
 	s.glance(t)
 	s.refusals(t, c, bundle, trial)
 	s.rotate(t, c, c.researcher, trial)
-	s.unattended(t, c, s.document(t, c.physician, "admission.json", ledger.Admission, 1))
+	s.unattended(t, c, s.document(t, c.physician, "admission.json", ledger.ClassAdmission, 1))
 	s.stream(t, c)
 	s.glance(t)
 	s.absence(t, c)
@@ -279,21 +279,21 @@ func (s *scene) leaks() leaks {
 		running: []*leak{
 			{name: "content in clear in IPFS", kind: Plaintext, places: []string{"the wire", "ipfs.hospital-a/state/blocks"}, do: addToKubo},
 			{name: "content in a webhook", kind: Plaintext, places: []string{"webhooks"}, do: sent("webhooks", "")},
-			{name: "code in a header of a webhook", kind: Summary, places: []string{"webhooks"}, do: sent("webhooks", "Webhook-Signature")},
-			{name: "code in a span", kind: Summary, places: []string{"traces"}, do: sent("traces", "")},
-			{name: "code in an event", kind: Summary, places: []string{"events of the patient"}, do: streamed("events of the patient")},
+			{name: "code in a header of a webhook", kind: Metadata, places: []string{"webhooks"}, do: sent("webhooks", "Webhook-Signature")},
+			{name: "code in a span", kind: Metadata, places: []string{"traces"}, do: sent("traces", "")},
+			{name: "code in an event", kind: Metadata, places: []string{"events of the patient"}, do: streamed("events of the patient")},
 			{name: "content sent to a gateway", kind: Plaintext, places: []string{"memory of gateway.hospital-b"}, do: sendToGateway},
 		},
 		resting: []*leak{
 			{name: "key in a log", kind: PrivateKey, places: []string{"logs/gateway.hospital-a.log"}, do: asPEM("logs/gateway.hospital-a.log")},
-			{name: "code in a peer's block", kind: Summary, places: []string{"blockfile_000000"},
+			{name: "code in a peer's block", kind: Metadata, places: []string{"blockfile_000000"},
 				do: appendTo("organizations/HospitalB/nodes/peer0.hospital-b/state/ledgersData/chains/chains/*/blockfile_000000", `{"code":"%s"}`)},
 			{name: "hash in an orderer's block", kind: Digest, places: []string{"orderer.hospital-c/state/ledger/chains/"},
 				do: appendTo("organizations/HospitalC/nodes/orderer.hospital-c/state/ledger/chains/*/blockfile_000000", "%s")},
-			{name: "code in an orderer's log of writes", kind: Summary, places: []string{"orderer.hospital-a/state/wal/"},
+			{name: "code in an orderer's log of writes", kind: Metadata, places: []string{"orderer.hospital-a/state/wal/"},
 				do: appendTo("organizations/HospitalA/nodes/orderer.hospital-a/state/wal/*/*.wal", "%s")},
-			{name: "code in a public row", kind: Summary, places: []string{"stateLeveldb/", "(rows)"}, do: asRow("pie\x00dpie\x00leak")},
-			{name: "content in a private row", kind: Plaintext, places: []string{"stateLeveldb/", "(private rows)"}, do: asRow("pie\x00dpie$$psummaries\x00leak")},
+			{name: "code in a public row", kind: Metadata, places: []string{"stateLeveldb/", "(rows)"}, do: asRow("pie\x00dpie\x00leak")},
+			{name: "content in a private row", kind: Plaintext, places: []string{"stateLeveldb/", "(private rows)"}, do: asRow("pie\x00dpie$$pmetadata\x00leak")},
 			{name: "content in a CA's database", kind: Plaintext, places: []string{"ca.hospital-b/state/ca.db"},
 				do: appendTo("organizations/HospitalB/nodes/ca.hospital-b/state/ca.db", "\x00%s\x00")},
 			{name: "key in a core file", kind: PrivateKey, places: []string{"chaincode.hospital-a/core.1"}, do: asCore},
@@ -308,7 +308,7 @@ func (s *scene) leaks() leaks {
 			{name: "key on another's device", kind: PrivateKey, places: []string{"the home of the colleague"}, do: onDevice("colleague")},
 			{name: "own key in clear beside a passphrase", kind: PrivateKey, places: []string{"the home of the researcher"}, do: onDevice("researcher")},
 			{name: "key in a guardian's share", kind: PrivateKey, places: []string{"handed on: share-1.age"}, do: handOn(Anywhere)},
-			{name: "code in a receipt", kind: Summary, places: []string{".receipt.json"}, do: handOn(Receipt)},
+			{name: "code in a receipt", kind: Metadata, places: []string{".receipt.json"}, do: handOn(Receipt)},
 			{name: "content in an error", kind: Plaintext, places: []string{"errors of "},
 				do: func(_ *testing.T, s *scene, value Canary) {
 					s.shown = append(s.shown, output{name: "pie", stderr: value.Value})
@@ -352,7 +352,7 @@ func (l leaks) wantFound(t *testing.T, search *Search, wire bool) {
 	}
 }
 
-// wantSeen wants what is no leak where it has to be: the search reads real places.
+// wantSeen wants what is not a leak where it has to be: the search reads real places.
 func wantSeen(t *testing.T, search *Search, wire bool) {
 	t.Helper()
 	found := search.Findings()

@@ -116,7 +116,7 @@ func (r rowSearch) Delete(key []byte) { r.row(key, nil) }
 
 func (r rowSearch) row(key, value []byte) {
 	finder := r.private
-	if r.mixed && !bytes.Contains(key, []byte("$$p"+ledger.Summaries+"\x00")) {
+	if r.mixed && !bytes.Contains(key, []byte("$$p"+ledger.MetadataCollection+"\x00")) {
 		finder = r.public
 	}
 	for _, part := range [][]byte{key, value} {

@@ -15,7 +15,7 @@ import (
 func (s *scene) loss(t *testing.T, c cast) {
 	t.Helper()
 	c.patient = c.neighbour
-	letter := s.document(t, c.physician, "discharge.json", ledger.MedicalInformation, 1)
+	letter := s.document(t, c.physician, "discharge.json", ledger.ClassMedicalInformation, 1)
 	s.upload(t, c, letter)
 	shares := s.split(t, c.patient, c.colleague)
 	if err := s.network.Revoke(t.Context(), c.patient.user, nil); err != nil {

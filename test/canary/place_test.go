@@ -99,7 +99,7 @@ func TestPacketsAreSeen(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("capturing on loopback needs root")
 	}
-	word, private := newWord("word on the wire"), Canary{Name: "code", Kind: Summary, Value: []byte(rand.Text())}
+	word, private := newWord("word on the wire"), Canary{Name: "code", Kind: Metadata, Value: []byte(rand.Text())}
 	search := newSearch(t, word, private)
 	subnet, path := netip.MustParsePrefix("127.99.3.0/24"), filepath.Join(t.TempDir(), "packets")
 	recording, err := Record(subnet, path)
@@ -196,7 +196,7 @@ func TestFilesAreSeen(t *testing.T) {
 
 func TestCompressedRowsAreSeen(t *testing.T) {
 	root := t.TempDir()
-	word := Canary{Name: "code", Kind: Summary, Value: []byte("canary-" + rand.Text())}
+	word := Canary{Name: "code", Kind: Metadata, Value: []byte("canary-" + rand.Text())}
 	database := filepath.Join(root, "stateLeveldb")
 	db, err := leveldb.OpenFile(database, nil)
 	if err != nil {
@@ -214,7 +214,7 @@ func TestCompressedRowsAreSeen(t *testing.T) {
 		}
 	}
 	put("pie\x00dpie\x00public")
-	put("pie\x00dpie$$psummaries\x00private")
+	put("pie\x00dpie$$pmetadata\x00private")
 	if err := db.CompactRange(util.Range{}); err != nil {
 		t.Fatal(err)
 	}

@@ -63,7 +63,7 @@ type person struct {
 
 func (p *person) home() string { return filepath.Join(p.dir, "home") }
 
-// device is the person's home as a place. Under a passphrase not even the own keys may
+// device is the person's home as a place. Under a passphrase not even its own keys may
 // stand there in clear.
 func (p *person) device() Place {
 	place := Place{Kind: Device, Name: "the home of the " + p.name, Owner: p.name}
@@ -156,7 +156,7 @@ func (s *scene) plant(name string, kind Kind) Canary {
 func (s *scene) enroll(t *testing.T, p *person) {
 	t.Helper()
 	p.dir = filepath.Join(t.TempDir(), p.name)
-	if p.guest.Role != ledger.Patient {
+	if p.guest.Role != ledger.RolePatient {
 		// A department stands in the certificate, for everybody to see.
 		p.guest.Department = s.word("department of the "+p.name, Public)
 		p.guest.Name = "Dr. " + s.word("name of the "+p.name, Name)

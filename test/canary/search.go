@@ -34,13 +34,13 @@ const (
 
 // admits lists what each kind of place may hold beside public values.
 var admits = map[PlaceKind][]Kind{
-	PrivateRows:     {Summary, Name},
-	MemberMemory:    {Summary, Name},
-	GatewayMemory:   {Summary, Name, Secret},
+	PrivateRows:     {Metadata, Name},
+	MemberMemory:    {Metadata, Name},
+	GatewayMemory:   {Metadata, Name, Secret},
 	AuthorityMemory: {Secret},
-	ChaincodeWire:   {Summary, Name},
-	Device:          {Summary, Name, Digest},
-	Screen:          {Summary, Name},
+	ChaincodeWire:   {Metadata, Name},
+	Device:          {Metadata, Name, Digest},
+	Screen:          {Metadata, Name},
 	Receipt:         {Name},
 }
 

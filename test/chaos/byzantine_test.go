@@ -97,14 +97,14 @@ func rewrite[T any](r *http.Request, answer *httptest.ResponseRecorder, prefix s
 	return text
 }
 
-// mouth is a gateway's door with the lie of the moment.
-type mouth struct {
+// interposer is a gateway's door with the lie of the moment.
+type interposer struct {
 	mutex sync.Mutex
 	lie   lie
 	told  int
 }
 
-func (m *mouth) keep(w http.ResponseWriter, r *http.Request, gateway http.Handler) {
+func (m *interposer) keep(w http.ResponseWriter, r *http.Request, gateway http.Handler) {
 	answer := through(r, gateway)
 	m.mutex.Lock()
 	defer m.mutex.Unlock()
@@ -118,13 +118,13 @@ func (m *mouth) keep(w http.ResponseWriter, r *http.Request, gateway http.Handle
 	deliver(w, answer, body)
 }
 
-func (m *mouth) tell(l lie) {
+func (m *interposer) tell(l lie) {
 	m.mutex.Lock()
 	defer m.mutex.Unlock()
 	m.lie, m.told = l, 0
 }
 
-func (m *mouth) lied() int {
+func (m *interposer) lied() int {
 	m.mutex.Lock()
 	defer m.mutex.Unlock()
 	return m.told
@@ -146,7 +146,7 @@ func TestByzantineHospital(t *testing.T) {
 		}
 		parties = append(parties, p)
 	}
-	m := &mouth{}
+	m := &interposer{}
 	var stories []*story
 	t.Run("gateway", func(t *testing.T) {
 		openDoor(t, o, m.keep)
@@ -209,7 +209,7 @@ func endure(t *testing.T, parties []*party) []*story {
 			// The first party is of the two honest hospitals alone.
 			honest := i == 0
 			err := s.tellOnce(t.Context(), honest)
-			if lie, ok := liarIn(err); ok && !strings.Contains(lie.Who, traitor) {
+			if alteration, ok := alterationIn(err); ok && !strings.Contains(alteration.Who, traitor) {
 				t.Errorf("blamed for %s's lies: %v", traitor, err)
 			}
 			if honest && err != nil {
@@ -221,7 +221,7 @@ func endure(t *testing.T, parties []*party) []*story {
 	return stories
 }
 
-// tellOnce does every step, each once, up to the first that fails. A liar's refusal is
+// tellOnce does every step, each once, up to the first that fails. A traitor's refusal is
 // no promise.
 func (s *story) tellOnce(ctx context.Context, believe bool) error {
 	for _, step := range steps {

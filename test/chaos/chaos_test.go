@@ -46,7 +46,7 @@ func folder(t *testing.T, name string) string {
 }
 
 // survive lets one fault after the other happen.
-func survive(t *testing.T, l *load, faults []mishap) {
+func survive(t *testing.T, l *load, faults []injectedFault) {
 	t.Helper()
 	for _, f := range faults {
 		t.Run(f.name, func(t *testing.T) {
@@ -64,7 +64,7 @@ func survive(t *testing.T, l *load, faults []mishap) {
 
 // suffer injects a fault under load, heals it, and waits until everybody is served
 // again.
-func (l *load) suffer(ctx context.Context, f mishap) error {
+func (l *load) suffer(ctx context.Context, f injectedFault) error {
 	faulty, cancel := context.WithTimeout(ctx, f.lasts+2*recovery)
 	defer cancel()
 	if err := f.inject(faulty); err != nil {
@@ -106,13 +106,13 @@ func (l *load) everybody(marks []mark) bool {
 }
 
 // schedule draws the faults of a run: all of them, or a selection with one of each sort.
-func schedule(l *load, dice *rand.Rand) []mishap {
+func schedule(l *load, dice *rand.Rand) []injectedFault {
 	hospitals := network.Organizations
-	var sorts [][]mishap
+	var sorts [][]injectedFault
 	for _, leads := range []bool{true, false} {
-		sorts = append(sorts, []mishap{orderer(leads, dice, killed), orderer(leads, dice, paused), orderer(leads, dice, wiped)})
+		sorts = append(sorts, []injectedFault{orderer(leads, dice, killed), orderer(leads, dice, paused), orderer(leads, dice, wiped)})
 	}
-	var peers, rules, contents, gateways, whole, disks []mishap
+	var peers, rules, contents, gateways, whole, disks []injectedFault
 	for _, o := range hospitals {
 		peer := o.Peers[0]
 		peers = append(peers, killed(peer), paused(peer), wiped(peer))
@@ -126,8 +126,8 @@ func schedule(l *load, dice *rand.Rand) []mishap {
 	return draw(sorts, dice)
 }
 
-func draw(sorts [][]mishap, dice *rand.Rand) []mishap {
-	var faults []mishap
+func draw(sorts [][]injectedFault, dice *rand.Rand) []injectedFault {
+	var faults []injectedFault
 	for _, sort := range sorts {
 		if *long {
 			faults = append(faults, sort...)

@@ -61,7 +61,7 @@ func request(t *testing.T, d *people.Device, url string, record ledger.ID, at ti
 	wrong := *d
 	wrong.Clock = func() time.Time { return at }
 	_, err = wrong.Endorse(t.Context(), gateway, people.Call{Transaction: ledger.TxRequestAccess, Arguments: ledger.RequestAccess{
-		RecordVersion: ledger.RecordVersion{Record: record, Version: 1}, Request: ledger.NewID(), Purpose: ledger.Treatment,
+		RecordVersion: ledger.RecordVersion{Record: record, Version: 1}, Request: ledger.NewID(), Purpose: ledger.PurposeTreatment,
 	}})
 	return err
 }

@@ -19,8 +19,8 @@ const diskSize = 512 << 20
 
 // filled puts a node's state on a small disk of its own and fills that to the last
 // byte. Space and a start bring the node back.
-func filled(node string) mishap {
-	return mishap{
+func filled(node string) injectedFault {
+	return injectedFault{
 		name: "fill the disk of " + node,
 		inject: func(context.Context) error {
 			dir, err := network.Dir(node)
@@ -90,9 +90,9 @@ func fill(path string) error {
 }
 
 // unsynced makes every fsync of a node fail. A start brings the node back.
-func unsynced(node string) mishap {
+func unsynced(node string) injectedFault {
 	var tracer *exec.Cmd
-	return mishap{
+	return injectedFault{
 		name: "fail fsync of " + node, lasts: minute(),
 		inject: func(ctx context.Context) error {
 			pid, err := pidOf(node)
@@ -140,7 +140,7 @@ func pidOf(name string) (int, error) {
 
 // damagedBlocks flips a byte in every block of content that a Kubo node keeps, once
 // other hospitals have theirs. The operator then starts over with an empty node.
-func damagedBlocks(l *load, o networktest.Organization) mishap {
+func damagedBlocks(l *load, o networktest.Organization) injectedFault {
 	f := wipedContent(l, o)
 	heal := f.heal
 	f.name = "damage the blocks of " + o.IPFS
@@ -193,8 +193,8 @@ func flip(path string) error {
 
 // damagedLedger flips a byte in a peer's file of blocks while the peer is away, and
 // starts it: it may notice or not. The operator then has it fetch everything anew.
-func damagedLedger(node string) mishap {
-	return mishap{
+func damagedLedger(node string) injectedFault {
+	return injectedFault{
 		name: "damage the ledger of " + node,
 		inject: func(context.Context) error {
 			dir, err := network.Dir(node)

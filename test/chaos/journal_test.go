@@ -158,8 +158,8 @@ func (p *pulse) silence(begin time.Time) time.Duration {
 	return longest
 }
 
-// liarIn returns the one whom a client caught lying.
-func liarIn(err error) (*client.LiarError, bool) {
-	var lie *client.LiarError
-	return lie, errors.As(err, &lie)
+// alterationIn is what a client found altered.
+func alterationIn(err error) (*client.AlteredError, bool) {
+	var alteration *client.AlteredError
+	return alteration, errors.As(err, &alteration)
 }

@@ -65,18 +65,18 @@ var commands = []struct {
 	keep      func(*story, map[string]any)
 }{
 	{"authorize", func(s *story) []string {
-		return []string{"--home", s.home("patient"), "record", "authorize", "--physician", s.author.Identity().User.String(), "--class", string(ledger.MedicalInformation)}
+		return []string{"--home", s.home("patient"), "record", "authorize", "--physician", s.author.Identity().User.String(), "--class", string(ledger.ClassMedicalInformation)}
 	}, func(s *story, said map[string]any) { s.record = ledger.ID(said["record"].(string)) }},
 	{"upload", func(s *story) []string {
 		return []string{"--home", s.home("author"), "record", "upload", "--patient", s.patient.Identity().User.String(),
-			"--record", string(s.record), "--class", string(ledger.MedicalInformation), s.home("emr")}
+			"--record", string(s.record), "--class", string(ledger.ClassMedicalInformation), s.home("emr")}
 	}, nil},
 	{"confirm", func(s *story) []string {
 		return []string{"--home", s.home("patient"), "record", "confirm", string(s.record)}
 	}, nil},
 	{"request", func(s *story) []string {
-		return []string{"--home", s.readerHome(), "access", "request", string(s.record), "--purpose", string(ledger.Treatment)}
-	}, func(s *story, said map[string]any) { s.request = ledger.ID(said["request"].(string)) }},
+		return []string{"--home", s.readerHome(), "access", "request", string(s.record), "--purpose", string(ledger.PurposeTreatment)}
+	}, func(s *story, said map[string]any) { s.request = ledger.ID(said["id"].(string)) }},
 	{"grant", func(s *story) []string {
 		return []string{"--home", s.home("patient"), "access", "grant", string(s.request)}
 	}, nil},
@@ -240,7 +240,7 @@ func (a *assassin) launch(pie string, nth int, late bool, arguments []string) ([
 // a new invitation.
 func enrolKilled(t *testing.T, pie string, a *assassin, dice *rand.Rand) {
 	enroll := func(nth int, late bool) {
-		invitation, err := network.Invite(t.Context(), networktest.Guest{MSP: "HospitalB", Role: ledger.Patient})
+		invitation, err := network.Invite(t.Context(), networktest.Guest{MSP: "HospitalB", Role: ledger.RolePatient})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -112,7 +112,7 @@ func (l *line) furnish(subnet netip.Prefix) (err error) {
 	all := []error{
 		allowLoopback(), ip("link add eth0 type veth peer name %s netns %s", l.device, path(links.hub)),
 		ip("link set lo up"), ip("link set eth0 up"),
-		ip("addr add 192.0.2.1/32 dev eth0"), // a peer looks for an address that is no loopback, and uses none
+		ip("addr add 192.0.2.1/32 dev eth0"), // a peer looks for an address that is not a loopback, and uses none
 	}
 	for _, address := range l.addresses {
 		all = append(all, ip("addr add %s/32 dev lo", address))
@@ -123,8 +123,8 @@ func (l *line) furnish(subnet netip.Prefix) (err error) {
 // cut parts an organisation from the others. Users still reach everybody.
 func (l *lines) cut(msp string) error { return l.between(msp, "add") }
 
-// mend undoes cut.
-func (l *lines) mend(msp string) error { return l.between(msp, "del") }
+// restore undoes cut.
+func (l *lines) restore(msp string) error { return l.between(msp, "del") }
 
 // between adds or deletes the rules that swallow what an organisation and another one
 // send each other.

@@ -30,7 +30,7 @@ var (
 )
 
 func TestMain(m *testing.M) {
-	if os.Getenv(liarAddress) != "" {
+	if os.Getenv(corruptAddress) != "" {
 		os.Exit(serveLies())
 	}
 	flag.Parse()

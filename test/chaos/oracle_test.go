@@ -249,7 +249,7 @@ func (s *story) compare(seen shown) error {
 		return errors.New("the ciphertext is not the registered one")
 	}
 	return errors.Join(
-		once(s, "confirm", states(seen, ledger.Confirmed)), once(s, "upload", states(seen, ledger.Registered)),
+		once(s, "confirm", states(seen, ledger.RecordConfirmed)), once(s, "upload", states(seen, ledger.RecordRegistered)),
 		s.compareRequests(seen), s.compareGrants(seen), s.compareAccesses(seen))
 }
 
@@ -282,11 +282,11 @@ func each(s *story, step string, effects int) error {
 }
 
 func (s *story) compareRequests(seen shown) error {
-	found := slices.IndexFunc(seen.Requests, func(r ledger.AccessRequest) bool { return r.Request == s.request })
+	found := slices.IndexFunc(seen.Requests, func(r ledger.AccessRequest) bool { return r.ID == s.request })
 	if s.request != "" && found < 0 {
 		return errors.New("the acknowledged request is not there")
 	}
-	if s.count("grant", acknowledged) > 0 && seen.Requests[found].State != ledger.Granted {
+	if s.count("grant", acknowledged) > 0 && seen.Requests[found].State != ledger.RequestGranted {
 		return errors.New("the acknowledged grant is not there")
 	}
 	return each(s, "request", len(seen.Requests))
@@ -323,14 +323,14 @@ func checkSlots(ctx context.Context, p *party, stories []*story) error {
 		if err != nil {
 			return err
 		}
-		uploads, err := people.Rows[ledger.Upload](func(limit *int, bookmark *string) (*http.Response, error) {
-			return as.ListUploads(ctx, &api.ListUploadsParams{Limit: limit, Bookmark: bookmark})
+		uploads, err := people.Rows[ledger.Slot](func(limit *int, bookmark *string) (*http.Response, error) {
+			return as.ListSlots(ctx, &api.ListSlotsParams{Limit: limit, Bookmark: bookmark})
 		})
 		if err != nil {
 			return fmt.Errorf("slots as %s shows them: %w", hospital.MSP, err)
 		}
 		for _, record := range records {
-			if !slices.ContainsFunc(uploads, func(u ledger.Upload) bool { return u.Record == record }) {
+			if !slices.ContainsFunc(uploads, func(u ledger.Slot) bool { return u.Record == record }) {
 				return fmt.Errorf("%s does not show the acknowledged slot %s", hospital.MSP, record)
 			}
 		}

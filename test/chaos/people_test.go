@@ -46,7 +46,7 @@ func enrol(ctx context.Context, number int, dir string) (*party, error) {
 			return err
 		})
 	}
-	enter("patient", networktest.Guest{MSP: here, Role: ledger.Patient}, &p.patient)
+	enter("patient", networktest.Guest{MSP: here, Role: ledger.RolePatient}, &p.patient)
 	enter("author", physician(here), &p.author)
 	for i := range p.readers {
 		enter(readerHome(i), physician(next), &p.readers[i])
@@ -58,5 +58,5 @@ func enrol(ctx context.Context, number int, dir string) (*party, error) {
 func readerHome(number int) string { return fmt.Sprint("reader-", number) }
 
 func physician(msp string) networktest.Guest {
-	return networktest.Guest{MSP: msp, Role: ledger.Physician, Clearance: ledger.Private, Department: "surgery", Name: "Dr. Mori"}
+	return networktest.Guest{MSP: msp, Role: ledger.RolePhysician, Clearance: ledger.LevelPrivate, Department: "surgery", Name: "Dr. Mori"}
 }

@@ -61,7 +61,7 @@ var steps = []struct {
 
 func (s *story) authorize(ctx context.Context) error {
 	uploads, err := s.patient.Authorize(ctx, client.Authorization{
-		Author: ledger.PersonSubject(s.author.Identity().User), Policy: client.DefaultPolicy(ledger.MedicalInformation), Expiry: time.Now().Add(time.Hour),
+		Author: ledger.PersonSubject(s.author.Identity().User), Policy: client.DefaultPolicy(ledger.ClassMedicalInformation), Expiry: time.Now().Add(time.Hour),
 	})
 	if err == nil {
 		s.record = uploads[0].Record
@@ -77,7 +77,7 @@ func (s *story) upload(ctx context.Context) error {
 	defer os.Remove(file)
 	_, err := s.author.Upload(ctx, client.NewRecord{
 		Patient: s.patient.Identity().User, Record: s.record, File: file,
-		Summary: ledger.Summary{Class: ledger.MedicalInformation, MediaType: "application/octet-stream"},
+		Metadata: ledger.Metadata{Class: ledger.ClassMedicalInformation, MediaType: "application/octet-stream"},
 	})
 	return err
 }
@@ -100,9 +100,9 @@ func (s *story) trespass(ctx context.Context) error {
 }
 
 func (s *story) ask(ctx context.Context) error {
-	request, err := s.reader().Request(ctx, ledger.RecordVersion{Record: s.record, Version: 1}, ledger.Treatment)
+	request, err := s.reader().Request(ctx, ledger.RecordVersion{Record: s.record, Version: 1}, ledger.PurposeTreatment)
 	if err == nil {
-		s.request = request.Request
+		s.request = request.ID
 	}
 	return err
 }

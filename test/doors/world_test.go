@@ -80,14 +80,14 @@ func build(network *networktest.Network, homes string) (*world, error) {
 	if err != nil {
 		return nil, err
 	}
-	record, err := cast.Publish(ctx, []byte("content"), ledger.MedicalInformation)
+	record, err := cast.Publish(ctx, []byte("content"), ledger.ClassMedicalInformation)
 	if err != nil {
 		return nil, err
 	}
-	if err := cast.Share(ctx, record, cast.Colleague, ledger.Treatment); err != nil {
+	if err := cast.Share(ctx, record, cast.Colleague, ledger.PurposeTreatment); err != nil {
 		return nil, err
 	}
-	invitation, err := network.Invite(ctx, networktest.Guest{MSP: "HospitalB", Role: ledger.Insurer, Clearance: ledger.Low, Name: "Insurance"})
+	invitation, err := network.Invite(ctx, networktest.Guest{MSP: "HospitalB", Role: ledger.RoleInsurer, Clearance: ledger.LevelLow, Name: "Insurance"})
 	if err != nil {
 		return nil, err
 	}
@@ -117,7 +117,7 @@ func (w *world) certify(ctx context.Context, msp, name string, subject pkix.Name
 	if err != nil {
 		return caller{}, err
 	}
-	secret, err := registrar.Register(ctx, name, map[string]string{trust.RoleAttribute: string(ledger.Gateway)})
+	secret, err := registrar.Register(ctx, name, map[string]string{trust.RoleAttribute: string(ledger.RoleGateway)})
 	if err != nil {
 		return caller{}, err
 	}

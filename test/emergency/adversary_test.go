@@ -31,10 +31,10 @@ import (
 // the entrusted desk with all that is in its home. That is one fragment of two, and opens
 // nothing. With a second hospital's key it would: nothing else is missing.
 func TestDisksAndKeysOfOneHospitalOpenNothing(t *testing.T) {
-	custody := the.custody[the.record]
-	keys := keysOf(t, custody)
+	custodian := the.custodian[the.record]
+	keys := keysOf(t, custodian)
 	ciphertext := fromNode(t, organization(t, "HospitalB"), keys.record.CID)
-	found := fragmentsOnDisk(t, "HospitalB", custody)
+	found := fragmentsOnDisk(t, "HospitalB", custodian)
 	own, other := proxyKey(t, "HospitalB"), proxyKey(t, "HospitalA")
 	if len(found) != len(network.Organizations) {
 		t.Fatalf("the peer's disk has %d fragments: this shows nothing", len(found))
@@ -60,11 +60,11 @@ func TestDisksAndKeysOfOneHospitalOpenNothing(t *testing.T) {
 // should have nothing, and that is one fragment of two. The others refuse.
 func TestGatewayWithoutChecksGivesNothingAwayAlone(t *testing.T) {
 	disarm(t, organization(t, "HospitalB"))
-	custody := the.custody[the.record]
-	keys := keysOf(t, custody)
+	custodian := the.custodian[the.record]
+	keys := keysOf(t, custodian)
 	desk, stranger := deviceOf(t, the.desk), deviceOf(t, responder(t, "HospitalB"))
 	opened := desk.open(t, "HospitalA", ledger.OpenRecord{
-		RecordVersion: ledger.RecordVersion{Record: the.record, Version: 1}, Grant: custody.Grant,
+		RecordVersion: ledger.RecordVersion{Record: the.record, Version: 1}, Grant: custodian.ID,
 	})
 	wantCode(t, opened.Decision.Err(), fault.BreakGlassRefused)
 	var given []*umbral.VerifiedCapsuleFrag
@@ -112,7 +112,7 @@ func keysOf(t *testing.T, grant ledger.Grant) keys {
 		t.Fatal(err)
 	}
 	k := keys{record: view.Record}
-	for statement, into := range map[string]**umbral.PublicKey{view.RecordKey: &k.delegating, patient.Keys[ledger.VerifyingKey]: &k.verifying} {
+	for statement, into := range map[string]**umbral.PublicKey{view.RecordKey: &k.delegating, patient.Keys[ledger.KeyVerifying]: &k.verifying} {
 		stated, err := trust.PeekKeyStatement(statement)
 		if err == nil {
 			*into, err = umbral.ParsePublicKey(stated.Key)
@@ -285,7 +285,7 @@ func fragmentsOnDisk(t *testing.T, msp string, grant ledger.Grant) map[string][]
 	rows := db.NewIterator(nil, nil)
 	defer rows.Release()
 	for rows.Next() {
-		if !bytes.Contains(rows.Key(), fmt.Appendf(nil, "$$p%s\x00fragment/", ledger.KeyFragments)) || !bytes.Contains(rows.Key(), []byte(grant.Grant)) {
+		if !bytes.Contains(rows.Key(), fmt.Appendf(nil, "$$p%s\x00fragment/", ledger.FragmentsCollection)) || !bytes.Contains(rows.Key(), []byte(grant.ID)) {
 			continue
 		}
 		var fragment ledger.SealedFragment

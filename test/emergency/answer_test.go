@@ -34,7 +34,7 @@ func TestDishonestCustodianCrowdsOutNobody(t *testing.T) {
 	}
 	own := grants[slices.IndexFunc(grants, func(g ledger.Grant) bool { return g.Record == the.summary })]
 	opened := author.open(t, "HospitalA", ledger.OpenRecord{
-		RecordVersion: ledger.RecordVersion{Record: the.summary, Version: 1}, Grant: own.Grant, Declaration: name.Declaration,
+		RecordVersion: ledger.RecordVersion{Record: the.summary, Version: 1}, Grant: own.ID, Declaration: name.Declaration,
 	})
 	if _, err := author.Commit(t.Context(), author.connect(t, "HospitalA"), issuing(t, author, by.Identity().User, opened)()); err != nil {
 		t.Fatal(err)

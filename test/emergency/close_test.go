@@ -85,7 +85,7 @@ func TestCloseEndsReencryptionAtEachPeersBlock(t *testing.T) {
 	attend(t)
 	by := responder(t, "HospitalC")
 	name := declare(t, by)
-	open, grant := opens(t, by, name, summaryText).Open, grantUnder(t, by, name).Grant
+	open, grant := opens(t, by, name, summaryText).Open, grantUnder(t, by, name).ID
 	d := deviceOf(t, by)
 	hammers, stop := hammering(t, d, open)
 	officer := deviceOf(t, the.officer)

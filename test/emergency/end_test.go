@@ -42,7 +42,7 @@ func endStopsEverything(t *testing.T) {
 	}
 	name := ledger.DeclarationName{Patient: the.patient, Declaration: arguments.Declaration}
 	opening := ledger.OpenRecord{
-		RecordVersion: ledger.RecordVersion{Record: the.summary, Version: 1}, Grant: the.custody[the.summary].Grant, Declaration: name.Declaration,
+		RecordVersion: ledger.RecordVersion{Record: the.summary, Version: 1}, Grant: the.custodian[the.summary].ID, Declaration: name.Declaration,
 	}
 	opened := past(desk).open(t, "HospitalB", opening)
 	servesNothing(t, desk, opened, fault.BreakGlassRefused)
@@ -51,7 +51,7 @@ func endStopsEverything(t *testing.T) {
 	if _, err := past(desk).Commit(t.Context(), desk.connect(t, "HospitalB"), issue()); err != nil {
 		t.Fatal(err)
 	}
-	own := ledger.OpenRecord{RecordVersion: opening.RecordVersion, Grant: grantUnder(t, by, name).Grant}
+	own := ledger.OpenRecord{RecordVersion: opening.RecordVersion, Grant: grantUnder(t, by, name).ID}
 	servesNothing(t, r, past(r).open(t, "HospitalC", own), fault.ConsentExpired)
 
 	wantCode(t, desk.open(t, "HospitalB", opening).Decision.Err(), fault.BreakGlassRefused)
@@ -61,7 +61,7 @@ func endStopsEverything(t *testing.T) {
 	if covered, err := by.EmergencyRecords(t.Context(), name); err != nil || len(covered) != 0 {
 		t.Errorf("after its end it covers %d records, %v", len(covered), err)
 	}
-	if _, err := the.officer.ReviewEmergency(t.Context(), name, ledger.Justified, "the patient was unconscious, the ward says so"); err != nil {
+	if _, err := the.officer.ReviewEmergency(t.Context(), name, ledger.VerdictJustified, "the patient was unconscious, the ward says so"); err != nil {
 		t.Errorf("one that ended by time cannot be reviewed: %v", err)
 	}
 }
@@ -123,7 +123,7 @@ func issuing(t *testing.T, desk *device, responder ledger.UserID, opened ledger.
 		t.Fatal(err)
 	}
 	statement, err := desk.Creator.Signer.SignKeyStatement(trust.KeyStatement{
-		Kind: ledger.OneGrantKey, Key: once.PublicKey().Bytes(), User: desk.User,
+		Kind: ledger.KeyOneTime, Key: once.PublicKey().Bytes(), User: desk.User,
 		Record: opened.Record, Version: opened.Version, Issued: time.Now().Add(-ago).UTC(),
 	})
 	if err != nil {
@@ -142,7 +142,7 @@ func issuing(t *testing.T, desk *device, responder ledger.UserID, opened ledger.
 		return people.Call{Transaction: ledger.TxIssueEmergencyGrant, Arguments: ledger.IssueEmergencyGrant{
 			RecordVersion: v, Declaration: opened.Declaration,
 			Open: opened.Open, Fragments: fragments,
-			Key: ledger.EmergencyKey{Key: statement, Capsule: capsule.Bytes(), Wrapped: wrapped},
+			Key: ledger.OneTimeKey{Key: statement, Capsule: capsule.Bytes(), Wrapped: wrapped},
 		}, Private: map[string]any{ledger.TransientFragments: sealed}}
 	}
 }
@@ -155,7 +155,7 @@ func receivingKey(t *testing.T, user ledger.UserID) ledger.Digest {
 	if err != nil {
 		t.Fatal(err)
 	}
-	statement, err := d.Bundle.VerifyKeyStatement(view.Keys[ledger.ReceivingKey], ledger.ReceivingKey, user)
+	statement, err := d.Bundle.VerifyKeyStatement(view.Keys[ledger.KeyReceiving], ledger.KeyReceiving, user)
 	if err != nil {
 		t.Fatal(err)
 	}

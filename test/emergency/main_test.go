@@ -15,7 +15,7 @@ const deadline = 5 * time.Minute
 
 var (
 	network *networktest.Network
-	the     *ward
+	the     *fixture
 )
 
 func TestMain(m *testing.M) { os.Exit(run(m)) }

@@ -69,14 +69,14 @@ func follow(t *testing.T, by *client.Client, after string) *notices {
 func place(t *testing.T, by *client.Client) string {
 	t.Helper()
 	n := follow(t, by, "0-0")
-	if _, err := by.SetEmergencyPolicy(t.Context(), ledger.AnyApproved, nil); err != nil {
+	if _, err := by.SetEmergencyPolicy(t.Context(), ledger.EmergencyRuleApproved, nil); err != nil {
 		t.Fatal(err)
 	}
 	var last ledger.EventID
 	eventually(t, "the patient is told what they did", func() bool {
 		n.mu.Lock()
 		defer n.mu.Unlock()
-		i := slices.IndexFunc(n.told, func(notice ledger.Notice) bool { return notice.Name == ledger.EmergencyPolicyChanged })
+		i := slices.IndexFunc(n.told, func(notice ledger.Notice) bool { return notice.Name == ledger.EventEmergencyPolicyChanged })
 		if i >= 0 {
 			last = n.told[len(n.told)-1].ID
 		}
@@ -204,11 +204,11 @@ func TestEverybodyConcernedIsTold(t *testing.T) {
 	}
 	left := place(t, the.phone)
 	system := hook(t, home)
-	stranger, _, err := the.enroll(t.Context(), networktest.Guest{MSP: "HospitalA", Role: ledger.Patient})
+	stranger, _, err := the.enroll(t.Context(), networktest.Guest{MSP: "HospitalA", Role: ledger.RolePatient})
 	if err != nil {
 		t.Fatal(err)
 	}
-	foreign, _, err := the.enroll(t.Context(), staff("HospitalB", ledger.PrivacyOfficer))
+	foreign, _, err := the.enroll(t.Context(), staff("HospitalB", ledger.RolePrivacyOfficer))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -226,7 +226,7 @@ func TestEverybodyConcernedIsTold(t *testing.T) {
 	if err := network.Start(home.Gateway); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := the.officer.ReviewEmergency(t.Context(), name, ledger.Justified, "the patient was found on the floor"); err != nil {
+	if _, err := the.officer.ReviewEmergency(t.Context(), name, ledger.VerdictJustified, "the patient was found on the floor"); err != nil {
 		t.Fatal(err)
 	}
 	system.open(t)
@@ -235,9 +235,9 @@ func TestEverybodyConcernedIsTold(t *testing.T) {
 	}
 	concerned["the patient"], concerned["the hospital's system"] = follow(t, the.phone, left), &system.notices
 
-	want := []ledger.EventName{ledger.BreakGlassDeclared, ledger.BreakGlassApproved, ledger.BreakGlassClosed, ledger.BreakGlassReviewed}
+	want := []ledger.EventName{ledger.EventBreakGlassDeclared, ledger.EventBreakGlassApproved, ledger.EventBreakGlassClosed, ledger.EventBreakGlassReviewed}
 	for who, n := range concerned {
-		eventually(t, who+" is told of the review", func() bool { return slices.Contains(n.of(name.Declaration), ledger.BreakGlassReviewed) })
+		eventually(t, who+" is told of the review", func() bool { return slices.Contains(n.of(name.Declaration), ledger.EventBreakGlassReviewed) })
 		if got := n.of(name.Declaration); !slices.Equal(got, want) {
 			t.Errorf("%s is told %v, want %v", who, got, want)
 		}
@@ -247,7 +247,7 @@ func TestEverybodyConcernedIsTold(t *testing.T) {
 	if len(system.problems) > 0 {
 		t.Error(system.problems)
 	}
-	if _, err := stranger.SetEmergencyPolicy(t.Context(), ledger.AnyApproved, nil); err != nil {
+	if _, err := stranger.SetEmergencyPolicy(t.Context(), ledger.EmergencyRuleApproved, nil); err != nil {
 		t.Fatal(err)
 	}
 	last, err := responder(t, "HospitalB").Declare(t.Context(), emergency())
@@ -255,7 +255,7 @@ func TestEverybodyConcernedIsTold(t *testing.T) {
 		t.Fatal(err)
 	}
 	the.spent[ledger.DayOf(last.Declared)]++
-	for i, last := range []ledger.EventName{ledger.EmergencyPolicyChanged, ledger.BreakGlassDeclared} { // something of their own
+	for i, last := range []ledger.EventName{ledger.EventEmergencyPolicyChanged, ledger.EventBreakGlassDeclared} { // something of their own
 		eventually(t, "others are told of "+string(last), func() bool {
 			others[i].mu.Lock()
 			defer others[i].mu.Unlock()

@@ -21,7 +21,7 @@ import (
 // them.
 func TestHospitalAloneOpensNoRecords(t *testing.T) {
 	approvers := mint(t, 1)
-	for _, role := range []ledger.Role{ledger.Physician, ledger.PrivacyOfficer} {
+	for _, role := range []ledger.Role{ledger.RolePhysician, ledger.RolePrivacyOfficer} {
 		c, _, err := the.enroll(t.Context(), staff("HospitalB", role))
 		if err != nil {
 			t.Fatal(err)
@@ -53,7 +53,7 @@ func opensNothing(t *testing.T, waits ledger.DeclarationName) {
 	d := deviceOf(t, the.desk)
 	opened := d.open(t, "HospitalB", ledger.OpenRecord{
 		RecordVersion: ledger.RecordVersion{Record: the.record, Version: 1},
-		Grant:         the.custody[the.record].Grant, Declaration: waits.Declaration,
+		Grant:         the.custodian[the.record].ID, Declaration: waits.Declaration,
 	})
 	wantCode(t, opened.Decision.Err(), fault.BreakGlassRefused)
 	for _, o := range network.Organizations {
@@ -72,7 +72,7 @@ func waiting(t *testing.T, by *client.Client) ledger.DeclarationName {
 		t.Fatal(err)
 	}
 	the.spent[ledger.DayOf(declaration.Declared)]++
-	if declaration.State != ledger.Declared {
+	if declaration.State != ledger.DeclarationDeclared {
 		t.Fatalf("the declaration is %s before anybody approved", declaration.State)
 	}
 	return declaration.Name()
@@ -97,9 +97,9 @@ func TestHospitalThatMintsRespondersIsStoppedAtTheQuota(t *testing.T) {
 				note(days, declaration)
 				switch {
 				case err == nil:
-					allowed[declaration.Declaration] = true
-				case fault.CodeOf(err) == fault.BreakGlassRefused && declaration.State == ledger.DeniedEmergency:
-					refused[declaration.Declaration] = true
+					allowed[declaration.ID] = true
+				case fault.CodeOf(err) == fault.BreakGlassRefused && declaration.State == ledger.DeclarationDenied:
+					refused[declaration.ID] = true
 				default:
 					t.Errorf("%s: %v", by.Identity().User, err)
 				}
@@ -111,12 +111,12 @@ func TestHospitalThatMintsRespondersIsStoppedAtTheQuota(t *testing.T) {
 		day.want(t, name, ledger.HospitalQuota-the.spent[name])
 	}
 	onLedger(t, responders, allowed, refused)
-	due, err := the.officer.Emergencies(t.Context(), ledger.ToReview)
+	due, err := the.officer.Emergencies(t.Context(), ledger.ConcernToReview)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, d := range due {
-		delete(allowed, d.Declaration)
+		delete(allowed, d.ID)
 	}
 	if len(allowed) != 0 {
 		t.Errorf("HospitalA is not to review %d of them", len(allowed))
@@ -134,9 +134,9 @@ func note(days map[string]*day, declaration ledger.Declaration) {
 		days[name] = &day{}
 	}
 	switch declaration.State {
-	case ledger.ActiveEmergency:
+	case ledger.DeclarationActive:
 		days[name].allowed++
-	case ledger.DeniedEmergency:
+	case ledger.DeclarationDenied:
 		days[name].refused++
 	}
 }
@@ -157,7 +157,7 @@ func mint(t *testing.T, n int) []*client.Client {
 	minting.SetLimit(4)
 	for i := range responders {
 		minting.Go(func() (err error) {
-			responders[i], _, err = the.enroll(ctx, staff("HospitalB", ledger.Emergency))
+			responders[i], _, err = the.enroll(ctx, staff("HospitalB", ledger.RoleEmergency))
 			return err
 		})
 	}
@@ -190,7 +190,7 @@ func onLedger(t *testing.T, responders []*client.Client, allowed, refused map[le
 	eventually(t, fmt.Sprintf("the ledger has %d declarations", len(allowed)+len(refused)), func() bool {
 		declared = nil
 		for _, by := range responders {
-			theirs, err := by.Emergencies(t.Context(), ledger.ByMe)
+			theirs, err := by.Emergencies(t.Context(), ledger.ConcernByMe)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -199,8 +199,8 @@ func onLedger(t *testing.T, responders []*client.Client, allowed, refused map[le
 		return len(declared) >= len(allowed)+len(refused)
 	})
 	for _, d := range declared {
-		if allowed[d.Declaration] != (d.State == ledger.ActiveEmergency) || refused[d.Declaration] != (d.State == ledger.DeniedEmergency) {
-			t.Errorf("declaration %s is %s", d.Declaration, d.State)
+		if allowed[d.ID] != (d.State == ledger.DeclarationActive) || refused[d.ID] != (d.State == ledger.DeclarationDenied) {
+			t.Errorf("declaration %s is %s", d.ID, d.State)
 		}
 	}
 	if len(declared) != len(allowed)+len(refused) {
@@ -258,8 +258,8 @@ func TestTapsAtTheSameInstantAreOneDeclaration(t *testing.T) {
 	}
 	declaring.Wait()
 	for _, d := range made {
-		if d.Declaration != made[0].Declaration || d.State != ledger.ActiveEmergency {
-			t.Errorf("one tap is declaration %s, another one %s, %s", made[0].Declaration, d.Declaration, d.State)
+		if d.ID != made[0].ID || d.State != ledger.DeclarationActive {
+			t.Errorf("one tap is declaration %s, another one %s, %s", made[0].ID, d.ID, d.State)
 		}
 	}
 	for _, patient := range patients[1:] {

@@ -12,7 +12,7 @@ import (
 )
 
 func declaring() ledger.DeclareBreakGlass {
-	return ledger.DeclareBreakGlass{Declaration: ledger.NewID(), Patient: the.patient, Scope: ledger.ScopeSummary, Reason: ledger.Unconscious}
+	return ledger.DeclareBreakGlass{Declaration: ledger.NewID(), Patient: the.patient, Scope: ledger.ScopeSummary, Reason: ledger.ReasonUnconscious}
 }
 
 // A responder's device whose clock is an hour off is not let in, and what it signs is
@@ -31,7 +31,7 @@ func TestClockOfARespondersDeviceIsWrong(t *testing.T) {
 			wantCode(t, err, fault.InvalidArgument)
 		}
 	}
-	if declared, err := by.Emergencies(t.Context(), ledger.ByMe); err != nil || len(declared) != 0 {
+	if declared, err := by.Emergencies(t.Context(), ledger.ConcernByMe); err != nil || len(declared) != 0 {
 		t.Errorf("declared: %v, %v", declared, err)
 	}
 }
@@ -72,7 +72,7 @@ func TestReplayedDeclarationCountsOnce(t *testing.T) {
 		t.Errorf("the repeat is of %s until %s, want %s until %s: %v", is.Declared, is.Expiry, was.Declared, was.Expiry, err)
 	}
 	other := arguments
-	other.Reason = ledger.LifeThreat
+	other.Reason = ledger.ReasonLifeThreat
 	for _, call := range []people.Call{narrated(other), narrated(arguments)} { // another reason, another narrative
 		_, err = d.Endorse(t.Context(), own, call)
 		wantCode(t, err, fault.AlreadyExists)
@@ -81,7 +81,7 @@ func TestReplayedDeclarationCountsOnce(t *testing.T) {
 	_, err = stolen.Endorse(t.Context(), stolen.connect(t, "HospitalA"), narrated(arguments))
 	wantCode(t, err, fault.AlreadyExists)
 
-	declared, err := by.Emergencies(t.Context(), ledger.ByMe)
+	declared, err := by.Emergencies(t.Context(), ledger.ConcernByMe)
 	if err != nil || len(declared) != 1 {
 		t.Errorf("%d declarations, %v", len(declared), err)
 	}

@@ -36,10 +36,10 @@ func TestPatientApp(t *testing.T) {
 		}
 	})
 	p := &practice{
-		author:    enrol(t, network, networktest.Guest{MSP: "HospitalA", Role: ledger.Physician}),
-		colleague: enrol(t, network, networktest.Guest{MSP: "HospitalB", Role: ledger.Physician}),
-		desk:      enrol(t, network, networktest.Guest{MSP: "HospitalB", Role: ledger.EmergencyDesk}),
-		responder: enrol(t, network, networktest.Guest{MSP: "HospitalB", Role: ledger.Emergency}),
+		author:    enrol(t, network, networktest.Guest{MSP: "HospitalA", Role: ledger.RolePhysician}),
+		colleague: enrol(t, network, networktest.Guest{MSP: "HospitalB", Role: ledger.RolePhysician}),
+		desk:      enrol(t, network, networktest.Guest{MSP: "HospitalB", Role: ledger.RoleEmergencyDesk}),
+		responder: enrol(t, network, networktest.Guest{MSP: "HospitalB", Role: ledger.RoleEmergency}),
 		app:       newApp(t, network),
 	}
 	for _, flow := range []struct {
@@ -61,29 +61,29 @@ func (p *practice) share(t *testing.T) {
 	p.upload(t, record)
 	var confirmed ledger.Record
 	p.run(&confirmed, "confirm", record)
-	if confirmed.State != ledger.Confirmed {
+	if confirmed.State != ledger.RecordConfirmed {
 		t.Errorf("the record is %s", confirmed.State)
 	}
 	var found []ledger.RecordView
-	p.run(&found, "search", ledger.MedicalInformation)
-	if len(found) != 1 || found[0].Record.Record != record {
+	p.run(&found, "search", ledger.ClassMedicalInformation)
+	if len(found) != 1 || found[0].ID != record {
 		t.Errorf("found %+v", found)
 	}
 	p.opens(t, record)
 	asked := p.request(t, record)
 	var pending []struct {
-		Request ledger.ID
-		Card    struct{ Name string }
+		ID   ledger.ID
+		Card struct{ Name string }
 	}
-	p.run(&pending, "requests", ledger.Pending)
-	if len(pending) != 1 || pending[0].Request != asked.Request || pending[0].Card.Name != "Dr. Sato" {
+	p.run(&pending, "requests", ledger.RequestPending)
+	if len(pending) != 1 || pending[0].ID != asked.ID || pending[0].Card.Name != "Dr. Sato" {
 		t.Errorf("pending %+v", pending)
 	}
 	var grant ledger.Grant
-	p.run(&grant, "grant", asked.Request, soon())
+	p.run(&grant, "grant", asked.ID, soon())
 	p.colleagueOpens(t, record)
 	p.audit(t, record, grant)
-	p.run(&grant, "revoke", record, grant.Version, grant.Grant)
+	p.run(&grant, "revoke", record, grant.Version, grant.ID)
 	for end := time.Now().Add(2 * time.Minute); ; { // the colleague's hospital may be some blocks behind
 		err := p.colleagueFails(t, record)
 		if fault.CodeOf(err) == fault.ConsentRevoked {
@@ -94,14 +94,14 @@ func (p *practice) share(t *testing.T) {
 		}
 	}
 	asked = p.request(t, record)
-	if message := p.fails("deny", asked.Request, "nonsense"); !strings.HasPrefix(message, "invalid_argument: ") {
-		t.Errorf("what is no reason was answered with %s", message)
+	if message := p.fails("deny", asked.ID, "nonsense"); !strings.HasPrefix(message, "invalid_argument: ") {
+		t.Errorf("what is not a reason was answered with %s", message)
 	}
-	p.run(&asked, "deny", asked.Request, ledger.Declined)
-	if asked.State != ledger.Denied {
+	p.run(&asked, "deny", asked.ID, ledger.DenyDeclined)
+	if asked.State != ledger.RequestDenied {
 		t.Errorf("the request is %s", asked.State)
 	}
-	p.told(t, ledger.RecordRegistered, ledger.AccessRequested, ledger.RecordOpened, ledger.GrantRevoked, ledger.AccessRequested, ledger.AccessDenied)
+	p.told(t, ledger.EventRecordRegistered, ledger.EventAccessRequested, ledger.EventRecordOpened, ledger.EventGrantRevoked, ledger.EventAccessRequested, ledger.EventAccessDenied)
 }
 
 // told wants the patient to have been told of all this, in that order.
@@ -133,7 +133,7 @@ func (p *practice) audit(t *testing.T, record ledger.ID, grant ledger.Grant) {
 	}
 	var readers []ledger.Reader
 	p.run(&readers, "readers", record)
-	if !slices.ContainsFunc(readers, func(r ledger.Reader) bool { return r.Grant == grant.Grant && r.Decision.Allowed }) {
+	if !slices.ContainsFunc(readers, func(r ledger.Reader) bool { return r.Grant == grant.ID && r.Decision.Allowed }) {
 		t.Errorf("readers %+v", readers)
 	}
 }
@@ -142,14 +142,14 @@ func (p *practice) slots(t *testing.T) {
 	var records []ledger.ID
 	p.run(&records, "authorize", "department:HospitalA/"+department, policy(), soon(), map[string]int{"count": 2})
 	p.upload(t, records[0])
-	var free []ledger.Upload
+	var free []ledger.Slot
 	p.run(&free, "freeSlots")
 	if len(free) != 1 || free[0].Record != records[1] {
 		t.Errorf("free slots %+v", free)
 	}
 	var disputed ledger.Record
-	p.run(&disputed, "dispute", records[0], ledger.NotMine)
-	if disputed.State != ledger.Disputed {
+	p.run(&disputed, "dispute", records[0], ledger.DisputeNotMine)
+	if disputed.State != ledger.RecordDisputed {
 		t.Errorf("the record is %s", disputed.State)
 	}
 	var withdrawn ledger.Erasure
@@ -165,15 +165,15 @@ func (p *practice) rotate(t *testing.T) {
 	p.upload(t, record)
 	asked := p.request(t, record)
 	var grant ledger.Grant
-	rule := ledger.Standing{Rule: ledger.NewID(), Slot: 1}
-	p.run(&grant, "grant", asked.Request, soon(), rule)
+	rule := ledger.Standing{Rule: ledger.NewID(), Place: 1}
+	p.run(&grant, "grant", asked.ID, soon(), rule)
 	var answers []ledger.Answer
 	p.run(&answers, "answers", rule.Rule, ledger.DayOf(grant.Granted))
-	if len(answers) != 1 || answers[0].Grant != grant.Grant {
+	if len(answers) != 1 || answers[0].Grant != grant.ID {
 		t.Errorf("answers %+v", answers)
 	}
 	var rotated ledger.Record
-	p.run(&rotated, "rotate", record, []ledger.ID{grant.Grant})
+	p.run(&rotated, "rotate", record, []ledger.ID{grant.ID})
 	if rotated.Version != 2 {
 		t.Errorf("rotated %+v", rotated)
 	}
@@ -181,26 +181,26 @@ func (p *practice) rotate(t *testing.T) {
 	p.colleagueOpens(t, record)
 	var history []ledger.HistoryEntry
 	p.run(&history, "history", record, 1)
-	if len(history) == 0 || history[0].Record.State != ledger.Superseded {
+	if len(history) == 0 || history[0].Record.State != ledger.RecordSuperseded {
 		t.Errorf("history %+v", history)
 	}
 }
 
 func (p *practice) takeOver(t *testing.T) {
 	made, err := p.author.UploadUnattended(t.Context(), client.NewRecord{
-		Patient: p.user, File: write(t, "emr.json", emr), Summary: ledger.Summary{Class: ledger.Admission, MediaType: "application/fhir+json"},
+		Patient: p.user, File: write(t, "emr.json", emr), Metadata: ledger.Metadata{Class: ledger.ClassAdmission, MediaType: "application/fhir+json"},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.opens(t, made.Record)
+	p.opens(t, made.ID)
 	var own ledger.Record
-	p.run(&own, "takeOver", made.Record)
+	p.run(&own, "takeOver", made.ID)
 	if own.Version != 2 || own.Unattended {
 		t.Errorf("taken over: %+v", own)
 	}
-	p.opens(t, made.Record)
-	_, err = p.author.Open(t.Context(), made.Record, 0, filepath.Join(t.TempDir(), "emr"))
+	p.opens(t, made.ID)
+	_, err = p.author.Open(t.Context(), made.ID, 0, filepath.Join(t.TempDir(), "emr"))
 	if fault.CodeOf(err) != fault.PermissionDenied {
 		t.Errorf("the author: %v", err)
 	}
@@ -214,7 +214,7 @@ func (p *practice) policy(t *testing.T) {
 	if len(changed.Policy.Roles) != 1 || !slices.Equal(changed.Policy.Organizations, []string{"HospitalA"}) {
 		t.Errorf("policy %+v", changed.Policy)
 	}
-	if _, err := p.colleague.Request(t.Context(), ledger.RecordVersion{Record: record}, ledger.Treatment); err == nil {
+	if _, err := p.colleague.Request(t.Context(), ledger.RecordVersion{Record: record}, ledger.PurposeTreatment); err == nil {
 		t.Error("somebody of another hospital could ask")
 	}
 	deadline := time.Now().Add(2 * time.Minute)
@@ -230,7 +230,7 @@ func (p *practice) stream(t *testing.T) {
 	p.run(&records, "authorize", ledger.PersonSubject(p.user), policy(), soon(), map[string]bool{"stream": true})
 	lines := []string{`{"time":"2026-05-04T09:00:00Z","value":61}`, `{"time":"2026-05-04T10:00:00Z","value":62}`}
 	var appended []ledger.Segment
-	p.run(&appended, "append", records[0], lines[:1], ledger.Summary{Class: ledger.Sensor, MediaType: "application/x-ndjson"})
+	p.run(&appended, "append", records[0], lines[:1], ledger.Metadata{Class: ledger.ClassSensor, MediaType: "application/x-ndjson"})
 	p.run(&appended, "append", records[0], lines[1:])
 	if len(appended) != 1 || appended[0].Number != 2 {
 		t.Errorf("appended %+v", appended)
@@ -255,7 +255,7 @@ func (p *practice) emergency(t *testing.T) {
 		t.Errorf("updated %+v", updated)
 	}
 	declared, err := p.responder.Declare(t.Context(), client.Emergency{
-		Patient: p.user, Reason: ledger.Unconscious, Narrative: "found on the floor of the ward, no reaction",
+		Patient: p.user, Reason: ledger.ReasonUnconscious, Narrative: "found on the floor of the ward, no reaction",
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -277,17 +277,17 @@ func (p *practice) emergency(t *testing.T) {
 	var about []ledger.Declaration
 	p.run(&about, "emergencies")
 	var seen ledger.DeclarationView
-	p.run(&seen, "emergency", declared.Declaration)
-	if len(about) != 1 || about[0].Declaration != declared.Declaration || !strings.Contains(seen.Narrative, "ward") {
+	p.run(&seen, "emergency", declared.ID)
+	if len(about) != 1 || about[0].ID != declared.ID || !strings.Contains(seen.Narrative, "ward") {
 		t.Errorf("about the patient: %+v, %+v", about, seen)
 	}
-	p.run(&declared, "closeEmergency", declared.Declaration)
-	if declared.State != ledger.Closed {
+	p.run(&declared, "closeEmergency", declared.ID)
+	if declared.State != ledger.DeclarationClosed {
 		t.Errorf("the emergency is %s", declared.State)
 	}
 	var allowed ledger.EmergencyPolicy
-	p.run(&allowed, "emergencyPolicy", ledger.Never)
-	if allowed.Records != ledger.Never {
+	p.run(&allowed, "emergencyPolicy", ledger.EmergencyRuleNever)
+	if allowed.Records != ledger.EmergencyRuleNever {
 		t.Errorf("the policy is %+v", allowed)
 	}
 }
@@ -308,7 +308,7 @@ func (p *practice) erase(t *testing.T) {
 	}
 }
 
-func policy() ledger.Policy { return client.DefaultPolicy(ledger.MedicalInformation) }
+func policy() ledger.Policy { return client.DefaultPolicy(ledger.ClassMedicalInformation) }
 
 func soon() time.Time { return time.Now().Add(time.Hour).UTC() }
 
@@ -333,7 +333,7 @@ func (p *practice) upload(t *testing.T, record ledger.ID) {
 	t.Helper()
 	_, err := p.author.Upload(t.Context(), client.NewRecord{
 		Patient: p.user, Record: record, File: write(t, "emr.json", emr),
-		Summary: ledger.Summary{Class: ledger.MedicalInformation, MediaType: "application/fhir+json"},
+		Metadata: ledger.Metadata{Class: ledger.ClassMedicalInformation, MediaType: "application/fhir+json"},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -350,7 +350,7 @@ func (p *practice) opens(t *testing.T, record ledger.ID) {
 
 func (p *practice) request(t *testing.T, record ledger.ID) ledger.AccessRequest {
 	t.Helper()
-	asked, err := p.colleague.Request(t.Context(), ledger.RecordVersion{Record: record}, ledger.Treatment)
+	asked, err := p.colleague.Request(t.Context(), ledger.RecordVersion{Record: record}, ledger.PurposeTreatment)
 	if err != nil {
 		t.Fatal(err)
 	}

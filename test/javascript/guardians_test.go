@@ -36,7 +36,7 @@ func (p *practice) guardians(t *testing.T) {
 	p.opens(t, record)
 	asked := p.request(t, record)
 	var grant ledger.Grant
-	p.run(&grant, "grant", asked.Request, soon())
+	p.run(&grant, "grant", asked.ID, soon())
 	p.colleagueOpens(t, record)
 	if message := lost.fails("authorize", ledger.PersonSubject(lost.user), policy(), soon()); !strings.HasPrefix(message, "permission_denied: ") {
 		t.Errorf("the lost device was answered with %s", message)
@@ -65,21 +65,21 @@ func (p *practice) otherKeys(t *testing.T) {
 	}
 	var asked, again, rejected ledger.KeyReplacement
 	other.run(&asked, "requestReplacement")
-	if other.run(&again, "requestReplacement"); again.Replacement != asked.Replacement {
-		t.Errorf("asked for %s, and then for %s", asked.Replacement, again.Replacement)
+	if other.run(&again, "requestReplacement"); again.ID != asked.ID {
+		t.Errorf("asked for %s, and then for %s", asked.ID, again.ID)
 	}
 	if message := other.fails("finishReplacement"); !strings.HasPrefix(message, "state_conflict: ") {
 		t.Errorf("what nobody approved was answered with %s", message)
 	}
-	if message := other.fails("rejectReplacement", asked.Replacement); !strings.HasPrefix(message, "permission_denied: ") {
+	if message := other.fails("rejectReplacement", asked.ID); !strings.HasPrefix(message, "permission_denied: ") {
 		t.Errorf("an objection by another seed was answered with %s", message)
 	}
-	p.told(t, ledger.KeyReplacementRequested)
+	p.told(t, ledger.EventKeyReplacementRequested)
 	var listed []ledger.KeyReplacement
 	if p.run(&listed, "replacements"); len(listed) != 1 || listed[0].IdentityKey != asked.IdentityKey {
 		t.Errorf("the patient sees %+v", listed)
 	}
-	if p.run(&rejected, "rejectReplacement", asked.Replacement); rejected.State != ledger.ReplacementRejected {
+	if p.run(&rejected, "rejectReplacement", asked.ID); rejected.State != ledger.ReplacementRejected {
 		t.Errorf("the replacement is %s", rejected.State)
 	}
 }

@@ -89,7 +89,7 @@ var department = strings.Repeat("循環器内科・", 10)
 
 func enrol(t *testing.T, network *networktest.Network, guest networktest.Guest) *client.Client {
 	t.Helper()
-	guest.Clearance, guest.Department, guest.Name = ledger.Private, department, "Dr. Sato"
+	guest.Clearance, guest.Department, guest.Name = ledger.LevelPrivate, department, "Dr. Sato"
 	invitation, err := network.Invite(t.Context(), guest)
 	if err != nil {
 		t.Fatal(err)
@@ -117,7 +117,7 @@ func newApp(t *testing.T, network *networktest.Network) *app {
 		t.Fatal(err)
 	}
 	device := &app{t: t, kept: filepath.Join(dir, "kept.json"), env: append(os.Environ(), "NODE_EXTRA_CA_CERTS="+roots), network: network}
-	invitation, err := network.Invite(t.Context(), networktest.Guest{MSP: "HospitalA", Role: ledger.Patient})
+	invitation, err := network.Invite(t.Context(), networktest.Guest{MSP: "HospitalA", Role: ledger.RolePatient})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -87,11 +87,11 @@ test("two of three proxies open the record for its reader, one does not", async 
   assert.equal(text(emrOf(payload)), record.emr);
 });
 
-test("what an author left in custody opens with the patient's receiving key", async () => {
-  const left = JSON.parse(Buffer.from(await openFile(bytes(vectors.custody.sealed), patient.receiving())));
+test("what an author left in escrow opens with the patient's receiving key", async () => {
+  const left = JSON.parse(Buffer.from(await openFile(bytes(vectors.escrow.sealed), patient.receiving())));
   const { secret: scalar, ...context } = left;
-  assert.deepEqual(context, { channel, record: record.record, version: record.version, author: vectors.custody.author });
-  assert.equal(text(secretKey(bytes(scalar)).publicKey().toCompressedBytes()), vectors.custody.key);
+  assert.deepEqual(context, { channel, record: record.record, version: record.version, author: vectors.escrow.author });
+  assert.equal(text(secretKey(bytes(scalar)).publicKey().toCompressedBytes()), vectors.escrow.key);
 });
 
 test("contents have the CIDs that IPFS gives them", () => {

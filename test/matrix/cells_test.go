@@ -17,16 +17,16 @@ func (w *world) cells(t *testing.T, tx ledger.Transaction) []cell {
 	list, known := map[ledger.Transaction]func(*testing.T) []cell{
 		ledger.TxRegisterOrganization: w.registerOrganization, ledger.TxRegisterUser: w.registerUser, ledger.TxReplaceCard: w.replaceCard,
 		ledger.TxReadOrganizations: w.readOrganizations, ledger.TxReadUser: w.readUser,
-		ledger.TxAuthorizeUpload: w.authorizeUpload, ledger.TxRegisterRecord: w.registerRecord,
+		ledger.TxAuthorizeSlots: w.authorizeSlots, ledger.TxRegisterRecord: w.registerRecord,
 		ledger.TxAppendSegments: w.appendSegments, ledger.TxListSegments: w.listSegments,
-		ledger.TxRegisterUnattended: w.registerUnattended, ledger.TxReadCustody: w.readCustody,
+		ledger.TxRegisterUnattended: w.registerUnattended, ledger.TxReadKeyEscrow: w.readKeyEscrow,
 		ledger.TxConfirmRecord: w.confirmRecord, ledger.TxDisputeRecord: w.disputeRecord,
-		ledger.TxReadRecord: w.readRecord, ledger.TxReadHistory: w.readHistory, ledger.TxReadContent: w.readContent, ledger.TxReadUpload: w.readUpload,
+		ledger.TxReadRecord: w.readRecord, ledger.TxReadHistory: w.readHistory, ledger.TxReadContent: w.readContent, ledger.TxReadSlot: w.readSlot,
 		ledger.TxRequestAccess: w.requestAccess, ledger.TxGrantAccess: w.grantAccess, ledger.TxDenyAccess: w.denyAccess,
 		ledger.TxOpenRecord: w.openRecord, ledger.TxRevokeGrant: w.revokeGrant, ledger.TxChangePolicy: w.changePolicy, ledger.TxWhoCanRead: w.whoCanRead,
 		ledger.TxReadRequest:  w.readRequest,
 		ledger.TxListAccesses: w.listAccesses, ledger.TxReadAccess: w.readAccess, ledger.TxReadRelease: w.readRelease,
-		ledger.TxListUploads: w.listUploads, ledger.TxListRequests: w.listRequests, ledger.TxListGrants: w.listGrants, ledger.TxListAnswers: w.listAnswers,
+		ledger.TxListSlots: w.listSlots, ledger.TxListRequests: w.listRequests, ledger.TxListGrants: w.listGrants, ledger.TxListAnswers: w.listAnswers,
 		ledger.TxSearchRecords: w.searchRecords, ledger.TxConfirmReplicas: w.confirmReplicas, ledger.TxReadReplicas: w.readReplicas,
 		ledger.TxRotateRecord: w.rotateRecord, ledger.TxEraseRecord: w.eraseRecord, ledger.TxReadErasure: w.readErasure,
 		ledger.TxConfirmErasure: w.confirmErasure, ledger.TxReadContentReferences: w.readContentReferences,
@@ -36,7 +36,7 @@ func (w *world) cells(t *testing.T, tx ledger.Transaction) []cell {
 		ledger.TxSetResponders:       w.setResponders, ledger.TxSetEmergencyPolicy: w.setEmergencyPolicy, ledger.TxDeclareBreakGlass: w.declareBreakGlass,
 		ledger.TxApproveBreakGlass: w.approveBreakGlass, ledger.TxCloseBreakGlass: w.closeBreakGlass, ledger.TxReviewBreakGlass: w.reviewBreakGlass,
 		ledger.TxEraseNarratives: w.eraseNarratives,
-		ledger.TxGrantCustody:    w.grantCustody, ledger.TxIssueEmergencyGrant: w.issueEmergencyGrant,
+		ledger.TxGrantCustodian:  w.grantCustodian, ledger.TxIssueEmergencyGrant: w.issueEmergencyGrant,
 		ledger.TxReadDeclaration: w.readDeclaration, ledger.TxListDeclarations: w.listDeclarations, ledger.TxListEmergencyRecords: w.listEmergencyRecords,
 	}[tx]
 	if !known {
@@ -84,7 +84,7 @@ func (w *world) anyRecord() []object {
 func (w *world) eachState() []object {
 	objects := []object{missing()}
 	for _, f := range w.records {
-		if f.record.Level == ledger.Private {
+		if f.record.Level == ledger.LevelPrivate {
 			objects = append(objects, f.object)
 		}
 	}
@@ -93,7 +93,7 @@ func (w *world) eachState() []object {
 
 func (w *world) registerOrganization(t *testing.T) []cell {
 	// One is committed, and says what stands there already.
-	admin := w.member(ledger.OrgAdmin, ledger.Private, "HospitalC")
+	admin := w.member(ledger.RoleOrgAdmin, ledger.LevelPrivate, "HospitalC")
 	argument := func(by *person) ledger.RegisterOrganization {
 		organization, err := w.network.Organization(by.User.MSP)
 		if err != nil {
@@ -147,14 +147,14 @@ func (w *world) readUser(*testing.T) []cell {
 	})
 }
 
-func (w *world) authorizeUpload(t *testing.T) []cell {
+func (w *world) authorizeSlots(t *testing.T) []cell {
 	return product(w.everybody(), nothing, func(by *person, _ object) call {
-		f, err := w.newFixture(by, w.author, terms{level: ledger.Low, policy: wide(), expiry: time.Now().Add(time.Hour)})
+		f, err := w.newFixture(by, w.author, terms{level: ledger.LevelLow, policy: wide(), expiry: time.Now().Add(time.Hour)})
 		if err != nil {
 			t.Fatal(err)
 		}
 		return call{
-			tx: ledger.TxAuthorizeUpload, argument: ledger.AuthorizeUpload{Slots: []ledger.Slot{f.slot}},
+			tx: ledger.TxAuthorizeSlots, argument: ledger.AuthorizeSlots{Slots: []ledger.NewSlot{f.wanted}},
 			transient: map[string]any{ledger.TransientFragments: f.sealed},
 		}
 	})
@@ -222,7 +222,7 @@ func (w *world) confirmRecord(*testing.T) []cell {
 
 func (w *world) disputeRecord(*testing.T) []cell {
 	do := func(_ *person, o object) call {
-		return call{tx: ledger.TxDisputeRecord, argument: ledger.DisputeRecord{RecordVersion: o.about, Reason: ledger.NotMine}}
+		return call{tx: ledger.TxDisputeRecord, argument: ledger.DisputeRecord{RecordVersion: o.about, Reason: ledger.DisputeNotMine}}
 	}
 	return w.byOwner(product(w.everybody(), w.eachState(), do), do)
 }
@@ -245,7 +245,7 @@ func (w *world) readContent(*testing.T) []cell {
 		objects = append(objects, f.object)
 	}
 	for _, f := range w.records {
-		if f.record.State == ledger.Superseded || f.record.State == ledger.ErasedRow {
+		if f.record.State == ledger.RecordSuperseded || f.record.State == ledger.RecordErased {
 			objects = append(objects, f.object)
 		}
 	}
@@ -256,7 +256,7 @@ func (w *world) readContent(*testing.T) []cell {
 
 // keep has a hospital say that its node has the shared record's content.
 func (w *world) keep(ctx context.Context) error {
-	gateway := w.member(ledger.Gateway, ledger.Private, "HospitalB")
+	gateway := w.member(ledger.RoleGateway, ledger.LevelPrivate, "HospitalB")
 	_, err := commit[[]ledger.Replica](ctx, w, gateway, call{
 		tx: ledger.TxConfirmReplicas, argument: ledger.ConfirmReplicas{Kept: []ledger.RecordVersion{w.shared.about}},
 	})
@@ -282,9 +282,9 @@ func (w *world) anySlot() []object {
 	return []object{missing(), w.free.object, used}
 }
 
-func (w *world) readUpload(*testing.T) []cell {
+func (w *world) readSlot(*testing.T) []cell {
 	return product(w.everybody(), w.anySlot(), func(_ *person, o object) call {
-		return call{tx: ledger.TxReadUpload, argument: ledger.ReadUpload{Record: o.about.Record}}
+		return call{tx: ledger.TxReadSlot, argument: ledger.ReadSlot{Record: o.about.Record}}
 	})
 }
 
@@ -302,7 +302,7 @@ func (w *world) requestAccess(*testing.T) []cell {
 	}
 	for _, by := range w.everybody() { // the role's own purpose on all
 		for _, o := range w.anyRecord() {
-			o.purpose = ledger.Treatment
+			o.purpose = ledger.PurposeTreatment
 			if own := w.table.purposes[by.Role]; len(own) > 0 {
 				o.purpose = own[0]
 			}
@@ -319,7 +319,7 @@ func (w *world) requestAccess(*testing.T) []cell {
 // answered.
 func (w *world) waits(by *person, o object) bool {
 	return slices.ContainsFunc(slices.Concat(w.requests, w.asked), func(r object) bool {
-		return r.requester == by.User && r.about == o.about && r.purpose == o.purpose && r.state == string(ledger.Pending)
+		return r.requester == by.User && r.about == o.about && r.purpose == o.purpose && r.state == string(ledger.RequestPending)
 	})
 }
 
@@ -329,7 +329,7 @@ func (w *world) anyRequest() []object { return append([]object{missing()}, w.req
 func (w *world) grantAccess(*testing.T) []cell {
 	do := func(_ *person, o object) call {
 		return w.granting(w.colleague, ledger.AccessRequest{
-			Record: o.about.Record, Version: 1, Request: o.request,
+			Record: o.about.Record, Version: 1, ID: o.request,
 			Requester: w.colleague.Identity, Purpose: w.table.purposes[w.colleague.Role][0],
 		})
 	}
@@ -339,7 +339,7 @@ func (w *world) grantAccess(*testing.T) []cell {
 func (w *world) denyAccess(*testing.T) []cell {
 	do := func(_ *person, o object) call {
 		c := denying(o.request, o.about)
-		c.argument = ledger.DenyAccess{RecordVersion: o.about, Request: o.request, Reason: ledger.PurposeUnclear}
+		c.argument = ledger.DenyAccess{RecordVersion: o.about, Request: o.request, Reason: ledger.DenyPurposeUnclear}
 		return c
 	}
 	return w.byAsked(product(w.everybody(), w.anyRequest(), do), do)
@@ -365,16 +365,16 @@ func (w *world) openRecord(*testing.T) []cell {
 	do := func(_ *person, o object) call {
 		argument := ledger.OpenRecord{RecordVersion: o.about, Grant: ledger.NewID()}
 		if o.grant != nil {
-			argument.Grant = o.grant.Grant
+			argument.Grant = o.grant.ID
 		}
 		if o.declaration != nil && o.grant.Declaration == "" {
-			argument.Declaration = o.declaration.Declaration
+			argument.Declaration = o.declaration.ID
 		}
 		return call{tx: ledger.TxOpenRecord, argument: argument}
 	}
 	objects := append(w.eachState(), w.unregistered()) // with a grant that nobody gave
 	for _, f := range w.records {
-		if f.record.Level == ledger.Private {
+		if f.record.Level == ledger.LevelPrivate {
 			objects = append(objects, f.with(f.grants[0])) // with the author's
 		}
 	}
@@ -407,9 +407,9 @@ func (f *fixture) granted(i int) object {
 
 func (w *world) revokeGrant(*testing.T) []cell {
 	nothing := missing()
-	nothing.grant = &ledger.Grant{Grant: ledger.NewID()}
+	nothing.grant = &ledger.Grant{ID: ledger.NewID()}
 	issued := w.free.with(w.free.ownGrant())
-	issued.state = string(ledger.Issued)
+	issued.state = string(ledger.GrantIssued)
 	objects := []object{nothing, issued, w.shared.granted(0), w.records[1].granted(len(w.records[1].grants) - 1)}
 	do := func(_ *person, o object) call { return revoking(o) }
 	cells := product(w.everybody(), objects, do)
@@ -446,11 +446,11 @@ func (w *world) readersAre(o object) func(json.RawMessage) error {
 		if err := json.Unmarshal(result, &list); err != nil {
 			return err
 		}
-		if len(list.Rows) != len(o.grants)+1 || list.Rows[0].Identity.User != o.record.Patient || list.Rows[0].Decision.Allowed != (o.record.State != ledger.Superseded) {
+		if len(list.Rows) != len(o.grants)+1 || list.Rows[0].Identity.User != o.record.Patient || list.Rows[0].Decision.Allowed != (o.record.State != ledger.RecordSuperseded) {
 			return fmt.Errorf("%d rows for the patient and %d grants, the first is %+v", len(list.Rows), len(o.grants), list.Rows[0])
 		}
 		for _, row := range list.Rows[1:] {
-			i := slices.IndexFunc(o.grants, func(g ledger.Grant) bool { return g.Grant == row.Grant })
+			i := slices.IndexFunc(o.grants, func(g ledger.Grant) bool { return g.ID == row.Grant })
 			if i < 0 || o.grants[i].Grantee.User != row.Identity.User {
 				return fmt.Errorf("grant %s of %s is not one of the record's", row.Grant, row.Identity.User)
 			}

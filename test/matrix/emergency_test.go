@@ -24,7 +24,7 @@ type emergencies struct {
 	grants       []object       // that open under a declaration alone, each under several
 	issued       call           // what the desk passed on under the first opening
 	declaring    []*declaring   // about patients who allow this or that
-	custody      *ledger.Grant  // the desk's
+	custodian    *ledger.Grant  // the desk's
 	spent        map[string]int // of the responder's quota, by day
 }
 
@@ -41,7 +41,7 @@ type declaring struct {
 // emergencyRecord is the one that declarations name.
 func (w *world) emergencyRecord() *fixture {
 	i := slices.IndexFunc(w.records, func(f *fixture) bool {
-		return f.record.Level == ledger.Moderate && f.record.State == ledger.Confirmed
+		return f.record.Level == ledger.LevelModerate && f.record.State == ledger.RecordConfirmed
 	})
 	return w.records[i]
 }
@@ -51,9 +51,9 @@ func (w *world) emergencyRecord() *fixture {
 func (w *world) respond(ctx context.Context) (err error) {
 	e := &w.emergencies
 	for who, p := range map[ledger.Identity]**person{
-		{User: ledger.UserID{MSP: "HospitalC", Pseudonym: "the-responder"}, Role: ledger.Emergency, Clearance: ledger.Private}: &e.responder,
-		{User: ledger.UserID{MSP: "HospitalB", Pseudonym: "the-approver"}, Role: ledger.Physician, Clearance: ledger.Private}:  &e.approver,
-		{User: ledger.UserID{MSP: "HospitalB", Pseudonym: "the-desk"}, Role: ledger.EmergencyDesk, Clearance: ledger.Private}:  &e.desk,
+		{User: ledger.UserID{MSP: "HospitalC", Pseudonym: "the-responder"}, Role: ledger.RoleEmergency, Clearance: ledger.LevelPrivate}: &e.responder,
+		{User: ledger.UserID{MSP: "HospitalB", Pseudonym: "the-approver"}, Role: ledger.RolePhysician, Clearance: ledger.LevelPrivate}:  &e.approver,
+		{User: ledger.UserID{MSP: "HospitalB", Pseudonym: "the-desk"}, Role: ledger.RoleEmergencyDesk, Clearance: ledger.LevelPrivate}:  &e.desk,
 	} {
 		if *p, err = w.registered(ctx, who); err != nil {
 			return err
@@ -76,8 +76,8 @@ func (w *world) responding() []*person {
 // allowEmergencies has a hospital list a physician, one patient forbid that records are
 // opened, and another one trust a single responder.
 func (w *world) allowEmergencies(ctx context.Context) error {
-	listed := w.member(ledger.Physician, ledger.Low, "HospitalC").User
-	_, err := commit[ledger.Responders](ctx, w, w.member(ledger.OrgAdmin, ledger.Private, "HospitalC"), listing(listed.Pseudonym))
+	listed := w.member(ledger.RolePhysician, ledger.LevelLow, "HospitalC").User
+	_, err := commit[ledger.Responders](ctx, w, w.member(ledger.RoleOrgAdmin, ledger.LevelPrivate, "HospitalC"), listing(listed.Pseudonym))
 	if err != nil {
 		return err
 	}
@@ -88,11 +88,11 @@ func (w *world) allowEmergencies(ctx context.Context) error {
 	}
 	declares(w.patient, ledger.EmergencyPolicy{}, false)
 	declares(w.patient, ledger.EmergencyPolicy{}, true)
-	trusted := w.member(ledger.Emergency, ledger.Private, "HospitalA").User
+	trusted := w.member(ledger.RoleEmergency, ledger.LevelPrivate, "HospitalA").User
 	for msp, policy := range map[string]ledger.EmergencyPolicy{
-		"HospitalB": {Records: ledger.Never}, "HospitalC": {Records: ledger.TrustedOnly, Trusted: []ledger.UserID{trusted}},
+		"HospitalB": {Records: ledger.EmergencyRuleNever}, "HospitalC": {Records: ledger.EmergencyRuleTrusted, Trusted: []ledger.UserID{trusted}},
 	} {
-		patient := w.member(ledger.Patient, ledger.Private, msp)
+		patient := w.member(ledger.RolePatient, ledger.LevelPrivate, msp)
 		if _, err := commit[ledger.EmergencyPolicy](ctx, w, patient, allowing(policy)); err != nil {
 			return err
 		}
@@ -113,7 +113,7 @@ func allowing(policy ledger.EmergencyPolicy) call {
 // entrust gives the desk fragments for the record that declarations name.
 func (w *world) entrust(ctx context.Context) error {
 	grant, err := commit[ledger.Grant](ctx, w, w.patient, w.entrusting(w.patient, w.emergencyRecord().object))
-	w.emergencies.custody = &grant
+	w.emergencies.custodian = &grant
 	w.emergencyRecord().grants = append(w.emergencyRecord().grants, grant)
 	return err
 }
@@ -122,8 +122,8 @@ func (w *world) entrusting(_ *person, o object) call {
 	grant := ledger.NewID()
 	fragments, sealed := w.fragments(grant, w.emergencies.desk)
 	return call{
-		tx: ledger.TxGrantCustody, transient: map[string]any{ledger.TransientFragments: sealed},
-		argument: ledger.GrantCustody{
+		tx: ledger.TxGrantCustodian, transient: map[string]any{ledger.TransientFragments: sealed},
+		argument: ledger.GrantCustodian{
 			RecordVersion: o.about, Grant: grant, Custodian: w.emergencies.desk.User,
 			Expiry: time.Now().Add(time.Hour).UTC(), Fragments: fragments,
 		},
@@ -134,8 +134,8 @@ func (w *world) entrusting(_ *person, o object) call {
 // responder as one may make in a day, and two by somebody of the patient's hospital. Of
 // those, the last is approved by an officer of the hospital that is to review it.
 func (w *world) declareAll(ctx context.Context) error {
-	neighbour := w.member(ledger.Emergency, ledger.Private, "HospitalA") // of the patient's hospital
-	officer := w.member(ledger.PrivacyOfficer, ledger.Private, "HospitalB")
+	neighbour := w.member(ledger.RoleEmergency, ledger.LevelPrivate, "HospitalA") // of the patient's hospital
+	officer := w.member(ledger.RolePrivacyOfficer, ledger.LevelPrivate, "HospitalB")
 	responder, approver := w.emergencies.responder, w.emergencies.approver
 	for _, c := range []struct {
 		by, approver *person
@@ -187,10 +187,10 @@ func (w *world) declare(ctx context.Context, by *person, records bool) (*object,
 
 func (w *world) declaring(_ *person, o object) call {
 	argument := ledger.DeclareBreakGlass{
-		Declaration: ledger.NewID(), Patient: o.declaring.patient, Scope: ledger.ScopeSummary, Reason: ledger.Unconscious,
+		Declaration: ledger.NewID(), Patient: o.declaring.patient, Scope: ledger.ScopeSummary, Reason: ledger.ReasonUnconscious,
 	}
 	if o.declaring.records {
-		argument.Scope, argument.Records = ledger.ScopeRecords, []ledger.ID{w.emergencyRecord().slot.Record}
+		argument.Scope, argument.Records = ledger.ScopeRecords, []ledger.ID{w.emergencyRecord().wanted.Record}
 	}
 	return call{tx: ledger.TxDeclareBreakGlass, argument: argument, transient: narrative()}
 }
@@ -207,7 +207,7 @@ func (w *world) advance(ctx context.Context, by *person, o *object, c call) erro
 }
 
 func (o object) declarationName() ledger.DeclarationName {
-	return ledger.DeclarationName{Patient: o.record.Patient, Declaration: o.declaration.Declaration}
+	return ledger.DeclarationName{Patient: o.record.Patient, Declaration: o.declaration.ID}
 }
 
 func approving(_ *person, o object) call {
@@ -242,13 +242,13 @@ func (w *world) openInEmergencies(ctx context.Context) error {
 		under object
 		own   bool
 	}{
-		{e.desk, *e.custody, first, true}, {e.desk, *e.custody, last, true}, {w.author, f.grants[0], first, true}, {w.author, f.grants[0], first, false},
+		{e.desk, *e.custodian, first, true}, {e.desk, *e.custodian, last, true}, {w.author, f.grants[0], first, true}, {w.author, f.grants[0], first, false},
 	} {
-		argument := ledger.OpenRecord{RecordVersion: f.about, Grant: c.grant.Grant}
+		argument := ledger.OpenRecord{RecordVersion: f.about, Grant: c.grant.ID}
 		o := c.under
 		o.about, o.opener = f.about, nil
 		if c.own {
-			argument.Declaration, o.opener = o.declaration.Declaration, &c.by.Identity
+			argument.Declaration, o.opener = o.declaration.ID, &c.by.Identity
 		}
 		opened, err := commit[ledger.Access](ctx, w, c.by, call{tx: ledger.TxOpenRecord, argument: argument})
 		if err != nil {
@@ -270,18 +270,18 @@ func (w *world) openInEmergencies(ctx context.Context) error {
 // issuing is what a custodian signs for the responder.
 func (w *world) issuing(by *person, o object) (call, error) {
 	key, err := by.state(trust.KeyStatement{
-		Kind: ledger.OneGrantKey, Key: by.receiving.PublicKey().Bytes(), Record: o.about.Record, Version: o.about.Version,
+		Kind: ledger.KeyOneTime, Key: by.receiving.PublicKey().Bytes(), Record: o.about.Record, Version: o.about.Version,
 	})
 	if err != nil {
 		return call{}, err
 	}
-	grant := ledger.EmergencyGrantID(o.declaration.Declaration, o.about, by.User)
+	grant := ledger.EmergencyGrantID(o.declaration.ID, o.about, by.User)
 	fragments, sealed := w.fragments(grant, w.emergencies.responder)
 	return call{
 		tx: ledger.TxIssueEmergencyGrant, transient: map[string]any{ledger.TransientFragments: sealed},
 		argument: ledger.IssueEmergencyGrant{
-			RecordVersion: o.about, Declaration: o.declaration.Declaration, Open: o.open, Fragments: fragments,
-			Key: ledger.EmergencyKey{Key: key, Capsule: w.shared.registration.Capsule, Wrapped: []byte("the file key, wrapped")},
+			RecordVersion: o.about, Declaration: o.declaration.ID, Open: o.open, Fragments: fragments,
+			Key: ledger.OneTimeKey{Key: key, Capsule: w.shared.registration.Capsule, Wrapped: []byte("the file key, wrapped")},
 		},
 	}, nil
 }
@@ -302,8 +302,8 @@ func (w *world) endEmergencies(ctx context.Context) error {
 			return err
 		}
 	}
-	officer := w.member(ledger.PrivacyOfficer, ledger.Private, "HospitalA")
-	if err := w.advance(ctx, officer, &declarations[5], reviewing(ledger.Justified)(nil, declarations[5])); err != nil {
+	officer := w.member(ledger.RolePrivacyOfficer, ledger.LevelPrivate, "HospitalA")
+	if err := w.advance(ctx, officer, &declarations[5], reviewing(ledger.VerdictJustified)(nil, declarations[5])); err != nil {
 		return err
 	}
 	return w.advance(ctx, officer, &declarations[5], erasingNarratives(nil, declarations[5]))
@@ -313,14 +313,14 @@ func (w *world) endEmergencies(ctx context.Context) error {
 func (w *world) collectEmergencies() {
 	e, f := &w.emergencies, w.emergencyRecord()
 	for i, o := range e.openings {
-		now := w.declarationOf(o.declaration.Declaration)
+		now := w.declarationOf(o.declaration.ID)
 		e.openings[i].declaration, e.openings[i].state = now.declaration, now.state
 	}
 	for _, o := range e.declarations {
-		e.grants = append(e.grants, f.under(*e.custody, o))
+		e.grants = append(e.grants, f.under(*e.custodian, o))
 	}
-	e.grants = append(e.grants, f.with(*e.custody), f.under(f.grants[0], e.declarations[1]), f.under(f.grants[0], e.declarations[4]))
-	nobodys := object{state: absent, record: ledger.Record{Patient: w.patient.User}, declaration: &ledger.Declaration{Declaration: ledger.NewID()}}
+	e.grants = append(e.grants, f.with(*e.custodian), f.under(f.grants[0], e.declarations[1]), f.under(f.grants[0], e.declarations[4]))
+	nobodys := object{state: absent, record: ledger.Record{Patient: w.patient.User}, declaration: &ledger.Declaration{ID: ledger.NewID()}}
 	e.declarations = append(e.declarations, nobodys)
 	unopened, elsewhere := e.openings[0], e.openings[0]
 	unopened.state, unopened.open = absent, ledger.DigestOf(nil).String()
@@ -329,7 +329,7 @@ func (w *world) collectEmergencies() {
 }
 
 func (w *world) declarationOf(id ledger.ID) object {
-	i := slices.IndexFunc(w.emergencies.declarations, func(o object) bool { return o.declaration.Declaration == id })
+	i := slices.IndexFunc(w.emergencies.declarations, func(o object) bool { return o.declaration.ID == id })
 	return w.emergencies.declarations[i]
 }
 
@@ -388,7 +388,9 @@ func (w *world) setResponders(*testing.T) []cell {
 }
 
 func (w *world) setEmergencyPolicy(*testing.T) []cell {
-	return product(w.everybody(), nothing, func(*person, object) call { return allowing(ledger.EmergencyPolicy{Records: ledger.Never}) })
+	return product(w.everybody(), nothing, func(*person, object) call {
+		return allowing(ledger.EmergencyPolicy{Records: ledger.EmergencyRuleNever})
+	})
 }
 
 func (w *world) declareBreakGlass(*testing.T) []cell {
@@ -409,14 +411,14 @@ func (w *world) closeBreakGlass(*testing.T) []cell {
 }
 
 func (w *world) reviewBreakGlass(*testing.T) []cell {
-	return product(w.responding(), w.emergencies.declarations, reviewing(ledger.Unjustified))
+	return product(w.responding(), w.emergencies.declarations, reviewing(ledger.VerdictUnjustified))
 }
 
 func (w *world) eraseNarratives(*testing.T) []cell {
 	return product(w.responding(), w.emergencies.declarations, erasingNarratives)
 }
 
-func (w *world) grantCustody(*testing.T) []cell {
+func (w *world) grantCustodian(*testing.T) []cell {
 	return w.byOwner(product(w.everybody(), w.eachState(), w.entrusting), w.entrusting)
 }
 
@@ -450,8 +452,8 @@ func isDeclaration(o object) func(json.RawMessage) error {
 		if err := json.Unmarshal(result, &view); err != nil {
 			return err
 		}
-		if view.Declaration.Declaration != o.declaration.Declaration || string(view.State) != o.state || view.ReviewedBy != o.reviewer() {
-			return fmt.Errorf("declaration %s is %s, reviewed by %q", view.Declaration.Declaration, view.State, view.ReviewedBy)
+		if view.ID != o.declaration.ID || string(view.State) != o.state || view.ReviewedBy != o.reviewer() {
+			return fmt.Errorf("declaration %s is %s, reviewed by %q", view.ID, view.State, view.ReviewedBy)
 		}
 		return nil
 	}
@@ -463,7 +465,7 @@ func (w *world) listDeclarations(*testing.T) []cell {
 	for _, concern := range concerns() {
 		for _, by := range w.responding() {
 			cells = append(cells, cell{
-				by: by, o: object{state: string(concern)}, look: shows(w.concerning(by.Identity, concern), "declaration"),
+				by: by, o: object{state: string(concern)}, look: shows(w.concerning(by.Identity, concern), "id"),
 				call: call{tx: ledger.TxListDeclarations, argument: ledger.ListDeclarations{Page: all, Concern: concern}},
 			})
 		}
@@ -472,7 +474,7 @@ func (w *world) listDeclarations(*testing.T) []cell {
 }
 
 func concerns() []ledger.Concern {
-	return []ledger.Concern{ledger.AboutMe, ledger.ByMe, ledger.ToApprove, ledger.ToAnswer, ledger.ToReview}
+	return []ledger.Concern{ledger.ConcernAboutMe, ledger.ConcernByMe, ledger.ConcernToApprove, ledger.ConcernToAnswer, ledger.ConcernToReview}
 }
 
 func (w *world) concerning(by ledger.Identity, concern ledger.Concern) []ledger.ID {
@@ -480,12 +482,12 @@ func (w *world) concerning(by ledger.Identity, concern ledger.Concern) []ledger.
 	for _, o := range w.emergencies.declarations {
 		was := o.reviewer() != "" // active
 		shown := map[ledger.Concern]bool{
-			ledger.AboutMe: by.User == o.record.Patient, ledger.ByMe: relatedInEmergency("responder", by, o),
-			ledger.ToApprove: relatedInEmergency("second", by, o), ledger.ToAnswer: was && relatedInEmergency("custodian", by, o),
-			ledger.ToReview: o.state != "reviewed" && by.Role == "privacy-officer" && by.User.MSP == o.reviewer(),
+			ledger.ConcernAboutMe: by.User == o.record.Patient, ledger.ConcernByMe: relatedInEmergency("responder", by, o),
+			ledger.ConcernToApprove: relatedInEmergency("second", by, o), ledger.ConcernToAnswer: was && relatedInEmergency("custodian", by, o),
+			ledger.ConcernToReview: o.state != "reviewed" && by.Role == "privacy-officer" && by.User.MSP == o.reviewer(),
 		}
 		if o.state != absent && shown[concern] {
-			list = append(list, o.declaration.Declaration)
+			list = append(list, o.declaration.ID)
 		}
 	}
 	return list
@@ -499,9 +501,9 @@ func (w *world) listEmergencyRecords(*testing.T) []cell {
 	for i, c := range cells {
 		var covered []ledger.ID
 		if c.o.state == "active" && c.o.declaration.Scope == ledger.ScopeRecords {
-			covered = []ledger.ID{w.emergencyRecord().slot.Record}
+			covered = []ledger.ID{w.emergencyRecord().wanted.Record}
 		}
-		cells[i].look = shows(covered, "record")
+		cells[i].look = shows(covered, "id")
 	}
 	return cells
 }
@@ -513,7 +515,7 @@ func (w *world) emergencyRoutes(routes map[string][]probe) {
 		routes["listDeclarations"] = append(routes["listDeclarations"], probe{path: "/v1/declarations?concern=" + string(concern), want: want})
 	}
 	for _, o := range w.emergencies.declarations {
-		path := fmt.Sprintf("/v1/users/%s/%s/declarations/%s", o.record.Patient.MSP, o.record.Patient.Pseudonym, o.declaration.Declaration)
+		path := fmt.Sprintf("/v1/users/%s/%s/declarations/%s", o.record.Patient.MSP, o.record.Patient.Pseudonym, o.declaration.ID)
 		routes["readDeclaration"] = append(routes["readDeclaration"], probe{path: path, want: w.as(ledger.TxReadDeclaration, o)})
 		routes["listEmergencyRecords"] = append(routes["listEmergencyRecords"], probe{path: path + "/records", want: w.as(ledger.TxListEmergencyRecords, o)})
 	}

@@ -17,9 +17,9 @@ func (w *world) end(ctx context.Context) error {
 	for _, f := range w.records {
 		var err error
 		switch f.becomes {
-		case ledger.Superseded:
+		case ledger.RecordSuperseded:
 			err = w.rotate(ctx, f)
-		case ledger.ErasedRow:
+		case ledger.RecordErased:
 			err = w.erase(ctx, f)
 		}
 		if err != nil {
@@ -38,29 +38,29 @@ func (w *world) rotate(ctx context.Context, f *fixture) error {
 	if _, err := commit[ledger.Record](ctx, w, f.patient, rotating); err != nil {
 		return err
 	}
-	f.record.State, f.state = ledger.Superseded, string(ledger.Superseded)
-	f.grants[0].State = ledger.Revoked
-	f.summary.Salt = rotating.transient[ledger.TransientSalt].(ledger.Salt) // of the version that is live
+	f.record.State, f.state = ledger.RecordSuperseded, string(ledger.RecordSuperseded)
+	f.grants[0].State = ledger.GrantRevoked
+	f.metadata.Salt = rotating.transient[ledger.TransientSalt].(ledger.Salt) // of the version that is live
 	return nil
 }
 
 // rotating is a rotation of what is named, as if it had the content of a record.
 func (w *world) rotating(o object, f *fixture) (call, error) {
 	statement, err := w.patient.state(trust.KeyStatement{
-		Kind: ledger.RecordKey, Key: w.patient.receiving.PublicKey().Bytes(), Record: o.about.Record, Version: o.about.Version + 1,
+		Kind: ledger.KeyRecord, Key: w.patient.receiving.PublicKey().Bytes(), Record: o.about.Record, Version: o.about.Version + 1,
 	})
 	if err != nil {
 		return call{}, err
 	}
-	fragments, sealed := w.fragments(f.slot.Grant, f.author)
+	fragments, sealed := w.fragments(f.wanted.Grant, f.author)
 	return call{
 		tx: ledger.TxRotateRecord,
 		argument: ledger.RotateRecord{
 			RecordVersion: o.about, CID: unregisteredCID(), SHA256: f.registration.SHA256, Size: f.registration.Size, Capsule: f.registration.Capsule,
-			RecordKey: statement, Grants: []ledger.RotatedGrant{{Grant: f.slot.Grant, Fragments: fragments}},
+			RecordKey: statement, Grants: []ledger.RotatedGrant{{Grant: f.wanted.Grant, Fragments: fragments}},
 		},
 		transient: map[string]any{
-			ledger.TransientSummary: f.summary, ledger.TransientSalt: ledger.NewSalt(), ledger.TransientFragments: sealed,
+			ledger.TransientMetadata: f.metadata, ledger.TransientSalt: ledger.NewSalt(), ledger.TransientFragments: sealed,
 		},
 	}, nil
 }
@@ -69,18 +69,18 @@ func (w *world) erase(ctx context.Context, f *fixture) error {
 	if _, err := commit[ledger.Erasure](ctx, w, f.patient, erasing(f.object, f)); err != nil {
 		return err
 	}
-	gateway := w.member(ledger.Gateway, ledger.Private, "HospitalC")
-	if err := w.awaitConfirmation(ctx, gateway, f.slot.Record); err != nil {
+	gateway := w.member(ledger.RoleGateway, ledger.LevelPrivate, "HospitalC")
+	if err := w.awaitConfirmation(ctx, gateway, f.wanted.Record); err != nil {
 		return err
 	}
 	if _, err := commit[ledger.ErasureConfirmation](ctx, w, gateway, w.confirming(f.object)); err != nil {
 		return err
 	}
-	f.record.State, f.state = ledger.ErasedRow, string(ledger.ErasedRow)
+	f.record.State, f.state = ledger.RecordErased, string(ledger.RecordErased)
 	for _, p := range []*person{f.patient, f.author} {
-		w.drop(w.slots, p, f.slot.Record)
+		w.drop(w.slots, p, f.wanted.Record)
 	}
-	w.drop(w.held, f.author, f.slot.Grant)
+	w.drop(w.held, f.author, f.wanted.Grant)
 	return nil
 }
 
@@ -110,7 +110,7 @@ func (w *world) awaitConfirmation(ctx context.Context, by *person, record ledger
 func erasing(o object, f *fixture) call {
 	return call{
 		tx: ledger.TxEraseRecord, argument: ledger.EraseRecord{Record: o.about.Record},
-		transient: map[string]any{ledger.TransientSummary: f.summary},
+		transient: map[string]any{ledger.TransientMetadata: f.metadata},
 	}
 }
 
@@ -142,7 +142,7 @@ func (w *world) endings(do func(object, *fixture) call) []cell {
 		}
 	}
 	for _, f := range w.records {
-		if f.record.Level == ledger.Private {
+		if f.record.Level == ledger.LevelPrivate {
 			add(w.everybody(), f.object, f)
 		}
 	}
@@ -155,7 +155,7 @@ func (w *world) anyErasure() []object {
 	objects := []object{missing()}
 	for _, f := range w.records {
 		o := f.object
-		if o.record.State != ledger.ErasedRow {
+		if o.record.State != ledger.RecordErased {
 			o.state = absent
 		}
 		objects = append(objects, o)

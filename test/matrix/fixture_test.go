@@ -20,10 +20,10 @@ type fixture struct {
 	object
 	patient, author *person
 	becomes         ledger.RecordState // what is to be made of it
-	slot            ledger.Slot
+	wanted          ledger.NewSlot
 	sealed          []ledger.SealedFragment
 	registration    ledger.RegisterRecord
-	summary         ledger.Summary
+	metadata        ledger.Metadata
 }
 
 // terms are what a patient allows.
@@ -37,7 +37,7 @@ type terms struct {
 
 // classes are one of each level.
 var classes = map[ledger.Level]ledger.Class{
-	ledger.Low: ledger.ClinicalObservation, ledger.Moderate: ledger.Sensor, ledger.Private: ledger.Imaging,
+	ledger.LevelLow: ledger.ClassClinicalObservation, ledger.LevelModerate: ledger.ClassSensor, ledger.LevelPrivate: ledger.ClassImaging,
 }
 
 func wide() ledger.Policy {
@@ -46,7 +46,7 @@ func wide() ledger.Policy {
 
 func narrow() ledger.Policy {
 	return ledger.Policy{
-		Roles: []ledger.Role{ledger.Physician}, Purposes: []ledger.Purpose{ledger.Treatment},
+		Roles: []ledger.Role{ledger.RolePhysician}, Purposes: []ledger.Purpose{ledger.PurposeTreatment},
 		Organizations: []string{"HospitalA", "HospitalB"}, Replicas: 1,
 	}
 }
@@ -59,12 +59,12 @@ func ended() ledger.Policy {
 
 func (w *world) newFixture(patient, author *person, t terms) (*fixture, error) {
 	record, grant := ledger.NewID(), ledger.NewID()
-	key, err := patient.state(trust.KeyStatement{Kind: ledger.RecordKey, Key: patient.receiving.PublicKey().Bytes(), Record: record, Version: 1})
+	key, err := patient.state(trust.KeyStatement{Kind: ledger.KeyRecord, Key: patient.receiving.PublicKey().Bytes(), Record: record, Version: 1})
 	if err != nil {
 		return nil, err
 	}
 	fragments, sealed := w.fragments(grant, author)
-	f := &fixture{patient: patient, author: author, becomes: t.becomes, sealed: sealed, slot: ledger.Slot{
+	f := &fixture{patient: patient, author: author, becomes: t.becomes, sealed: sealed, wanted: ledger.NewSlot{
 		Record: record, RecordKey: key, Author: ledger.PersonSubject(author.User), Stream: t.stream, Policy: t.policy,
 		Grant: grant, Expiry: t.expiry.UTC(), Fragments: fragments,
 	}}
@@ -75,7 +75,7 @@ func (w *world) newFixture(patient, author *person, t terms) (*fixture, error) {
 	rand.Read(capsule)
 	f.registration = ledger.RegisterRecord{Record: record, Capsule: capsule, Level: t.level}
 	f.use(content{unregisteredCID(), ledger.DigestOf([]byte(record)), int64(len(record))}) // until it has some on a node
-	f.summary = ledger.Summary{Salt: ledger.NewSalt(), Class: classes[t.level], MediaType: "text/plain"}
+	f.metadata = ledger.Metadata{Salt: ledger.NewSalt(), Class: classes[t.level], MediaType: "text/plain"}
 	return f, nil
 }
 
@@ -112,8 +112,8 @@ func (w *world) fill(ctx context.Context) error {
 		return err
 	}
 	for _, f := range slices.Concat(w.records, w.owned, w.unused, w.streams, []*fixture{w.free}) {
-		text := strings.NewReader("ciphertext of " + string(f.slot.Record))
-		answer, err := client.AddContentWithBodyWithResponse(ctx, w.free.slot.Record, "application/octet-stream", text)
+		text := strings.NewReader("ciphertext of " + string(f.wanted.Record))
+		answer, err := client.AddContentWithBodyWithResponse(ctx, w.free.wanted.Record, "application/octet-stream", text)
 		if err != nil {
 			return err
 		}
@@ -162,16 +162,16 @@ func (w *world) plan() error {
 	later := time.Now().Add(time.Hour)
 	var all []terms
 	for _, level := range ledger.Levels() {
-		for _, state := range []ledger.RecordState{ledger.Registered, ledger.Confirmed, ledger.Disputed} {
+		for _, state := range []ledger.RecordState{ledger.RecordRegistered, ledger.RecordConfirmed, ledger.RecordDisputed} {
 			all = append(all, terms{level: level, policy: wide(), becomes: state, expiry: later})
 		}
 	}
-	all = append(all, terms{level: ledger.Private, policy: wide(), becomes: ledger.Superseded, expiry: later},
-		terms{level: ledger.Private, policy: wide(), becomes: ledger.ErasedRow, expiry: later})
-	all = append(all, terms{level: ledger.Moderate, policy: wide(), becomes: ledger.Registered, expiry: later, stream: true},
-		terms{level: ledger.Low, policy: wide(), becomes: ledger.Registered, expiry: later},
-		terms{level: ledger.Private, policy: ended(), becomes: ledger.Registered, expiry: later})
-	for _, t := range append(all, terms{level: ledger.Low, policy: wide(), expiry: later}) {
+	all = append(all, terms{level: ledger.LevelPrivate, policy: wide(), becomes: ledger.RecordSuperseded, expiry: later},
+		terms{level: ledger.LevelPrivate, policy: wide(), becomes: ledger.RecordErased, expiry: later})
+	all = append(all, terms{level: ledger.LevelModerate, policy: wide(), becomes: ledger.RecordRegistered, expiry: later, stream: true},
+		terms{level: ledger.LevelLow, policy: wide(), becomes: ledger.RecordRegistered, expiry: later},
+		terms{level: ledger.LevelPrivate, policy: ended(), becomes: ledger.RecordRegistered, expiry: later})
+	for _, t := range append(all, terms{level: ledger.LevelLow, policy: wide(), expiry: later}) {
 		f, err := w.newFixture(w.patient, w.author, t)
 		if err != nil {
 			return err
@@ -189,7 +189,7 @@ func (w *world) plan() error {
 func (w *world) planCrowd(later time.Time) error {
 	var patients, authors []*person
 	for _, p := range w.crowd {
-		if p.Role == ledger.Patient {
+		if p.Role == ledger.RolePatient {
 			patients = append(patients, p)
 		}
 		if slices.Contains(w.table.rows[ledger.TxRegisterRecord].roles, string(p.Role)) {
@@ -197,10 +197,10 @@ func (w *world) planCrowd(later time.Time) error {
 		}
 	}
 	all := []terms{
-		{level: ledger.Private, policy: wide(), expiry: later}, {level: ledger.Private, policy: wide(), becomes: ledger.Registered, expiry: later},
-		{level: ledger.Private, policy: wide(), becomes: ledger.Registered, expiry: time.Now()},
-		{level: ledger.Private, policy: wide(), becomes: ledger.Disputed, expiry: later},
-		{level: ledger.Moderate, policy: wide(), expiry: later, stream: true},
+		{level: ledger.LevelPrivate, policy: wide(), expiry: later}, {level: ledger.LevelPrivate, policy: wide(), becomes: ledger.RecordRegistered, expiry: later},
+		{level: ledger.LevelPrivate, policy: wide(), becomes: ledger.RecordRegistered, expiry: time.Now()},
+		{level: ledger.LevelPrivate, policy: wide(), becomes: ledger.RecordDisputed, expiry: later},
+		{level: ledger.LevelModerate, policy: wide(), expiry: later, stream: true},
 	}
 	for i, author := range authors {
 		for _, t := range all {
@@ -222,14 +222,14 @@ func (w *world) planCrowd(later time.Time) error {
 }
 
 func (w *world) authorizeAll(ctx context.Context, patient *person, fixtures []*fixture) error {
-	var argument ledger.AuthorizeUpload
+	var argument ledger.AuthorizeSlots
 	var sealed []ledger.SealedFragment
 	for _, f := range fixtures {
-		argument.Slots = append(argument.Slots, f.slot)
+		argument.Slots = append(argument.Slots, f.wanted)
 		sealed = append(sealed, f.sealed...)
 	}
-	uploads, err := commit[[]ledger.Upload](ctx, w, patient, call{
-		tx: ledger.TxAuthorizeUpload, argument: argument, at: inTime(fixtures...),
+	uploads, err := commit[[]ledger.Slot](ctx, w, patient, call{
+		tx: ledger.TxAuthorizeSlots, argument: argument, at: inTime(fixtures...),
 		transient: map[string]any{ledger.TransientFragments: sealed},
 	})
 	if err != nil {
@@ -240,7 +240,7 @@ func (w *world) authorizeAll(ctx context.Context, patient *person, fixtures []*f
 		if f.author != patient {
 			w.note(w.slots, f.author, uploads[i].Record)
 		}
-		w.note(w.held, f.author, f.slot.Grant)
+		w.note(w.held, f.author, f.wanted.Grant)
 	}
 	return nil
 }
@@ -250,7 +250,7 @@ func (w *world) authorizeAll(ctx context.Context, patient *person, fixtures []*f
 func inTime(fixtures ...*fixture) time.Time {
 	at := time.Now()
 	for _, f := range fixtures {
-		if last := f.slot.Expiry.Add(-time.Second); last.Before(at) {
+		if last := f.wanted.Expiry.Add(-time.Second); last.Before(at) {
 			at = last
 		}
 	}
@@ -281,10 +281,10 @@ func (w *world) record(ctx context.Context) error {
 }
 
 func (f *fixture) registering() call {
-	if f.slot.Stream {
-		return f.appending(f.slot.Record)
+	if f.wanted.Stream {
+		return f.appending(f.wanted.Record)
 	}
-	return call{tx: ledger.TxRegisterRecord, argument: f.registration, transient: map[string]any{ledger.TransientSummary: f.summary}}
+	return call{tx: ledger.TxRegisterRecord, argument: f.registration, transient: map[string]any{ledger.TransientMetadata: f.metadata}}
 }
 
 // registeringThen is as old as the authorisation, if the slot is over now.
@@ -301,19 +301,19 @@ func (f *fixture) appending(stream ledger.ID) call {
 		Number: 1, CID: r.CID, SHA256: r.SHA256, Size: r.Size, Capsule: r.Capsule, Commitment: r.Commitment,
 		Readings: 1, From: at, To: at,
 	}
-	summary := f.summary
-	summary.Class = ledger.Sensor
+	metadata := f.metadata
+	metadata.Class = ledger.ClassSensor
 	return call{
 		tx: ledger.TxAppendSegments, argument: ledger.AppendSegments{Stream: stream, Segments: []ledger.Segment{first}},
-		transient: map[string]any{ledger.TransientSummary: summary},
+		transient: map[string]any{ledger.TransientMetadata: metadata},
 	}
 }
 
 // ownGrant is the author's grant once the record is registered.
 func (f *fixture) ownGrant() ledger.Grant {
 	return ledger.Grant{
-		Grant: f.slot.Grant, Record: f.slot.Record, Version: 1, Patient: f.patient.User,
-		Grantee: f.slot.Author, State: ledger.Active, Expiry: f.slot.Expiry,
+		ID: f.wanted.Grant, Record: f.wanted.Record, Version: 1, Patient: f.patient.User,
+		Grantee: f.wanted.Author, State: ledger.GrantActive, Expiry: f.wanted.Expiry,
 	}
 }
 
@@ -332,7 +332,7 @@ func (w *world) ask(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := w.askAndGrant(ctx, w.narrowed, w.member(ledger.Researcher, ledger.Private, "HospitalC")); err != nil {
+	if err := w.askAndGrant(ctx, w.narrowed, w.member(ledger.RoleResearcher, ledger.LevelPrivate, "HospitalC")); err != nil {
 		return err
 	}
 	for _, f := range w.records[1:3] {
@@ -359,7 +359,7 @@ func (w *world) ask(ctx context.Context) error {
 // requested is a request as what a cell is about.
 func (f *fixture) requested(request ledger.AccessRequest) object {
 	o := f.object
-	o.state, o.requester, o.request, o.purpose = string(request.State), request.Requester.User, request.Request, request.Purpose
+	o.state, o.requester, o.request, o.purpose = string(request.State), request.Requester.User, request.ID, request.Purpose
 	return o
 }
 
@@ -367,14 +367,14 @@ func (w *world) request(ctx context.Context, f *fixture, by *person) (ledger.Acc
 	request, err := commit[ledger.AccessRequest](ctx, w, by, call{tx: ledger.TxRequestAccess, argument: ledger.RequestAccess{
 		RecordVersion: f.about, Request: ledger.NewID(), Purpose: w.table.purposes[by.Role][0],
 	}})
-	w.note(w.outbox, by, request.Request)
-	w.note(w.inbox, f.patient, request.Request)
+	w.note(w.outbox, by, request.ID)
+	w.note(w.inbox, f.patient, request.ID)
 	return request, err
 }
 
 func (w *world) askAndGrant(ctx context.Context, f *fixture, by *person) error {
 	request, err := w.request(ctx, f, by)
-	if err != nil || request.State != ledger.Pending {
+	if err != nil || request.State != ledger.RequestPending {
 		return err // a denial is committed, and one of the cells
 	}
 	return w.grant(ctx, f, by, request)
@@ -382,7 +382,7 @@ func (w *world) askAndGrant(ctx context.Context, f *fixture, by *person) error {
 
 func (w *world) grant(ctx context.Context, f *fixture, to *person, request ledger.AccessRequest) error {
 	grant, err := commit[ledger.Grant](ctx, w, f.patient, w.granting(to, request))
-	w.note(w.held, to, grant.Grant)
+	w.note(w.held, to, grant.ID)
 	w.committing.Lock()
 	defer w.committing.Unlock()
 	f.grants = append(f.grants, grant)
@@ -396,11 +396,11 @@ func (w *world) grantByRule(ctx context.Context, request ledger.AccessRequest) e
 	if !ok {
 		return fmt.Errorf("a grant takes a %T", granting.argument)
 	}
-	argument.Standing = ledger.Standing{Rule: w.rule, Slot: 1}
+	argument.Standing = ledger.Standing{Rule: w.rule, Place: 1}
 	granting.argument = argument
 	grant, err := commit[ledger.Grant](ctx, w, w.patient, granting)
-	w.note(w.held, w.colleague, grant.Grant)
-	w.note(w.answered, w.patient, request.Request)
+	w.note(w.held, w.colleague, grant.ID)
+	w.note(w.answered, w.patient, request.ID)
 	w.day = ledger.DayOf(grant.Granted)
 	w.shared.grants = append(w.shared.grants, grant)
 	return err
@@ -414,7 +414,7 @@ func (w *world) granting(to *person, request ledger.AccessRequest) call {
 		tx: ledger.TxGrantAccess, transient: map[string]any{ledger.TransientFragments: sealed},
 		argument: ledger.GrantAccess{
 			RecordVersion: ledger.RecordVersion{Record: request.Record, Version: request.Version},
-			Request:       request.Request, Requester: request.Requester.User, Purpose: request.Purpose,
+			Request:       request.ID, Requester: request.Requester.User, Purpose: request.Purpose,
 			Grant: grant, Expiry: time.Now().Add(time.Hour).UTC(), Fragments: fragments,
 		},
 	}
@@ -422,13 +422,13 @@ func (w *world) granting(to *person, request ledger.AccessRequest) call {
 
 // answer makes requests in every state, the one that waits last, as one waits at a time, and has patients confirm and dispute.
 func (w *world) answer(ctx context.Context) error {
-	for _, state := range []ledger.RequestState{ledger.Granted, ledger.Denied, ledger.Pending} {
+	for _, state := range []ledger.RequestState{ledger.RequestGranted, ledger.RequestDenied, ledger.RequestPending} {
 		request, err := w.request(ctx, w.shared, w.colleague)
-		if err == nil && state == ledger.Granted {
+		if err == nil && state == ledger.RequestGranted {
 			err = w.grantByRule(ctx, request)
 		}
-		if err == nil && state == ledger.Denied {
-			_, err = commit[ledger.AccessRequest](ctx, w, w.patient, denying(request.Request, w.shared.about))
+		if err == nil && state == ledger.RequestDenied {
+			_, err = commit[ledger.AccessRequest](ctx, w, w.patient, denying(request.ID, w.shared.about))
 		}
 		if err != nil {
 			return err
@@ -449,7 +449,7 @@ func (w *world) revoke(ctx context.Context) error {
 }
 
 func revoking(o object) call {
-	return call{tx: ledger.TxRevokeGrant, argument: ledger.RevokeGrant{RecordVersion: o.about, Grant: o.grant.Grant}}
+	return call{tx: ledger.TxRevokeGrant, argument: ledger.RevokeGrant{RecordVersion: o.about, Grant: o.grant.ID}}
 }
 
 // narrow replaces the policy of one record.
@@ -461,24 +461,24 @@ func (w *world) narrow(ctx context.Context) (err error) {
 }
 
 func denying(request ledger.ID, about ledger.RecordVersion) call {
-	return call{tx: ledger.TxDenyAccess, argument: ledger.DenyAccess{RecordVersion: about, Request: request, Reason: ledger.Declined}}
+	return call{tx: ledger.TxDenyAccess, argument: ledger.DenyAccess{RecordVersion: about, Request: request, Reason: ledger.DenyDeclined}}
 }
 
 func (w *world) judge(ctx context.Context, f *fixture) error {
 	judgement := call{tx: ledger.TxConfirmRecord, argument: ledger.ConfirmRecord{RecordVersion: f.about}}
 	switch f.becomes {
-	case ledger.Registered, ledger.Superseded, ledger.ErasedRow: // the last two later
+	case ledger.RecordRegistered, ledger.RecordSuperseded, ledger.RecordErased: // the last two later
 		return nil
-	case ledger.Disputed:
-		judgement = call{tx: ledger.TxDisputeRecord, argument: ledger.DisputeRecord{RecordVersion: f.about, Reason: ledger.Incorrect}}
+	case ledger.RecordDisputed:
+		judgement = call{tx: ledger.TxDisputeRecord, argument: ledger.DisputeRecord{RecordVersion: f.about, Reason: ledger.DisputeIncorrect}}
 	}
 	record, err := commit[ledger.Record](ctx, w, f.patient, judgement)
 	f.record, f.state = record, string(record.State)
 	return err
 }
 
-// open has the colleague open the shared record, with the own grant, with somebody
-// else's, and with the own one so long ago that no proxy serves it any more.
+// open has the colleague open the shared record, with a grant of their own, with somebody
+// else's, and with their own so long ago that no proxy serves it any more.
 func (w *world) open(ctx context.Context) (err error) {
 	w.accesses, err = w.openings(ctx)
 	return err
@@ -496,7 +496,7 @@ func (w *world) openings(ctx context.Context) ([]access, error) {
 	} {
 		opened, err := commit[ledger.Access](ctx, w, w.colleague, call{
 			tx: ledger.TxOpenRecord, at: time.Now().Add(c.then),
-			argument: ledger.OpenRecord{RecordVersion: w.shared.about, Grant: c.grant.Grant},
+			argument: ledger.OpenRecord{RecordVersion: w.shared.about, Grant: c.grant.ID},
 		})
 		if err != nil {
 			return nil, err

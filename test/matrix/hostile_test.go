@@ -30,7 +30,7 @@ type dealing struct {
 }
 
 // rogue is the patient with the hostile device.
-func (w *world) rogue() *person { return w.member(ledger.Patient, "", "HospitalA") }
+func (w *world) rogue() *person { return w.member(ledger.RolePatient, "", "HospitalA") }
 
 func (w *world) honest() dealing {
 	n := len(w.network.Organizations)
@@ -52,14 +52,14 @@ func (w *world) deal(f *fixture, d dealing, recipients map[string]string) error 
 	for i := range f.sealed {
 		proxy := f.sealed[i].Proxy
 		envelope := trust.KeyFragEnvelope{
-			Channel: w.network.Channel, Record: f.slot.Record, Version: 1, Grant: f.slot.Grant,
-			Grantee: f.slot.Author, Proxy: proxy, KeyFrag: keyFrags[i].MarshalMsgpack(),
+			Channel: w.network.Channel, Record: f.wanted.Record, Version: 1, Grant: f.wanted.Grant,
+			Grantee: f.wanted.Author, Proxy: proxy, KeyFrag: keyFrags[i].MarshalMsgpack(),
 		}
 		d.envelope(&envelope)
 		if f.sealed[i].Sealed, err = trust.SealKeyFrag(envelope, recipients[d.sealTo(proxy)]); err != nil {
 			return err
 		}
-		f.slot.Fragments.Proxies[i].SHA256 = ledger.DigestOf(f.sealed[i].Sealed)
+		f.wanted.Fragments.Proxies[i].SHA256 = ledger.DigestOf(f.sealed[i].Sealed)
 	}
 	return nil
 }
@@ -77,7 +77,7 @@ func (w *world) recipients(ctx context.Context) (map[string]string, error) {
 		if err := json.Unmarshal(text, &user); err != nil {
 			return nil, err
 		}
-		statement, err := w.patient.bundle.VerifyKeyStatement(user.Keys[ledger.ProxyKey], ledger.ProxyKey, gateway)
+		statement, err := w.patient.bundle.VerifyKeyStatement(user.Keys[ledger.KeyProxy], ledger.KeyProxy, gateway)
 		if err != nil {
 			return nil, err
 		}
@@ -117,7 +117,7 @@ func (w *world) share(ctx context.Context, dealings map[string]dealing, t terms)
 		}
 		opened, err := commit[ledger.Access](ctx, w, f.author, call{
 			tx: ledger.TxOpenRecord, at: inTime(f),
-			argument: ledger.OpenRecord{RecordVersion: f.about, Grant: f.slot.Grant},
+			argument: ledger.OpenRecord{RecordVersion: f.about, Grant: f.wanted.Grant},
 		})
 		if err != nil {
 			return nil, nil, err
@@ -210,7 +210,7 @@ func TestProxiesRefuseFragments(t *testing.T) {
 		"signed by somebody else":       params(func(p *umbral.KeyFragParams) { p.Signer = umbral.NewSigner(the.author.verifying) }),
 		"that do not name the record":   params(func(p *umbral.KeyFragParams) { p.SignDelegatingKey = false }),
 		"that do not name the receiver": params(func(p *umbral.KeyFragParams) { p.SignReceivingKey = false }),
-	}, terms{level: ledger.Low, policy: wide(), expiry: time.Now().Add(time.Hour)})
+	}, terms{level: ledger.LevelLow, policy: wide(), expiry: time.Now().Add(time.Hour)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -221,7 +221,7 @@ func TestProxiesRefuseFragments(t *testing.T) {
 				want = ""
 			}
 			for _, organization := range the.network.Organizations {
-				err := the.reencrypt(ctx, the.author, organization.MSP, f.slot.Record, opens[name])
+				err := the.reencrypt(ctx, the.author, organization.MSP, f.wanted.Record, opens[name])
 				if codeOf(err) != want {
 					t.Errorf("%s: got %v, want %q", organization.MSP, err, want)
 				}
@@ -243,7 +243,7 @@ func (w *world) onlyTheOpener(ctx context.Context, t *testing.T, f *fixture, ope
 			want = ""
 		}
 		msp := w.network.Organizations[i%len(w.network.Organizations)].MSP
-		if err := w.reencrypt(ctx, people[i], msp, f.slot.Record, open); codeOf(err) != want {
+		if err := w.reencrypt(ctx, people[i], msp, f.wanted.Record, open); codeOf(err) != want {
 			return errors.Join(errors.New(people[i].User.String()), err)
 		}
 		return nil
@@ -256,12 +256,12 @@ func (w *world) onlyTheOpener(ctx context.Context, t *testing.T, f *fixture, ope
 		open   string
 		code   fault.Code
 	}{
-		"another record":             {w.shared.slot.Record, open, fault.NotFound},
-		"an open that never was":     {f.slot.Record, ledger.DigestOf([]byte(open)).String(), fault.NotFound},
-		"an open that is no ID":      {f.slot.Record, "../" + open[3:], fault.InvalidArgument},
-		"a record that is no ID":     {"../../../../../etc/passwd", open, fault.InvalidArgument},
-		"an open that was refused":   {w.shared.slot.Record, w.accesses[1].open, fault.PermissionDenied},
-		"an open that belongs to it": {f.slot.Record, open, ""},
+		"another record":             {w.shared.wanted.Record, open, fault.NotFound},
+		"an open that never was":     {f.wanted.Record, ledger.DigestOf([]byte(open)).String(), fault.NotFound},
+		"an open that is not an ID":  {f.wanted.Record, "../" + open[3:], fault.InvalidArgument},
+		"a record that is not an ID": {"../../../../../etc/passwd", open, fault.InvalidArgument},
+		"an open that was refused":   {w.shared.wanted.Record, w.accesses[1].open, fault.PermissionDenied},
+		"an open that belongs to it": {f.wanted.Record, open, ""},
 	} {
 		if err := w.reencrypt(ctx, f.author, "HospitalB", other.record, other.open); codeOf(err) != other.code {
 			t.Errorf("%s: got %v, want %q", name, err, other.code)
@@ -275,12 +275,12 @@ func TestBackdatedOpenOfAnExpiredGrant(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), deadline)
 	defer cancel()
 	fixtures, opens, err := the.share(ctx, map[string]dealing{"expired": the.honest()},
-		terms{level: ledger.Low, policy: wide(), expiry: time.Now()})
+		terms{level: ledger.LevelLow, policy: wide(), expiry: time.Now()})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, organization := range the.network.Organizations {
-		err := the.reencrypt(ctx, the.author, organization.MSP, fixtures["expired"].slot.Record, opens["expired"])
+		err := the.reencrypt(ctx, the.author, organization.MSP, fixtures["expired"].wanted.Record, opens["expired"])
 		if codeOf(err) != fault.ConsentExpired {
 			t.Errorf("%s: got %v, want %s", organization.MSP, err, fault.ConsentExpired)
 		}
@@ -359,7 +359,7 @@ func TestOnlyGatewaysReadOnBehalf(t *testing.T) {
 	defer cancel()
 	err := each(len(cells), func(i int) error {
 		c, want := cells[i], fault.PermissionDenied
-		if c.by.Role == ledger.Gateway {
+		if c.by.Role == ledger.RoleGateway {
 			want = ""
 		}
 		result, err := the.peers.evaluate(ctx, c.by, c.call)
@@ -399,8 +399,8 @@ func TestLevelsAreNotLowered(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), deadline)
 	defer cancel()
 	raised := wide()
-	raised.Level = ledger.Private
-	slot, err := the.newFixture(the.patient, the.author, terms{level: ledger.Private, policy: raised, expiry: time.Now().Add(time.Hour)})
+	raised.Level = ledger.LevelPrivate
+	slot, err := the.newFixture(the.patient, the.author, terms{level: ledger.LevelPrivate, policy: raised, expiry: time.Now().Add(time.Hour)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -414,17 +414,17 @@ func TestLevelsAreNotLowered(t *testing.T) {
 		level ledger.Level
 		code  fault.Code
 	}{
-		{"below the class", the.free, ledger.Imaging, ledger.Low, fault.InvalidArgument},
-		{"a little below the class", the.free, ledger.Imaging, ledger.Moderate, fault.InvalidArgument},
-		{"the class's", the.free, ledger.Imaging, ledger.Private, ""},
-		{"below the policy", slot, ledger.Omics, ledger.Low, fault.InvalidArgument},
-		{"the policy's", slot, ledger.Omics, ledger.Private, ""},
-		{"above both", the.free, ledger.Omics, ledger.Private, fault.InvalidArgument},
-		{"no level", the.free, ledger.Omics, "", fault.InvalidArgument},
-		{"another word", the.free, ledger.Omics, "none", fault.InvalidArgument},
+		{"below the class", the.free, ledger.ClassImaging, ledger.LevelLow, fault.InvalidArgument},
+		{"a little below the class", the.free, ledger.ClassImaging, ledger.LevelModerate, fault.InvalidArgument},
+		{"the class's", the.free, ledger.ClassImaging, ledger.LevelPrivate, ""},
+		{"below the policy", slot, ledger.ClassOmics, ledger.LevelLow, fault.InvalidArgument},
+		{"the policy's", slot, ledger.ClassOmics, ledger.LevelPrivate, ""},
+		{"above both", the.free, ledger.ClassOmics, ledger.LevelPrivate, fault.InvalidArgument},
+		{"no level", the.free, ledger.ClassOmics, "", fault.InvalidArgument},
+		{"another word", the.free, ledger.ClassOmics, "none", fault.InvalidArgument},
 	} {
 		f := *c.in
-		f.registration.Level, f.summary.Class = c.level, c.class
+		f.registration.Level, f.metadata.Class = c.level, c.class
 		if _, err := the.peers.evaluate(ctx, the.author, f.registering()); codeOf(err) != c.code {
 			t.Errorf("%s: got %v, want %q", c.name, err, c.code)
 		}
@@ -443,11 +443,11 @@ func TestGrantsAreForTheirRequest(t *testing.T) {
 	}{
 		{"as asked", func(*ledger.GrantAccess) {}, ""},
 		{"another request", func(a *ledger.GrantAccess) { a.Request = ledger.NewID() }, fault.NotFound},
-		{"another record", func(a *ledger.GrantAccess) { a.Record = the.records[1].slot.Record }, fault.NotFound},
+		{"another record", func(a *ledger.GrantAccess) { a.Record = the.records[1].wanted.Record }, fault.NotFound},
 		{"another version", func(a *ledger.GrantAccess) { a.Version = 2 }, fault.NotFound},
 		{"another requester", func(a *ledger.GrantAccess) { a.Requester = the.author.User }, fault.InvalidArgument},
 		{"a namesake of the requester", func(a *ledger.GrantAccess) { a.Requester.MSP = "HospitalC" }, fault.InvalidArgument},
-		{"another purpose", func(a *ledger.GrantAccess) { a.Purpose = ledger.Research }, fault.InvalidArgument},
+		{"another purpose", func(a *ledger.GrantAccess) { a.Purpose = ledger.PurposeResearch }, fault.InvalidArgument},
 		{"another key", func(a *ledger.GrantAccess) {
 			a.Fragments.ReceivingKey = ledger.DigestOf(the.author.receiving.PublicKey().Bytes())
 		}, fault.FragmentInvalid},
@@ -458,8 +458,8 @@ func TestGrantsAreForTheirRequest(t *testing.T) {
 		{"a lower threshold", func(a *ledger.GrantAccess) { a.Fragments.Threshold = 1 }, fault.InvalidArgument},
 	} {
 		granting := the.granting(the.colleague, ledger.AccessRequest{
-			Record: pending.about.Record, Version: 1, Request: pending.request,
-			Requester: the.colleague.Identity, Purpose: ledger.Treatment,
+			Record: pending.about.Record, Version: 1, ID: pending.request,
+			Requester: the.colleague.Identity, Purpose: ledger.PurposeTreatment,
 		})
 		argument, ok := granting.argument.(ledger.GrantAccess)
 		if !ok {
@@ -479,24 +479,24 @@ func TestUnregisteredUsers(t *testing.T) {
 	defer cancel()
 	newcomer := func(role ledger.Role) *person {
 		p, err := the.certify(ctx, ledger.Identity{
-			User: ledger.UserID{MSP: "HospitalA", Pseudonym: "new-" + string(role)}, Role: role, Clearance: ledger.Private,
+			User: ledger.UserID{MSP: "HospitalA", Pseudonym: "new-" + string(role)}, Role: role, Clearance: ledger.LevelPrivate,
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
 		return p
 	}
-	physician, patient := newcomer(ledger.Physician), newcomer(ledger.Patient)
+	physician, patient := newcomer(ledger.RolePhysician), newcomer(ledger.RolePatient)
 	asking := call{tx: ledger.TxRequestAccess, argument: ledger.RequestAccess{
-		RecordVersion: the.shared.about, Request: ledger.NewID(), Purpose: ledger.Treatment,
+		RecordVersion: the.shared.about, Request: ledger.NewID(), Purpose: ledger.PurposeTreatment,
 	}}
 	authorizing := func(patient, author *person) call {
-		f, err := the.newFixture(patient, author, terms{level: ledger.Low, policy: wide(), expiry: time.Now().Add(time.Hour)})
+		f, err := the.newFixture(patient, author, terms{level: ledger.LevelLow, policy: wide(), expiry: time.Now().Add(time.Hour)})
 		if err != nil {
 			t.Fatal(err)
 		}
 		return call{
-			tx: ledger.TxAuthorizeUpload, argument: ledger.AuthorizeUpload{Slots: []ledger.Slot{f.slot}},
+			tx: ledger.TxAuthorizeSlots, argument: ledger.AuthorizeSlots{Slots: []ledger.NewSlot{f.wanted}},
 			transient: map[string]any{ledger.TransientFragments: f.sealed},
 		}
 	}

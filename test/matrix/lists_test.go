@@ -43,24 +43,24 @@ func shows(want []ledger.ID, name string) func(json.RawMessage) error {
 
 var all = ledger.Page{Limit: ledger.MaxPage}
 
-func (w *world) listUploads(*testing.T) []cell {
+func (w *world) listSlots(*testing.T) []cell {
 	want := func(p *person) []ledger.ID { return w.slots[p.User] }
-	return w.own(call{tx: ledger.TxListUploads, argument: ledger.ListUploads{Page: all}}, want, "record")
+	return w.own(call{tx: ledger.TxListSlots, argument: ledger.ListSlots{Page: all}}, want, "record")
 }
 
 func (w *world) listRequests(*testing.T) []cell {
 	want := func(p *person) []ledger.ID {
-		if p.Role == ledger.Patient {
+		if p.Role == ledger.RolePatient {
 			return w.inbox[p.User]
 		}
 		return w.outbox[p.User]
 	}
-	return w.own(call{tx: ledger.TxListRequests, argument: ledger.ListRequests{Page: all}}, want, "request")
+	return w.own(call{tx: ledger.TxListRequests, argument: ledger.ListRequests{Page: all}}, want, "id")
 }
 
 func (w *world) listGrants(*testing.T) []cell {
 	want := func(p *person) []ledger.ID { return w.held[p.User] }
-	return w.own(call{tx: ledger.TxListGrants, argument: ledger.ListGrants{Page: all}}, want, "grant")
+	return w.own(call{tx: ledger.TxListGrants, argument: ledger.ListGrants{Page: all}}, want, "id")
 }
 
 // listAnswers shows to each patient what their own rule answered, though all name the same.
@@ -75,12 +75,12 @@ func (w *world) searchRecords(*testing.T) []cell {
 		var records []ledger.ID
 		for _, f := range w.records {
 			if w.table.decide("discover", question{p.Identity, f.object}) == "" {
-				records = append(records, f.slot.Record)
+				records = append(records, f.wanted.Record)
 			}
 		}
 		return records
 	}
-	return w.own(call{tx: ledger.TxSearchRecords, argument: ledger.SearchRecords{Page: all, Patient: w.patient.User}}, want, "record")
+	return w.own(call{tx: ledger.TxSearchRecords, argument: ledger.SearchRecords{Page: all, Patient: w.patient.User}}, want, "id")
 }
 
 // What a record is about is private to the members: who asks a peer directly, and could
@@ -90,12 +90,12 @@ func TestOnlyGatewaysAreToldWhatRecordsAreAbout(t *testing.T) {
 	defer cancel()
 	people := the.everybody()
 	err := each(len(people), func(i int) error {
-		gateway := people[i].Role == ledger.Gateway
-		search := call{tx: ledger.TxSearchRecords, argument: ledger.SearchRecords{Class: ledger.Imaging}}
+		gateway := people[i].Role == ledger.RoleGateway
+		search := call{tx: ledger.TxSearchRecords, argument: ledger.SearchRecords{Class: ledger.ClassImaging}}
 		if _, err := the.peers.evaluate(ctx, people[i], search); (err == nil) != gateway || err != nil && codeOf(err) != fault.PermissionDenied {
 			return fmt.Errorf("a search by class by %s: %s", people[i].User, textOf(err))
 		}
-		read := call{tx: ledger.TxReadRecord, argument: ledger.ReadRecord{Record: the.shared.slot.Record}}
+		read := call{tx: ledger.TxReadRecord, argument: ledger.ReadRecord{Record: the.shared.wanted.Record}}
 		text, err := the.peers.evaluate(ctx, people[i], read)
 		if err != nil {
 			return nil //nolint:nilerr // who may not discover it is told nothing, as the cells show
@@ -104,8 +104,8 @@ func TestOnlyGatewaysAreToldWhatRecordsAreAbout(t *testing.T) {
 		if err := json.Unmarshal(text, &view); err != nil {
 			return err
 		}
-		if (view.Summary != nil) != gateway {
-			return fmt.Errorf("%s was told %v", people[i].User, view.Summary)
+		if (view.Metadata != nil) != gateway {
+			return fmt.Errorf("%s was told %v", people[i].User, view.Metadata)
 		}
 		return nil
 	})

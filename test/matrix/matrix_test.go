@@ -208,7 +208,7 @@ func statesOf(kind string, names map[string][]string) []string {
 	case "record":
 		return append(slices.Clone(names["RecordState"]), absent)
 	case "erasure":
-		return []string{absent, string(ledger.ErasedRow)}
+		return []string{absent, string(ledger.RecordErased)}
 	case "request":
 		return append(slices.Clone(names["RequestState"]), absent)
 	case "grant":
@@ -219,16 +219,16 @@ func statesOf(kind string, names map[string][]string) []string {
 	case "declaration":
 		return append(slices.Clone(names["DeclarationState"]), absent)
 	case "opening":
-		return []string{absent, string(ledger.ActiveEmergency), string(ledger.Closed)}
+		return []string{absent, string(ledger.DeclarationActive), string(ledger.DeclarationClosed)}
 	case "concern":
 		return names["Concern"]
-	case "upload":
+	case "slot":
 		return []string{absent, "open", "used"}
 	case "stream":
 		return []string{absent, "whole", "stream"}
 	case "access":
 		return []string{absent, "fresh", "stale"}
-	case "custody":
+	case "escrow":
 		return []string{absent, "kept"}
 	case "user":
 		return []string{absent, "registered"}

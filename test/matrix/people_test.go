@@ -77,15 +77,15 @@ func (p *person) equip() (err error) {
 		return err
 	}
 	statements := []trust.KeyStatement{
-		{Kind: ledger.ReceivingKey, Key: p.receiving.PublicKey().Bytes()},
-		{Kind: ledger.VerifyingKey, Key: p.verifying.PublicKey().Bytes()},
+		{Kind: ledger.KeyReceiving, Key: p.receiving.PublicKey().Bytes()},
+		{Kind: ledger.KeyVerifying, Key: p.verifying.PublicKey().Bytes()},
 	}
-	if p.Role == ledger.Gateway {
+	if p.Role == ledger.RoleGateway {
 		proxy, err := age.GenerateHybridIdentity()
 		if err != nil {
 			return err
 		}
-		statements = []trust.KeyStatement{{Kind: ledger.ProxyKey, Key: []byte(proxy.Recipient().String())}}
+		statements = []trust.KeyStatement{{Kind: ledger.KeyProxy, Key: []byte(proxy.Recipient().String())}}
 	}
 	for _, statement := range statements {
 		jws, err := p.state(statement)

@@ -27,11 +27,11 @@ type replaced struct {
 // replace has HospitalA's CA give the name of one of its users to somebody else, who asks
 // for what the ledger notes and does not do.
 func (w *world) replace(ctx context.Context) (err error) {
-	w.replaced.owner, err = w.registered(ctx, ledger.Identity{User: ledger.UserID{MSP: "HospitalA", Pseudonym: "the-owner"}, Role: ledger.Patient})
+	w.replaced.owner, err = w.registered(ctx, ledger.Identity{User: ledger.UserID{MSP: "HospitalA", Pseudonym: "the-owner"}, Role: ledger.RolePatient})
 	if err != nil {
 		return err
 	}
-	officer, err := w.registered(ctx, ledger.Identity{User: ledger.UserID{MSP: "HospitalB", Pseudonym: "the-officer"}, Role: ledger.RecoveryOfficer})
+	officer, err := w.registered(ctx, ledger.Identity{User: ledger.UserID{MSP: "HospitalB", Pseudonym: "the-officer"}, Role: ledger.RoleRecoveryOfficer})
 	if err != nil {
 		return err
 	}
@@ -99,7 +99,7 @@ func (w *world) askReplacement(ctx context.Context, state ledger.ReplacementStat
 
 // loseAndFind has a user go on with another device and the keys that guardians kept.
 func (w *world) loseAndFind(ctx context.Context) error {
-	old, err := w.registered(ctx, ledger.Identity{User: ledger.UserID{MSP: "HospitalC", Pseudonym: "the-finder"}, Role: ledger.Patient})
+	old, err := w.registered(ctx, ledger.Identity{User: ledger.UserID{MSP: "HospitalC", Pseudonym: "the-finder"}, Role: ledger.RolePatient})
 	if err != nil {
 		return err
 	}
@@ -117,7 +117,7 @@ func (w *world) loseAndFind(ctx context.Context) error {
 
 // prove is a replacement by the keys of a device, with a proof of that secret.
 func (w *world) prove(device *person, registered string, secret *umbral.SecretKey) (ledger.ReplaceKeys, error) {
-	user := ledger.User{Identity: device.Identity, Keys: map[ledger.KeyKind]string{ledger.VerifyingKey: registered}}
+	user := ledger.User{Identity: device.Identity, Keys: map[ledger.KeyKind]string{ledger.KeyVerifying: registered}}
 	proof, err := trust.NewReplacement(w.network.Channel, user, device.creator.Signer.Certificate, device.statements).Sign(umbral.NewSigner(secret))
 	return ledger.ReplaceKeys{Keys: device.statements, Proof: proof}, err
 }
@@ -158,7 +158,7 @@ func (w *world) listKeyReplacements(*testing.T) []cell {
 	for _, o := range w.replaced.objects[1:] {
 		asked = append(asked, o.request)
 	}
-	return w.own(c, func(*person) []ledger.ID { return asked }, "replacement")
+	return w.own(c, func(*person) []ledger.ID { return asked }, "id")
 }
 
 // A CA can certify whatever it likes under the name of one of its users. It does not make
@@ -175,7 +175,7 @@ func TestACACannotReplaceItsUsersKeys(t *testing.T) {
 		}
 		return argument
 	}
-	slot, err := the.newFixture(rogue, the.author, terms{level: ledger.Low, policy: wide(), expiry: time.Now().Add(time.Hour)})
+	slot, err := the.newFixture(rogue, the.author, terms{level: ledger.LevelLow, policy: wide(), expiry: time.Now().Add(time.Hour)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -190,7 +190,7 @@ func TestACACannotReplaceItsUsersKeys(t *testing.T) {
 		"uses an approval at once":    {call{tx: ledger.TxReplaceKeys, argument: ledger.ReplaceKeys{Keys: rogue.statements, Replacement: the.replaced.objects[2].request}}, fault.StateConflict},
 		"uses what was rejected":      {call{tx: ledger.TxReplaceKeys, argument: ledger.ReplaceKeys{Keys: rogue.statements, Replacement: the.replaced.objects[3].request}}, fault.StateConflict},
 		"acts in the user's name": {call{
-			tx: ledger.TxAuthorizeUpload, argument: ledger.AuthorizeUpload{Slots: []ledger.Slot{slot.slot}},
+			tx: ledger.TxAuthorizeSlots, argument: ledger.AuthorizeSlots{Slots: []ledger.NewSlot{slot.wanted}},
 			transient: map[string]any{ledger.TransientFragments: slot.sealed},
 		}, fault.PermissionDenied},
 	} {

@@ -44,7 +44,7 @@ func (g guest) String() string {
 func (w *world) guests(ctx context.Context) ([]guest, error) {
 	people := []*person{w.patient, w.author, w.colleague, w.namesake}
 	for _, role := range ledger.Roles() {
-		people = append(people, w.member(role, ledger.Private, "HospitalA"))
+		people = append(people, w.member(role, ledger.LevelPrivate, "HospitalA"))
 	}
 	guests := []guest{{msp: "HospitalA"}}
 	for _, p := range people {
@@ -201,7 +201,7 @@ func (w *world) routes(t *testing.T) map[string][]probe {
 		},
 		"listKeyReplacements": {{path: "/v1/users/HospitalA/" + w.replaced.owner.User.Pseudonym + "/key-replacements", want: always("")}},
 		"searchRecords":       {{path: "/v1/records?patient=" + url.QueryEscape(w.patient.User.String()), want: always("")}},
-		"listUploads":         {{path: "/v1/uploads", want: always("")}},
+		"listSlots":           {{path: "/v1/slots", want: always("")}},
 		"listRequests":        {{path: "/v1/access-requests", want: always("")}},
 		"streamEvents":        {{path: "/v1/events", want: always("")}},
 		"listGrants":          {{path: "/v1/grants", want: always("")}},
@@ -223,9 +223,9 @@ func (w *world) routes(t *testing.T) map[string][]probe {
 		path := fmt.Sprintf("/v1/records/%s/accesses/%s/receipt", a.about.Record, a.open)
 		routes["readReceipt"] = append(routes["readReceipt"], probe{path: path, want: w.as(ledger.TxReadAccess, a.object)})
 	}
-	for _, o := range w.anyCustody() {
-		path := "/v1/records/" + string(o.about.Record) + "/versions/1/custody"
-		routes["readCustody"] = append(routes["readCustody"], probe{path: path, want: w.as(ledger.TxReadCustody, o)})
+	for _, o := range w.anyEscrow() {
+		path := "/v1/records/" + string(o.about.Record) + "/versions/1/escrow"
+		routes["readKeyEscrow"] = append(routes["readKeyEscrow"], probe{path: path, want: w.as(ledger.TxReadKeyEscrow, o)})
 	}
 	for _, o := range w.anyRequest() {
 		path := fmt.Sprintf("/v1/records/%s/versions/1/access-requests/%s", o.about.Record, o.request)
@@ -233,7 +233,7 @@ func (w *world) routes(t *testing.T) map[string][]probe {
 	}
 	for _, o := range w.anySlot() {
 		record := "/v1/records/" + string(o.about.Record)
-		routes["readUpload"] = append(routes["readUpload"], probe{path: record + "/upload", want: w.as(ledger.TxReadUpload, o)})
+		routes["readSlot"] = append(routes["readSlot"], probe{path: record + "/slot", want: w.as(ledger.TxReadSlot, o)})
 		routes["addContent"] = append(routes["addContent"], probe{
 			path: record + "/content", contentType: "application/octet-stream", body: []byte("ciphertext"), want: w.mayAdd(o),
 		})
@@ -246,11 +246,11 @@ func (w *world) routes(t *testing.T) map[string][]probe {
 		routes["readErasure"] = append(routes["readErasure"], probe{path: path, want: w.as(ledger.TxReadErasure, o)})
 	}
 	for _, f := range w.records[:3] {
-		path := "/v1/records/" + string(f.slot.Record) + "/versions/1/content"
+		path := "/v1/records/" + string(f.wanted.Record) + "/versions/1/content"
 		routes["readContent"] = append(routes["readContent"], probe{path: path, want: w.as(ledger.TxReadContent, f.object)})
 	}
 	routes["readContent"] = append(routes["readContent"], probe{
-		path: "/v1/records/" + string(w.growing.slot.Record) + "/versions/1/content?segment=1", want: w.as(ledger.TxReadContent, w.growing.object),
+		path: "/v1/records/" + string(w.growing.wanted.Record) + "/versions/1/content?segment=1", want: w.as(ledger.TxReadContent, w.growing.object),
 	})
 	w.pieceRoutes(routes)
 	w.emergencyRoutes(routes)
@@ -261,7 +261,7 @@ func (w *world) routes(t *testing.T) map[string][]probe {
 
 // pieceRoutes are about an upload that none of the guests began.
 func (w *world) pieceRoutes(routes map[string][]probe) {
-	uploads := "/v1/records/" + string(w.free.slot.Record) + "/content/uploads"
+	uploads := "/v1/records/" + string(w.free.wanted.Record) + "/content/uploads"
 	routes["describeUploads"] = []probe{{path: uploads, want: always(""), success: http.StatusNoContent}}
 	missing := probe{path: uploads + "/" + string(ledger.NewID()), want: always(fault.NotFound)}
 	routes["measureContent"], routes["readStored"] = []probe{missing}, []probe{missing}
@@ -276,9 +276,9 @@ func (w *world) pieceRoutes(routes map[string][]probe) {
 // treat under an ID that nobody has; the patient afterwards.
 func (w *world) mayAdd(o object) func(guest) fault.Code {
 	return func(g guest) fault.Code {
-		code := w.as(ledger.TxReadUpload, o)(g)
+		code := w.as(ledger.TxReadSlot, o)(g)
 		switch {
-		case code == fault.NotFound && (g.Role == ledger.Physician || g.Role == ledger.Emergency):
+		case code == fault.NotFound && (g.Role == ledger.RolePhysician || g.Role == ledger.RoleEmergency):
 			return ""
 		case code == "" && g.User == o.record.Patient && o.state == "used":
 			return "" // who rotates it
@@ -340,7 +340,7 @@ func (w *world) identityRoutes(t *testing.T, routes map[string][]probe) {
 func (w *world) transactionRoutes(t *testing.T, routes map[string][]probe) {
 	t.Helper()
 	asking := call{tx: ledger.TxRequestAccess, argument: ledger.RequestAccess{
-		RecordVersion: w.shared.about, Request: ledger.NewID(), Purpose: ledger.Treatment,
+		RecordVersion: w.shared.about, Request: ledger.NewID(), Purpose: ledger.PurposeTreatment,
 	}}
 	onlyAuthor := func(g guest) fault.Code {
 		if g.person == w.author {
@@ -415,7 +415,7 @@ func TestTricksAreRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	record := string(the.shared.slot.Record)
+	record := string(the.shared.wanted.Record)
 	content := "/v1/records/" + record + "/versions/1/content"
 	author := guest{the.author, "HospitalA", token}
 	for _, path := range []string{

@@ -33,7 +33,7 @@ func (t table) brokenRules() map[string]func(question) bool {
 		"grant-end":        func(q question) bool { return past(q.grant.Expiry) },
 
 		"declaration": func(q question) bool {
-			return q.declaration == nil || q.declaration.State != "active" || !slices.Contains(q.declaration.Records, q.record.Record)
+			return q.declaration == nil || q.declaration.State != "active" || !slices.Contains(q.declaration.Records, q.record.ID)
 		},
 		"responder":       func(q question) bool { return q.by.Role != "emergency" && q.by.User != q.declaring.listed },
 		"review-overdue":  func(question) bool { return false }, // takes three days

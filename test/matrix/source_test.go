@@ -63,7 +63,7 @@ func collect(t *testing.T, spec *ast.ValueSpec, into map[string][]string) {
 func TestListsAreComplete(t *testing.T) {
 	names := constants(t)
 	for kind, list := range map[string][]string{
-		"Role": texts(ledger.Roles()), "Level": texts(ledger.Levels()), "Purpose": texts(append(ledger.Purposes(), ledger.BreakGlass)), "Class": texts(ledger.Classes()),
+		"Role": texts(ledger.Roles()), "Level": texts(ledger.Levels()), "Purpose": texts(append(ledger.Purposes(), ledger.PurposeBreakGlass)), "Class": texts(ledger.Classes()),
 	} {
 		slices.Sort(list)
 		slices.Sort(names[kind])

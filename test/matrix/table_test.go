@@ -180,7 +180,7 @@ func (t table) expect(tx ledger.Transaction, by ledger.Identity, o object) fault
 		return fault.PermissionDenied
 	case r.object != "" && o.state == absent:
 		return fault.NotFound
-	case r.object == "record" && o.state == string(ledger.ErasedRow) && !knowsErased[tx]:
+	case r.object == "record" && o.state == string(ledger.RecordErased) && !knowsErased[tx]:
 		return fault.Erased
 	case len(r.relations) > 0 && !slices.ContainsFunc(r.relations, func(relation string) bool { return t.related(relation, by, o) }):
 		return r.unrelated
@@ -203,7 +203,7 @@ func (t table) related(relation string, by ledger.Identity, o object) bool {
 	case "patient":
 		return by.User == o.record.Patient
 	case "gateway":
-		return by.Role == ledger.Gateway
+		return by.Role == ledger.RoleGateway
 	case "author":
 		return by.User == o.record.Author
 	case "owner":
@@ -233,7 +233,7 @@ type question struct {
 
 // decide asks the rules of an action in the table's order.
 func (t table) decide(action string, q question) fault.Code {
-	if action == "discover" && q.record.State != ledger.ErasedRow && (q.by.User == q.record.Patient || q.by.User == q.record.Author || q.by.Role == "gateway") {
+	if action == "discover" && q.record.State != ledger.RecordErased && (q.by.User == q.record.Patient || q.by.User == q.record.Author || q.by.Role == "gateway") {
 		return ""
 	}
 	if action == "open" && (q.declaration != nil || q.grant != nil && q.grant.Custodian) {

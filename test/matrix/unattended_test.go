@@ -12,30 +12,30 @@ import (
 // unattended is the registration of a record without its patient.
 func (w *world) unattended(by *person, patient ledger.UserID) (call, error) {
 	record, grant := ledger.NewID(), ledger.NewID()
-	key, err := by.state(trust.KeyStatement{Kind: ledger.RecordKey, Key: by.receiving.PublicKey().Bytes(), Record: record, Version: 1})
+	key, err := by.state(trust.KeyStatement{Kind: ledger.KeyRecord, Key: by.receiving.PublicKey().Bytes(), Record: record, Version: 1})
 	if err != nil {
 		return call{}, err
 	}
 	fragments, sealed := w.fragments(grant, by)
-	custody := ledger.Custody{Sealed: []byte("sealed to the patient")}
+	escrow := ledger.KeyEscrow{Sealed: []byte("sealed to the patient")}
 	registration := w.shared.registration
-	registration.Record, registration.CID, registration.Level = record, unregisteredCID(), ledger.Low
+	registration.Record, registration.CID, registration.Level = record, unregisteredCID(), ledger.LevelLow
 	return call{
 		tx: ledger.TxRegisterUnattended,
 		argument: ledger.RegisterUnattended{
-			RegisterRecord: registration, Patient: patient, RecordKey: key, Custody: ledger.DigestOf(custody.Sealed),
+			RegisterRecord: registration, Patient: patient, RecordKey: key, Escrow: ledger.DigestOf(escrow.Sealed),
 			Grant: grant, Expiry: time.Now().Add(time.Hour).UTC(), Fragments: fragments,
 		},
 		transient: map[string]any{
-			ledger.TransientFragments: sealed, ledger.TransientCustody: custody,
-			ledger.TransientSummary: ledger.Summary{Salt: ledger.NewSalt(), Class: classes[ledger.Low], MediaType: "text/plain"},
+			ledger.TransientFragments: sealed, ledger.TransientEscrow: escrow,
+			ledger.TransientMetadata: ledger.Metadata{Salt: ledger.NewSalt(), Class: classes[ledger.LevelLow], MediaType: "text/plain"},
 		},
 	}, nil
 }
 
 // leave has the colleague register a record about one of the crowd's patients.
 func (w *world) leave(ctx context.Context) error {
-	patient := w.member(ledger.Patient, ledger.Private, "HospitalA")
+	patient := w.member(ledger.RolePatient, ledger.LevelPrivate, "HospitalA")
 	registering, err := w.unattended(w.colleague, patient.User)
 	if err != nil {
 		return err
@@ -45,7 +45,7 @@ func (w *world) leave(ctx context.Context) error {
 		return err
 	}
 	w.note(w.held, w.colleague, registering.argument.(ledger.RegisterUnattended).Grant)
-	w.kept = object{state: "kept", record: record, about: ledger.RecordVersion{Record: record.Record, Version: 1}}
+	w.kept = object{state: "kept", record: record, about: ledger.RecordVersion{Record: record.ID, Version: 1}}
 	return nil
 }
 
@@ -60,15 +60,15 @@ func (w *world) registerUnattended(t *testing.T) []cell {
 	})
 }
 
-// anyCustody is the secret that was left for a patient, and records without one.
-func (w *world) anyCustody() []object {
+// anyEscrow is the secret that was left for a patient, and records without one.
+func (w *world) anyEscrow() []object {
 	attended := w.shared.object
 	attended.state = absent
 	return []object{missing(), attended, w.kept}
 }
 
-func (w *world) readCustody(*testing.T) []cell {
-	return product(w.everybody(), w.anyCustody(), func(_ *person, o object) call {
-		return call{tx: ledger.TxReadCustody, argument: ledger.ReadCustody{RecordVersion: o.about}}
+func (w *world) readKeyEscrow(*testing.T) []cell {
+	return product(w.everybody(), w.anyEscrow(), func(_ *person, o object) call {
+		return call{tx: ledger.TxReadKeyEscrow, argument: ledger.ReadKeyEscrow{RecordVersion: o.about}}
 	})
 }

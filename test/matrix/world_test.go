@@ -111,10 +111,10 @@ func (w *world) enrol(ctx context.Context) error {
 	}
 	crowd := len(who)
 	who = append(who,
-		ledger.Identity{User: ledger.UserID{MSP: "HospitalA", Pseudonym: "the-patient"}, Role: ledger.Patient},
-		ledger.Identity{User: ledger.UserID{MSP: "HospitalA", Pseudonym: "the-author"}, Role: ledger.Physician, Clearance: ledger.Private},
-		ledger.Identity{User: ledger.UserID{MSP: "HospitalB", Pseudonym: "the-colleague"}, Role: ledger.Physician, Clearance: ledger.Private},
-		ledger.Identity{User: ledger.UserID{MSP: "HospitalB", Pseudonym: "the-patient"}, Role: ledger.Patient},
+		ledger.Identity{User: ledger.UserID{MSP: "HospitalA", Pseudonym: "the-patient"}, Role: ledger.RolePatient},
+		ledger.Identity{User: ledger.UserID{MSP: "HospitalA", Pseudonym: "the-author"}, Role: ledger.RolePhysician, Clearance: ledger.LevelPrivate},
+		ledger.Identity{User: ledger.UserID{MSP: "HospitalB", Pseudonym: "the-colleague"}, Role: ledger.RolePhysician, Clearance: ledger.LevelPrivate},
+		ledger.Identity{User: ledger.UserID{MSP: "HospitalB", Pseudonym: "the-patient"}, Role: ledger.RolePatient},
 	)
 	people := make([]*person, len(who))
 	err := each(len(who), func(i int) (err error) {

@@ -37,10 +37,10 @@ func Enroll(ctx context.Context, network *networktest.Network, dir string) (*Cas
 		guest networktest.Guest
 		into  **client.Client
 	}{
-		{"patient", networktest.Guest{MSP: "HospitalA", Role: ledger.Patient}, &cast.Patient},
-		{"physician", professional("HospitalA", ledger.Physician, ledger.Private), &cast.Physician},
-		{"colleague", professional("HospitalB", ledger.Physician, ledger.Private), &cast.Colleague},
-		{"researcher", professional("HospitalC", ledger.Researcher, ledger.Low), &cast.Researcher},
+		{"patient", networktest.Guest{MSP: "HospitalA", Role: ledger.RolePatient}, &cast.Patient},
+		{"physician", professional("HospitalA", ledger.RolePhysician, ledger.LevelPrivate), &cast.Physician},
+		{"colleague", professional("HospitalB", ledger.RolePhysician, ledger.LevelPrivate), &cast.Colleague},
+		{"researcher", professional("HospitalC", ledger.RoleResearcher, ledger.LevelLow), &cast.Researcher},
 	} {
 		invitation, err := network.Invite(ctx, person.guest)
 		if err != nil {
@@ -60,7 +60,7 @@ func professional(msp string, role ledger.Role, clearance ledger.Level) networkt
 // Authorize opens a slot for the physician, with the class's default policy.
 func (c *Cast) Authorize(ctx context.Context, class ledger.Class) (ledger.ID, error) {
 	uploads, err := c.Patient.Authorize(ctx, client.Authorization{
-		Author: ledger.PersonSubject(c.Physician.Identity().User), Emergency: class == ledger.EmergencySummary,
+		Author: ledger.PersonSubject(c.Physician.Identity().User), Emergency: class == ledger.ClassSummary,
 		Policy: client.DefaultPolicy(class), Expiry: time.Now().Add(time.Hour),
 	})
 	if err != nil {
@@ -70,9 +70,9 @@ func (c *Cast) Authorize(ctx context.Context, class ledger.Class) (ledger.ID, er
 }
 
 // Upload registers a file in the slot.
-func (c *Cast) Upload(ctx context.Context, record ledger.ID, file string, summary ledger.Summary) error {
+func (c *Cast) Upload(ctx context.Context, record ledger.ID, file string, metadata ledger.Metadata) error {
 	_, err := c.Physician.Upload(ctx, client.NewRecord{
-		Patient: c.Patient.Identity().User, Record: record, Summary: summary, File: file,
+		Patient: c.Patient.Identity().User, Record: record, Metadata: metadata, File: file,
 	})
 	return err
 }
@@ -88,7 +88,7 @@ func (c *Cast) Publish(ctx context.Context, content []byte, class ledger.Class) 
 	if err != nil {
 		return "", err
 	}
-	return record, c.Upload(ctx, record, file, ledger.Summary{Class: class, MediaType: "application/octet-stream"})
+	return record, c.Upload(ctx, record, file, ledger.Metadata{Class: class, MediaType: "application/octet-stream"})
 }
 
 func (c *Cast) write(content []byte) (string, error) {
@@ -106,7 +106,7 @@ func (c *Cast) Share(ctx context.Context, record ledger.ID, with *client.Client,
 	if err != nil {
 		return err
 	}
-	_, err = c.Patient.Grant(ctx, request.Request, time.Now().Add(time.Hour))
+	_, err = c.Patient.Grant(ctx, request.ID, time.Now().Add(time.Hour))
 	return err
 }
 

@@ -137,7 +137,7 @@ func (p *people) endorse(ctx context.Context, w *wallet) ([]endorsed, error) {
 		return nil, err
 	}
 	argument, err := json.Marshal(ledger.RequestAccess{
-		RecordVersion: ledger.RecordVersion{Record: p.record, Version: 1}, Request: ledger.NewID(), Purpose: ledger.Treatment,
+		RecordVersion: ledger.RecordVersion{Record: p.record, Version: 1}, Request: ledger.NewID(), Purpose: ledger.PurposeTreatment,
 	})
 	if err != nil {
 		return nil, err

@@ -84,7 +84,7 @@ func (d *drawer) object(schema *openapi3.Schema, depth int) map[string]any {
 	}
 	if more := schema.AdditionalProperties.Schema; more != nil {
 		for range d.dice.IntN(3) {
-			object[pick(d, []string{"fragments", "summary", "custody", "narrative", d.letters(8)})] = d.value(more, depth+1)
+			object[pick(d, []string{"fragments", "metadata", "escrow", "narrative", d.letters(8)})] = d.value(more, depth+1)
 		}
 	}
 	return object

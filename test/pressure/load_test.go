@@ -102,7 +102,7 @@ func newLoad(ctx context.Context) (*load, error) {
 		if err != nil {
 			return nil, err
 		}
-		l.doors, l.who, l.grants = append(l.doors, door), append(l.who, who), append(l.grants, held[of].Grant)
+		l.doors, l.who, l.grants = append(l.doors, door), append(l.who, who), append(l.grants, held[of].ID)
 	}
 	return l, nil
 }

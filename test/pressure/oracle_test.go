@@ -35,7 +35,7 @@ var refusals = []int{
 	http.StatusUnsupportedMediaType, http.StatusRequestedRangeNotSatisfiable,
 }
 
-// unread are the statuses with which a server refuses, in its own words, what is no HTTP.
+// unread are the statuses with which a server refuses, in its own words, what is not HTTP.
 var unread = []int{
 	http.StatusBadRequest, http.StatusExpectationFailed, http.StatusRequestHeaderFieldsTooLarge, http.StatusNotImplemented, http.StatusHTTPVersionNotSupported,
 }

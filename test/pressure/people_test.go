@@ -56,7 +56,7 @@ func gather(ctx context.Context, dir string) (*people, error) {
 			return nil, err
 		}
 	}
-	for i, role := range []ledger.Role{ledger.Insurer, ledger.Emergency, ledger.PrivacyOfficer, ledger.RecoveryOfficer, ledger.EmergencyDesk, ledger.Patient} {
+	for i, role := range []ledger.Role{ledger.RoleInsurer, ledger.RoleEmergency, ledger.RolePrivacyOfficer, ledger.RoleRecoveryOfficer, ledger.RoleEmergencyDesk, ledger.RolePatient} {
 		if err := p.enroll(ctx, role, network.Organizations[i%3].MSP, filepath.Join(dir, fmt.Sprint("person-", i))); err != nil {
 			return nil, err
 		}
@@ -72,8 +72,8 @@ func gather(ctx context.Context, dir string) (*people, error) {
 
 func (p *people) enroll(ctx context.Context, role ledger.Role, msp, home string) error {
 	guest := networktest.Guest{MSP: msp, Role: role}
-	if role != ledger.Patient {
-		guest.Clearance, guest.Department, guest.Name = ledger.Private, "surgery", "Dr. Mori"
+	if role != ledger.RolePatient {
+		guest.Clearance, guest.Department, guest.Name = ledger.LevelPrivate, "surgery", "Dr. Mori"
 	}
 	invitation, err := network.Invite(ctx, guest)
 	if err != nil {
@@ -139,16 +139,16 @@ func (p *people) add(c *client.Client, home string) error {
 // share leaves something of most kinds on the ledger, and waits until no hospital has
 // anything left to say about it.
 func (p *people) share(ctx context.Context) (err error) {
-	if p.record, err = p.Publish(ctx, []byte("a finding"), ledger.MedicalInformation); err != nil {
+	if p.record, err = p.Publish(ctx, []byte("a finding"), ledger.ClassMedicalInformation); err != nil {
 		return err
 	}
-	if err := p.Share(ctx, p.record, p.Colleague, ledger.Treatment); err != nil {
+	if err := p.Share(ctx, p.record, p.Colleague, ledger.PurposeTreatment); err != nil {
 		return err
 	}
 	if _, err := p.Read(ctx, p.Colleague, p.record); err != nil {
 		return err
 	}
-	if p.slot, err = p.Authorize(ctx, ledger.MedicalInformation); err != nil {
+	if p.slot, err = p.Authorize(ctx, ledger.ClassMedicalInformation); err != nil {
 		return err
 	}
 	accesses, err := p.Patient.Accesses(ctx, p.record)
@@ -158,7 +158,7 @@ func (p *people) share(ctx context.Context) (err error) {
 	p.open = accesses[0].Open
 	return eventually(ctx, "every replica is kept", func() (bool, error) {
 		replicas, err := p.Patient.Replicas(ctx, ledger.RecordVersion{Record: p.record, Version: 1})
-		return len(replicas) == client.DefaultPolicy(ledger.MedicalInformation).Replicas, err
+		return len(replicas) == client.DefaultPolicy(ledger.ClassMedicalInformation).Replicas, err
 	})
 }
 

@@ -192,7 +192,7 @@ const (
 	buffered = 64 << 20
 )
 
-// Ten bytes are announced, ten gigabytes come: what is more than announced is no request.
+// Ten bytes are announced, ten gigabytes come: what is more than announced is not a request.
 func TestBodiesLargerThanAnnouncedEnd(t *testing.T) {
 	for _, target := range []string{"/v1/transactions", "/v1/records/" + string(crowd.slot) + "/content"} {
 		visit(t, func(ctx context.Context, gateway, token string) {

@@ -121,10 +121,10 @@ func TestATraceCrossesHTTPFabricAndIPFS(t *testing.T) {
 	}
 	for _, name := range wanted[1:] {
 		if !bytes.Equal(found[name].GetParentSpanId(), found[served].GetSpanId()) {
-			t.Errorf("%s is no part of the request", name)
+			t.Errorf("%s is not a part of the request", name)
 		}
 	}
-	if _, err := crowd.Authorize(ctx, ledger.MedicalInformation); err != nil {
+	if _, err := crowd.Authorize(ctx, ledger.ClassMedicalInformation); err != nil {
 		t.Fatal(err)
 	}
 	stages := []string{"fabric Endorse", "fabric Submit", "fabric CommitStatus"}

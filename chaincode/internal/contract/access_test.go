@@ -12,7 +12,7 @@ import (
 
 func TestRequestIsDecidedAndCommitted(t *testing.T) {
 	c := newConsortium(t)
-	u := c.register(ledger.Imaging)
+	u := c.register(ledger.ClassImaging)
 	for _, test := range []struct {
 		name    string
 		by      *person
@@ -20,25 +20,25 @@ func TestRequestIsDecidedAndCommitted(t *testing.T) {
 		code    fault.Code
 		rule    string
 	}{
-		{"allowed", c.colleague, ledger.Treatment, "", "policy"},
-		{"clearance low on level private", c.researcher, ledger.Research, fault.PolicyDenied, "clearance"},
-		{"wrong role", c.insurer, ledger.Payment, fault.PermissionDenied, "role"},
-		{"wrong purpose", c.colleague, ledger.ClinicalTrial, fault.PurposeNotPermitted, "purpose"},
+		{"allowed", c.colleague, ledger.PurposeTreatment, "", "policy"},
+		{"clearance low on level private", c.researcher, ledger.PurposeResearch, fault.PolicyDenied, "clearance"},
+		{"wrong role", c.insurer, ledger.PurposePayment, fault.PermissionDenied, "role"},
+		{"wrong purpose", c.colleague, ledger.PurposeClinicalTrial, fault.PurposeNotPermitted, "purpose"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			request := c.request(u, test.by, test.purpose)
 			if request.Decision.Code != test.code || request.Decision.Rule != test.rule {
 				t.Errorf("decision %+v", request.Decision)
 			}
-			if (request.State == ledger.Pending) != (test.code == "") {
+			if (request.State == ledger.RequestPending) != (test.code == "") {
 				t.Errorf("state %s", request.State)
 			}
-			want := ledger.AccessRequested
+			want := ledger.EventAccessRequested
 			if test.code != "" {
-				want = ledger.AccessDenied
+				want = ledger.EventAccessDenied
 			}
 			c.emitted(want)
-			stored := must[ledger.AccessRequest](c.world, c.patient, ledger.TxReadRequest, ledger.ReadRequest{RecordVersion: u.version(), Request: request.Request})
+			stored := must[ledger.AccessRequest](c.world, c.patient, ledger.TxReadRequest, ledger.ReadRequest{RecordVersion: u.version(), Request: request.ID})
 			if stored.Decision != request.Decision {
 				t.Error("the decision is not on the ledger")
 			}
@@ -48,8 +48,8 @@ func TestRequestIsDecidedAndCommitted(t *testing.T) {
 
 func TestRequestAccessRefuses(t *testing.T) {
 	c := newConsortium(t)
-	u := c.register(ledger.Imaging)
-	a := ledger.RequestAccess{RecordVersion: u.version(), Request: ledger.NewID(), Purpose: ledger.Treatment}
+	u := c.register(ledger.ClassImaging)
+	a := ledger.RequestAccess{RecordVersion: u.version(), Request: ledger.NewID(), Purpose: ledger.PurposeTreatment}
 	c.refused(fault.PermissionDenied, c.officer, ledger.TxRequestAccess, a)
 	c.refused(fault.NotFound, c.stranger, ledger.TxRequestAccess, a)
 	elsewhere := a
@@ -62,22 +62,22 @@ func TestRequestAccessRefuses(t *testing.T) {
 	must[ledger.AccessRequest](c.world, c.colleague, ledger.TxRequestAccess, a)
 	must[ledger.AccessRequest](c.world, c.colleague, ledger.TxRequestAccess, a) // a repeat succeeds
 	c.refused(fault.AlreadyExists, c.author, ledger.TxRequestAccess, a)
-	a.Purpose = ledger.Research
+	a.Purpose = ledger.PurposeResearch
 	c.refused(fault.AlreadyExists, c.colleague, ledger.TxRequestAccess, a)
 }
 
 func TestRequestsAreForPatientAndRequester(t *testing.T) {
 	c := newConsortium(t)
-	u := c.register(ledger.Imaging)
-	pending, refused := c.request(u, c.colleague, ledger.Treatment), c.request(u, c.insurer, ledger.Payment)
+	u := c.register(ledger.ClassImaging)
+	pending, refused := c.request(u, c.colleague, ledger.PurposeTreatment), c.request(u, c.insurer, ledger.PurposePayment)
 	count := func(by *person, filter ledger.RequestState) int {
 		t.Helper()
 		return len(must[ledger.List[ledger.AccessRequest]](c.world, by, ledger.TxListRequests, ledger.ListRequests{State: filter}).Rows)
 	}
-	if count(c.patient, "") != 2 || count(c.patient, ledger.Pending) != 1 || count(c.colleague, "") != 1 || count(c.neighbour, "") != 0 {
+	if count(c.patient, "") != 2 || count(c.patient, ledger.RequestPending) != 1 || count(c.colleague, "") != 1 || count(c.neighbour, "") != 0 {
 		t.Error("the lists do not show each their own")
 	}
-	q := ledger.ReadRequest{RecordVersion: u.version(), Request: pending.Request}
+	q := ledger.ReadRequest{RecordVersion: u.version(), Request: pending.ID}
 	must[ledger.AccessRequest](c.world, c.colleague, ledger.TxReadRequest, q)
 	c.refused(fault.PermissionDenied, c.author, ledger.TxReadRequest, q)
 	c.refused(fault.PermissionDenied, c.impostor, ledger.TxReadRequest, q)
@@ -93,15 +93,15 @@ func TestRequestsAreForPatientAndRequester(t *testing.T) {
 // A second answer is told the one that holds.
 func TestRequestsAreAnsweredOnce(t *testing.T) {
 	c := newConsortium(t)
-	u := c.register(ledger.Imaging)
-	granted := c.request(u, c.colleague, ledger.Treatment)
+	u := c.register(ledger.ClassImaging)
+	granted := c.request(u, c.colleague, ledger.PurposeTreatment)
 	a, fragments := c.grantFor(granted, c.colleague)
 	must[ledger.Grant](c.world, c.patient, ledger.TxGrantAccess, a, ledger.TransientFragments, fragments)
-	denied := c.request(u, c.colleague, ledger.Treatment)
-	no := ledger.DenyAccess{RecordVersion: u.version(), Request: denied.Request, Reason: ledger.Declined}
+	denied := c.request(u, c.colleague, ledger.PurposeTreatment)
+	no := ledger.DenyAccess{RecordVersion: u.version(), Request: denied.ID, Reason: ledger.DenyDeclined}
 	must[ledger.AccessRequest](c.world, c.patient, ledger.TxDenyAccess, no)
 
-	stored := must[ledger.AccessRequest](c.world, c.colleague, ledger.TxReadRequest, ledger.ReadRequest{RecordVersion: u.version(), Request: granted.Request})
+	stored := must[ledger.AccessRequest](c.world, c.colleague, ledger.TxReadRequest, ledger.ReadRequest{RecordVersion: u.version(), Request: granted.ID})
 	if !stored.Expiry.Equal(a.Expiry) {
 		t.Errorf("the request says %s, the grant %s", stored.Expiry, a.Expiry)
 	}
@@ -116,22 +116,22 @@ func TestRequestsAreAnsweredOnce(t *testing.T) {
 		}
 	}
 	refusedWith(held, ledger.TxGrantAccess, longer, ledger.TransientFragments, fragmentsOfLonger)
-	no.Request = granted.Request
+	no.Request = granted.ID
 	refusedWith(held, ledger.TxDenyAccess, no)
-	no.Request, no.Reason = denied.Request, ledger.PurposeUnclear
-	refusedWith(string(ledger.Declined), ledger.TxDenyAccess, no)
+	no.Request, no.Reason = denied.ID, ledger.DenyPurposeUnclear
+	refusedWith(string(ledger.DenyDeclined), ledger.TxDenyAccess, no)
 	late, fragmentsOfLate := c.grantFor(denied, c.colleague)
-	refusedWith(string(ledger.Declined), ledger.TxGrantAccess, late, ledger.TransientFragments, fragmentsOfLate)
+	refusedWith(string(ledger.DenyDeclined), ledger.TxGrantAccess, late, ledger.TransientFragments, fragmentsOfLate)
 }
 
 func TestPatientGrants(t *testing.T) {
 	c := newConsortium(t)
-	u := c.register(ledger.Imaging)
-	request := c.request(u, c.colleague, ledger.Treatment)
+	u := c.register(ledger.ClassImaging)
+	request := c.request(u, c.colleague, ledger.PurposeTreatment)
 	a, sealed := c.grantFor(request, c.colleague)
 	grant := must[ledger.Grant](c.world, c.patient, ledger.TxGrantAccess, a, ledger.TransientFragments, sealed)
-	c.emitted(ledger.AccessGranted)
-	if grant.State != ledger.Active || grant.Grantee.User != c.colleague.user {
+	c.emitted(ledger.EventAccessGranted)
+	if grant.State != ledger.GrantActive || grant.Grantee.User != c.colleague.user {
 		t.Errorf("grant %+v", grant)
 	}
 	must[ledger.Grant](c.world, c.patient, ledger.TxGrantAccess, a, ledger.TransientFragments, sealed) // a repeat succeeds
@@ -141,13 +141,13 @@ func TestPatientGrants(t *testing.T) {
 
 	second, secondSealed := c.grantFor(request, c.colleague)
 	c.refused(fault.StateConflict, c.patient, ledger.TxGrantAccess, second, ledger.TransientFragments, secondSealed)
-	c.refused(fault.StateConflict, c.patient, ledger.TxDenyAccess, ledger.DenyAccess{RecordVersion: u.version(), Request: request.Request, Reason: ledger.Declined})
+	c.refused(fault.StateConflict, c.patient, ledger.TxDenyAccess, ledger.DenyAccess{RecordVersion: u.version(), Request: request.ID, Reason: ledger.DenyDeclined})
 }
 
 func TestGrantAccessRefuses(t *testing.T) {
 	c := newConsortium(t)
-	u, other := c.register(ledger.Imaging), c.register(ledger.Imaging)
-	request := c.request(u, c.colleague, ledger.Treatment)
+	u, other := c.register(ledger.ClassImaging), c.register(ledger.ClassImaging)
+	request := c.request(u, c.colleague, ledger.PurposeTreatment)
 	for name, test := range map[string]struct {
 		code   fault.Code
 		by     *person
@@ -160,7 +160,7 @@ func TestGrantAccessRefuses(t *testing.T) {
 		"another record":                    {fault.NotFound, c.patient, func(a *ledger.GrantAccess, _ *[]ledger.SealedFragment) { a.Record = other.slot().Record }},
 		"another version":                   {fault.NotFound, c.patient, func(a *ledger.GrantAccess, _ *[]ledger.SealedFragment) { a.Version = 2 }},
 		"another requester":                 {fault.InvalidArgument, c.patient, func(a *ledger.GrantAccess, _ *[]ledger.SealedFragment) { a.Requester = c.author.user }},
-		"another purpose":                   {fault.InvalidArgument, c.patient, func(a *ledger.GrantAccess, _ *[]ledger.SealedFragment) { a.Purpose = ledger.Research }},
+		"another purpose":                   {fault.InvalidArgument, c.patient, func(a *ledger.GrantAccess, _ *[]ledger.SealedFragment) { a.Purpose = ledger.PurposeResearch }},
 		"another key": {fault.FragmentInvalid, c.patient, func(a *ledger.GrantAccess, _ *[]ledger.SealedFragment) {
 			a.Fragments.ReceivingKey = ledger.DigestOf(c.author.point)
 		}},
@@ -179,59 +179,59 @@ func TestGrantAccessRefuses(t *testing.T) {
 	c.t = t
 	a, _ := c.grantFor(request, c.colleague)
 	c.refused(fault.InvalidArgument, c.patient, ledger.TxGrantAccess, a)
-	denied, sealed := c.grantFor(c.request(u, c.insurer, ledger.Payment), c.insurer)
+	denied, sealed := c.grantFor(c.request(u, c.insurer, ledger.PurposePayment), c.insurer)
 	c.refused(fault.StateConflict, c.patient, ledger.TxGrantAccess, denied, ledger.TransientFragments, sealed)
 }
 
 func TestGrantEndsWithThePolicy(t *testing.T) {
 	c := newConsortium(t)
-	u := c.newUpload(ledger.Imaging)
+	u := c.newUpload(ledger.ClassImaging)
 	u.slot().Policy.NotAfter = c.clock.Add(30 * time.Minute)
 	c.authorize(u)
-	must[ledger.Record](c.world, c.author, ledger.TxRegisterRecord, registrationOf(u, ledger.Private), ledger.TransientSummary, u.summary)
-	a, sealed := c.grantFor(c.request(u, c.colleague, ledger.Treatment), c.colleague)
+	must[ledger.Record](c.world, c.author, ledger.TxRegisterRecord, registrationOf(u, ledger.LevelPrivate), ledger.TransientMetadata, u.metadata)
+	a, sealed := c.grantFor(c.request(u, c.colleague, ledger.PurposeTreatment), c.colleague)
 	c.refused(fault.InvalidArgument, c.patient, ledger.TxGrantAccess, a, ledger.TransientFragments, sealed)
 }
 
 func TestPatientDenies(t *testing.T) {
 	c := newConsortium(t)
-	u := c.register(ledger.Imaging)
-	request := c.request(u, c.colleague, ledger.Treatment)
-	a := ledger.DenyAccess{RecordVersion: u.version(), Request: request.Request, Reason: ledger.Declined}
+	u := c.register(ledger.ClassImaging)
+	request := c.request(u, c.colleague, ledger.PurposeTreatment)
+	a := ledger.DenyAccess{RecordVersion: u.version(), Request: request.ID, Reason: ledger.DenyDeclined}
 	c.refused(fault.PermissionDenied, c.colleague, ledger.TxDenyAccess, a)
 	must[ledger.AccessRequest](c.world, c.patient, ledger.TxDenyAccess, a)
-	c.emitted(ledger.AccessDenied)
+	c.emitted(ledger.EventAccessDenied)
 	must[ledger.AccessRequest](c.world, c.patient, ledger.TxDenyAccess, a) // a repeat succeeds
-	a.Reason = ledger.UnknownRequester
+	a.Reason = ledger.DenyUnknownRequester
 	c.refused(fault.StateConflict, c.patient, ledger.TxDenyAccess, a)
 	a.Reason = "none of your business"
 	c.refused(fault.InvalidArgument, c.patient, ledger.TxDenyAccess, a)
-	a.Reason, a.Request = ledger.Declined, ledger.NewID()
+	a.Reason, a.Request = ledger.DenyDeclined, ledger.NewID()
 	c.refused(fault.NotFound, c.patient, ledger.TxDenyAccess, a)
 }
 
 func TestOpeningIsDecidedAndCommitted(t *testing.T) {
 	c := newConsortium(t)
-	u := c.register(ledger.Imaging)
+	u := c.register(ledger.ClassImaging)
 	grant := c.grant(u, c.colleague)
-	demoted := c.colleague.renewed(ledger.Physician, ledger.Low)
+	demoted := c.colleague.renewed(ledger.RolePhysician, ledger.LevelLow)
 	unknown := grant
-	unknown.Grant = ledger.NewID()
+	unknown.ID = ledger.NewID()
 	check := func(name string, g ledger.Grant, by *person, code fault.Code, rule string) {
 		t.Helper()
 		access := c.open(g, by)
 		if access.Decision.Code != code || access.Decision.Rule != rule || access.Decision.Allowed != (code == "") {
 			t.Errorf("%s: %+v", name, access.Decision)
 		}
-		event := ledger.RecordOpened
+		event := ledger.EventRecordOpened
 		if code != "" {
-			event = ledger.OpenRefused
+			event = ledger.EventOpenRefused
 		}
 		c.emitted(event)
 	}
 	check("granted", grant, c.colleague, "", "grant")
 	check("somebody else's grant", grant, c.author, fault.PermissionDenied, "grantee")
-	namesake := newRole(t, "HospitalC/colleague", ledger.Physician, ledger.Private)
+	namesake := newRole(t, "HospitalC/colleague", ledger.RolePhysician, ledger.LevelPrivate)
 	c.enrol(namesake)
 	check("a namesake of another hospital", grant, namesake, fault.PermissionDenied, "grantee")
 	check("no grant", unknown, c.colleague, fault.PermissionDenied, "grant")
@@ -243,11 +243,11 @@ func TestOpeningIsDecidedAndCommitted(t *testing.T) {
 	if len(trail.Rows) != 6 {
 		t.Errorf("the trail has %d entries, want 6", len(trail.Rows))
 	}
-	nowhere := ledger.OpenRecord{RecordVersion: ledger.RecordVersion{Record: grant.Record, Version: 2}, Grant: grant.Grant}
+	nowhere := ledger.OpenRecord{RecordVersion: ledger.RecordVersion{Record: grant.Record, Version: 2}, Grant: grant.ID}
 	c.refused(fault.NotFound, c.colleague, ledger.TxOpenRecord, nowhere)
 	nowhere.Version = -1
 	c.refused(fault.InvalidArgument, c.colleague, ledger.TxOpenRecord, nowhere)
-	s := c.proposal(c.colleague, ledger.TxOpenRecord, []string{`{"record":"` + string(grant.Record) + `","version":1,"grant":"` + string(grant.Grant) + `"}`})
+	s := c.proposal(c.colleague, ledger.TxOpenRecord, []string{`{"record":"` + string(grant.Record) + `","version":1,"grant":"` + string(grant.ID) + `"}`})
 	s.id = trail.Rows[0].Open
 	if _, err := c.send(s); fault.CodeOf(err) != fault.AlreadyExists {
 		t.Errorf("an open with a transaction ID that is taken: %v", err)
@@ -256,11 +256,11 @@ func TestOpeningIsDecidedAndCommitted(t *testing.T) {
 
 func TestTrailIsForThoseConcerned(t *testing.T) {
 	c := newConsortium(t)
-	q := ledger.ListAccesses{Record: c.register(ledger.Imaging).slot().Record}
+	q := ledger.ListAccesses{Record: c.register(ledger.ClassImaging).slot().Record}
 	for _, by := range []*person{c.patient, c.author, c.officer} {
 		must[ledger.List[ledger.Access]](c.world, by, ledger.TxListAccesses, q)
 	}
-	abroad := newRole(t, "HospitalC/officer", ledger.PrivacyOfficer, ledger.Private)
+	abroad := newRole(t, "HospitalC/officer", ledger.RolePrivacyOfficer, ledger.LevelPrivate)
 	for _, by := range []*person{c.colleague, c.neighbour, c.impostor, abroad} {
 		c.refused(fault.PermissionDenied, by, ledger.TxListAccesses, q)
 	}
@@ -270,7 +270,7 @@ func TestTrailIsForThoseConcerned(t *testing.T) {
 
 func TestAnAccessIsForThoseConcernedAndWhoeverMadeIt(t *testing.T) {
 	c := newConsortium(t)
-	u := c.register(ledger.Imaging)
+	u := c.register(ledger.ClassImaging)
 	grant := c.grant(u, c.colleague)
 	open := c.open(grant, c.colleague)
 	if open.Request != grant.Request || open.Request == "" {
@@ -283,10 +283,10 @@ func TestAnAccessIsForThoseConcernedAndWhoeverMadeIt(t *testing.T) {
 		}
 	}
 	behalf := q
-	behalf.Reader = &ledger.Identity{User: c.colleague.user, Role: ledger.Physician}
+	behalf.Reader = &ledger.Identity{User: c.colleague.user, Role: ledger.RolePhysician}
 	must[ledger.Access](c.world, c.gatewayB, ledger.TxReadAccess, behalf)
 	c.refused(fault.PermissionDenied, c.insurer, ledger.TxReadAccess, behalf)
-	abroad := newRole(t, "HospitalC/officer", ledger.PrivacyOfficer, ledger.Private)
+	abroad := newRole(t, "HospitalC/officer", ledger.RolePrivacyOfficer, ledger.LevelPrivate)
 	for _, by := range []*person{c.neighbour, c.impostor, c.researcher, abroad} {
 		c.refused(fault.PermissionDenied, by, ledger.TxReadAccess, q)
 	}
@@ -297,13 +297,13 @@ func TestAnAccessIsForThoseConcernedAndWhoeverMadeIt(t *testing.T) {
 
 func TestReleaseIsForTheProxyOfAFreshOpen(t *testing.T) {
 	c := newConsortium(t)
-	u := c.register(ledger.Imaging)
+	u := c.register(ledger.ClassImaging)
 	grant := c.grant(u, c.colleague)
 	open := c.open(grant, c.colleague)
 	q := ledger.ReadRelease{Record: grant.Record, Open: open.Open}
 	for _, gateway := range []*person{c.gatewayA, c.gatewayB} {
 		release := must[ledger.Release](c.world, gateway, ledger.TxReadRelease, q)
-		if string(release.Sealed) != "sealed for "+gateway.user.MSP+" "+string(grant.Grant) {
+		if string(release.Sealed) != "sealed for "+gateway.user.MSP+" "+string(grant.ID) {
 			t.Errorf("%s was given %q", gateway.user, release.Sealed)
 		}
 		if release.Access.User.User != c.colleague.user || release.RecordKey == "" || release.VerifyingKey == "" || release.ReceivingKey == "" {
@@ -311,7 +311,7 @@ func TestReleaseIsForTheProxyOfAFreshOpen(t *testing.T) {
 		}
 	}
 	c.refused(fault.PermissionDenied, c.colleague, ledger.TxReadRelease, q)
-	c.refused(fault.PermissionDenied, newRole(t, "HospitalZ/gateway", ledger.Gateway, ""), ledger.TxReadRelease, q)
+	c.refused(fault.PermissionDenied, newRole(t, "HospitalZ/gateway", ledger.RoleGateway, ""), ledger.TxReadRelease, q)
 	c.refused(fault.InvalidArgument, c.gatewayA, ledger.TxReadRelease, ledger.ReadRelease{Record: grant.Record, Open: "x"})
 	c.refused(fault.NotFound, c.gatewayA, ledger.TxReadRelease, ledger.ReadRelease{Record: ledger.NewID(), Open: open.Open})
 
@@ -327,10 +327,10 @@ func TestReleaseIsForTheProxyOfAFreshOpen(t *testing.T) {
 
 func TestReleaseNeedsTheFragmentThatWasGranted(t *testing.T) {
 	c := newConsortium(t)
-	u := c.register(ledger.Imaging)
+	u := c.register(ledger.ClassImaging)
 	grant := c.grant(u, c.colleague)
 	q := ledger.ReadRelease{Record: grant.Record, Open: c.open(grant, c.colleague).Open}
-	rows := c.private[ledger.KeyFragments]
+	rows := c.private[ledger.FragmentsCollection]
 	for key := range rows {
 		rows[key] = []byte(`{"sealed":"eHh4"}`)
 	}
@@ -341,7 +341,7 @@ func TestReleaseNeedsTheFragmentThatWasGranted(t *testing.T) {
 
 func TestContentIsForThoseWhoMayOpen(t *testing.T) {
 	c := newConsortium(t)
-	u, other := c.register(ledger.Imaging), c.register(ledger.Imaging)
+	u, other := c.register(ledger.ClassImaging), c.register(ledger.ClassImaging)
 	grant := c.grant(u, c.colleague)
 	q := ledger.ReadContent{RecordVersion: u.version()}
 	for _, by := range []*person{c.patient, c.author, c.colleague} {
@@ -351,7 +351,7 @@ func TestContentIsForThoseWhoMayOpen(t *testing.T) {
 		}
 	}
 	behalf := q
-	behalf.Reader = &ledger.Identity{User: c.colleague.user, Role: ledger.Physician, Clearance: ledger.Private}
+	behalf.Reader = &ledger.Identity{User: c.colleague.user, Role: ledger.RolePhysician, Clearance: ledger.LevelPrivate}
 	must[ledger.ContentView](c.world, c.gatewayB, ledger.TxReadContent, behalf)
 	c.refused(fault.PermissionDenied, c.insurer, ledger.TxReadContent, behalf)
 	for _, by := range []*person{c.neighbour, c.impostor, c.researcher, c.insurer} {
@@ -367,55 +367,55 @@ func TestContentIsForThoseWhoMayOpen(t *testing.T) {
 
 func TestOnlyTheRegisteredKeyActsAsAUser(t *testing.T) {
 	c := newConsortium(t)
-	u := c.register(ledger.Imaging)
-	request := c.request(u, c.colleague, ledger.Treatment)
-	slot := c.newUpload(ledger.Imaging)
+	u := c.register(ledger.ClassImaging)
+	request := c.request(u, c.colleague, ledger.PurposeTreatment)
+	slot := c.newUpload(ledger.ClassImaging)
 	c.authorize(slot)
 	// What a hospital's CA can issue: the same names, with keys of its own.
-	patient := newRole(t, "HospitalA/patient", ledger.Patient, "")
-	author := newRole(t, "HospitalA/author", ledger.Physician, ledger.Private)
-	colleague := newRole(t, "HospitalB/colleague", ledger.Physician, ledger.Private)
+	patient := newRole(t, "HospitalA/patient", ledger.RolePatient, "")
+	author := newRole(t, "HospitalA/author", ledger.RolePhysician, ledger.LevelPrivate)
+	colleague := newRole(t, "HospitalB/colleague", ledger.RolePhysician, ledger.LevelPrivate)
 
 	c.refused(fault.AlreadyExists, patient, ledger.TxRegisterUser, registration(patient))
-	copied := c.newUpload(ledger.Imaging)
-	copied.slot().RecordKey = patient.statement(trust.KeyStatement{Kind: ledger.RecordKey, Record: copied.slot().Record, Version: 1})
-	c.refused(fault.PermissionDenied, patient, ledger.TxAuthorizeUpload, copied.argument, ledger.TransientFragments, copied.fragments)
-	c.refused(fault.PermissionDenied, author, ledger.TxRegisterRecord, registrationOf(slot, ledger.Private), ledger.TransientSummary, slot.summary)
+	copied := c.newUpload(ledger.ClassImaging)
+	copied.slot().RecordKey = patient.statement(trust.KeyStatement{Kind: ledger.KeyRecord, Record: copied.slot().Record, Version: 1})
+	c.refused(fault.PermissionDenied, patient, ledger.TxAuthorizeSlots, copied.argument, ledger.TransientFragments, copied.fragments)
+	c.refused(fault.PermissionDenied, author, ledger.TxRegisterRecord, registrationOf(slot, ledger.LevelPrivate), ledger.TransientMetadata, slot.metadata)
 	c.refused(fault.PermissionDenied, patient, ledger.TxConfirmRecord, ledger.ConfirmRecord{RecordVersion: u.version()})
-	c.refused(fault.PermissionDenied, patient, ledger.TxDisputeRecord, ledger.DisputeRecord{RecordVersion: u.version(), Reason: ledger.Altered})
+	c.refused(fault.PermissionDenied, patient, ledger.TxDisputeRecord, ledger.DisputeRecord{RecordVersion: u.version(), Reason: ledger.DisputeAltered})
 	c.refused(fault.PermissionDenied, colleague, ledger.TxRequestAccess,
-		ledger.RequestAccess{RecordVersion: u.version(), Request: ledger.NewID(), Purpose: ledger.Treatment})
+		ledger.RequestAccess{RecordVersion: u.version(), Request: ledger.NewID(), Purpose: ledger.PurposeTreatment})
 	grant, sealed := c.grantFor(request, c.colleague)
 	c.refused(fault.PermissionDenied, patient, ledger.TxGrantAccess, grant, ledger.TransientFragments, sealed)
 	c.refused(fault.PermissionDenied, patient, ledger.TxDenyAccess,
-		ledger.DenyAccess{RecordVersion: u.version(), Request: request.Request, Reason: ledger.Declined})
+		ledger.DenyAccess{RecordVersion: u.version(), Request: request.ID, Reason: ledger.DenyDeclined})
 	c.refused(fault.PermissionDenied, colleague, ledger.TxOpenRecord, ledger.OpenRecord{RecordVersion: u.version(), Grant: grant.Grant})
 }
 
 func TestNobodyReachesAnothersFragments(t *testing.T) {
 	c := newConsortium(t)
-	u := c.register(ledger.Imaging)
+	u := c.register(ledger.ClassImaging)
 	grant := c.grant(u, c.colleague)
 	open := c.open(grant, c.colleague)
 	// Fragments of the grant's ID, which is public, come with another record, with the lowest
 	// salt there is.
-	attack := c.newUpload(ledger.Imaging)
-	slot := attack.slot()
-	slot.RecordKey = c.neighbour.statement(trust.KeyStatement{Kind: ledger.RecordKey, Record: slot.Record, Version: 1})
-	_, sealed := c.newFragments(grant.Grant, c.author)
+	attack := c.newUpload(ledger.ClassImaging)
+	wanted := attack.slot()
+	wanted.RecordKey = c.neighbour.statement(trust.KeyStatement{Kind: ledger.KeyRecord, Record: wanted.Record, Version: 1})
+	_, sealed := c.newFragments(grant.ID, c.author)
 	for i := range sealed {
 		sealed[i].Salt = make([]byte, 16)
 	}
-	c.refused(fault.FragmentInvalid, c.neighbour, ledger.TxAuthorizeUpload, attack.argument, ledger.TransientFragments, append(sealed, attack.fragments...))
+	c.refused(fault.FragmentInvalid, c.neighbour, ledger.TxAuthorizeSlots, attack.argument, ledger.TransientFragments, append(sealed, attack.fragments...))
 	must[ledger.Release](c.world, c.gatewayA, ledger.TxReadRelease, ledger.ReadRelease{Record: grant.Record, Open: open.Open})
 }
 
 func TestBookmarksStayInTheirList(t *testing.T) {
 	c := newConsortium(t)
-	u := c.register(ledger.Imaging)
+	u := c.register(ledger.ClassImaging)
 	c.grant(u, c.colleague)
 	for tx, argument := range map[ledger.Transaction]any{
-		ledger.TxListUploads:   ledger.ListUploads{Page: ledger.Page{Bookmark: "\x00slot\x00"}},
+		ledger.TxListSlots:     ledger.ListSlots{Page: ledger.Page{Bookmark: "\x00slot\x00"}},
 		ledger.TxListRequests:  ledger.ListRequests{Page: ledger.Page{Bookmark: "\x00inbox\x00"}},
 		ledger.TxListGrants:    ledger.ListGrants{Page: ledger.Page{Bookmark: "\x00holder\x00"}},
 		ledger.TxListAccesses:  ledger.ListAccesses{Record: u.slot().Record, Page: ledger.Page{Bookmark: "\x00access\x00"}},
@@ -427,9 +427,9 @@ func TestBookmarksStayInTheirList(t *testing.T) {
 
 func TestARefusedRequestDoesNotTellWhoseRecordItIs(t *testing.T) {
 	c := newConsortium(t)
-	u := c.register(ledger.Imaging)
-	request := c.request(u, c.insurer, ledger.Payment)
-	q := ledger.ReadRequest{RecordVersion: u.version(), Request: request.Request}
+	u := c.register(ledger.ClassImaging)
+	request := c.request(u, c.insurer, ledger.PurposePayment)
+	q := ledger.ReadRequest{RecordVersion: u.version(), Request: request.ID}
 	read := must[ledger.AccessRequest](c.world, c.insurer, ledger.TxReadRequest, q)
 	listed := must[ledger.List[ledger.AccessRequest]](c.world, c.insurer, ledger.TxListRequests, ledger.ListRequests{}).Rows[0]
 	for _, shown := range []ledger.AccessRequest{request, read, listed} {
@@ -444,25 +444,25 @@ func TestARefusedRequestDoesNotTellWhoseRecordItIs(t *testing.T) {
 
 func TestPrivateValuesAreForGateways(t *testing.T) {
 	c := newConsortium(t)
-	u := c.register(ledger.Imaging)
+	u := c.register(ledger.ClassImaging)
 	c.enrol(c.stranger)
 	record, user := ledger.ReadRecord{Record: u.slot().Record}, ledger.ReadUser{User: c.stranger.user}
 	for by, shown := range map[*person]bool{c.patient: false, c.gatewayB: true} {
-		if view := must[ledger.RecordView](c.world, by, ledger.TxReadRecord, record); (view.Summary != nil) != shown {
-			t.Errorf("%s: summary %v", by.user, view.Summary)
+		if view := must[ledger.RecordView](c.world, by, ledger.TxReadRecord, record); (view.Metadata != nil) != shown {
+			t.Errorf("%s: metadata %v", by.user, view.Metadata)
 		}
 		if view := must[ledger.UserView](c.world, by, ledger.TxReadUser, user); (view.Card != "") != shown {
 			t.Errorf("%s: card %q", by.user, view.Card)
 		}
 	}
-	c.refused(fault.PermissionDenied, c.patient, ledger.TxSearchRecords, ledger.SearchRecords{Class: ledger.Imaging})
+	c.refused(fault.PermissionDenied, c.patient, ledger.TxSearchRecords, ledger.SearchRecords{Class: ledger.ClassImaging})
 	c.refused(fault.PermissionDenied, c.patient, ledger.TxSearchRecords, ledger.SearchRecords{Code: "http://loinc.org|1"})
 	c.refused(fault.PermissionDenied, c.patient, ledger.TxSearchRecords, ledger.SearchRecords{Patient: c.patient.user, Sex: "female"})
 }
 
 func TestGrantsOfOneRecord(t *testing.T) {
 	c := newConsortium(t)
-	one, other := c.register(ledger.Imaging), c.register(ledger.Imaging)
+	one, other := c.register(ledger.ClassImaging), c.register(ledger.ClassImaging)
 	first, second := c.grant(one, c.colleague), c.grant(one, c.colleague)
 	c.grant(other, c.colleague)
 	list := func(q ledger.ListGrants) ledger.List[ledger.Grant] {
@@ -473,10 +473,10 @@ func TestGrantsOfOneRecord(t *testing.T) {
 	}
 	got := map[ledger.ID]bool{}
 	for _, grant := range list(ledger.ListGrants{Record: one.slot().Record}).Rows {
-		got[grant.Grant] = true
+		got[grant.ID] = true
 	}
-	if len(got) != 2 || !got[first.Grant] || !got[second.Grant] {
-		t.Errorf("grants %v of the record, want %s and %s", got, first.Grant, second.Grant)
+	if len(got) != 2 || !got[first.ID] || !got[second.ID] {
+		t.Errorf("grants %v of the record, want %s and %s", got, first.ID, second.ID)
 	}
 	c.refused(fault.InvalidArgument, c.colleague, ledger.TxListGrants, ledger.ListGrants{Record: "no record"})
 }

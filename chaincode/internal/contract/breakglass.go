@@ -13,7 +13,7 @@ import (
 // declareBreakGlass decides about an emergency, and commits the decision either way. The
 // summary opens at once; records wait for somebody of another hospital.
 func declareBreakGlass(ctx *state.Context, a ledger.DeclareBreakGlass) (ledger.Declaration, error) {
-	if err := ctx.RequireRole(ledger.Emergency, ledger.Physician); err != nil {
+	if err := ctx.RequireRole(ledger.RoleEmergency, ledger.RolePhysician); err != nil {
 		return ledger.Declaration{}, err
 	}
 	if _, err := ctx.Registered(); err != nil {
@@ -27,8 +27,8 @@ func declareBreakGlass(ctx *state.Context, a ledger.DeclareBreakGlass) (ledger.D
 		return ledger.Declaration{}, err
 	}
 	declaration := ledger.Declaration{
-		Declaration: a.Declaration, Patient: a.Patient, Responder: ctx.Caller, Scope: a.Scope,
-		Records: a.Records, Reason: a.Reason, State: ledger.Declared, Declared: ctx.Now,
+		ID: a.Declaration, Patient: a.Patient, Responder: ctx.Caller, Scope: a.Scope,
+		Records: a.Records, Reason: a.Reason, State: ledger.DeclarationDeclared, Declared: ctx.Now,
 	}
 	old, found, err := state.Declarations.Find(ctx, declarationKey(declaration)...)
 	if err != nil {
@@ -45,7 +45,7 @@ func declareBreakGlass(ctx *state.Context, a ledger.DeclareBreakGlass) (ledger.D
 	}
 	switch {
 	case !declaration.Decision.Allowed:
-		declaration.State = ledger.DeniedEmergency
+		declaration.State = ledger.DeclarationDenied
 	case declaration.Scope == ledger.ScopeSummary:
 		err = activate(ctx, &declaration)
 	default:
@@ -55,7 +55,7 @@ func declareBreakGlass(ctx *state.Context, a ledger.DeclareBreakGlass) (ledger.D
 		err = state.ByWaiting.Add(ctx, append([]string{state.TimePart(ctx.Now)}, declarationKey(declaration)...)...)
 	}
 	if err == nil && declaration.Decision.Allowed {
-		err = state.CurrentDeclarations.Set(ctx, declaration.Declaration, scopeKey(declaration)...)
+		err = state.CurrentDeclarations.Set(ctx, declaration.ID, scopeKey(declaration)...)
 	}
 	if err != nil {
 		return declaration, err
@@ -74,13 +74,13 @@ func sameDeclaration(ctx *state.Context, old, again ledger.Declaration, narrativ
 		}
 	}
 	if !same {
-		return fault.New(fault.AlreadyExists, "declaration %s exists with other content", again.Declaration)
+		return fault.New(fault.AlreadyExists, "declaration %s exists with other content", again.ID)
 	}
 	return nil
 }
 
 // decideEmergency gathers what the decision depends on. A declaration that is allowed
-// takes a slot of each quota, a drill one of the responder's drills.
+// takes a place of each quota, a drill one of the responder's drills.
 func decideEmergency(ctx *state.Context, declaration ledger.Declaration) (ledger.Decision, error) {
 	responder := declaration.Responder.User
 	listed, err := isListed(ctx, responder)
@@ -95,11 +95,11 @@ func decideEmergency(ctx *state.Context, declaration ledger.Declaration) (ledger
 	if err != nil {
 		return ledger.Decision{}, err
 	}
-	slots, own, err := ownSlot(ctx, declaration)
+	places, own, err := ownPlace(ctx, declaration)
 	if err != nil {
 		return ledger.Decision{}, err
 	}
-	hospital, err := freePlace(ctx, state.HospitalSlots, ledger.HospitalQuota, responder.MSP, ledger.DayOf(ctx.Now))
+	hospital, err := freePlace(ctx, state.HospitalPlaces, ledger.HospitalQuota, responder.MSP, ledger.DayOf(ctx.Now))
 	if err != nil {
 		return ledger.Decision{}, err
 	}
@@ -113,37 +113,37 @@ func decideEmergency(ctx *state.Context, declaration ledger.Declaration) (ledger
 		}
 		return decision, noteRefusal(ctx, declaration, decision)
 	}
-	if err := slots.Insert(ctx, declaration.Declaration, own...); err != nil || declaration.Reason == ledger.Drill {
+	if err := places.Insert(ctx, declaration.ID, own...); err != nil || declaration.Reason == ledger.ReasonDrill {
 		return decision, err
 	}
-	return decision, state.HospitalSlots.Insert(ctx, declaration.Declaration, hospital...)
+	return decision, state.HospitalPlaces.Insert(ctx, declaration.ID, hospital...)
 }
 
-// ownSlot is a free slot of the responder's quota of the day: drills have one of their own.
-func ownSlot(ctx *state.Context, declaration ledger.Declaration) (slots state.Table[ledger.ID], free []string, err error) {
-	slots, quota := state.ResponderSlots, ledger.ResponderQuota
-	if declaration.Reason == ledger.Drill {
-		slots, quota = state.DrillSlots, ledger.DrillQuota
+// ownPlace is a free place of the responder's quota of the day: drills have one of their own.
+func ownPlace(ctx *state.Context, declaration ledger.Declaration) (places state.Table[ledger.ID], free []string, err error) {
+	places, quota := state.ResponderPlaces, ledger.ResponderQuota
+	if declaration.Reason == ledger.ReasonDrill {
+		places, quota = state.DrillPlaces, ledger.DrillQuota
 	}
 	responder := declaration.Responder.User
-	free, err = freePlace(ctx, slots, quota, responder.MSP, responder.Pseudonym, ledger.DayOf(ctx.Now))
-	return slots, free, err
+	free, err = freePlace(ctx, places, quota, responder.MSP, responder.Pseudonym, ledger.DayOf(ctx.Now))
+	return places, free, err
 }
 
 // noteRefusal lets so many refusals of a day be committed and refuses the others, so that
 // nobody fills the ledger with declarations that the rules refuse.
 func noteRefusal(ctx *state.Context, declaration ledger.Declaration, decision ledger.Decision) error {
 	responder := declaration.Responder.User
-	slot, err := freePlace(ctx, state.RefusalSlots, ledger.RefusalQuota, responder.MSP, responder.Pseudonym, ledger.DayOf(ctx.Now))
+	place, err := freePlace(ctx, state.RefusalPlaces, ledger.RefusalQuota, responder.MSP, responder.Pseudonym, ledger.DayOf(ctx.Now))
 	if err != nil {
 		return err
 	}
-	if slot == nil {
+	if place == nil {
 		var refused *fault.Error
 		errors.As(decision.Err(), &refused)
 		return fault.New(fault.BreakGlassRefused, "%s; it is not written down, as %d declarations of %s were refused today", refused.Detail, ledger.RefusalQuota, responder)
 	}
-	return state.RefusalSlots.Insert(ctx, declaration.Declaration, slot...)
+	return state.RefusalPlaces.Insert(ctx, declaration.ID, place...)
 }
 
 func isListed(ctx *state.Context, responder ledger.UserID) (bool, error) {
@@ -154,7 +154,7 @@ func isListed(ctx *state.Context, responder ledger.UserID) (bool, error) {
 func emergencyPolicyOf(ctx *state.Context, patient ledger.UserID) (ledger.EmergencyPolicy, error) {
 	stated, found, err := state.EmergencyPolicies.Find(ctx, patient.MSP, patient.Pseudonym)
 	if !found {
-		stated.Records = ledger.AnyApproved
+		stated.Records = ledger.EmergencyRuleApproved
 	}
 	return stated, err
 }
@@ -162,8 +162,8 @@ func emergencyPolicyOf(ctx *state.Context, patient ledger.UserID) (ledger.Emerge
 // activate begins the time in which a declaration opens, says who is to review it, and
 // calls those who can open what it covers.
 func activate(ctx *state.Context, declaration *ledger.Declaration) error {
-	declaration.State, declaration.Expiry = ledger.ActiveEmergency, ctx.Now.Add(ledger.MaxEmergency)
-	if declaration.Reason == ledger.Drill {
+	declaration.State, declaration.Expiry = ledger.DeclarationActive, ctx.Now.Add(ledger.MaxEmergency)
+	if declaration.Reason == ledger.ReasonDrill {
 		return callCustodians(ctx, declaration)
 	}
 	declaration.Due = declaration.Expiry.Add(ledger.ReviewTime)
@@ -185,7 +185,7 @@ func activate(ctx *state.Context, declaration *ledger.Declaration) error {
 
 func storeDeclaration(ctx *state.Context, declaration ledger.Declaration, narrative ledger.Narrative) error {
 	key, responder := declarationKey(declaration), declaration.Responder.User
-	if err := claimID(ctx, declarationID, declaration.Declaration); err != nil {
+	if err := claimID(ctx, declarationID, declaration.ID); err != nil {
 		return err
 	}
 	if err := state.Declarations.Insert(ctx, declaration, key...); err != nil {
@@ -198,12 +198,12 @@ func storeDeclaration(ctx *state.Context, declaration ledger.Declaration, narrat
 	if err := state.ByResponder.Add(ctx, append(index, key...)...); err != nil {
 		return err
 	}
-	return emitDeclaration(ctx, ledger.BreakGlassDeclared, declaration)
+	return emitDeclaration(ctx, ledger.EventBreakGlassDeclared, declaration)
 }
 
 // approveBreakGlass is the second pair of eyes: somebody of another hospital.
 func approveBreakGlass(ctx *state.Context, a ledger.ApproveBreakGlass) (ledger.Declaration, error) {
-	if err := ctx.RequireRole(ledger.Physician, ledger.Emergency, ledger.PrivacyOfficer); err != nil {
+	if err := ctx.RequireRole(ledger.RolePhysician, ledger.RoleEmergency, ledger.RolePrivacyOfficer); err != nil {
 		return ledger.Declaration{}, err
 	}
 	declaration, err := registeredFor(ctx, a.DeclarationName)
@@ -213,7 +213,7 @@ func approveBreakGlass(ctx *state.Context, a ledger.ApproveBreakGlass) (ledger.D
 	if ctx.Caller.User.MSP == declaration.Responder.User.MSP {
 		return declaration, fault.New(fault.BreakGlassRefused, "the second approver must be of another hospital than the responder")
 	}
-	if declaration.State == ledger.ActiveEmergency && declaration.Approver.User == ctx.Caller.User {
+	if declaration.State == ledger.DeclarationActive && declaration.Approver.User == ctx.Caller.User {
 		return declaration, nil
 	}
 	if err := requireApprovable(ctx, declaration); err != nil {
@@ -227,13 +227,13 @@ func approveBreakGlass(ctx *state.Context, a ledger.ApproveBreakGlass) (ledger.D
 	if err := activate(ctx, &declaration); err != nil {
 		return declaration, err
 	}
-	return updateDeclaration(ctx, declaration, ledger.BreakGlassApproved)
+	return updateDeclaration(ctx, declaration, ledger.EventBreakGlassApproved)
 }
 
 // requireApprovable refuses what does not wait, has waited too long, or is not what the
 // patient allows any more.
 func requireApprovable(ctx *state.Context, declaration ledger.Declaration) error {
-	if declaration.State != ledger.Declared {
+	if declaration.State != ledger.DeclarationDeclared {
 		return fault.New(fault.StateConflict, "a declaration that is %s cannot be approved", declaration.State)
 	}
 	if !declaration.Waits(ctx.Now) {
@@ -260,13 +260,13 @@ func closeBreakGlass(ctx *state.Context, a ledger.CloseBreakGlass) (ledger.Decla
 	if !slices.Contains(involved, caller.User) && !officerFor(ctx, declaration, caller) {
 		return declaration, fault.New(fault.PermissionDenied, "declaration %s is closed by those involved and privacy officers of their hospitals", a.Declaration)
 	}
-	if declaration.State == ledger.Closed {
+	if declaration.State == ledger.DeclarationClosed {
 		return declaration, nil
 	}
-	if err := declaration.State.Becomes(ledger.Closed); err != nil {
+	if err := declaration.State.Becomes(ledger.DeclarationClosed); err != nil {
 		return declaration, err
 	}
-	if declaration.State == ledger.Declared {
+	if declaration.State == ledger.DeclarationDeclared {
 		waiting := append([]string{state.TimePart(declaration.Declared)}, declarationKey(declaration)...)
 		if err := state.ByWaiting.Remove(ctx, waiting...); err != nil {
 			return declaration, err
@@ -275,8 +275,8 @@ func closeBreakGlass(ctx *state.Context, a ledger.CloseBreakGlass) (ledger.Decla
 	if err := endEmergencyGrants(ctx, declaration); err != nil {
 		return declaration, err
 	}
-	declaration.State, declaration.Closer, declaration.Closed = ledger.Closed, caller.User, ctx.Now
-	return updateDeclaration(ctx, declaration, ledger.BreakGlassClosed)
+	declaration.State, declaration.Closer, declaration.Closed = ledger.DeclarationClosed, caller.User, ctx.Now
+	return updateDeclaration(ctx, declaration, ledger.EventBreakGlassClosed)
 }
 
 // registeredFor reads a declaration for a caller who is registered.
@@ -298,14 +298,14 @@ func updateDeclaration(ctx *state.Context, declaration ledger.Declaration, event
 // declaration concerns: the patient's, the responder's, or one that may review it by now.
 func officerFor(ctx *state.Context, declaration ledger.Declaration, somebody ledger.Identity) bool {
 	msp := somebody.User.MSP
-	return somebody.Role == ledger.PrivacyOfficer &&
+	return somebody.Role == ledger.RolePrivacyOfficer &&
 		(msp == declaration.Patient.MSP || msp == declaration.Responder.User.MSP || declaration.ReviewableBy(msp, ctx.Now))
 }
 
 // setResponders lists the physicians of the caller's own hospital who respond.
 func setResponders(ctx *state.Context, a ledger.SetResponders) (ledger.Responders, error) {
 	list := ledger.Responders{MSP: ctx.Caller.User.MSP, Listed: a.Listed, Changed: ctx.Now}
-	if err := ctx.RequireRole(ledger.OrgAdmin); err != nil {
+	if err := ctx.RequireRole(ledger.RoleOrgAdmin); err != nil {
 		return list, err
 	}
 	old, found, err := state.ResponderLists.Find(ctx, list.MSP)
@@ -321,13 +321,13 @@ func setResponders(ctx *state.Context, a ledger.SetResponders) (ledger.Responder
 	if err := state.ResponderLists.Set(ctx, list, list.MSP); err != nil {
 		return list, err
 	}
-	return list, ctx.Emit(ledger.RespondersChanged, ledger.Event{})
+	return list, ctx.Emit(ledger.EventRespondersChanged, ledger.Event{})
 }
 
 // setEmergencyPolicy says what the calling patient allows.
 func setEmergencyPolicy(ctx *state.Context, a ledger.SetEmergencyPolicy) (ledger.EmergencyPolicy, error) {
 	stated := ledger.EmergencyPolicy{Records: a.Records, Trusted: a.Trusted, Changed: ctx.Now}
-	if err := ctx.RequireRole(ledger.Patient); err != nil {
+	if err := ctx.RequireRole(ledger.RolePatient); err != nil {
 		return stated, err
 	}
 	if _, err := ctx.Registered(); err != nil {
@@ -347,7 +347,7 @@ func setEmergencyPolicy(ctx *state.Context, a ledger.SetEmergencyPolicy) (ledger
 	if err := state.EmergencyPolicies.Set(ctx, stated, patient.MSP, patient.Pseudonym); err != nil {
 		return stated, err
 	}
-	return stated, ctx.Emit(ledger.EmergencyPolicyChanged, ledger.Event{Patient: patient})
+	return stated, ctx.Emit(ledger.EventEmergencyPolicyChanged, ledger.Event{Patient: patient})
 }
 
 func transientNarrative(ctx *state.Context) (ledger.Narrative, error) {
@@ -363,7 +363,7 @@ func transientNarrative(ctx *state.Context) (ledger.Narrative, error) {
 }
 
 func declarationKey(declaration ledger.Declaration) []string {
-	return []string{declaration.Patient.MSP, declaration.Patient.Pseudonym, string(declaration.Declaration)}
+	return []string{declaration.Patient.MSP, declaration.Patient.Pseudonym, string(declaration.ID)}
 }
 
 // narrativeKey names what the responder said happened.
@@ -385,7 +385,7 @@ func emitDeclaration(ctx *state.Context, name ledger.EventName, declaration ledg
 		}
 	}
 	return ctx.Emit(name, ledger.Event{
-		Patient: declaration.Patient, Records: declaration.Records, Declaration: declaration.Declaration, Outcome: declaration.Decision,
+		Patient: declaration.Patient, Records: declaration.Records, Declaration: declaration.ID, Outcome: declaration.Decision,
 		Concerned: concerned, Officers: officers,
 	})
 }

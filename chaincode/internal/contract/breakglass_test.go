@@ -28,16 +28,16 @@ type emergency struct {
 func newEmergency(t *testing.T) *emergency {
 	e := &emergency{
 		consortium: newConsortium(t),
-		responder:  newRole(t, "HospitalA/responder", ledger.Emergency, ledger.Private),
-		outsider:   newRole(t, "HospitalC/outsider", ledger.Emergency, ledger.Private),
-		desk:       newRole(t, "HospitalB/desk", ledger.EmergencyDesk, ledger.Private),
-		officerB:   newRole(t, "HospitalB/officer", ledger.PrivacyOfficer, ledger.Private),
-		officerC:   newRole(t, "HospitalC/officer", ledger.PrivacyOfficer, ledger.Private),
+		responder:  newRole(t, "HospitalA/responder", ledger.RoleEmergency, ledger.LevelPrivate),
+		outsider:   newRole(t, "HospitalC/outsider", ledger.RoleEmergency, ledger.LevelPrivate),
+		desk:       newRole(t, "HospitalB/desk", ledger.RoleEmergencyDesk, ledger.LevelPrivate),
+		officerB:   newRole(t, "HospitalB/officer", ledger.RolePrivacyOfficer, ledger.LevelPrivate),
+		officerC:   newRole(t, "HospitalC/officer", ledger.RolePrivacyOfficer, ledger.LevelPrivate),
 	}
 	for _, p := range []*person{e.responder, e.outsider, e.desk, e.officer, e.officerB, e.officerC} {
 		e.enrol(p)
 	}
-	e.summary, e.record = e.register(ledger.EmergencySummary), e.register(ledger.Imaging)
+	e.summary, e.record = e.register(ledger.ClassSummary), e.register(ledger.ClassImaging)
 	return e
 }
 
@@ -46,13 +46,13 @@ func narrative() ledger.Narrative {
 }
 
 func (e *emergency) ofSummary() ledger.DeclareBreakGlass {
-	return ledger.DeclareBreakGlass{Declaration: ledger.NewID(), Patient: e.patient.user, Scope: ledger.ScopeSummary, Reason: ledger.Unconscious}
+	return ledger.DeclareBreakGlass{Declaration: ledger.NewID(), Patient: e.patient.user, Scope: ledger.ScopeSummary, Reason: ledger.ReasonUnconscious}
 }
 
 // ofAnother declares the summary of a patient who has had no emergency yet.
 func (e *emergency) ofAnother() ledger.DeclareBreakGlass {
 	e.t.Helper()
-	p := newRole(e.t, "HospitalA/"+string(ledger.NewID()[:16]), ledger.Patient, "")
+	p := newRole(e.t, "HospitalA/"+string(ledger.NewID()[:16]), ledger.RolePatient, "")
 	e.enrol(p)
 	a := e.ofSummary()
 	a.Patient = p.user
@@ -87,14 +87,14 @@ func (e *emergency) review(d ledger.Declaration, by *person, verdict ledger.Verd
 }
 
 func nameOf(d ledger.Declaration) ledger.DeclarationName {
-	return ledger.DeclarationName{Patient: d.Patient, Declaration: d.Declaration}
+	return ledger.DeclarationName{Patient: d.Patient, Declaration: d.ID}
 }
 
 // denied wants a declaration that is committed as refused by the rule.
 func (e *emergency) denied(by *person, a ledger.DeclareBreakGlass, rule string) {
 	e.t.Helper()
 	d := e.declare(by, a)
-	if d.State != ledger.DeniedEmergency || d.Decision.Code != fault.BreakGlassRefused || d.Decision.Rule != rule {
+	if d.State != ledger.DeclarationDenied || d.Decision.Code != fault.BreakGlassRefused || d.Decision.Rule != rule {
 		e.t.Errorf("state %s, decision %+v; want the rule %s", d.State, d.Decision, rule)
 	}
 	var next time.Time // of who was refused by a quota, and of nobody else
@@ -110,8 +110,8 @@ func TestSummaryIsActiveAtOnce(t *testing.T) {
 	e := newEmergency(t)
 	a := e.ofSummary()
 	d := e.declare(e.responder, a)
-	e.emitted(ledger.BreakGlassDeclared)
-	if d.State != ledger.ActiveEmergency || !d.Decision.Allowed || !d.Expiry.Equal(e.clock.Add(ledger.MaxEmergency)) || d.Due != d.Expiry.Add(ledger.ReviewTime) {
+	e.emitted(ledger.EventBreakGlassDeclared)
+	if d.State != ledger.DeclarationActive || !d.Decision.Allowed || !d.Expiry.Equal(e.clock.Add(ledger.MaxEmergency)) || d.Due != d.Expiry.Add(ledger.ReviewTime) {
 		t.Errorf("declaration %+v", d)
 	}
 	other := narrative() // than the one that is kept
@@ -119,11 +119,11 @@ func TestSummaryIsActiveAtOnce(t *testing.T) {
 	b, told := e.ofAnother(), narrative()
 	for range 2 {
 		d := must[ledger.Declaration](e.world, e.responder, ledger.TxDeclareBreakGlass, b, ledger.TransientNarrative, told)
-		if d.Declaration != b.Declaration || d.Repeated {
+		if d.ID != b.Declaration || d.Repeated {
 			t.Errorf("the same transaction's arguments again: %+v", d)
 		}
 	}
-	b.Reason = ledger.LifeThreat
+	b.Reason = ledger.ReasonLifeThreat
 	e.refused(fault.AlreadyExists, e.responder, ledger.TxDeclareBreakGlass, b, ledger.TransientNarrative, told)
 }
 
@@ -134,14 +134,14 @@ func TestRepeatsAreTheDeclarationThatGoesOn(t *testing.T) {
 	e.clock = e.clock.Add(time.Second)
 	for range ledger.ResponderQuota + 1 { // they take no place of a quota
 		again := e.ofSummary()
-		again.Reason = ledger.LifeThreat
+		again.Reason = ledger.ReasonLifeThreat
 		d := e.declare(e.responder, again)
-		if d.Declaration != first.Declaration || !d.Repeated || !d.Expiry.Equal(first.Expiry) || d.Reason != first.Reason {
+		if d.ID != first.ID || !d.Repeated || !d.Expiry.Equal(first.Expiry) || d.Reason != first.Reason {
 			t.Fatalf("a repeat: %+v", d)
 		}
 	}
 	drill := e.ofSummary()
-	drill.Reason = ledger.Drill
+	drill.Reason = ledger.ReasonDrill
 	for name, c := range map[string]struct {
 		by *person
 		a  ledger.DeclareBreakGlass
@@ -149,25 +149,25 @@ func TestRepeatsAreTheDeclarationThatGoesOn(t *testing.T) {
 		"another responder": {e.outsider, e.ofSummary()}, "another patient": {e.responder, e.ofAnother()},
 		"another scope": {e.responder, e.ofRecord()}, "a drill": {e.responder, drill},
 	} {
-		if d := e.declare(c.by, c.a); d.Repeated || d.Declaration != c.a.Declaration {
+		if d := e.declare(c.by, c.a); d.Repeated || d.ID != c.a.Declaration {
 			t.Errorf("%s: %+v", name, d)
 		}
 	}
 	waiting := e.declare(e.responder, e.ofRecord())
-	if !waiting.Repeated || waiting.State != ledger.Declared {
+	if !waiting.Repeated || waiting.State != ledger.DeclarationDeclared {
 		t.Errorf("one that waits for its approver: %+v", waiting)
 	}
 	e.close(first, e.responder)
 	second := e.declare(e.responder, e.ofSummary())
-	if second.Repeated || second.Declaration == first.Declaration {
+	if second.Repeated || second.ID == first.ID {
 		t.Errorf("after it was closed: %+v", second)
 	}
 	e.clock = second.Expiry.Add(-time.Second)
-	if d := e.declare(e.responder, e.ofSummary()); d.Declaration != second.Declaration {
+	if d := e.declare(e.responder, e.ofSummary()); d.ID != second.ID {
 		t.Errorf("just before its end: %+v", d)
 	}
 	e.clock = second.Expiry
-	if d := e.declare(e.responder, e.ofSummary()); d.Repeated || d.State != ledger.ActiveEmergency {
+	if d := e.declare(e.responder, e.ofSummary()); d.Repeated || d.State != ledger.DeclarationActive {
 		t.Errorf("at its end by time alone: %+v", d)
 	}
 }
@@ -223,8 +223,8 @@ func TestWhoMayRespond(t *testing.T) {
 	must[ledger.Responders](e.world, e.adminA, ledger.TxSetResponders, ledger.SetResponders{Listed: []string{"colleague"}})
 	e.denied(e.colleague, e.ofSummary(), "responder") // another hospital's list
 	must[ledger.Responders](e.world, e.adminB, ledger.TxSetResponders, ledger.SetResponders{Listed: []string{"colleague"}})
-	e.emitted(ledger.RespondersChanged)
-	if d := e.declare(e.colleague, e.ofSummary()); d.State != ledger.ActiveEmergency {
+	e.emitted(ledger.EventRespondersChanged)
+	if d := e.declare(e.colleague, e.ofSummary()); d.State != ledger.DeclarationActive {
 		t.Errorf("a listed physician: %+v", d)
 	}
 	must[ledger.Responders](e.world, e.adminB, ledger.TxSetResponders, ledger.SetResponders{})
@@ -234,7 +234,7 @@ func TestWhoMayRespond(t *testing.T) {
 func TestRecordsWaitForAnotherHospital(t *testing.T) {
 	e := newEmergency(t)
 	d := e.declare(e.responder, e.ofRecord())
-	if d.State != ledger.Declared || !d.Expiry.IsZero() {
+	if d.State != ledger.DeclarationDeclared || !d.Expiry.IsZero() {
 		t.Errorf("declaration %+v", d)
 	}
 	approval := ledger.ApproveBreakGlass{DeclarationName: nameOf(d)}
@@ -248,8 +248,8 @@ func TestRecordsWaitForAnotherHospital(t *testing.T) {
 	e.refused(fault.InvalidArgument, e.colleague, ledger.TxApproveBreakGlass, missing)
 
 	approved := e.approve(d, e.colleague)
-	e.emitted(ledger.BreakGlassApproved)
-	if approved.State != ledger.ActiveEmergency || approved.Approver.User != e.colleague.user || !approved.Expiry.Equal(e.clock.Add(ledger.MaxEmergency)) {
+	e.emitted(ledger.EventBreakGlassApproved)
+	if approved.State != ledger.DeclarationActive || approved.Approver.User != e.colleague.user || !approved.Expiry.Equal(e.clock.Add(ledger.MaxEmergency)) {
 		t.Errorf("approved %+v", approved)
 	}
 	e.approve(d, e.colleague) // a repeat
@@ -266,25 +266,25 @@ func TestPatientsDecideWhatEmergenciesOpen(t *testing.T) {
 	set := func(rule ledger.EmergencyRule, trusted ...ledger.UserID) {
 		t.Helper()
 		must[ledger.EmergencyPolicy](e.world, e.patient, ledger.TxSetEmergencyPolicy, ledger.SetEmergencyPolicy{Records: rule, Trusted: trusted})
-		e.emitted(ledger.EmergencyPolicyChanged)
+		e.emitted(ledger.EventEmergencyPolicyChanged)
 	}
-	set(ledger.Never)
+	set(ledger.EmergencyRuleNever)
 	e.denied(e.responder, e.ofRecord(), "patient-forbids")
-	if d := e.declare(e.responder, e.ofSummary()); d.State != ledger.ActiveEmergency {
+	if d := e.declare(e.responder, e.ofSummary()); d.State != ledger.DeclarationActive {
 		t.Errorf("the summary: %+v", d)
 	}
-	set(ledger.TrustedOnly, e.outsider.user)
+	set(ledger.EmergencyRuleTrusted, e.outsider.user)
 	e.denied(e.responder, e.ofRecord(), "trusted-responders")
-	if d := e.declare(e.outsider, e.ofRecord()); d.State != ledger.Declared {
+	if d := e.declare(e.outsider, e.ofRecord()); d.State != ledger.DeclarationDeclared {
 		t.Errorf("a trusted responder: %+v", d)
 	}
-	set(ledger.AnyApproved)
-	if d := e.declare(e.responder, e.ofRecord()); d.State != ledger.Declared {
+	set(ledger.EmergencyRuleApproved)
+	if d := e.declare(e.responder, e.ofRecord()); d.State != ledger.DeclarationDeclared {
 		t.Errorf("anybody: %+v", d)
 	}
 	for name, bad := range map[string]ledger.SetEmergencyPolicy{
-		"another rule": {Records: "all"}, "nobody trusted": {Records: ledger.TrustedOnly},
-		"trusted for nothing": {Records: ledger.Never, Trusted: []ledger.UserID{e.outsider.user}},
+		"another rule": {Records: "all"}, "nobody trusted": {Records: ledger.EmergencyRuleTrusted},
+		"trusted for nothing": {Records: ledger.EmergencyRuleNever, Trusted: []ledger.UserID{e.outsider.user}},
 	} {
 		t.Run(name, func(*testing.T) { e.refused(fault.InvalidArgument, e.patient, ledger.TxSetEmergencyPolicy, bad) })
 	}
@@ -292,42 +292,42 @@ func TestPatientsDecideWhatEmergenciesOpen(t *testing.T) {
 	// have changed their mind.
 	waiting := e.declare(e.responder, e.ofRecord())
 	approval := ledger.ApproveBreakGlass{DeclarationName: nameOf(waiting)}
-	set(ledger.Never)
+	set(ledger.EmergencyRuleNever)
 	e.refused(fault.BreakGlassRefused, e.colleague, ledger.TxApproveBreakGlass, approval)
-	set(ledger.TrustedOnly, e.outsider.user)
+	set(ledger.EmergencyRuleTrusted, e.outsider.user)
 	e.refused(fault.BreakGlassRefused, e.colleague, ledger.TxApproveBreakGlass, approval)
-	set(ledger.TrustedOnly, e.responder.user)
+	set(ledger.EmergencyRuleTrusted, e.responder.user)
 	e.approve(waiting, e.colleague)
-	e.refused(fault.PermissionDenied, e.author, ledger.TxSetEmergencyPolicy, ledger.SetEmergencyPolicy{Records: ledger.Never})
-	unregistered := newRole(t, "HospitalA/new", ledger.Patient, "")
-	e.refused(fault.NotFound, unregistered, ledger.TxSetEmergencyPolicy, ledger.SetEmergencyPolicy{Records: ledger.Never})
+	e.refused(fault.PermissionDenied, e.author, ledger.TxSetEmergencyPolicy, ledger.SetEmergencyPolicy{Records: ledger.EmergencyRuleNever})
+	unregistered := newRole(t, "HospitalA/new", ledger.RolePatient, "")
+	e.refused(fault.NotFound, unregistered, ledger.TxSetEmergencyPolicy, ledger.SetEmergencyPolicy{Records: ledger.EmergencyRuleNever})
 }
 
 func TestQuotas(t *testing.T) {
 	e := newEmergency(t)
 	for range ledger.ResponderQuota {
-		if d := e.declare(e.responder, e.ofAnother()); d.State != ledger.ActiveEmergency {
+		if d := e.declare(e.responder, e.ofAnother()); d.State != ledger.DeclarationActive {
 			t.Fatalf("within the quota: %+v", d.Decision)
 		}
 	}
 	e.denied(e.responder, e.ofAnother(), "responder-quota")
 	for i := range ledger.HospitalQuota/ledger.ResponderQuota - 1 {
-		p := newRole(t, fmt.Sprintf("HospitalA/responder%d", i), ledger.Emergency, ledger.Private)
+		p := newRole(t, fmt.Sprintf("HospitalA/responder%d", i), ledger.RoleEmergency, ledger.LevelPrivate)
 		e.enrol(p)
 		for range ledger.ResponderQuota {
-			if d := e.declare(p, e.ofAnother()); d.State != ledger.ActiveEmergency {
+			if d := e.declare(p, e.ofAnother()); d.State != ledger.DeclarationActive {
 				t.Fatalf("within the hospital's quota: %+v", d.Decision)
 			}
 		}
 	}
-	fresh := newRole(t, "HospitalA/fresh", ledger.Emergency, ledger.Private)
+	fresh := newRole(t, "HospitalA/fresh", ledger.RoleEmergency, ledger.LevelPrivate)
 	e.enrol(fresh)
 	e.denied(fresh, e.ofAnother(), "hospital-quota")
-	if d := e.declare(e.outsider, e.ofAnother()); d.State != ledger.ActiveEmergency {
+	if d := e.declare(e.outsider, e.ofAnother()); d.State != ledger.DeclarationActive {
 		t.Errorf("another hospital: %+v", d.Decision)
 	}
 	e.clock = e.clock.Add(12 * time.Hour) // the next day
-	if d := e.declare(e.responder, e.ofAnother()); d.State != ledger.ActiveEmergency {
+	if d := e.declare(e.responder, e.ofAnother()); d.State != ledger.DeclarationActive {
 		t.Errorf("the next day: %+v", d.Decision)
 	}
 }
@@ -336,13 +336,13 @@ func TestDrillsOpenNothingAndCostNothing(t *testing.T) {
 	e := newEmergency(t)
 	for range ledger.ResponderQuota + 1 {
 		a := e.ofAnother()
-		a.Reason = ledger.Drill
-		if d := e.declare(e.responder, a); d.State != ledger.ActiveEmergency || d.ReviewedBy != "" || d.Covers(ledger.Record{Emergency: true, Patient: d.Patient}, e.clock) {
+		a.Reason = ledger.ReasonDrill
+		if d := e.declare(e.responder, a); d.State != ledger.DeclarationActive || d.ReviewedBy != "" || d.Covers(ledger.Record{IsSummary: true, Patient: d.Patient}, e.clock) {
 			t.Fatalf("a drill: %+v", d)
 		}
 	}
 	e.clock = e.clock.Add(ledger.MaxEmergency + ledger.ReviewTime + time.Second)
-	if d := e.declare(e.responder, e.ofSummary()); d.State != ledger.ActiveEmergency {
+	if d := e.declare(e.responder, e.ofSummary()); d.State != ledger.DeclarationActive {
 		t.Errorf("a drill wants a review: %+v", d.Decision)
 	}
 }
@@ -352,11 +352,11 @@ func TestDrillsAndRefusalsAreCounted(t *testing.T) {
 	e := newEmergency(t)
 	drill := func() ledger.DeclareBreakGlass {
 		a := e.ofAnother()
-		a.Reason = ledger.Drill
+		a.Reason = ledger.ReasonDrill
 		return a
 	}
 	for range ledger.DrillQuota {
-		if d := e.declare(e.responder, drill()); d.State != ledger.ActiveEmergency {
+		if d := e.declare(e.responder, drill()); d.State != ledger.DeclarationActive {
 			t.Fatalf("a drill: %+v", d.Decision)
 		}
 	}
@@ -371,12 +371,12 @@ func TestDrillsAndRefusalsAreCounted(t *testing.T) {
 			t.Errorf("%v does not say %q", err, want)
 		}
 	}
-	if d := e.declare(e.responder, e.ofSummary()); d.State != ledger.ActiveEmergency {
+	if d := e.declare(e.responder, e.ofSummary()); d.State != ledger.DeclarationActive {
 		t.Errorf("after drills and refusals an emergency is: %+v", d.Decision)
 	}
 	e.denied(e.colleague, e.ofSummary(), "responder") // another's refusals are theirs
 	e.clock = e.clock.Add(12 * time.Hour)             // the next day
-	if d := e.declare(e.responder, drill()); d.State != ledger.ActiveEmergency {
+	if d := e.declare(e.responder, drill()); d.State != ledger.DeclarationActive {
 		t.Errorf("the next day: %+v", d.Decision)
 	}
 	e.denied(e.colleague, e.ofSummary(), "responder")
@@ -388,10 +388,10 @@ func TestClosing(t *testing.T) {
 		d := e.declare(e.responder, e.ofSummary())
 		closing := ledger.CloseBreakGlass{DeclarationName: nameOf(d)}
 		e.refused(fault.PermissionDenied, e.colleague, ledger.TxCloseBreakGlass, closing)
-		if closed := e.close(d, by); closed.State != ledger.Closed || closed.Closer != by.user {
+		if closed := e.close(d, by); closed.State != ledger.DeclarationClosed || closed.Closer != by.user {
 			t.Errorf("%s: %+v", name, closed)
 		}
-		e.emitted(ledger.BreakGlassClosed)
+		e.emitted(ledger.EventBreakGlassClosed)
 		e.close(d, by) // a repeat
 	}
 	waiting := e.declare(e.outsider, e.ofRecord())
@@ -413,7 +413,7 @@ func TestReviewsAreAnotherHospitals(t *testing.T) {
 		t.Fatalf("reviewed by %q", d.ReviewedBy)
 	}
 	reviewer := map[string]*person{"HospitalB": e.officerB, "HospitalC": e.officerC}[d.ReviewedBy]
-	verdict := ledger.ReviewBreakGlass{DeclarationName: nameOf(d), Verdict: ledger.Justified}
+	verdict := ledger.ReviewBreakGlass{DeclarationName: nameOf(d), Verdict: ledger.VerdictJustified}
 	e.refused(fault.StateConflict, reviewer, ledger.TxReviewBreakGlass, verdict, ledger.TransientNarrative, narrative()) // not over
 	e.close(d, e.responder)
 	e.refused(fault.PermissionDenied, e.officer, ledger.TxReviewBreakGlass, verdict, ledger.TransientNarrative, narrative())
@@ -426,15 +426,15 @@ func TestReviewsAreAnotherHospitals(t *testing.T) {
 	bad.Declaration = ledger.NewID()
 	e.refused(fault.NotFound, reviewer, ledger.TxReviewBreakGlass, bad, ledger.TransientNarrative, narrative())
 
-	if escalated := e.review(d, reviewer, ledger.Escalated); escalated.State != ledger.Closed || escalated.Review.Verdict != ledger.Escalated {
+	if escalated := e.review(d, reviewer, ledger.VerdictEscalated); escalated.State != ledger.DeclarationClosed || escalated.Review.Verdict != ledger.VerdictEscalated {
 		t.Errorf("escalated %+v", escalated)
 	}
-	reviewed := e.review(d, reviewer, ledger.Unjustified)
-	e.emitted(ledger.BreakGlassReviewed)
-	if reviewed.State != ledger.Reviewed || reviewed.Review.Reviewer != reviewer.user {
+	reviewed := e.review(d, reviewer, ledger.VerdictUnjustified)
+	e.emitted(ledger.EventBreakGlassReviewed)
+	if reviewed.State != ledger.DeclarationReviewed || reviewed.Review.Reviewer != reviewer.user {
 		t.Errorf("reviewed %+v", reviewed)
 	}
-	e.review(d, reviewer, ledger.Unjustified) // a repeat
+	e.review(d, reviewer, ledger.VerdictUnjustified) // a repeat
 	e.refused(fault.StateConflict, reviewer, ledger.TxReviewBreakGlass, verdict, ledger.TransientNarrative, narrative())
 
 	// Another hospital responds: the patient's officers review, also what one of theirs approved.
@@ -456,7 +456,7 @@ func TestNobodyChoosesWhoReviewsThem(t *testing.T) {
 			e.clock = e.clock.Add(7 * time.Minute)
 			d := e.declare(by, e.ofSummary())
 			if d.ReviewedBy != first.ReviewedBy || !slices.Equal(d.Successors, first.Successors) {
-				t.Fatalf("declaration %s is reviewed by %s, %v, the first by %s, %v", d.Declaration, d.ReviewedBy, d.Successors, first.ReviewedBy, first.Successors)
+				t.Fatalf("declaration %s is reviewed by %s, %v, the first by %s, %v", d.ID, d.ReviewedBy, d.Successors, first.ReviewedBy, first.Successors)
 			}
 		}
 	}
@@ -470,7 +470,7 @@ func TestNobodyChoosesWhoReviewsThem(t *testing.T) {
 	// Patients' orders differ, so that no hospital watches over all.
 	seen := map[string]bool{}
 	for i := 0; len(seen) < 2 && i < 64; i++ {
-		p := newRole(t, fmt.Sprintf("HospitalA/patient%d", i), ledger.Patient, "")
+		p := newRole(t, fmt.Sprintf("HospitalA/patient%d", i), ledger.RolePatient, "")
 		e.enrol(p)
 		a := e.ofSummary()
 		a.Patient = p.user
@@ -483,7 +483,7 @@ func TestNobodyChoosesWhoReviewsThem(t *testing.T) {
 
 // another is one more emergency physician of HospitalA.
 func (e *emergency) another(t *testing.T, number int) *person {
-	p := newRole(t, fmt.Sprintf("HospitalA/responder%d", number), ledger.Emergency, ledger.Private)
+	p := newRole(t, fmt.Sprintf("HospitalA/responder%d", number), ledger.RoleEmergency, ledger.LevelPrivate)
 	e.enrol(p)
 	return p
 }
@@ -496,10 +496,10 @@ func TestTheNextHospitalReviewsWhatIsOverdue(t *testing.T) {
 	officers := map[string]*person{"HospitalB": e.officerB, "HospitalC": e.officerC}
 	first, next := officers[d.ReviewedBy], officers[d.Successors[0]]
 	owed := func(by *person) int {
-		list := must[ledger.List[ledger.Declaration]](e.world, by, ledger.TxListDeclarations, ledger.ListDeclarations{Concern: ledger.ToReview})
+		list := must[ledger.List[ledger.Declaration]](e.world, by, ledger.TxListDeclarations, ledger.ListDeclarations{Concern: ledger.ConcernToReview})
 		return len(list.Rows)
 	}
-	verdict := ledger.ReviewBreakGlass{DeclarationName: nameOf(d), Verdict: ledger.Justified}
+	verdict := ledger.ReviewBreakGlass{DeclarationName: nameOf(d), Verdict: ledger.VerdictJustified}
 	e.clock = d.Due.Add(-time.Second)
 	e.refused(fault.PermissionDenied, next, ledger.TxReviewBreakGlass, verdict, ledger.TransientNarrative, narrative())
 	e.refused(fault.PermissionDenied, next, ledger.TxReadDeclaration, ledger.ReadDeclaration{DeclarationName: nameOf(d)})
@@ -512,7 +512,7 @@ func TestTheNextHospitalReviewsWhatIsOverdue(t *testing.T) {
 	if owed(first) != 1 || owed(next) != 1 {
 		t.Errorf("when it is due, %d and %d hospitals are to review", owed(first), owed(next))
 	}
-	e.review(d, next, ledger.Justified)
+	e.review(d, next, ledger.VerdictJustified)
 	if owed(first) != 0 || owed(next) != 0 {
 		t.Errorf("reviewed, and %d and %d hospitals are to review", owed(first), owed(next))
 	}
@@ -522,7 +522,7 @@ func TestTheLastReviewsNoteIsShown(t *testing.T) {
 	e := newEmergency(t)
 	d := e.close(e.declare(e.outsider, e.ofSummary()), e.outsider)
 	q := ledger.ReadDeclaration{DeclarationName: nameOf(d), OnBehalf: ledger.OnBehalf{Reader: e.patient.identity()}}
-	for i, verdict := range []ledger.Verdict{ledger.Escalated, ledger.Escalated, ledger.Unjustified} {
+	for i, verdict := range []ledger.Verdict{ledger.VerdictEscalated, ledger.VerdictEscalated, ledger.VerdictUnjustified} {
 		e.clock = e.clock.Add(time.Second)
 		note := ledger.Narrative{Salt: bytes.Repeat([]byte{byte(i)}, 16), Text: fmt.Sprintf("what was found out, part %d", i)}
 		a := ledger.ReviewBreakGlass{DeclarationName: nameOf(d), Verdict: verdict}
@@ -537,27 +537,27 @@ func TestNobodyReviewsTheirOwnApproval(t *testing.T) {
 	e := newEmergency(t)
 	d := e.approve(e.declare(e.responder, e.ofRecord()), e.officerB)
 	e.clock = d.Due
-	verdict := ledger.ReviewBreakGlass{DeclarationName: nameOf(d), Verdict: ledger.Justified}
+	verdict := ledger.ReviewBreakGlass{DeclarationName: nameOf(d), Verdict: ledger.VerdictJustified}
 	e.refused(fault.PermissionDenied, e.officerB, ledger.TxReviewBreakGlass, verdict, ledger.TransientNarrative, narrative())
-	other := newRole(t, "HospitalB/officer2", ledger.PrivacyOfficer, ledger.Private)
+	other := newRole(t, "HospitalB/officer2", ledger.RolePrivacyOfficer, ledger.LevelPrivate)
 	e.enrol(other)
-	e.review(d, other, ledger.Justified)
+	e.review(d, other, ledger.VerdictJustified)
 }
 
 func TestOverdueReviewsBlockTheResponder(t *testing.T) {
 	e := newEmergency(t)
 	d := e.declare(e.outsider, e.ofSummary())
 	e.clock = d.Due
-	if d := e.declare(e.outsider, e.ofSummary()); d.State != ledger.ActiveEmergency {
+	if d := e.declare(e.outsider, e.ofSummary()); d.State != ledger.DeclarationActive {
 		t.Errorf("due, not overdue: %+v", d.Decision)
 	}
 	e.clock = d.Due.Add(time.Second)
 	e.denied(e.outsider, e.ofAnother(), "review-overdue")
-	if d := e.declare(e.responder, e.ofSummary()); d.State != ledger.ActiveEmergency {
+	if d := e.declare(e.responder, e.ofSummary()); d.State != ledger.DeclarationActive {
 		t.Errorf("another responder: %+v", d.Decision)
 	}
-	e.review(d, e.officer, ledger.Justified)
-	if d := e.declare(e.outsider, e.ofAnother()); d.State != ledger.ActiveEmergency {
+	e.review(d, e.officer, ledger.VerdictJustified)
+	if d := e.declare(e.outsider, e.ofAnother()); d.State != ledger.DeclarationActive {
 		t.Errorf("reviewed: %+v", d.Decision)
 	}
 }
@@ -572,29 +572,29 @@ func TestListsOfDeclarations(t *testing.T) {
 		}
 	}
 	d := e.declare(e.responder, e.ofRecord())
-	count(e.patient, ledger.AboutMe, 1)
-	count(e.neighbour, ledger.AboutMe, 0)
-	count(e.responder, ledger.ByMe, 1)
-	count(e.colleague, ledger.ToApprove, 1)
-	count(e.author, ledger.ToApprove, 0) // of the responder's hospital
-	count(e.author, ledger.ToAnswer, 0)
+	count(e.patient, ledger.ConcernAboutMe, 1)
+	count(e.neighbour, ledger.ConcernAboutMe, 0)
+	count(e.responder, ledger.ConcernByMe, 1)
+	count(e.colleague, ledger.ConcernToApprove, 1)
+	count(e.author, ledger.ConcernToApprove, 0) // of the responder's hospital
+	count(e.author, ledger.ConcernToAnswer, 0)
 	e.approve(d, e.colleague)
-	count(e.colleague, ledger.ToApprove, 0)
-	count(e.author, ledger.ToAnswer, 1)
-	count(e.officerB, ledger.ToReview, 0) // of the approver's hospital
-	count(e.officerC, ledger.ToReview, 1)
+	count(e.colleague, ledger.ConcernToApprove, 0)
+	count(e.author, ledger.ConcernToAnswer, 1)
+	count(e.officerB, ledger.ConcernToReview, 0) // of the approver's hospital
+	count(e.officerC, ledger.ConcernToReview, 1)
 	e.close(d, e.responder)
 	late := e.declare(e.responder, e.ofRecord())
 	waiting := ledger.ReadDeclaration{DeclarationName: nameOf(late)}
 	must[ledger.DeclarationView](e.world, e.colleague, ledger.TxReadDeclaration, waiting)
 	e.clock = e.clock.Add(ledger.MaxWaiting + time.Second)
-	count(e.colleague, ledger.ToApprove, 0)
+	count(e.colleague, ledger.ConcernToApprove, 0)
 	e.refused(fault.PermissionDenied, e.colleague, ledger.TxReadDeclaration, waiting) // nothing to approve any more
-	e.refused(fault.PermissionDenied, e.colleague, ledger.TxListDeclarations, ledger.ListDeclarations{Concern: ledger.ToReview})
+	e.refused(fault.PermissionDenied, e.colleague, ledger.TxListDeclarations, ledger.ListDeclarations{Concern: ledger.ConcernToReview})
 	e.refused(fault.InvalidArgument, e.colleague, ledger.TxListDeclarations, ledger.ListDeclarations{Concern: "all"})
-	e.refused(fault.InvalidArgument, e.colleague, ledger.TxListDeclarations, ledger.ListDeclarations{Concern: ledger.ByMe, Page: ledger.Page{Bookmark: "x"}})
+	e.refused(fault.InvalidArgument, e.colleague, ledger.TxListDeclarations, ledger.ListDeclarations{Concern: ledger.ConcernByMe, Page: ledger.Page{Bookmark: "x"}})
 	e.refused(fault.PermissionDenied, e.colleague, ledger.TxListDeclarations,
-		ledger.ListDeclarations{Concern: ledger.ByMe, OnBehalf: ledger.OnBehalf{Reader: e.responder.identity()}})
+		ledger.ListDeclarations{Concern: ledger.ConcernByMe, OnBehalf: ledger.OnBehalf{Reader: e.responder.identity()}})
 }
 
 func TestDeclarationsAreShownToThoseConcerned(t *testing.T) {

@@ -15,7 +15,7 @@ func confirmErasure(ctx *state.Context, a ledger.ConfirmErasure) (ledger.Erasure
 	confirmation := ledger.ErasureConfirmation{
 		Record: a.Record, MSP: gateway.MSP, Gateway: gateway, Time: ctx.Now, Contents: a.Contents,
 	}
-	if err := ctx.RequireRole(ledger.Gateway); err != nil {
+	if err := ctx.RequireRole(ledger.RoleGateway); err != nil {
 		return confirmation, err
 	}
 	if _, err := ctx.Registered(); err != nil {
@@ -73,5 +73,5 @@ func storeConfirmation(ctx *state.Context, erasure ledger.Erasure, confirmation 
 	if err := state.ErasureConfirmations.Insert(ctx, confirmation, string(erasure.Record), confirmation.MSP); err != nil {
 		return err
 	}
-	return ctx.Emit(ledger.ErasureConfirmed, ledger.Event{Patient: erasure.Patient, Records: []ledger.ID{erasure.Record}})
+	return ctx.Emit(ledger.EventErasureConfirmed, ledger.Event{Patient: erasure.Patient, Records: []ledger.ID{erasure.Record}})
 }

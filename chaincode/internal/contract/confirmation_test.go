@@ -15,7 +15,7 @@ const otherCID = "bafkreibm6jg3ux5qumhcn2b3flc3tyu6dmlb4xa7u5bf44yegnrjhc4yeq"
 // erased puts an erasure of a record with three versions, two of them of one content, into
 // the world, and what a hospital says once nothing of it is left.
 func (c *consortium) erased(u *upload) ledger.ConfirmErasure {
-	cid := registrationOf(u, ledger.Private).CID
+	cid := registrationOf(u, ledger.LevelPrivate).CID
 	c.overwrite(ledger.Erasure{
 		Record: u.slot().Record, Patient: c.patient.user, Transaction: "tx", Time: c.clock, Members: []string{"HospitalA", "HospitalB"},
 		Versions: []ledger.ErasedVersion{{Version: 1, CID: cid}, {Version: 2, CID: otherCID}, {Version: 3, CID: cid}},
@@ -27,12 +27,12 @@ func (c *consortium) erased(u *upload) ledger.ConfirmErasure {
 
 func TestHospitalsConfirmAnErasure(t *testing.T) {
 	c := newConsortium(t)
-	u := c.register(ledger.Imaging)
+	u := c.register(ledger.ClassImaging)
 	must[[]ledger.Replica](c.world, c.gatewayA, ledger.TxConfirmReplicas, keeping(u))
 	must[[]ledger.Replica](c.world, c.gatewayB, ledger.TxConfirmReplicas, keeping(u))
 	a := c.erased(u)
 	got := must[ledger.ErasureConfirmation](c.world, c.gatewayA, ledger.TxConfirmErasure, a)
-	c.emitted(ledger.ErasureConfirmed)
+	c.emitted(ledger.EventErasureConfirmed)
 	if got.MSP != "HospitalA" || got.Gateway != c.gatewayA.user || !got.Time.Equal(c.clock) || !slices.Equal(got.Contents, a.Contents) {
 		t.Errorf("%+v", got)
 	}
@@ -62,7 +62,7 @@ func TestHospitalsConfirmTheErasureOfAStream(t *testing.T) {
 	u := c.stream(3)
 	must[[]ledger.Replica](c.world, c.gatewayA, ledger.TxConfirmReplicas, keeping(u))
 	a := ledger.ConfirmErasure{Record: u.slot().Record}
-	for _, content := range c.erase(u.slot().Record, u.summary).Versions {
+	for _, content := range c.erase(u.slot().Record, u.metadata).Versions {
 		done := ledger.ErasedContent{CID: content.CID, Outcome: ledger.ContentDeleted}
 		if !slices.Contains(a.Contents, done) {
 			a.Contents = append(a.Contents, done)
@@ -73,16 +73,16 @@ func TestHospitalsConfirmTheErasureOfAStream(t *testing.T) {
 
 func TestConfirmErasureRefuses(t *testing.T) {
 	c := newConsortium(t)
-	u := c.register(ledger.Imaging)
+	u := c.register(ledger.ClassImaging)
 	a := c.erased(u)
 	for _, by := range []*person{c.patient, c.author, c.officer, c.adminA} {
 		c.refused(fault.PermissionDenied, by, ledger.TxConfirmErasure, a)
 	}
 	c.refused(fault.PermissionDenied, c.gatewayC, ledger.TxConfirmErasure, a) // no member then
-	c.refused(fault.PermissionDenied, newRole(t, "HospitalA/gateway", ledger.Gateway, ""), ledger.TxConfirmErasure, a)
-	c.refused(fault.NotFound, newRole(t, "HospitalA/unregistered", ledger.Gateway, ""), ledger.TxConfirmErasure, a)
+	c.refused(fault.PermissionDenied, newRole(t, "HospitalA/gateway", ledger.RoleGateway, ""), ledger.TxConfirmErasure, a)
+	c.refused(fault.NotFound, newRole(t, "HospitalA/unregistered", ledger.RoleGateway, ""), ledger.TxConfirmErasure, a)
 	live := a
-	live.Record = c.register(ledger.Imaging).slot().Record
+	live.Record = c.register(ledger.ClassImaging).slot().Record
 	c.refused(fault.NotFound, c.gatewayA, ledger.TxConfirmErasure, live)
 	for name, contents := range map[string][]ledger.ErasedContent{
 		"nothing":         nil,

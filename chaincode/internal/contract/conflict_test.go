@@ -49,20 +49,20 @@ func (s *stub) spoils(other *stub) []string {
 // scenes is one transaction of everybody's of those that a hospital must not be able to
 // stop, endorsed and not ordered.
 func (e *emergency) scenes() map[string]*stub {
-	erased, custody := e.register(ledger.Imaging), e.custody(e.summary)
-	uploading := e.newUpload(ledger.Imaging)
-	granting, sealed := e.grantFor(e.request(e.record, e.colleague, ledger.Treatment), e.colleague)
+	erased, custodian := e.register(ledger.ClassImaging), e.grantCustodian(e.summary)
+	uploading := e.newUpload(ledger.ClassImaging)
+	granting, sealed := e.grantFor(e.request(e.record, e.colleague, ledger.PurposeTreatment), e.colleague)
 	waiting := e.declare(e.responder, e.ofRecord())
 	active := e.declare(e.responder, e.ofSummary())
-	issuing, issued := e.issuing(active, e.openUnder(active.Declaration, custody, e.desk), e.desk, e.responder)
-	rotation := e.newRotation(e.summary.version(), e.summary.summary, nil)
-	entrusting, entrusted := e.custodyOf(e.record)
+	issuing, issued := e.issuing(active, e.openUnder(active.ID, custodian, e.desk), e.desk, e.responder)
+	rotation := e.newRotation(e.summary.version(), e.summary.metadata, nil)
+	entrusting, entrusted := e.custodianGrant(e.record)
 	return map[string]*stub{
 		"a grant":            e.endorsed(e.patient, ledger.TxGrantAccess, granting, ledger.TransientFragments, sealed),
-		"an upload":          e.endorsed(e.patient, ledger.TxAuthorizeUpload, uploading.argument, ledger.TransientFragments, uploading.fragments),
-		"an erasure":         e.endorsed(e.patient, ledger.TxEraseRecord, ledger.EraseRecord{Record: erased.slot().Record}, ledger.TransientSummary, erased.summary),
+		"an upload":          e.endorsed(e.patient, ledger.TxAuthorizeSlots, uploading.argument, ledger.TransientFragments, uploading.fragments),
+		"an erasure":         e.endorsed(e.patient, ledger.TxEraseRecord, ledger.EraseRecord{Record: erased.slot().Record}, ledger.TransientMetadata, erased.metadata),
 		"a rotation":         e.endorsed(e.patient, ledger.TxRotateRecord, rotation.argument, rotation.transient()...),
-		"custody":            e.endorsed(e.patient, ledger.TxGrantCustody, entrusting, ledger.TransientFragments, entrusted),
+		"custodian":          e.endorsed(e.patient, ledger.TxGrantCustodian, entrusting, ledger.TransientFragments, entrusted),
 		"an emergency":       e.endorsed(e.responder, ledger.TxDeclareBreakGlass, e.ofAnother(), ledger.TransientNarrative, narrative()),
 		"an approval":        e.endorsed(e.colleague, ledger.TxApproveBreakGlass, ledger.ApproveBreakGlass{DeclarationName: nameOf(waiting)}),
 		"an emergency grant": e.endorsed(e.desk, ledger.TxIssueEmergencyGrant, issuing, ledger.TransientFragments, issued),
@@ -98,7 +98,7 @@ func TestAMembersNameStopsNobody(t *testing.T) {
 // a day and no more; a change to what it is already counts for nothing.
 func TestChangesOfADayAreLimited(t *testing.T) {
 	e := newEmergency(t)
-	devices := []*person{e.neighbour.withNewDevice(ledger.Patient, ""), e.neighbour.withNewDevice(ledger.Patient, "")}
+	devices := []*person{e.neighbour.withNewDevice(ledger.RolePatient, ""), e.neighbour.withNewDevice(ledger.RolePatient, "")}
 	by := func(p *person, change func(int) any) func(int) (*person, any) {
 		return func(i int) (*person, any) { return p, change(i) }
 	}
@@ -106,7 +106,7 @@ func TestChangesOfADayAreLimited(t *testing.T) {
 		ledger.TxRegisterOrganization: by(e.adminC, func(i int) any { return organization(fmt.Sprint("name ", i)) }),
 		ledger.TxSetResponders:        by(e.adminB, func(i int) any { return ledger.SetResponders{Listed: []string{fmt.Sprint("somebody", i)}} }),
 		ledger.TxSetEmergencyPolicy: by(e.patient, func(i int) any {
-			return ledger.SetEmergencyPolicy{Records: []ledger.EmergencyRule{ledger.Never, ledger.AnyApproved}[i%2]}
+			return ledger.SetEmergencyPolicy{Records: []ledger.EmergencyRule{ledger.EmergencyRuleNever, ledger.EmergencyRuleApproved}[i%2]}
 		}),
 		ledger.TxChangePolicy: by(e.patient, func(i int) any { return e.record.changed(func(p *ledger.Policy) { p.Replicas = 1 + i%2 }) }),
 		ledger.TxReplaceKeys: func(i int) (*person, any) {
@@ -132,11 +132,11 @@ func TestChangesOfADayAreLimited(t *testing.T) {
 	}
 	e.t, e.clock = t, noon
 	for range ledger.ChangeQuota {
-		a, sealed := e.custodyOf(e.record)
-		must[ledger.Grant](e.world, e.patient, ledger.TxGrantCustody, a, ledger.TransientFragments, sealed)
+		a, sealed := e.custodianGrant(e.record)
+		must[ledger.Grant](e.world, e.patient, ledger.TxGrantCustodian, a, ledger.TransientFragments, sealed)
 	}
-	a, sealed := e.custodyOf(e.record)
-	e.refused(fault.RateLimited, e.patient, ledger.TxGrantCustody, a, ledger.TransientFragments, sealed)
+	a, sealed := e.custodianGrant(e.record)
+	e.refused(fault.RateLimited, e.patient, ledger.TxGrantCustodian, a, ledger.TransientFragments, sealed)
 }
 
 // The author of a stream can append in each block, and make its erasure fail; not so the end
@@ -145,7 +145,7 @@ func TestAStreamsAuthorDoesNotKeepItFromErasure(t *testing.T) {
 	c := newConsortium(t)
 	u := c.stream(1)
 	appending := c.endorsed(c.author, ledger.TxAppendSegments, segments(u, 2, 1))
-	erasing := c.endorsed(c.patient, ledger.TxEraseRecord, ledger.EraseRecord{Record: u.slot().Record}, ledger.TransientSummary, u.summary)
+	erasing := c.endorsed(c.patient, ledger.TxEraseRecord, ledger.EraseRecord{Record: u.slot().Record}, ledger.TransientMetadata, u.metadata)
 	if len(appending.spoils(erasing)) == 0 {
 		t.Error("an appended segment does not spoil an erasure any more: the device need not end the writing first")
 	}
@@ -161,14 +161,14 @@ func TestAStreamsAuthorDoesNotKeepItFromErasure(t *testing.T) {
 // refused: nobody's transaction spoils another's.
 func TestAHundredRequestersDoNotConflict(t *testing.T) {
 	c := newConsortium(t)
-	u, other := c.register(ledger.Imaging), c.register(ledger.Imaging)
+	u, other := c.register(ledger.ClassImaging), c.register(ledger.ClassImaging)
 	var block []*stub
 	for i := range 100 {
-		p := newRole(t, fmt.Sprintf("HospitalB/requester%d", i), ledger.Physician, ledger.Private)
+		p := newRole(t, fmt.Sprintf("HospitalB/requester%d", i), ledger.RolePhysician, ledger.LevelPrivate)
 		c.enrol(p)
 		block = append(block,
-			c.endorsed(p, ledger.TxRequestAccess, ledger.RequestAccess{RecordVersion: u.version(), Request: ledger.NewID(), Purpose: ledger.Treatment}),
-			c.endorsed(p, ledger.TxRequestAccess, ledger.RequestAccess{RecordVersion: other.version(), Request: ledger.NewID(), Purpose: ledger.Payment}),
+			c.endorsed(p, ledger.TxRequestAccess, ledger.RequestAccess{RecordVersion: u.version(), Request: ledger.NewID(), Purpose: ledger.PurposeTreatment}),
+			c.endorsed(p, ledger.TxRequestAccess, ledger.RequestAccess{RecordVersion: other.version(), Request: ledger.NewID(), Purpose: ledger.PurposePayment}),
 			c.endorsed(p, ledger.TxOpenRecord, ledger.OpenRecord{RecordVersion: u.version(), Grant: ledger.NewID()}))
 	}
 	for i, first := range block {

@@ -31,21 +31,21 @@ var hospitals = []string{"HospitalA", "HospitalB", "HospitalC"}
 func newConsortium(t *testing.T) *consortium {
 	c := &consortium{
 		world:      newWorld(t),
-		patient:    newRole(t, "HospitalA/patient", ledger.Patient, ""),
-		neighbour:  newRole(t, "HospitalA/neighbour", ledger.Patient, ""),
-		author:     newRole(t, "HospitalA/author", ledger.Physician, ledger.Private),
-		colleague:  newRole(t, "HospitalB/colleague", ledger.Physician, ledger.Private),
-		researcher: newRole(t, "HospitalB/researcher", ledger.Researcher, ledger.Low),
-		insurer:    newRole(t, "HospitalC/insurer", ledger.Insurer, ledger.Private),
-		officer:    newRole(t, "HospitalA/officer", ledger.PrivacyOfficer, ledger.Private),
-		gatewayA:   newRole(t, "HospitalA/gateway", ledger.Gateway, ""),
-		gatewayB:   newRole(t, "HospitalB/gateway", ledger.Gateway, ""),
-		gatewayC:   newRole(t, "HospitalC/gateway", ledger.Gateway, ""),
-		adminA:     newRole(t, "HospitalA/admin", ledger.OrgAdmin, ""),
-		adminB:     newRole(t, "HospitalB/admin", ledger.OrgAdmin, ""),
-		adminC:     newRole(t, "HospitalC/admin", ledger.OrgAdmin, ""),
-		stranger:   newRole(t, "HospitalB/stranger", ledger.Physician, ledger.Private),
-		impostor:   newRole(t, "HospitalB/patient", ledger.Patient, ""),
+		patient:    newRole(t, "HospitalA/patient", ledger.RolePatient, ""),
+		neighbour:  newRole(t, "HospitalA/neighbour", ledger.RolePatient, ""),
+		author:     newRole(t, "HospitalA/author", ledger.RolePhysician, ledger.LevelPrivate),
+		colleague:  newRole(t, "HospitalB/colleague", ledger.RolePhysician, ledger.LevelPrivate),
+		researcher: newRole(t, "HospitalB/researcher", ledger.RoleResearcher, ledger.LevelLow),
+		insurer:    newRole(t, "HospitalC/insurer", ledger.RoleInsurer, ledger.LevelPrivate),
+		officer:    newRole(t, "HospitalA/officer", ledger.RolePrivacyOfficer, ledger.LevelPrivate),
+		gatewayA:   newRole(t, "HospitalA/gateway", ledger.RoleGateway, ""),
+		gatewayB:   newRole(t, "HospitalB/gateway", ledger.RoleGateway, ""),
+		gatewayC:   newRole(t, "HospitalC/gateway", ledger.RoleGateway, ""),
+		adminA:     newRole(t, "HospitalA/admin", ledger.RoleOrgAdmin, ""),
+		adminB:     newRole(t, "HospitalB/admin", ledger.RoleOrgAdmin, ""),
+		adminC:     newRole(t, "HospitalC/admin", ledger.RoleOrgAdmin, ""),
+		stranger:   newRole(t, "HospitalB/stranger", ledger.RolePhysician, ledger.LevelPrivate),
+		impostor:   newRole(t, "HospitalB/patient", ledger.RolePatient, ""),
 	}
 	for _, gateway := range []*person{c.gatewayA, c.gatewayB, c.gatewayC} {
 		must[ledger.User](c.world, gateway, ledger.TxRegisterUser, proxyRegistration(gateway))
@@ -65,8 +65,8 @@ func organization(name string) ledger.RegisterOrganization {
 
 func registration(p *person) ledger.RegisterUser {
 	return ledger.RegisterUser{Keys: []string{
-		p.statement(trust.KeyStatement{Kind: ledger.ReceivingKey}),
-		p.statement(trust.KeyStatement{Kind: ledger.VerifyingKey}),
+		p.statement(trust.KeyStatement{Kind: ledger.KeyReceiving}),
+		p.statement(trust.KeyStatement{Kind: ledger.KeyVerifying}),
 	}}
 }
 
@@ -78,36 +78,36 @@ func (w *world) enrol(p *person) {
 
 func proxyRegistration(gateway *person) ledger.RegisterUser {
 	key := []byte(proxyRecipient)
-	return ledger.RegisterUser{Keys: []string{gateway.statement(trust.KeyStatement{Kind: ledger.ProxyKey, Key: key})}}
+	return ledger.RegisterUser{Keys: []string{gateway.statement(trust.KeyStatement{Kind: ledger.KeyProxy, Key: key})}}
 }
 
 // upload is an authorisation as its patient's device would prepare it.
 type upload struct {
-	argument  ledger.AuthorizeUpload
+	argument  ledger.AuthorizeSlots
 	fragments []ledger.SealedFragment
-	summary   ledger.Summary
+	metadata  ledger.Metadata
 }
 
-func (u *upload) slot() *ledger.Slot { return &u.argument.Slots[0] }
+func (u *upload) slot() *ledger.NewSlot { return &u.argument.Slots[0] }
 
 func (c *consortium) newUpload(class ledger.Class) *upload {
 	record := ledger.NewID()
 	grant := ledger.NewID()
 	fragments, sealed := c.newFragments(grant, c.author)
 	return &upload{
-		argument: ledger.AuthorizeUpload{Slots: []ledger.Slot{{
+		argument: ledger.AuthorizeSlots{Slots: []ledger.NewSlot{{
 			Record:    record,
-			RecordKey: c.patient.statement(trust.KeyStatement{Kind: ledger.RecordKey, Record: record, Version: 1}),
+			RecordKey: c.patient.statement(trust.KeyStatement{Kind: ledger.KeyRecord, Record: record, Version: 1}),
 			Author:    ledger.PersonSubject(c.author.user),
-			Emergency: class == ledger.EmergencySummary,
+			IsSummary: class == ledger.ClassSummary,
 			Policy: ledger.Policy{
-				Roles:    []ledger.Role{ledger.Physician, ledger.Researcher},
-				Purposes: []ledger.Purpose{ledger.Treatment, ledger.Research}, Replicas: 2,
+				Roles:    []ledger.Role{ledger.RolePhysician, ledger.RoleResearcher},
+				Purposes: []ledger.Purpose{ledger.PurposeTreatment, ledger.PurposeResearch}, Replicas: 2,
 			},
 			Grant: grant, Expiry: c.clock.Add(24 * time.Hour), Fragments: fragments,
 		}}},
 		fragments: sealed,
-		summary: ledger.Summary{
+		metadata: ledger.Metadata{
 			Salt: ledger.NewSalt(), Class: class, MediaType: "application/fhir+json",
 			Codes: []string{"http://snomed.info/sct|38341003"}, Sex: "female", AgeBand: "40-49",
 		},
@@ -128,7 +128,7 @@ func (c *consortium) newFragments(grant ledger.ID, grantee *person) (ledger.Frag
 
 func (c *consortium) authorize(u *upload) {
 	c.t.Helper()
-	must[[]ledger.Upload](c.world, c.patient, ledger.TxAuthorizeUpload, u.argument, ledger.TransientFragments, u.fragments)
+	must[[]ledger.Slot](c.world, c.patient, ledger.TxAuthorizeSlots, u.argument, ledger.TransientFragments, u.fragments)
 }
 
 // registrationOf is what the author registers for an upload.
@@ -151,7 +151,7 @@ func (c *consortium) register(class ledger.Class) *upload {
 	c.t.Helper()
 	u := c.newUpload(class)
 	c.authorize(u)
-	must[ledger.Record](c.world, c.author, ledger.TxRegisterRecord, registrationOf(u, class.Level()), ledger.TransientSummary, u.summary)
+	must[ledger.Record](c.world, c.author, ledger.TxRegisterRecord, registrationOf(u, class.Level()), ledger.TransientMetadata, u.metadata)
 	return u
 }
 
@@ -171,7 +171,7 @@ func (c *consortium) grantFor(request ledger.AccessRequest, by *person) (ledger.
 	fragments, sealed := c.newFragments(grant, by)
 	return ledger.GrantAccess{
 		RecordVersion: ledger.RecordVersion{Record: request.Record, Version: request.Version},
-		Request:       request.Request, Requester: by.user, Purpose: request.Purpose,
+		Request:       request.ID, Requester: by.user, Purpose: request.Purpose,
 		Grant: grant, Expiry: c.clock.Add(time.Hour), Fragments: fragments,
 	}, sealed
 }
@@ -179,7 +179,7 @@ func (c *consortium) grantFor(request ledger.AccessRequest, by *person) (ledger.
 // grant requests and grants.
 func (c *consortium) grant(u *upload, by *person) ledger.Grant {
 	c.t.Helper()
-	return c.grantOf(u, by, ledger.Treatment)
+	return c.grantOf(u, by, ledger.PurposeTreatment)
 }
 
 func (c *consortium) grantOf(u *upload, by *person, purpose ledger.Purpose) ledger.Grant {
@@ -191,6 +191,6 @@ func (c *consortium) grantOf(u *upload, by *person, purpose ledger.Purpose) ledg
 func (c *consortium) open(grant ledger.Grant, by *person) ledger.Access {
 	c.t.Helper()
 	return must[ledger.Access](c.world, by, ledger.TxOpenRecord, ledger.OpenRecord{
-		RecordVersion: ledger.RecordVersion{Record: grant.Record, Version: grant.Version}, Grant: grant.Grant,
+		RecordVersion: ledger.RecordVersion{Record: grant.Record, Version: grant.Version}, Grant: grant.ID,
 	})
 }

@@ -55,7 +55,7 @@ func mayFetch(ctx *state.Context, reader ledger.Identity, record ledger.Record) 
 
 // opens reports whether somebody holds a grant that opens a record version now.
 func opens(ctx *state.Context, reader ledger.Identity, record ledger.Record) (bool, error) {
-	grants, err := state.Grants.All(ctx, recordKey(record.Record, record.Version)...)
+	grants, err := state.Grants.All(ctx, recordKey(record.ID, record.Version)...)
 	if err != nil {
 		return false, err
 	}

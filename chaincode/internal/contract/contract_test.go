@@ -65,7 +65,7 @@ func TestEveryTransactionRefuses(t *testing.T) {
 					t.Errorf("a timestamp off by %s: %v", skew, err)
 				}
 			}
-			for _, name := range []string{"profil", "Summary", "", ledger.TransientFragments, ledger.TransientProfile, ledger.TransientNarrative} {
+			for _, name := range []string{"profil", "Metadata", "", ledger.TransientFragments, ledger.TransientProfile, ledger.TransientNarrative} {
 				if slices.Contains(transactions[tx].transient, name) {
 					continue
 				}
@@ -87,7 +87,7 @@ func TestEveryTransactionRefuses(t *testing.T) {
 
 func TestAPanicIsAnswered(t *testing.T) {
 	w := newWorld(t)
-	s := w.proposal(newRole(t, "HospitalA/x", ledger.Patient, ""), ledger.TxReadUser, []string{`{"user":"HospitalA/x"}`})
+	s := w.proposal(newRole(t, "HospitalA/x", ledger.RolePatient, ""), ledger.TxReadUser, []string{`{"user":"HospitalA/x"}`})
 	s.world = nil // reading panics
 	response := Contract{Clock: func() time.Time { return s.time }}.Invoke(s)
 	if got, _ := fault.Parse(response.Message); got == nil || got.Code != fault.Internal {
@@ -108,7 +108,7 @@ func FuzzArguments(f *testing.F) {
 	f.Fuzz(func(t *testing.T, tx, argument string) {
 		c := newWorld(t)
 		c.quiet = true
-		_, err := c.call(newRole(t, "HospitalA/x", ledger.Patient, ""), ledger.Transaction(tx), argument)
+		_, err := c.call(newRole(t, "HospitalA/x", ledger.RolePatient, ""), ledger.Transaction(tx), argument)
 		if fault.CodeOf(err) == fault.Internal && err != nil {
 			t.Errorf("%s %s: %v", tx, argument, err)
 		}

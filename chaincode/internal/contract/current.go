@@ -38,7 +38,7 @@ func scopeKey(declaration ledger.Declaration) []string {
 		slices.Sort(records)
 		scope = ledger.DigestOf([]byte(strings.Join(records, " "))).String()
 	}
-	if declaration.Reason == ledger.Drill {
+	if declaration.Reason == ledger.ReasonDrill {
 		scope = "drill " + scope
 	}
 	return []string{patient.MSP, patient.Pseudonym, responder.MSP, responder.Pseudonym, scope}

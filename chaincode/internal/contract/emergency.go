@@ -28,8 +28,8 @@ func openQuestion(ctx *state.Context, identity ledger.Identity, record ledger.Re
 	return question, err
 }
 
-// grantCustody gives an emergency desk fragments for a record of the caller's.
-func grantCustody(ctx *state.Context, a ledger.GrantCustody) (ledger.Grant, error) {
+// grantCustodian gives an emergency desk fragments for a record of the caller's.
+func grantCustodian(ctx *state.Context, a ledger.GrantCustodian) (ledger.Grant, error) {
 	if _, err := ctx.Registered(); err != nil {
 		return ledger.Grant{}, err
 	}
@@ -44,8 +44,8 @@ func grantCustody(ctx *state.Context, a ledger.GrantCustody) (ledger.Grant, erro
 	if err != nil {
 		return ledger.Grant{}, err
 	}
-	if desk.Role != ledger.EmergencyDesk {
-		return ledger.Grant{}, fault.New(fault.InvalidArgument, "%s is no emergency desk", a.Custodian)
+	if desk.Role != ledger.RoleEmergencyDesk {
+		return ledger.Grant{}, fault.New(fault.InvalidArgument, "%s is not an emergency desk", a.Custodian)
 	}
 	if !record.State.Live() {
 		return ledger.Grant{}, fault.New(fault.StateConflict, "version %d of record %s is %s", a.Version, a.Record, record.State)
@@ -54,11 +54,11 @@ func grantCustody(ctx *state.Context, a ledger.GrantCustody) (ledger.Grant, erro
 		return ledger.Grant{}, fault.New(fault.StateConflict, "record %s is a stream, which no desk passes on in an emergency", a.Record)
 	}
 	grant := ledger.Grant{
-		Grant: a.Grant, Record: a.Record, Version: a.Version, Patient: ctx.Caller.User, Issuer: ctx.Caller.User,
-		Grantee: ledger.PersonSubject(a.Custodian), Purpose: ledger.BreakGlass, Custodian: true,
-		State: ledger.Active, Granted: ctx.Now, Expiry: a.Expiry.UTC(), Fragments: a.Fragments,
+		ID: a.Grant, Record: a.Record, Version: a.Version, Patient: ctx.Caller.User, Issuer: ctx.Caller.User,
+		Grantee: ledger.PersonSubject(a.Custodian), Purpose: ledger.PurposeBreakGlass, Custodian: true,
+		State: ledger.GrantActive, Granted: ctx.Now, Expiry: a.Expiry.UTC(), Fragments: a.Fragments,
 	}
-	return storeGrant(ctx, grant, ledger.CustodyGranted)
+	return storeGrant(ctx, grant, ledger.EventCustodianGranted)
 }
 
 // storeGrant issues a grant that answers no request; a repeat succeeds.
@@ -74,7 +74,7 @@ func storeGrant(ctx *state.Context, grant ledger.Grant, event ledger.EventName) 
 		return grant, fault.New(fault.FragmentInvalid, "the transient map holds fragments of another grant")
 	}
 	if grant.Custodian { // emergencies read all grants of what they cover
-		if err := takeChange(ctx, ledger.TxGrantCustody, recordKey(grant.Record, grant.Version)...); err != nil {
+		if err := takeChange(ctx, ledger.TxGrantCustodian, recordKey(grant.Record, grant.Version)...); err != nil {
 			return grant, err
 		}
 	}
@@ -83,7 +83,7 @@ func storeGrant(ctx *state.Context, grant ledger.Grant, event ledger.EventName) 
 	}
 	return grant, ctx.Emit(event, ledger.Event{
 		Patient: grant.Patient, Records: []ledger.ID{grant.Record}, Version: grant.Version,
-		Grant: grant.Grant, Declaration: grant.Declaration, Concerned: holders([]ledger.Grant{grant}),
+		Grant: grant.ID, Declaration: grant.Declaration, Concerned: holders([]ledger.Grant{grant}),
 	})
 }
 
@@ -114,12 +114,12 @@ func issueEmergencyGrant(ctx *state.Context, a ledger.IssueEmergencyGrant) (ledg
 		return ledger.Grant{}, err
 	}
 	grant := ledger.Grant{
-		Grant:  ledger.EmergencyGrantID(a.Declaration, a.RecordVersion, ctx.Caller.User),
+		ID:     ledger.EmergencyGrantID(a.Declaration, a.RecordVersion, ctx.Caller.User),
 		Record: a.Record, Version: a.Version, Patient: record.Patient, Issuer: ctx.Caller.User,
-		Grantee: ledger.PersonSubject(declaration.Responder.User), Purpose: ledger.BreakGlass, Declaration: a.Declaration, Emergency: &a.Key,
-		State: ledger.Active, Granted: ctx.Now, Expiry: declaration.Expiry, Fragments: a.Fragments,
+		Grantee: ledger.PersonSubject(declaration.Responder.User), Purpose: ledger.PurposeBreakGlass, Declaration: a.Declaration, OneTimeKey: &a.Key,
+		State: ledger.GrantActive, Granted: ctx.Now, Expiry: declaration.Expiry, Fragments: a.Fragments,
 	}
-	return storeGrant(ctx, grant, ledger.EmergencyGranted)
+	return storeGrant(ctx, grant, ledger.EventEmergencyGranted)
 }
 
 // endEmergencyGrants makes every peer forget what was passed on under a declaration.
@@ -164,7 +164,7 @@ func checkEmergencyKey(ctx *state.Context, a ledger.IssueEmergencyGrant) error {
 	if err != nil {
 		return err
 	}
-	if statement.Kind != ledger.OneGrantKey || statement.Record != a.Record || statement.Version != a.Version {
+	if statement.Kind != ledger.KeyOneTime || statement.Record != a.Record || statement.Version != a.Version {
 		return fault.New(fault.InvalidArgument, "the emergency key is not stated for version %d of record %s", a.Version, a.Record)
 	}
 	return nil
@@ -193,7 +193,7 @@ func custodians(ctx *state.Context, declaration ledger.Declaration) ([]ledger.Us
 	}
 	var found []ledger.UserID
 	for _, record := range records {
-		grants, err := state.Grants.All(ctx, recordKey(record.Record, record.Version)...)
+		grants, err := state.Grants.All(ctx, recordKey(record.ID, record.Version)...)
 		if err != nil {
 			return nil, err
 		}
@@ -207,7 +207,7 @@ func custodians(ctx *state.Context, declaration ledger.Declaration) ([]ledger.Us
 }
 
 func deskHolders(grants []ledger.Grant) []ledger.UserID {
-	return holders(slices.DeleteFunc(grants, func(grant ledger.Grant) bool { return !grant.Custodian || grant.State != ledger.Active }))
+	return holders(slices.DeleteFunc(grants, func(grant ledger.Grant) bool { return !grant.Custodian || grant.State != ledger.GrantActive }))
 }
 
 // covered are the newest versions of the records that a declaration names, or of the
@@ -257,7 +257,7 @@ func readDeclaration(ctx *state.Context, q ledger.ReadDeclaration) (ledger.Decla
 		return ledger.DeclarationView{}, err
 	}
 	view := ledger.DeclarationView{Declaration: declaration}
-	if ctx.Caller.Role != ledger.Gateway {
+	if ctx.Caller.Role != ledger.RoleGateway {
 		return view, nil // what a query answers stands in a block when somebody submits it
 	}
 	narrative, _, err := state.Narratives.First(ctx, narrativeKey(declaration)...)
@@ -284,22 +284,22 @@ func requireConcern(ctx *state.Context, declaration ledger.Declaration, reader l
 		if record.Author == reader.User {
 			return nil
 		}
-		grants, err := state.Grants.All(ctx, recordKey(record.Record, record.Version)...)
+		grants, err := state.Grants.All(ctx, recordKey(record.ID, record.Version)...)
 		if err != nil {
 			return err
 		}
 		for _, grant := range grants {
-			if grant.Custodian && grant.State == ledger.Active && grant.Grantee.Includes(reader) {
+			if grant.Custodian && grant.State == ledger.GrantActive && grant.Grantee.Includes(reader) {
 				return nil
 			}
 		}
 	}
-	return fault.New(fault.PermissionDenied, "declaration %s concerns others", declaration.Declaration)
+	return fault.New(fault.PermissionDenied, "declaration %s concerns others", declaration.ID)
 }
 
 // mayApprove reports whether somebody could be the second pair of eyes of one that waits.
 func mayApprove(ctx *state.Context, declaration ledger.Declaration, somebody ledger.Identity) bool {
-	roles := []ledger.Role{ledger.Physician, ledger.Emergency, ledger.PrivacyOfficer}
+	roles := []ledger.Role{ledger.RolePhysician, ledger.RoleEmergency, ledger.RolePrivacyOfficer}
 	return declaration.Waits(ctx.Now) && somebody.User.MSP != declaration.Responder.User.MSP && slices.Contains(roles, somebody.Role)
 }
 
@@ -310,7 +310,7 @@ func listDeclarations(ctx *state.Context, q ledger.ListDeclarations) (ledger.Lis
 	if err != nil {
 		return list, err
 	}
-	if q.Concern == ledger.AboutMe {
+	if q.Concern == ledger.ConcernAboutMe {
 		return state.Declarations.Page(ctx, q.Page, reader.User.MSP, reader.User.Pseudonym)
 	}
 	keys, err := declarationsOf(ctx, q, reader)
@@ -322,8 +322,8 @@ func listDeclarations(ctx *state.Context, q ledger.ListDeclarations) (ledger.Lis
 		if err != nil {
 			return list, err
 		}
-		early := q.Concern == ledger.ToReview && !declaration.ReviewableBy(reader.User.MSP, ctx.Now)
-		if !early && (q.Concern != ledger.ToApprove || mayApprove(ctx, declaration, reader)) {
+		early := q.Concern == ledger.ConcernToReview && !declaration.ReviewableBy(reader.User.MSP, ctx.Now)
+		if !early && (q.Concern != ledger.ConcernToApprove || mayApprove(ctx, declaration, reader)) {
 			list.Rows = append(list.Rows, declaration)
 		}
 	}
@@ -335,14 +335,14 @@ func listDeclarations(ctx *state.Context, q ledger.ListDeclarations) (ledger.Lis
 func declarationsOf(ctx *state.Context, q ledger.ListDeclarations, reader ledger.Identity) (ledger.List[[]string], error) {
 	none := ledger.List[[]string]{}
 	switch q.Concern {
-	case ledger.ByMe:
+	case ledger.ConcernByMe:
 		return state.ByResponder.Page(ctx, q.Page, reader.User.MSP, reader.User.Pseudonym)
-	case ledger.ToAnswer:
+	case ledger.ConcernToAnswer:
 		return since(ctx, state.ByDuty, q.Page, ctx.Now.Add(-ledger.MaxEmergency), reader.User.MSP, reader.User.Pseudonym)
-	case ledger.ToApprove:
+	case ledger.ConcernToApprove:
 		return since(ctx, state.ByWaiting, q.Page, ctx.Now.Add(-ledger.MaxWaiting))
 	}
-	if reader.Role != ledger.PrivacyOfficer {
+	if reader.Role != ledger.RolePrivacyOfficer {
 		return none, fault.New(fault.PermissionDenied, "reviews are for privacy officers")
 	}
 	return state.ByReview.Page(ctx, q.Page, reader.User.MSP)

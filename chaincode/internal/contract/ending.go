@@ -11,10 +11,10 @@ import (
 // endGrant makes every peer forget a grant's fragments and marks it revoked. One that has
 // ended already changes nothing.
 func endGrant(ctx *state.Context, grant ledger.Grant) (ledger.Grant, error) {
-	if grant.State == ledger.Revoked {
+	if grant.State == ledger.GrantRevoked {
 		return grant, nil
 	}
-	if err := grant.State.Becomes(ledger.Revoked); err != nil {
+	if err := grant.State.Becomes(ledger.GrantRevoked); err != nil {
 		return grant, err
 	}
 	for _, proxy := range grant.Fragments.Proxies {
@@ -22,7 +22,7 @@ func endGrant(ctx *state.Context, grant ledger.Grant) (ledger.Grant, error) {
 			return grant, err
 		}
 	}
-	grant.State, grant.Emergency = ledger.Revoked, nil
+	grant.State, grant.OneTimeKey = ledger.GrantRevoked, nil
 	return grant, state.Grants.Update(ctx, grant, grantKey(grant)...)
 }
 
@@ -39,26 +39,26 @@ func holders(grants []ledger.Grant) []ledger.UserID {
 
 // endVersion ends all grants of a record version and takes it out of every index; what
 // is private about it is purged. It returns the grants that it ended, as they were.
-func endVersion(ctx *state.Context, record ledger.Record, summary ledger.Summary) ([]ledger.Grant, error) {
-	if err := purgeSummary(ctx, record, summary); err != nil {
+func endVersion(ctx *state.Context, record ledger.Record, metadata ledger.Metadata) ([]ledger.Grant, error) {
+	if err := purgeMetadata(ctx, record, metadata); err != nil {
 		return nil, err
 	}
-	key := recordKey(record.Record, record.Version)
+	key := recordKey(record.ID, record.Version)
 	if record.Unattended {
-		if err := state.CustodyRows.Purge(ctx, key...); err != nil {
+		if err := state.EscrowRows.Purge(ctx, key...); err != nil {
 			return nil, err
 		}
 	}
 	if err := unindex(ctx, record); err != nil {
 		return nil, err
 	}
-	return endGrants(ctx, ledger.RecordVersion{Record: record.Record, Version: record.Version})
+	return endGrants(ctx, ledger.RecordVersion{Record: record.ID, Version: record.Version})
 }
 
 // unindex takes a record version out of the public indexes, but for that of contents:
 // what was registered once is never registered again.
 func unindex(ctx *state.Context, record ledger.Record) error {
-	key := recordKey(record.Record, record.Version)
+	key := recordKey(record.ID, record.Version)
 	time := state.TimePart(record.Registered)
 	if err := state.ByPatient.Remove(ctx, append([]string{record.Patient.MSP, record.Patient.Pseudonym, time}, key...)...); err != nil {
 		return err
@@ -66,32 +66,32 @@ func unindex(ctx *state.Context, record ledger.Record) error {
 	if err := state.ByHospital.Remove(ctx, append([]string{record.Author.MSP, time}, key...)...); err != nil {
 		return err
 	}
-	if !record.Emergency {
+	if !record.IsSummary {
 		return nil
 	}
 	return state.BySummary.Remove(ctx, append([]string{record.Patient.MSP, record.Patient.Pseudonym, time}, key...)...)
 }
 
-// purgeSummary makes every peer forget what a record version is about. Who asks for it
+// purgeMetadata makes every peer forget what a record version is about. Who asks for it
 // says what that is: a transaction that writes cannot look for it.
-func purgeSummary(ctx *state.Context, record ledger.Record, summary ledger.Summary) error {
-	key := recordKey(record.Record, record.Version)
-	stands, err := state.SummaryRows.Holds(ctx, summary, summary.Salt, key...)
+func purgeMetadata(ctx *state.Context, record ledger.Record, metadata ledger.Metadata) error {
+	key := recordKey(record.ID, record.Version)
+	stands, err := state.MetadataRows.Holds(ctx, metadata, metadata.Salt, key...)
 	if err != nil {
 		return err
 	}
 	if !stands {
-		return fault.New(fault.InvalidArgument, "the summary is not the one that stands for version %d of record %s; read it again", record.Version, record.Record)
+		return fault.New(fault.InvalidArgument, "the metadata is not what stands for version %d of record %s; read it again", record.Version, record.ID)
 	}
-	if err := state.SummaryRows.Purge(ctx, summary.Salt, key...); err != nil {
+	if err := state.MetadataRows.Purge(ctx, metadata.Salt, key...); err != nil {
 		return err
 	}
 	time := state.TimePart(record.Registered)
-	if err := state.ByClass.Purge(ctx, summary.Salt, append([]string{string(summary.Class), time}, key...)...); err != nil {
+	if err := state.ByClass.Purge(ctx, metadata.Salt, append([]string{string(metadata.Class), time}, key...)...); err != nil {
 		return err
 	}
-	for _, code := range summary.Codes {
-		if err := state.ByCode.Purge(ctx, summary.Salt, append([]string{code, time}, key...)...); err != nil {
+	for _, code := range metadata.Codes {
+		if err := state.ByCode.Purge(ctx, metadata.Salt, append([]string{code, time}, key...)...); err != nil {
 			return err
 		}
 	}
@@ -107,7 +107,7 @@ func endGrants(ctx *state.Context, v ledger.RecordVersion) ([]ledger.Grant, erro
 	}
 	var ended []ledger.Grant
 	for _, grant := range all {
-		if grant.State == ledger.Revoked {
+		if grant.State == ledger.GrantRevoked {
 			continue
 		}
 		if len(ended) == ledger.MaxGrants {

@@ -35,7 +35,7 @@ func eraseRecord(ctx *state.Context, a ledger.EraseRecord) (ledger.Erasure, erro
 	if err := state.Erasures.Insert(ctx, erasure, string(a.Record)); err != nil {
 		return erasure, err
 	}
-	return erasure, ctx.Emit(ledger.RecordErased, ledger.Event{
+	return erasure, ctx.Emit(ledger.EventRecordErased, ledger.Event{
 		Patient: erasure.Patient, Records: []ledger.ID{a.Record}, Concerned: concerned(versions, ended),
 	})
 }
@@ -52,18 +52,18 @@ func concerned(versions []ledger.Record, ended []ledger.Grant) []ledger.UserID {
 // withdrawSlot removes an authorisation before anything was registered, and returns
 // the grants that ended with it.
 func withdrawSlot(ctx *state.Context, record ledger.ID) ([]ledger.Grant, error) {
-	upload, err := state.Uploads.Get(ctx, string(record))
+	slot, err := state.Slots.Get(ctx, string(record))
 	if err != nil {
 		return nil, err
 	}
-	if err := requireOwner(ctx, record, upload.Patient); err != nil {
+	if err := requireOwner(ctx, record, slot.Patient); err != nil {
 		return nil, err
 	}
 	ended, err := endGrants(ctx, ledger.RecordVersion{Record: record, Version: firstVersion})
 	if err != nil {
 		return nil, err
 	}
-	return ended, removeSlot(ctx, upload)
+	return ended, removeSlot(ctx, slot)
 }
 
 // eraseVersions erases the versions of a record and notes in the erasure what hospitals
@@ -71,14 +71,14 @@ func withdrawSlot(ctx *state.Context, record ledger.ID) ([]ledger.Grant, error) 
 func eraseVersions(ctx *state.Context, versions []ledger.Record, erasure *ledger.Erasure) ([]ledger.Grant, error) {
 	slices.SortFunc(versions, func(a, b ledger.Record) int { return a.Version - b.Version })
 	live := versions[len(versions)-1]
-	if err := requireOwner(ctx, live.Record, live.Patient); err != nil {
+	if err := requireOwner(ctx, live.ID, live.Patient); err != nil {
 		return nil, err
 	}
-	summary, err := transientSummary(ctx)
+	metadata, err := transientMetadata(ctx)
 	if err != nil {
 		return nil, err
 	}
-	ended, err := endVersion(ctx, live, summary)
+	ended, err := endVersion(ctx, live, metadata)
 	if err != nil {
 		return nil, err
 	}
@@ -92,12 +92,12 @@ func eraseVersions(ctx *state.Context, versions []ledger.Record, erasure *ledger
 		}
 		erasure.Versions = append(erasure.Versions, contents...)
 	}
-	upload, authorised, err := state.Uploads.Find(ctx, string(live.Record))
+	slot, authorised, err := state.Slots.Find(ctx, string(live.ID))
 	if err != nil {
 		return nil, err
 	}
 	if authorised {
-		if err := removeSlot(ctx, upload); err != nil {
+		if err := removeSlot(ctx, slot); err != nil {
 			return nil, err
 		}
 	}
@@ -108,15 +108,15 @@ func eraseVersions(ctx *state.Context, versions []ledger.Record, erasure *ledger
 // eraseVersion leaves of a version whose it was, when, and the digests by which a copy of
 // it could be told.
 func eraseVersion(ctx *state.Context, record ledger.Record) error {
-	if err := record.State.Becomes(ledger.ErasedRow); err != nil {
+	if err := record.State.Becomes(ledger.RecordErased); err != nil {
 		return err
 	}
-	key := recordKey(record.Record, record.Version)
+	key := recordKey(record.ID, record.Version)
 	if err := state.RecordKeys.Remove(ctx, key...); err != nil {
 		return err
 	}
 	return state.Records.Update(ctx, ledger.Record{
-		Record: record.Record, Version: record.Version, State: ledger.ErasedRow,
+		ID: record.ID, Version: record.Version, State: ledger.RecordErased,
 		Patient: record.Patient, Author: record.Author, Stream: record.Stream, Registered: record.Registered,
 		CID: record.CID, SHA256: record.SHA256, Commitment: record.Commitment,
 	}, key...)
@@ -128,7 +128,7 @@ func eraseContents(ctx *state.Context, record ledger.Record) ([]ledger.ErasedVer
 	if !record.Stream {
 		return []ledger.ErasedVersion{{Version: record.Version, CID: record.CID}}, nil
 	}
-	key := recordKey(record.Record, record.Version)
+	key := recordKey(record.ID, record.Version)
 	segments, err := state.Segments.All(ctx, key...)
 	if err != nil {
 		return nil, err
@@ -136,7 +136,7 @@ func eraseContents(ctx *state.Context, record ledger.Record) ([]ledger.ErasedVer
 	var contents []ledger.ErasedVersion
 	for _, segment := range segments {
 		contents = append(contents, ledger.ErasedVersion{Version: record.Version, CID: segment.CID})
-		if err := state.Segments.Remove(ctx, segmentKey(record.Record, record.Version, segment.Number)...); err != nil {
+		if err := state.Segments.Remove(ctx, segmentKey(record.ID, record.Version, segment.Number)...); err != nil {
 			return nil, err
 		}
 	}
@@ -170,7 +170,7 @@ func readErasure(ctx *state.Context, q ledger.ReadErasure) (ledger.ErasureView, 
 		return view, err
 	}
 	first.Patient = view.Patient
-	concerned := reader.User == first.Patient || reader.User == first.Author || reader.Role == ledger.Gateway
+	concerned := reader.User == first.Patient || reader.User == first.Author || reader.Role == ledger.RoleGateway
 	if !concerned && !officerOf(first, reader) {
 		return ledger.ErasureView{}, fault.New(fault.PermissionDenied, "the erasure of record %s is for its patient, its author and privacy officers", q.Record)
 	}
@@ -191,7 +191,7 @@ func readErasure(ctx *state.Context, q ledger.ReadErasure) (ledger.ErasureView, 
 // readContentReferences tells gateways which live record version has a ciphertext, if any.
 func readContentReferences(ctx *state.Context, q ledger.ReadContentReferences) (ledger.ContentReferences, error) {
 	found := ledger.ContentReferences{Versions: []ledger.RecordVersion{}}
-	if err := ctx.RequireRole(ledger.Gateway); err != nil {
+	if err := ctx.RequireRole(ledger.RoleGateway); err != nil {
 		return found, err
 	}
 	version, claimed, err := state.Contents.Find(ctx, q.CID)

@@ -14,22 +14,22 @@ import (
 )
 
 // erase has the patient erase what was uploaded.
-func (c *consortium) erase(record ledger.ID, summary ledger.Summary) ledger.Erasure {
+func (c *consortium) erase(record ledger.ID, metadata ledger.Metadata) ledger.Erasure {
 	c.t.Helper()
-	return must[ledger.Erasure](c.world, c.patient, ledger.TxEraseRecord, ledger.EraseRecord{Record: record}, ledger.TransientSummary, summary)
+	return must[ledger.Erasure](c.world, c.patient, ledger.TxEraseRecord, ledger.EraseRecord{Record: record}, ledger.TransientMetadata, metadata)
 }
 
 func TestErasureLeavesNothingThatOpensOrTells(t *testing.T) {
 	c := newConsortium(t)
-	u := c.register(ledger.Imaging)
+	u := c.register(ledger.ClassImaging)
 	grant := c.grant(u, c.colleague)
-	r := c.newRotation(u.version(), u.summary, map[ledger.ID]*person{grant.Grant: c.colleague, u.slot().Grant: c.author})
+	r := c.newRotation(u.version(), u.metadata, map[ledger.ID]*person{grant.ID: c.colleague, u.slot().Grant: c.author})
 	c.rotate(r)
 	next := ledger.RecordVersion{Record: u.slot().Record, Version: 2}
 	grant.Version = 2
 	open := c.open(grant, c.colleague)
 	erasure := c.erase(next.Record, r.under())
-	c.emitted(ledger.RecordErased)
+	c.emitted(ledger.EventRecordErased)
 	want := []ledger.ErasedVersion{{Version: 1, CID: registrationOf(u, "").CID}, {Version: 2, CID: r.argument.CID}}
 	if !slices.Equal(erasure.Versions, want) || !slices.Equal(erasure.Members, hospitals) || erasure.Patient != c.patient.user || erasure.Transaction == "" {
 		t.Errorf("erasure %+v", erasure)
@@ -56,7 +56,7 @@ func TestErasureLeavesNothingThatOpensOrTells(t *testing.T) {
 		if err := json.Unmarshal(c.public[key], &row); err != nil {
 			t.Fatal(err)
 		}
-		if err != nil || row.State != ledger.ErasedRow || row.Capsule != nil || row.Level != "" || row.Policy.Roles != nil || row.SHA256 == (ledger.Digest{}) {
+		if err != nil || row.State != ledger.RecordErased || row.Capsule != nil || row.Level != "" || row.Policy.Roles != nil || row.SHA256 == (ledger.Digest{}) {
 			t.Errorf("row %+v, %v", row, err)
 		}
 	}
@@ -68,12 +68,12 @@ func TestErasureLeavesNothingThatOpensOrTells(t *testing.T) {
 // trail what happened.
 func (c *consortium) checkErased(u *upload, v ledger.RecordVersion) {
 	c.t.Helper()
-	opened := c.open(ledger.Grant{Record: v.Record, Version: v.Version, Grant: u.slot().Grant}, c.author)
+	opened := c.open(ledger.Grant{Record: v.Record, Version: v.Version, ID: u.slot().Grant}, c.author)
 	if opened.Decision.Code != fault.Erased {
 		c.t.Errorf("an opening: %+v", opened.Decision)
 	}
-	asked := must[ledger.AccessRequest](c.world, c.colleague, ledger.TxRequestAccess, ledger.RequestAccess{RecordVersion: v, Request: ledger.NewID(), Purpose: ledger.Treatment})
-	if asked.State != ledger.Denied || asked.Decision.Code != fault.Erased {
+	asked := must[ledger.AccessRequest](c.world, c.colleague, ledger.TxRequestAccess, ledger.RequestAccess{RecordVersion: v, Request: ledger.NewID(), Purpose: ledger.PurposeTreatment})
+	if asked.State != ledger.RequestDenied || asked.Decision.Code != fault.Erased {
 		c.t.Errorf("a request: %+v", asked)
 	}
 	for _, by := range []*person{c.patient, c.author, c.colleague, c.neighbour, c.gatewayA} {
@@ -82,24 +82,24 @@ func (c *consortium) checkErased(u *upload, v ledger.RecordVersion) {
 		}
 		c.refused(fault.Erased, by, ledger.TxReadContent, ledger.ReadContent{RecordVersion: v})
 		c.refused(fault.Erased, by, ledger.TxReadHistory, ledger.ReadHistory{RecordVersion: v})
-		c.refused(fault.Erased, by, ledger.TxReadUpload, ledger.ReadUpload{Record: v.Record})
-		if list := must[ledger.List[ledger.Upload]](c.world, by, ledger.TxListUploads, ledger.ListUploads{}); len(list.Rows) > 0 {
+		c.refused(fault.Erased, by, ledger.TxReadSlot, ledger.ReadSlot{Record: v.Record})
+		if list := must[ledger.List[ledger.Slot]](c.world, by, ledger.TxListSlots, ledger.ListSlots{}); len(list.Rows) > 0 {
 			c.t.Errorf("%s sees the slots %+v", by.user, list.Rows)
 		}
 		if list := must[ledger.List[ledger.Grant]](c.world, by, ledger.TxListGrants, ledger.ListGrants{}); len(list.Rows) > 0 {
 			c.t.Errorf("%s sees the grants %+v", by.user, list.Rows)
 		}
 	}
-	for _, q := range []ledger.SearchRecords{{Patient: c.patient.user}, {Hospital: "HospitalA"}, {Class: ledger.Imaging}, {Code: u.summary.Codes[0]}} {
+	for _, q := range []ledger.SearchRecords{{Patient: c.patient.user}, {Hospital: "HospitalA"}, {Class: ledger.ClassImaging}, {Code: u.metadata.Codes[0]}} {
 		if list := must[ledger.List[ledger.RecordView]](c.world, c.gatewayA, ledger.TxSearchRecords, q); len(list.Rows) > 0 {
 			c.t.Errorf("found %+v", list.Rows)
 		}
 	}
 	c.refused(fault.Erased, c.patient, ledger.TxConfirmRecord, ledger.ConfirmRecord{RecordVersion: v})
-	c.refused(fault.Erased, c.patient, ledger.TxDisputeRecord, ledger.DisputeRecord{RecordVersion: v, Reason: ledger.NotMine})
-	c.refused(fault.Erased, c.author, ledger.TxRegisterRecord, registrationOf(u, ledger.Private), ledger.TransientSummary, u.summary)
-	c.refused(fault.Erased, c.patient, ledger.TxAuthorizeUpload, u.argument, ledger.TransientFragments, u.fragments)
-	r := c.newRotation(v, u.summary, nil)
+	c.refused(fault.Erased, c.patient, ledger.TxDisputeRecord, ledger.DisputeRecord{RecordVersion: v, Reason: ledger.DisputeNotMine})
+	c.refused(fault.Erased, c.author, ledger.TxRegisterRecord, registrationOf(u, ledger.LevelPrivate), ledger.TransientMetadata, u.metadata)
+	c.refused(fault.Erased, c.patient, ledger.TxAuthorizeSlots, u.argument, ledger.TransientFragments, u.fragments)
+	r := c.newRotation(v, u.metadata, nil)
 	c.refused(fault.Erased, c.patient, ledger.TxRotateRecord, r.argument, r.transient()...)
 	trail := must[ledger.List[ledger.Access]](c.world, c.patient, ledger.TxListAccesses, ledger.ListAccesses{Record: v.Record})
 	if len(trail.Rows) < 2 {
@@ -110,16 +110,16 @@ func (c *consortium) checkErased(u *upload, v ledger.RecordVersion) {
 // What had not been answered yet cannot be any more.
 func TestErasureEndsRequests(t *testing.T) {
 	c := newConsortium(t)
-	u := c.register(ledger.Imaging)
-	request := c.request(u, c.colleague, ledger.Treatment)
+	u := c.register(ledger.ClassImaging)
+	request := c.request(u, c.colleague, ledger.PurposeTreatment)
 	grant, sealed := c.grantFor(request, c.colleague)
-	c.erase(u.slot().Record, u.summary)
+	c.erase(u.slot().Record, u.metadata)
 	c.refused(fault.Erased, c.patient, ledger.TxGrantAccess, grant, ledger.TransientFragments, sealed)
-	c.refused(fault.Erased, c.patient, ledger.TxDenyAccess, ledger.DenyAccess{RecordVersion: u.version(), Request: request.Request, Reason: ledger.Declined})
+	c.refused(fault.Erased, c.patient, ledger.TxDenyAccess, ledger.DenyAccess{RecordVersion: u.version(), Request: request.ID, Reason: ledger.DenyDeclined})
 	for _, by := range []*person{c.patient, c.colleague} {
-		c.refused(fault.Erased, by, ledger.TxReadRequest, ledger.ReadRequest{RecordVersion: u.version(), Request: request.Request})
+		c.refused(fault.Erased, by, ledger.TxReadRequest, ledger.ReadRequest{RecordVersion: u.version(), Request: request.ID})
 		rows := must[ledger.List[ledger.AccessRequest]](c.world, by, ledger.TxListRequests, ledger.ListRequests{}).Rows
-		if len(rows) != 1 || rows[0].State != ledger.Denied || rows[0].Decision.Code != fault.Erased {
+		if len(rows) != 1 || rows[0].State != ledger.RequestDenied || rows[0].Decision.Code != fault.Erased {
 			t.Errorf("%s sees %+v", by.user, rows)
 		}
 	}
@@ -127,31 +127,31 @@ func TestErasureEndsRequests(t *testing.T) {
 
 func TestErasingAgainChangesNothing(t *testing.T) {
 	c := newConsortium(t)
-	u := c.register(ledger.Imaging)
-	first := c.erase(u.slot().Record, u.summary)
+	u := c.register(ledger.ClassImaging)
+	first := c.erase(u.slot().Record, u.metadata)
 	before := maps.Clone(c.public)
 	again := must[ledger.Erasure](c.world, c.patient, ledger.TxEraseRecord, ledger.EraseRecord{Record: u.slot().Record})
 	if again.Transaction != first.Transaction || c.event != nil || !maps.EqualFunc(before, c.public, slices.Equal) {
 		t.Errorf("a repeat answered %+v, event %v", again, c.event)
 	}
-	for _, by := range []*person{c.neighbour, c.impostor, c.author, newRole(t, "HospitalA/patient", ledger.Patient, "")} {
+	for _, by := range []*person{c.neighbour, c.impostor, c.author, newRole(t, "HospitalA/patient", ledger.RolePatient, "")} {
 		c.refused(fault.PermissionDenied, by, ledger.TxEraseRecord, ledger.EraseRecord{Record: u.slot().Record})
 	}
 }
 
 func TestEraseRecordRefuses(t *testing.T) {
 	c := newConsortium(t)
-	u := c.register(ledger.Imaging)
+	u := c.register(ledger.ClassImaging)
 	a := ledger.EraseRecord{Record: u.slot().Record}
-	for _, by := range []*person{c.neighbour, c.impostor, c.author, c.officer, c.gatewayA, newRole(t, "HospitalA/patient", ledger.Patient, "")} {
-		c.refused(fault.PermissionDenied, by, ledger.TxEraseRecord, a, ledger.TransientSummary, u.summary)
+	for _, by := range []*person{c.neighbour, c.impostor, c.author, c.officer, c.gatewayA, newRole(t, "HospitalA/patient", ledger.RolePatient, "")} {
+		c.refused(fault.PermissionDenied, by, ledger.TxEraseRecord, a, ledger.TransientMetadata, u.metadata)
 	}
-	c.refused(fault.NotFound, c.patient, ledger.TxEraseRecord, ledger.EraseRecord{Record: ledger.NewID()}, ledger.TransientSummary, u.summary)
+	c.refused(fault.NotFound, c.patient, ledger.TxEraseRecord, ledger.EraseRecord{Record: ledger.NewID()}, ledger.TransientMetadata, u.metadata)
 	c.refused(fault.InvalidArgument, c.patient, ledger.TxEraseRecord, ledger.EraseRecord{Record: "x"})
 	c.refused(fault.InvalidArgument, c.patient, ledger.TxEraseRecord, a) // what is private would stay
-	other := u.summary
+	other := u.metadata
 	other.Codes = nil
-	c.refused(fault.InvalidArgument, c.patient, ledger.TxEraseRecord, a, ledger.TransientSummary, other)
+	c.refused(fault.InvalidArgument, c.patient, ledger.TxEraseRecord, a, ledger.TransientMetadata, other)
 	if len(c.fragmentsOf(u.slot().Grant)) != len(hospitals) {
 		t.Error("a refused erasure purged fragments")
 	}
@@ -159,28 +159,28 @@ func TestEraseRecordRefuses(t *testing.T) {
 
 func TestPatientWithdrawsASlot(t *testing.T) {
 	c := newConsortium(t)
-	u := c.newUpload(ledger.Imaging)
+	u := c.newUpload(ledger.ClassImaging)
 	c.authorize(u)
 	a := ledger.EraseRecord{Record: u.slot().Record}
 	for _, by := range []*person{c.neighbour, c.impostor, c.author} {
 		c.refused(fault.PermissionDenied, by, ledger.TxEraseRecord, a)
 	}
 	erasure := must[ledger.Erasure](c.world, c.patient, ledger.TxEraseRecord, a)
-	c.emitted(ledger.RecordErased)
+	c.emitted(ledger.EventRecordErased)
 	if len(erasure.Versions) > 0 || len(erasure.Members) > 0 {
 		t.Errorf("erasure %+v", erasure)
 	}
 	if left := c.fragmentsOf(u.slot().Grant); len(left) > 0 {
 		t.Errorf("the fragments %v are still there", left)
 	}
-	c.refused(fault.Erased, c.author, ledger.TxRegisterRecord, registrationOf(u, ledger.Private), ledger.TransientSummary, u.summary)
-	c.refused(fault.Erased, c.patient, ledger.TxAuthorizeUpload, u.argument, ledger.TransientFragments, u.fragments)
+	c.refused(fault.Erased, c.author, ledger.TxRegisterRecord, registrationOf(u, ledger.LevelPrivate), ledger.TransientMetadata, u.metadata)
+	c.refused(fault.Erased, c.patient, ledger.TxAuthorizeSlots, u.argument, ledger.TransientFragments, u.fragments)
 	for _, by := range []*person{c.patient, c.author} {
-		c.refused(fault.Erased, by, ledger.TxReadUpload, ledger.ReadUpload{Record: u.slot().Record})
+		c.refused(fault.Erased, by, ledger.TxReadSlot, ledger.ReadSlot{Record: u.slot().Record})
 		c.refused(fault.Erased, by, ledger.TxReadRecord, ledger.ReadRecord{Record: u.slot().Record})
 		c.refused(fault.Erased, by, ledger.TxOpenRecord, ledger.OpenRecord{RecordVersion: u.version(), Grant: u.slot().Grant})
-		c.refused(fault.Erased, by, ledger.TxRequestAccess, ledger.RequestAccess{RecordVersion: u.version(), Request: ledger.NewID(), Purpose: ledger.Treatment})
-		if list := must[ledger.List[ledger.Upload]](c.world, by, ledger.TxListUploads, ledger.ListUploads{}); len(list.Rows) > 0 {
+		c.refused(fault.Erased, by, ledger.TxRequestAccess, ledger.RequestAccess{RecordVersion: u.version(), Request: ledger.NewID(), Purpose: ledger.PurposeTreatment})
+		if list := must[ledger.List[ledger.Slot]](c.world, by, ledger.TxListSlots, ledger.ListSlots{}); len(list.Rows) > 0 {
 			t.Errorf("%s sees %+v", by.user, list.Rows)
 		}
 	}
@@ -192,17 +192,17 @@ func TestPatientWithdrawsASlot(t *testing.T) {
 
 func TestErasureIsShownToThoseConcerned(t *testing.T) {
 	c := newConsortium(t)
-	u := c.register(ledger.Imaging)
+	u := c.register(ledger.ClassImaging)
 	q := ledger.ReadErasure{Record: u.slot().Record}
 	c.refused(fault.NotFound, c.patient, ledger.TxReadErasure, q)
-	erasure := c.erase(u.slot().Record, u.summary)
+	erasure := c.erase(u.slot().Record, u.metadata)
 	for _, by := range []*person{c.patient, c.author, c.officer, c.gatewayA, c.gatewayC} {
 		view := must[ledger.ErasureView](c.world, by, ledger.TxReadErasure, q)
 		if view.Transaction != erasure.Transaction || !slices.Equal(view.Missing, hospitals) || len(view.Confirmations) > 0 {
 			t.Errorf("%s sees %+v", by.user, view)
 		}
 	}
-	for _, by := range []*person{c.neighbour, c.impostor, c.colleague, newRole(t, "HospitalC/officer", ledger.PrivacyOfficer, ledger.Private)} {
+	for _, by := range []*person{c.neighbour, c.impostor, c.colleague, newRole(t, "HospitalC/officer", ledger.RolePrivacyOfficer, ledger.LevelPrivate)} {
 		c.refused(fault.PermissionDenied, by, ledger.TxReadErasure, q)
 	}
 	behalf := q
@@ -230,7 +230,7 @@ func TestErasureIsShownToThoseConcerned(t *testing.T) {
 // nobody has them remove it by erasing what they registered.
 func TestContentIsRegisteredOnce(t *testing.T) {
 	c := newConsortium(t)
-	victim, attack := c.register(ledger.Imaging), c.newUpload(ledger.Imaging)
+	victim, attack := c.register(ledger.ClassImaging), c.newUpload(ledger.ClassImaging)
 	c.authorize(attack)
 	first := registrationOf(victim, "").CID
 	q := ledger.ReadContentReferences{CID: first}
@@ -242,9 +242,9 @@ func TestContentIsRegisteredOnce(t *testing.T) {
 	}
 	keep := func() {
 		t.Helper()
-		a := registrationOf(attack, ledger.Private)
+		a := registrationOf(attack, ledger.LevelPrivate)
 		a.CID = first
-		c.refused(fault.AlreadyExists, c.author, ledger.TxRegisterRecord, a, ledger.TransientSummary, attack.summary)
+		c.refused(fault.AlreadyExists, c.author, ledger.TxRegisterRecord, a, ledger.TransientMetadata, attack.metadata)
 		without := c.newFoundling(c.author)
 		without.argument.CID = first
 		c.refused(fault.AlreadyExists, c.author, ledger.TxRegisterUnattended, without.argument, without.private()...)
@@ -252,15 +252,15 @@ func TestContentIsRegisteredOnce(t *testing.T) {
 		c.authorize(stream)
 		s := segments(stream, 1, 2)
 		s.Segments[1].CID = first
-		c.refused(fault.AlreadyExists, c.author, ledger.TxAppendSegments, s, ledger.TransientSummary, stream.summary)
-		own := c.register(ledger.Imaging)
-		r := c.newRotation(own.version(), own.summary, nil)
+		c.refused(fault.AlreadyExists, c.author, ledger.TxAppendSegments, s, ledger.TransientMetadata, stream.metadata)
+		own := c.register(ledger.ClassImaging)
+		r := c.newRotation(own.version(), own.metadata, nil)
 		r.argument.CID = first
 		c.refused(fault.AlreadyExists, c.patient, ledger.TxRotateRecord, r.argument, r.transient()...)
 	}
 	refers(victim.version())
 	keep()
-	r := c.newRotation(victim.version(), victim.summary, nil)
+	r := c.newRotation(victim.version(), victim.metadata, nil)
 	c.rotate(r)
 	refers()
 	keep() // what was superseded

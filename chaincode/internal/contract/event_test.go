@@ -21,7 +21,7 @@ func (c *consortium) told(everybody map[string]*person, want ...string) {
 	for name, p := range everybody {
 		identity := ledger.Identity{User: p.user}
 		if strings.HasPrefix(name, "officer") {
-			identity.Role = ledger.PrivacyOfficer
+			identity.Role = ledger.RolePrivacyOfficer
 		}
 		if got := c.event.payload.Concerns(identity); got != expected[name] {
 			c.t.Errorf("%s: the %s is told: %t", c.event.name, name, got)
@@ -39,7 +39,7 @@ func TestEventsConcernWhoMayRead(t *testing.T) {
 		"patient": c.patient, "neighbour": c.neighbour, "author": c.author, "colleague": c.colleague,
 		"researcher": c.researcher, "officer": c.officer, "gateway": c.gatewayB,
 	}
-	u := c.register(ledger.Imaging)
+	u := c.register(ledger.ClassImaging)
 	c.told(everybody, "patient", "author")
 	grant := c.grant(u, c.colleague)
 	c.told(everybody, "patient", "colleague")
@@ -48,10 +48,10 @@ func TestEventsConcernWhoMayRead(t *testing.T) {
 	must[ledger.Grant](c.world, c.patient, ledger.TxRevokeGrant, revoking(grant))
 	c.told(everybody, "patient", "colleague")
 	c.open(grant, c.colleague)
-	c.emitted(ledger.OpenRefused)
+	c.emitted(ledger.EventOpenRefused)
 	c.told(everybody, "patient", "author", "colleague")
 	refused := must[ledger.AccessRequest](c.world, c.researcher, ledger.TxRequestAccess,
-		ledger.RequestAccess{RecordVersion: u.version(), Request: ledger.NewID(), Purpose: ledger.Research})
+		ledger.RequestAccess{RecordVersion: u.version(), Request: ledger.NewID(), Purpose: ledger.PurposeResearch})
 	if refused.Decision.Code == "" || c.event.payload.Outcome.Code != refused.Decision.Code {
 		t.Errorf("decision %+v, event %+v", refused.Decision, c.event.payload)
 	}
@@ -65,7 +65,7 @@ func TestEventsOfEmergenciesConcernWhoMayRead(t *testing.T) {
 		"patient": e.patient, "neighbour": e.neighbour, "author": e.author, "colleague": e.colleague, "desk": e.desk,
 		"responder": e.responder, "outsider": e.outsider, "officer A": e.officer, "officer B": e.officerB, "officer C": e.officerC,
 	}
-	e.custody(e.record)
+	e.grantCustodian(e.record)
 	// Of the patient's hospital: it reviews somebody else's.
 	d := e.declare(e.outsider, e.ofRecord())
 	e.told(everybody, "patient", "author", "desk", "outsider", "officer A", "officer C")
@@ -73,11 +73,11 @@ func TestEventsOfEmergenciesConcernWhoMayRead(t *testing.T) {
 	e.told(everybody, "patient", "author", "desk", "outsider", "colleague", "officer A", "officer C")
 	e.close(d, e.patient)
 	e.told(everybody, "patient", "author", "desk", "outsider", "colleague", "officer A", "officer C")
-	e.review(d, e.officer, ledger.Justified)
+	e.review(d, e.officer, ledger.VerdictJustified)
 	e.told(everybody, "patient", "author", "desk", "outsider", "colleague", "officer A", "officer C")
 
 	// Denied: nobody is called.
-	must[ledger.EmergencyPolicy](e.world, e.patient, ledger.TxSetEmergencyPolicy, ledger.SetEmergencyPolicy{Records: ledger.Never})
+	must[ledger.EmergencyPolicy](e.world, e.patient, ledger.TxSetEmergencyPolicy, ledger.SetEmergencyPolicy{Records: ledger.EmergencyRuleNever})
 	e.told(everybody, "patient")
 	if denied := e.declare(e.outsider, e.ofRecord()); denied.Decision.Code != fault.BreakGlassRefused {
 		t.Errorf("decision %+v", denied.Decision)

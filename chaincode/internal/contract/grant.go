@@ -20,8 +20,8 @@ func grantAccess(ctx *state.Context, a ledger.GrantAccess) (ledger.Grant, error)
 		return ledger.Grant{}, fault.New(fault.InvalidArgument, "request %s is of another requester or purpose", a.Request)
 	}
 	grant := ledger.Grant{
-		Grant: a.Grant, Record: a.Record, Version: a.Version, Patient: ctx.Caller.User, Issuer: ctx.Caller.User,
-		Grantee: ledger.PersonSubject(a.Requester), Purpose: a.Purpose, State: ledger.Active,
+		ID: a.Grant, Record: a.Record, Version: a.Version, Patient: ctx.Caller.User, Issuer: ctx.Caller.User,
+		Grantee: ledger.PersonSubject(a.Requester), Purpose: a.Purpose, State: ledger.GrantActive,
 		Request: a.Request, Standing: a.Standing, Granted: ctx.Now, Expiry: a.Expiry.UTC(), Fragments: a.Fragments,
 	}
 	if old, found, err := sameGrant(ctx, grant); found || err != nil {
@@ -45,13 +45,13 @@ func sameGrant(ctx *state.Context, grant ledger.Grant) (ledger.Grant, bool, erro
 	}
 	grant.Granted, grant.State = old.Granted, old.State
 	if !state.Same(old, grant) {
-		return grant, true, fault.New(fault.AlreadyExists, "grant %s exists with other content", grant.Grant)
+		return grant, true, fault.New(fault.AlreadyExists, "grant %s exists with other content", grant.ID)
 	}
 	return old, true, nil
 }
 
 func answerWithGrant(ctx *state.Context, request ledger.AccessRequest, grant ledger.Grant) error {
-	if err := requireUnanswered(request, ledger.Granted); err != nil {
+	if err := requireUnanswered(request, ledger.RequestGranted); err != nil {
 		return err
 	}
 	fragments, err := transientFragments(ctx)
@@ -64,23 +64,23 @@ func answerWithGrant(ctx *state.Context, request ledger.AccessRequest, grant led
 	if err := issueGrant(ctx, grant, fragments); err != nil {
 		return err
 	}
-	if err := takeSlot(ctx, grant); err != nil {
+	if err := takePlace(ctx, grant); err != nil {
 		return err
 	}
-	request.State, request.Grant, request.Expiry = ledger.Granted, grant.Grant, grant.Expiry
+	request.State, request.Grant, request.Expiry = ledger.RequestGranted, grant.ID, grant.Expiry
 	if err := storeAnswered(ctx, request); err != nil {
 		return err
 	}
-	return ctx.Emit(ledger.AccessGranted, ledger.Event{
+	return ctx.Emit(ledger.EventAccessGranted, ledger.Event{
 		Patient: grant.Patient, Records: []ledger.ID{grant.Record}, Version: grant.Version,
-		Request: request.Request, Grant: grant.Grant, Concerned: holders([]ledger.Grant{grant}),
+		Request: request.ID, Grant: grant.ID, Concerned: holders([]ledger.Grant{grant}),
 	})
 }
 
 // issueGrant issues a new grant. That of an emergency has a name that nobody draws.
 func issueGrant(ctx *state.Context, grant ledger.Grant, fragments []ledger.SealedFragment) error {
 	if grant.Declaration == "" {
-		if err := claimID(ctx, grantID, grant.Grant); err != nil {
+		if err := claimID(ctx, grantID, grant.ID); err != nil {
 			return err
 		}
 	}
@@ -108,17 +108,17 @@ func putGrant(ctx *state.Context, grant ledger.Grant, fragments []ledger.SealedF
 		return err
 	}
 	if grant.Declaration != "" {
-		declaration := ledger.Declaration{Patient: grant.Patient, Declaration: grant.Declaration}
+		declaration := ledger.Declaration{Patient: grant.Patient, ID: grant.Declaration}
 		if err := state.ByDeclaration.Add(ctx, append(declarationKey(declaration), grantKey(grant)...)...); err != nil {
 			return err
 		}
 	}
 	user := grant.Grantee.User
-	return state.ByHolder.Add(ctx, user.MSP, user.Pseudonym, string(grant.Record), state.VersionPart(grant.Version), string(grant.Grant))
+	return state.ByHolder.Add(ctx, user.MSP, user.Pseudonym, string(grant.Record), state.VersionPart(grant.Version), string(grant.ID))
 }
 
 func requireReceivingKey(ctx *state.Context, grant ledger.Grant) error {
-	jws, err := requireKey(ctx, grant.Grantee.User, ledger.ReceivingKey)
+	jws, err := requireKey(ctx, grant.Grantee.User, ledger.KeyReceiving)
 	if err != nil {
 		return err
 	}
@@ -134,7 +134,7 @@ func requireReceivingKey(ctx *state.Context, grant ledger.Grant) error {
 
 func storeFragment(ctx *state.Context, grant ledger.Grant, proxy ledger.FragmentDigest, fragments []ledger.SealedFragment) error {
 	for _, fragment := range fragments {
-		if fragment.Grant != grant.Grant || fragment.Proxy != proxy.Proxy {
+		if fragment.Grant != grant.ID || fragment.Proxy != proxy.Proxy {
 			continue
 		}
 		if ledger.DigestOf(fragment.Sealed) != proxy.SHA256 {
@@ -207,5 +207,5 @@ func listGrants(ctx *state.Context, q ledger.ListGrants) (ledger.List[ledger.Gra
 }
 
 func grantKey(grant ledger.Grant) []string {
-	return []string{string(grant.Record), state.VersionPart(grant.Version), string(grant.Grant)}
+	return []string{string(grant.Record), state.VersionPart(grant.Version), string(grant.ID)}
 }

@@ -18,19 +18,19 @@ var ids = map[string]struct {
 	second func(*emergency) error // makes another of the ID, of somebody else or elsewhere
 }{
 	"Record": {"patient, or author of an unattended record", "ledger", func(e *emergency) error {
-		u := e.newUpload(ledger.Imaging)
-		slot := u.slot()
-		slot.Record = e.record.slot().Record
-		slot.RecordKey = e.neighbour.statement(trust.KeyStatement{Kind: ledger.RecordKey, Record: slot.Record, Version: 1})
-		return e.tried(e.neighbour, ledger.TxAuthorizeUpload, u.argument, ledger.TransientFragments, u.fragments)
+		u := e.newUpload(ledger.ClassImaging)
+		wanted := u.slot()
+		wanted.Record = e.record.slot().Record
+		wanted.RecordKey = e.neighbour.statement(trust.KeyStatement{Kind: ledger.KeyRecord, Record: wanted.Record, Version: 1})
+		return e.tried(e.neighbour, ledger.TxAuthorizeSlots, u.argument, ledger.TransientFragments, u.fragments)
 	}},
 	"Request": {"requester", "ledger", func(e *emergency) error {
-		id := e.request(e.record, e.colleague, ledger.Treatment).Request
+		id := e.request(e.record, e.colleague, ledger.PurposeTreatment).ID
 		return e.tried(e.colleague, ledger.TxRequestAccess,
-			ledger.RequestAccess{RecordVersion: e.summary.version(), Request: id, Purpose: ledger.Treatment})
+			ledger.RequestAccess{RecordVersion: e.summary.version(), Request: id, Purpose: ledger.PurposeTreatment})
 	}},
 	"Grant": {"patient, or author of an unattended record", "ledger", func(e *emergency) error {
-		a, sealed := e.grantFor(e.request(e.summary, e.colleague, ledger.Treatment), e.colleague)
+		a, sealed := e.grantFor(e.request(e.summary, e.colleague, ledger.PurposeTreatment), e.colleague)
 		a.Grant = e.record.slot().Grant
 		for i := range sealed {
 			sealed[i].Grant = a.Grant
@@ -39,7 +39,7 @@ var ids = map[string]struct {
 	}},
 	"Declaration": {"responder", "ledger", func(e *emergency) error {
 		a := e.ofSummary()
-		a.Declaration = e.declare(e.responder, a).Declaration
+		a.Declaration = e.declare(e.responder, a).ID
 		a.Patient = e.neighbour.user
 		return e.tried(e.outsider, ledger.TxDeclareBreakGlass, a, ledger.TransientNarrative, narrative())
 	}},
@@ -112,17 +112,17 @@ func idsIn(t reflect.Type) []string {
 func TestNobodyTakesADerivedName(t *testing.T) {
 	e := newEmergency(t)
 	d := e.approve(e.declare(e.responder, e.ofRecord()), e.colleague)
-	derived := ledger.EmergencyGrantID(d.Declaration, e.record.version(), e.desk.user)
-	taking, sealed := e.custodyOf(e.record)
+	derived := ledger.EmergencyGrantID(d.ID, e.record.version(), e.desk.user)
+	taking, sealed := e.custodianGrant(e.record)
 	taking.Grant = derived
 	for i := range sealed {
 		sealed[i].Grant = derived
 	}
-	e.refused(fault.InvalidArgument, e.patient, ledger.TxGrantCustody, taking, ledger.TransientFragments, sealed)
+	e.refused(fault.InvalidArgument, e.patient, ledger.TxGrantCustodian, taking, ledger.TransientFragments, sealed)
 	again := e.ofSummary()
 	again.Declaration = derived
 	e.refused(fault.InvalidArgument, e.responder, ledger.TxDeclareBreakGlass, again, ledger.TransientNarrative, narrative())
-	request := ledger.RequestAccess{RecordVersion: e.record.version(), Request: derived, Purpose: ledger.Treatment}
+	request := ledger.RequestAccess{RecordVersion: e.record.version(), Request: derived, Purpose: ledger.PurposeTreatment}
 	e.refused(fault.InvalidArgument, e.colleague, ledger.TxRequestAccess, request)
 	for range 1000 {
 		name := ledger.EmergencyGrantID(ledger.NewID(), e.record.version(), e.desk.user)

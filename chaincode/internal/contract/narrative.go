@@ -33,7 +33,7 @@ func eraseNarratives(ctx *state.Context, a ledger.EraseNarratives) (ledger.Decla
 		}
 	}
 	declaration.NarrativesErased = ctx.Now
-	return updateDeclaration(ctx, declaration, ledger.NarrativesErased)
+	return updateDeclaration(ctx, declaration, ledger.EventNarrativesErased)
 }
 
 // requireEraser lets the patient erase, and a privacy officer of the hospital that reviewed
@@ -41,8 +41,8 @@ func eraseNarratives(ctx *state.Context, a ledger.EraseNarratives) (ledger.Decla
 func requireEraser(ctx *state.Context, declaration ledger.Declaration) error {
 	caller := ctx.Caller
 	reviewer := cmp.Or(declaration.Review.Reviewer.MSP, declaration.ReviewedBy, declaration.Patient.MSP)
-	if caller.User == declaration.Patient || caller.Role == ledger.PrivacyOfficer && caller.User.MSP == reviewer {
+	if caller.User == declaration.Patient || caller.Role == ledger.RolePrivacyOfficer && caller.User.MSP == reviewer {
 		return nil
 	}
-	return fault.New(fault.PermissionDenied, "what was said of declaration %s is erased by its patient and privacy officers of %s", declaration.Declaration, reviewer)
+	return fault.New(fault.PermissionDenied, "what was said of declaration %s is erased by its patient and privacy officers of %s", declaration.ID, reviewer)
 }

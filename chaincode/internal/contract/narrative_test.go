@@ -10,8 +10,8 @@ import (
 
 // narratives counts what peers still have of what was said of a declaration.
 func (e *emergency) narratives(d ledger.Declaration) (count int) {
-	for key := range e.private[ledger.Summaries] {
-		if strings.HasPrefix(key, "narrative/") && strings.Contains(key, string(d.Declaration)) {
+	for key := range e.private[ledger.MetadataCollection] {
+		if strings.HasPrefix(key, "narrative/") && strings.Contains(key, string(d.ID)) {
 			count++
 		}
 	}
@@ -34,15 +34,15 @@ func TestNarrativesAreErasedOnceTheReviewIsDone(t *testing.T) {
 			e.refused(fault.StateConflict, eraser, ledger.TxEraseNarratives, a) // under way
 			e.close(d, e.outsider)
 			e.refused(fault.StateConflict, eraser, ledger.TxEraseNarratives, a) // to be reviewed
-			e.review(d, e.officer, ledger.Escalated)
+			e.review(d, e.officer, ledger.VerdictEscalated)
 			e.refused(fault.StateConflict, eraser, ledger.TxEraseNarratives, a) // by somebody else
-			e.review(d, e.officer, ledger.Unjustified)
+			e.review(d, e.officer, ledger.VerdictUnjustified)
 			if e.narratives(d) != 3 {
 				t.Fatalf("%d narratives", e.narratives(d))
 			}
 			erased := must[ledger.Declaration](e.world, eraser, ledger.TxEraseNarratives, a)
-			e.emitted(ledger.NarrativesErased)
-			if e.narratives(d) != 0 || !erased.NarrativesErased.Equal(e.clock) || erased.Review.Verdict != ledger.Unjustified {
+			e.emitted(ledger.EventNarrativesErased)
+			if e.narratives(d) != 0 || !erased.NarrativesErased.Equal(e.clock) || erased.Review.Verdict != ledger.VerdictUnjustified {
 				t.Errorf("%d are left of %+v", e.narratives(d), erased)
 			}
 			if again := must[ledger.Declaration](e.world, eraser, ledger.TxEraseNarratives, a); !again.NarrativesErased.Equal(erased.NarrativesErased) {
@@ -60,7 +60,7 @@ func TestNarrativesAreErasedOnceTheReviewIsDone(t *testing.T) {
 func TestWhoErasesNarratives(t *testing.T) {
 	e := newEmergency(t)
 	d := e.close(e.declare(e.outsider, e.ofSummary()), e.outsider)
-	e.review(d, e.officer, ledger.Justified)
+	e.review(d, e.officer, ledger.VerdictJustified)
 	a := e.erasing(d)
 	for _, by := range []*person{e.outsider, e.responder, e.officerB, e.officerC, e.author, e.neighbour, e.gatewayA} {
 		e.refused(fault.PermissionDenied, by, ledger.TxEraseNarratives, a)
@@ -78,7 +78,7 @@ func TestNarrativesWithoutAReview(t *testing.T) {
 	refused := e.declare(e.colleague, e.ofSummary())
 	must[ledger.Declaration](e.world, e.officer, ledger.TxEraseNarratives, e.erasing(refused))
 	drill := e.ofSummary()
-	drill.Reason = ledger.Drill
+	drill.Reason = ledger.ReasonDrill
 	practised, waiting, withdrawn := e.declare(e.responder, drill), e.declare(e.responder, e.ofRecord()), e.declare(e.responder, e.ofRecord())
 	for _, d := range []ledger.Declaration{practised, waiting} {
 		e.refused(fault.StateConflict, e.patient, ledger.TxEraseNarratives, e.erasing(d))

@@ -35,9 +35,9 @@ func openRecord(ctx *state.Context, a ledger.OpenRecord) (ledger.Access, error) 
 		}
 		access.Declaration, access.Decision = question.Under, policy.Decide(question)
 	}
-	event := ledger.RecordOpened
+	event := ledger.EventRecordOpened
 	if !access.Decision.Allowed {
-		event = ledger.OpenRefused
+		event = ledger.EventOpenRefused
 		if err := takeRefusal(ctx, ledger.TxOpenRecord); err != nil {
 			return access, err
 		}
@@ -54,7 +54,7 @@ func openRecord(ctx *state.Context, a ledger.OpenRecord) (ledger.Access, error) 
 // readRelease gives a gateway the fragment sealed to its own organisation, for an
 // allowed open that is fresh, under a grant that still holds.
 func readRelease(ctx *state.Context, q ledger.ReadRelease) (ledger.Release, error) {
-	if err := ctx.RequireRole(ledger.Gateway); err != nil {
+	if err := ctx.RequireRole(ledger.RoleGateway); err != nil {
 		return ledger.Release{}, err
 	}
 	access, err := state.Accesses.Get(ctx, string(q.Record), q.Open)
@@ -93,7 +93,7 @@ func releaseFragment(ctx *state.Context, release ledger.Release) (ledger.Release
 	msp := ctx.Caller.User.MSP
 	commitment, named := release.Grant.Fragments.Proxy(msp)
 	if !named {
-		return ledger.Release{}, fault.New(fault.PermissionDenied, "%s is no proxy of grant %s", msp, release.Grant.Grant)
+		return ledger.Release{}, fault.New(fault.PermissionDenied, "%s is not a proxy of grant %s", msp, release.Grant.ID)
 	}
 	fragment, found, err := state.FragmentRows.Find(ctx, append(grantKey(release.Grant), msp)...)
 	if err != nil {
@@ -109,10 +109,10 @@ func releaseFragment(ctx *state.Context, release ledger.Release) (ledger.Release
 	if release.RecordKey, err = statedKey(ctx, release.Record); err != nil {
 		return ledger.Release{}, err
 	}
-	if release.VerifyingKey, err = requireKey(ctx, release.Grant.Issuer, ledger.VerifyingKey); err != nil {
+	if release.VerifyingKey, err = requireKey(ctx, release.Grant.Issuer, ledger.KeyVerifying); err != nil {
 		return ledger.Release{}, err
 	}
-	release.ReceivingKey, err = requireKey(ctx, release.Grant.Grantee.User, ledger.ReceivingKey)
+	release.ReceivingKey, err = requireKey(ctx, release.Grant.Grantee.User, ledger.KeyReceiving)
 	return release, err
 }
 

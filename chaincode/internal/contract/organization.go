@@ -16,7 +16,7 @@ func registerOrganization(ctx *state.Context, a ledger.RegisterOrganization) (le
 		MSP: msp, Name: a.Name, Gateways: a.Gateways,
 		Proxy: ledger.UserID{MSP: msp, Pseudonym: a.Proxy}, Updated: ctx.Now,
 	}
-	if err := ctx.RequireRole(ledger.OrgAdmin); err != nil {
+	if err := ctx.RequireRole(ledger.RoleOrgAdmin); err != nil {
 		return row, err
 	}
 	old, found, err := state.Organizations.Find(ctx, msp)
@@ -43,7 +43,7 @@ func registerOrganization(ctx *state.Context, a ledger.RegisterOrganization) (le
 			return row, err
 		}
 	}
-	return row, ctx.Emit(ledger.OrganizationRegistered, ledger.Event{})
+	return row, ctx.Emit(ledger.EventOrganizationRegistered, ledger.Event{})
 }
 
 func readOrganizations(ctx *state.Context, _ ledger.ReadOrganizations) (ledger.List[ledger.Organization], error) {
@@ -63,7 +63,7 @@ func requireProxies(ctx *state.Context, fragments ledger.Fragments) error {
 	}
 	for _, fragment := range fragments.Proxies {
 		if !slices.Contains(proxies, fragment.Proxy) {
-			return fault.New(fault.InvalidArgument, "%s is no member of the consortium with a proxy key", fragment.Proxy)
+			return fault.New(fault.InvalidArgument, "%s is not a member of the consortium with a proxy key", fragment.Proxy)
 		}
 	}
 	return nil
@@ -80,7 +80,7 @@ func membersWithProxy(ctx *state.Context) ([]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		if found && user.Keys[ledger.ProxyKey] != "" {
+		if found && user.Keys[ledger.KeyProxy] != "" {
 			proxies = append(proxies, member.MSP)
 		}
 	}

@@ -138,7 +138,7 @@ func (p *person) profile(change ...func(*trust.Card)) ledger.Profile {
 	for _, c := range change {
 		c(&card)
 	}
-	jws, err := newRole(p.t, p.user.MSP+"/admin", ledger.OrgAdmin, "").signer.SignCard(card)
+	jws, err := newRole(p.t, p.user.MSP+"/admin", ledger.RoleOrgAdmin, "").signer.SignCard(card)
 	if err != nil {
 		p.t.Fatal(err)
 	}

@@ -40,13 +40,13 @@ func (u *upload) changed(change func(*ledger.Policy)) ledger.ChangePolicy {
 
 func TestChangedPolicyDecidesLaterRequests(t *testing.T) {
 	c := newConsortium(t)
-	u := c.register(ledger.Imaging)
+	u := c.register(ledger.ClassImaging)
 	grant := c.grant(u, c.colleague)
-	before := c.request(u, c.colleague, ledger.Treatment)
+	before := c.request(u, c.colleague, ledger.PurposeTreatment)
 
-	a := u.changed(func(p *ledger.Policy) { p.Purposes, p.Replicas = []ledger.Purpose{ledger.Research}, 3 })
+	a := u.changed(func(p *ledger.Policy) { p.Purposes, p.Replicas = []ledger.Purpose{ledger.PurposeResearch}, 3 })
 	record := must[ledger.Record](c.world, c.patient, ledger.TxChangePolicy, a)
-	c.emitted(ledger.PolicyChanged)
+	c.emitted(ledger.EventPolicyChanged)
 	if !slices.Equal(record.Policy.Purposes, a.Policy.Purposes) || c.event.payload.Replicas != 3 {
 		t.Errorf("record %+v, event %+v", record, c.event.payload)
 	}
@@ -56,7 +56,7 @@ func TestChangedPolicyDecidesLaterRequests(t *testing.T) {
 		t.Error("a repeat changed something")
 	}
 
-	if later := c.request(u, c.colleague, ledger.Treatment); later.Decision.Rule != "purpose" {
+	if later := c.request(u, c.colleague, ledger.PurposeTreatment); later.Decision.Rule != "purpose" {
 		t.Errorf("decision %+v", later.Decision)
 	}
 	// What was asked and granted before is as it was, and still to be found by its ID.
@@ -71,12 +71,12 @@ func TestChangedPolicyDecidesLaterRequests(t *testing.T) {
 	argument, sealed := c.grantFor(before, c.colleague)
 	must[ledger.Grant](c.world, c.patient, ledger.TxGrantAccess, argument, ledger.TransientFragments, sealed)
 	// The author's repeat of the registration still is one.
-	must[ledger.Record](c.world, c.author, ledger.TxRegisterRecord, registrationOf(u, ledger.Private), ledger.TransientSummary, u.summary)
+	must[ledger.Record](c.world, c.author, ledger.TxRegisterRecord, registrationOf(u, ledger.LevelPrivate), ledger.TransientMetadata, u.metadata)
 }
 
 func TestChangedPolicyEndsWhatWasGranted(t *testing.T) {
 	c := newConsortium(t)
-	u := c.register(ledger.Imaging)
+	u := c.register(ledger.ClassImaging)
 	grant := c.grant(u, c.colleague)
 	release := ledger.ReadRelease{Record: grant.Record, Open: c.open(grant, c.colleague).Open}
 	must[ledger.Record](c.world, c.patient, ledger.TxChangePolicy, u.changed(func(p *ledger.Policy) { p.NotAfter = c.clock }))
@@ -88,38 +88,38 @@ func TestChangedPolicyEndsWhatWasGranted(t *testing.T) {
 
 func TestLevelRisesAndNeverFalls(t *testing.T) {
 	c := newConsortium(t)
-	u := c.register(ledger.ClinicalObservation)
-	grant := c.grantOf(u, c.researcher, ledger.Research)
+	u := c.register(ledger.ClassClinicalObservation)
+	grant := c.grantOf(u, c.researcher, ledger.PurposeResearch)
 	level := func(wanted ledger.Level) ledger.Level {
 		t.Helper()
 		a := u.changed(func(p *ledger.Policy) { p.Level = wanted })
 		return must[ledger.Record](c.world, c.patient, ledger.TxChangePolicy, a).Level
 	}
-	if got := level(""); got != ledger.Low {
+	if got := level(""); got != ledger.LevelLow {
 		t.Errorf("level %s", got)
 	}
 	if opened := c.open(grant, c.researcher); !opened.Decision.Allowed {
 		t.Errorf("decision %+v", opened.Decision)
 	}
-	for _, wanted := range []ledger.Level{ledger.Moderate, ledger.Low, ""} {
-		if got := level(wanted); got != ledger.Moderate {
+	for _, wanted := range []ledger.Level{ledger.LevelModerate, ledger.LevelLow, ""} {
+		if got := level(wanted); got != ledger.LevelModerate {
 			t.Errorf("level %s, want moderate", got)
 		}
 	}
 	if opened := c.open(grant, c.researcher); opened.Decision.Rule != "clearance" {
 		t.Errorf("decision %+v", opened.Decision)
 	}
-	if asked := c.request(u, c.researcher, ledger.Research); asked.Decision.Rule != "clearance" {
+	if asked := c.request(u, c.researcher, ledger.PurposeResearch); asked.Decision.Rule != "clearance" {
 		t.Errorf("decision %+v", asked.Decision)
 	}
-	must[ledger.Record](c.world, c.author, ledger.TxRegisterRecord, registrationOf(u, ledger.Low), ledger.TransientSummary, u.summary)
+	must[ledger.Record](c.world, c.author, ledger.TxRegisterRecord, registrationOf(u, ledger.LevelLow), ledger.TransientMetadata, u.metadata)
 }
 
 func TestChangePolicyRefuses(t *testing.T) {
 	c := newConsortium(t)
-	u := c.register(ledger.Imaging)
+	u := c.register(ledger.ClassImaging)
 	a := u.changed(func(p *ledger.Policy) { p.Roles = nil })
-	for _, by := range []*person{c.author, c.colleague, c.neighbour, c.impostor, c.officer, c.gatewayA, newRole(t, "HospitalA/patient", ledger.Patient, "")} {
+	for _, by := range []*person{c.author, c.colleague, c.neighbour, c.impostor, c.officer, c.gatewayA, newRole(t, "HospitalA/patient", ledger.RolePatient, "")} {
 		c.refused(fault.PermissionDenied, by, ledger.TxChangePolicy, a)
 	}
 	for name, change := range map[string]func(*ledger.Policy){
@@ -140,9 +140,9 @@ func TestChangePolicyRefuses(t *testing.T) {
 	elsewhere := a
 	elsewhere.Version = 2
 	c.refused(fault.NotFound, c.patient, ledger.TxChangePolicy, elsewhere)
-	c.make(u, ledger.Superseded)
+	c.make(u, ledger.RecordSuperseded)
 	c.refused(fault.StateConflict, c.patient, ledger.TxChangePolicy, a)
-	c.make(u, ledger.ErasedRow)
+	c.make(u, ledger.RecordErased)
 	c.refused(fault.Erased, c.patient, ledger.TxChangePolicy, a)
 }
 
@@ -150,7 +150,7 @@ func TestChangePolicyRefuses(t *testing.T) {
 // minutes before, but what proxies are given goes by their own time.
 func TestEndOfAGrantHoldsForBackdatedOpenings(t *testing.T) {
 	c := newConsortium(t)
-	grant := c.grant(c.register(ledger.Imaging), c.colleague)
+	grant := c.grant(c.register(ledger.ClassImaging), c.colleague)
 	c.clock = grant.Expiry.Add(time.Minute)
 	s := c.opening(grant)
 	s.time = grant.Expiry.Add(-time.Second)
@@ -165,7 +165,7 @@ func TestEndOfAGrantHoldsForBackdatedOpenings(t *testing.T) {
 // opening whose signer made the most of the skew.
 func TestStaleProxyStopsAfterFourMinutes(t *testing.T) {
 	c := newConsortium(t)
-	grant := c.grant(c.register(ledger.Imaging), c.colleague)
+	grant := c.grant(c.register(ledger.ClassImaging), c.colleague)
 	opened := c.clock
 	s := c.opening(grant)
 	s.time = opened.Add(2 * time.Minute)
@@ -179,7 +179,7 @@ func TestStaleProxyStopsAfterFourMinutes(t *testing.T) {
 // opening is the colleague's, for a test to change its time.
 func (c *consortium) opening(grant ledger.Grant) *stub {
 	c.t.Helper()
-	text, err := json.Marshal(ledger.OpenRecord{RecordVersion: ledger.RecordVersion{Record: grant.Record, Version: grant.Version}, Grant: grant.Grant})
+	text, err := json.Marshal(ledger.OpenRecord{RecordVersion: ledger.RecordVersion{Record: grant.Record, Version: grant.Version}, Grant: grant.ID})
 	if err != nil {
 		c.t.Fatal(err)
 	}

@@ -36,7 +36,7 @@ func takeRequest(ctx *state.Context, request ledger.AccessRequest) error {
 	if free == nil {
 		return exhausted(ctx, "you have asked %s for records %d times today", patient, ledger.RequestQuota)
 	}
-	return state.RequestPlaces.Insert(ctx, request.Request, free...)
+	return state.RequestPlaces.Insert(ctx, request.ID, free...)
 }
 
 // takeRefusal takes one of the day's places for refusals of the caller's that are committed.
@@ -69,7 +69,7 @@ func freePlace(ctx *state.Context, places state.Table[ledger.ID], quota int, par
 	}
 	begin := int(binary.BigEndian.Uint32(id))
 	for i := range quota {
-		key := append(slices.Clone(parts), slotPart((begin+i)%quota+1))
+		key := append(slices.Clone(parts), placePart((begin+i)%quota+1))
 		_, taken, err := places.Find(ctx, key...)
 		if err != nil {
 			return nil, err

@@ -27,7 +27,7 @@ func whoCanRead(ctx *state.Context, q ledger.WhoCanRead) (ledger.List[ledger.Rea
 			return list, err
 		}
 	}
-	grants, err := state.Grants.Page(ctx, q.Page, recordKey(record.Record, record.Version)...)
+	grants, err := state.Grants.Page(ctx, q.Page, recordKey(record.ID, record.Version)...)
 	if err != nil {
 		return list, err
 	}
@@ -41,8 +41,8 @@ func whoCanRead(ctx *state.Context, q ledger.WhoCanRead) (ledger.List[ledger.Rea
 			return list, err
 		}
 		list.Rows = append(list.Rows, ledger.Reader{
-			Record: record.Record, Version: record.Version, Identity: holder, Decision: policy.Decide(question),
-			Grant: grant.Grant, State: grant.State, Purpose: grant.Purpose, Expiry: grant.Expiry,
+			Record: record.ID, Version: record.Version, Identity: holder, Decision: policy.Decide(question),
+			Grant: grant.ID, State: grant.State, Purpose: grant.Purpose, Expiry: grant.Expiry,
 		})
 	}
 	list.Bookmark = grants.Bookmark
@@ -64,7 +64,7 @@ func keyHolders(ctx *state.Context, record ledger.Record) ([]ledger.Reader, erro
 		}
 		question := policy.Question{Action: policy.OpenOwn, Identity: identity, Record: record, Now: ctx.Now}
 		readers = append(readers, ledger.Reader{
-			Record: record.Record, Version: record.Version, Identity: identity, Decision: policy.Decide(question),
+			Record: record.ID, Version: record.Version, Identity: identity, Decision: policy.Decide(question),
 		})
 	}
 	return readers, nil
@@ -83,6 +83,6 @@ func registeredAs(ctx *state.Context, id ledger.UserID) (ledger.Identity, error)
 // officerOf reports whether somebody is a privacy officer of the patient's or the author's
 // hospital.
 func officerOf(record ledger.Record, somebody ledger.Identity) bool {
-	return somebody.Role == ledger.PrivacyOfficer &&
+	return somebody.Role == ledger.RolePrivacyOfficer &&
 		(somebody.User.MSP == record.Patient.MSP || somebody.User.MSP == record.Author.MSP)
 }

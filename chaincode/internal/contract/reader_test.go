@@ -30,19 +30,19 @@ func (c *consortium) readers(u *upload) map[ledger.ID]ledger.Reader {
 // Who can read is what the opening itself says, of everybody in every state.
 func TestWhoCanReadIsWhoCanOpen(t *testing.T) {
 	c := newConsortium(t)
-	u := c.register(ledger.ClinicalObservation)
-	second := newRole(t, "HospitalC/second", ledger.Physician, ledger.Private)
+	u := c.register(ledger.ClassClinicalObservation)
+	second := newRole(t, "HospitalC/second", ledger.RolePhysician, ledger.LevelPrivate)
 	c.enrol(second)
 
 	active, revoked := c.grant(u, c.colleague), c.grant(u, c.colleague)
 	must[ledger.Grant](c.world, c.patient, ledger.TxRevokeGrant, revoking(revoked))
-	research := c.grantOf(u, c.researcher, ledger.Research)
+	research := c.grantOf(u, c.researcher, ledger.PurposeResearch)
 	ending := c.grant(u, second)
 	c.clock = c.clock.Add(time.Minute)
 	lasting := c.grant(u, second)
 	holders := map[ledger.ID]*person{
-		u.slot().Grant: c.author, active.Grant: c.colleague, revoked.Grant: c.colleague,
-		research.Grant: c.researcher, ending.Grant: second, lasting.Grant: second,
+		u.slot().Grant: c.author, active.ID: c.colleague, revoked.ID: c.colleague,
+		research.ID: c.researcher, ending.ID: second, lasting.ID: second,
 	}
 	check := func(name string, wanted int) {
 		t.Helper()
@@ -52,7 +52,7 @@ func TestWhoCanReadIsWhoCanOpen(t *testing.T) {
 		}
 		for grant, holder := range holders {
 			row := rows[grant]
-			opened := c.open(ledger.Grant{Record: u.slot().Record, Version: 1, Grant: grant}, holder)
+			opened := c.open(ledger.Grant{Record: u.slot().Record, Version: 1, ID: grant}, holder)
 			if row.Decision != opened.Decision || row.Identity != opened.User {
 				t.Errorf("%s: the row says %+v of %s, the opening %+v", name, row.Decision, row.Identity.User, opened.Decision)
 			}
@@ -68,24 +68,24 @@ func TestWhoCanReadIsWhoCanOpen(t *testing.T) {
 	c.clock = ending.Expiry
 	check("some ended", 2) // the author's and the lasting one
 	c.clock = noon.Add(2 * time.Minute)
-	must[ledger.Record](c.world, c.patient, ledger.TxChangePolicy, u.changed(func(p *ledger.Policy) { p.Level = ledger.Moderate }))
+	must[ledger.Record](c.world, c.patient, ledger.TxChangePolicy, u.changed(func(p *ledger.Policy) { p.Level = ledger.LevelModerate }))
 	check("level raised", 4)
 	must[ledger.Record](c.world, c.patient, ledger.TxChangePolicy, u.changed(func(p *ledger.Policy) { p.NotAfter = c.clock }))
 	check("policy ended", 0)
 	must[ledger.Record](c.world, c.patient, ledger.TxChangePolicy, u.changed(func(*ledger.Policy) {}))
-	for _, state := range []ledger.RecordState{ledger.Disputed, ledger.Superseded} {
+	for _, state := range []ledger.RecordState{ledger.RecordDisputed, ledger.RecordSuperseded} {
 		c.make(u, state)
 		check(string(state), 0)
 	}
-	c.make(u, ledger.ErasedRow)
+	c.make(u, ledger.RecordErased)
 	c.refused(fault.Erased, c.patient, ledger.TxWhoCanRead, ledger.WhoCanRead{Record: u.slot().Record})
 }
 
 func TestKeyHoldersReadWithoutAGrant(t *testing.T) {
 	c := newConsortium(t)
-	u := c.register(ledger.Imaging)
+	u := c.register(ledger.ClassImaging)
 	for state, rule := range map[ledger.RecordState]string{
-		ledger.Registered: "patient", ledger.Disputed: "patient", ledger.Superseded: "superseded",
+		ledger.RecordRegistered: "patient", ledger.RecordDisputed: "patient", ledger.RecordSuperseded: "superseded",
 	} {
 		c.make(u, state)
 		row := c.readers(u)[""]
@@ -97,12 +97,12 @@ func TestKeyHoldersReadWithoutAGrant(t *testing.T) {
 
 func TestWhoCanReadIsForPatientAndOfficers(t *testing.T) {
 	c := newConsortium(t)
-	u := c.register(ledger.Imaging)
+	u := c.register(ledger.ClassImaging)
 	q := ledger.WhoCanRead{Record: u.slot().Record}
 	for _, by := range []*person{c.patient, c.officer} {
 		must[ledger.List[ledger.Reader]](c.world, by, ledger.TxWhoCanRead, q)
 	}
-	abroad := newRole(t, "HospitalC/officer", ledger.PrivacyOfficer, ledger.Private)
+	abroad := newRole(t, "HospitalC/officer", ledger.RolePrivacyOfficer, ledger.LevelPrivate)
 	for _, by := range []*person{c.author, c.colleague, c.neighbour, c.impostor, abroad, c.gatewayA} {
 		c.refused(fault.PermissionDenied, by, ledger.TxWhoCanRead, q)
 	}

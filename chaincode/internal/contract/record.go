@@ -10,64 +10,64 @@ import (
 // registerRecord puts a record into the slot that its patient authorised, as the author
 // the slot is addressed to, and activates the author's grant.
 func registerRecord(ctx *state.Context, a ledger.RegisterRecord) (ledger.Record, error) {
-	if err := ctx.RequireRole(ledger.Physician, ledger.Emergency, ledger.Researcher, ledger.Patient); err != nil {
+	if err := ctx.RequireRole(ledger.RolePhysician, ledger.RoleEmergency, ledger.RoleResearcher, ledger.RolePatient); err != nil {
 		return ledger.Record{}, err
 	}
 	if _, err := ctx.Registered(); err != nil {
 		return ledger.Record{}, err
 	}
-	upload, err := findUpload(ctx, a.Record)
+	slot, err := findUpload(ctx, a.Record)
 	if err != nil {
 		return ledger.Record{}, err
 	}
-	if !upload.Author.Includes(ctx.Caller) {
+	if !slot.Author.Includes(ctx.Caller) {
 		return ledger.Record{}, fault.New(fault.PermissionDenied, "record %s is authorised for another author", a.Record)
 	}
-	if upload.Stream {
+	if slot.Stream {
 		return ledger.Record{}, fault.New(fault.StateConflict, "record %s is a stream; segments are appended to it", a.Record)
 	}
-	summary, err := transientSummary(ctx)
+	metadata, err := transientMetadata(ctx)
 	if err != nil {
 		return ledger.Record{}, err
 	}
 	record := ledger.Record{
-		Record: a.Record, Version: firstVersion, State: ledger.Registered,
-		Patient: upload.Patient, Author: ctx.Caller.User, Registered: ctx.Now,
+		ID: a.Record, Version: firstVersion, State: ledger.RecordRegistered,
+		Patient: slot.Patient, Author: ctx.Caller.User, Registered: ctx.Now,
 		CID: a.CID, SHA256: a.SHA256, Size: a.Size, Capsule: a.Capsule, Commitment: a.Commitment,
-		Level: a.Level, Policy: upload.Policy, Emergency: upload.Emergency,
+		Level: a.Level, Policy: slot.Policy, IsSummary: slot.IsSummary,
 	}
-	if err := requireAgreed(upload, summary); err != nil {
+	if err := requireAgreed(slot, metadata); err != nil {
 		return record, err
 	}
-	if level := requiredLevel(summary.Class, upload.Policy); a.Level != level {
+	if level := requiredLevel(metadata.Class, slot.Policy); a.Level != level {
 		return record, fault.New(fault.InvalidArgument, "the level of a record of class and policy such as these is %s", level)
 	}
-	if upload.Used {
-		return repeatedRegistration(ctx, record, summary)
+	if slot.Used {
+		return repeatedRegistration(ctx, record, metadata)
 	}
-	if !ctx.Now.Before(upload.Expiry) {
-		return record, fault.New(fault.ConsentExpired, "the slot of record %s ended on %s; ask the patient for another", a.Record, written(upload.Expiry))
+	if !ctx.Now.Before(slot.Expiry) {
+		return record, fault.New(fault.ConsentExpired, "the slot of record %s ended on %s; ask the patient for another", a.Record, written(slot.Expiry))
 	}
-	if err := storeRecord(ctx, record, summary); err != nil {
+	if err := storeRecord(ctx, record, metadata); err != nil {
 		return record, err
 	}
-	if err := activateGrant(ctx, upload); err != nil {
+	if err := activateGrant(ctx, slot); err != nil {
 		return record, err
 	}
-	if err := useSlot(ctx, upload); err != nil {
+	if err := useSlot(ctx, slot); err != nil {
 		return record, err
 	}
-	return record, ctx.Emit(ledger.RecordRegistered, recordEvent(record))
+	return record, ctx.Emit(ledger.EventRecordRegistered, recordEvent(record))
 }
 
 // requireAgreed wants an emergency summary in the slots that the patient opened for one,
 // and nothing else there: no author's choice of class alone makes a record one that a
 // single hospital opens in an emergency.
-func requireAgreed(upload ledger.Upload, summary ledger.Summary) error {
-	if is := summary.Class == ledger.EmergencySummary; is == upload.Emergency {
+func requireAgreed(slot ledger.Slot, metadata ledger.Metadata) error {
+	if is := metadata.Class == ledger.ClassSummary; is == slot.IsSummary {
 		return nil
 	}
-	return fault.New(fault.PermissionDenied, "an emergency summary goes into a slot that its patient authorised for one, and nothing else does: record %s", upload.Record)
+	return fault.New(fault.PermissionDenied, "an emergency summary goes into a slot that its patient authorised for one, and nothing else does: record %s", slot.Record)
 }
 
 // requiredLevel is the class's level, or the policy's when that is higher.
@@ -79,26 +79,26 @@ func requiredLevel(class ledger.Class, policy ledger.Policy) ledger.Level {
 }
 
 // repeatedRegistration accepts the same registration again, without changing anything.
-func repeatedRegistration(ctx *state.Context, record ledger.Record, summary ledger.Summary) (ledger.Record, error) {
-	key := recordKey(record.Record, record.Version)
+func repeatedRegistration(ctx *state.Context, record ledger.Record, metadata ledger.Metadata) (ledger.Record, error) {
+	key := recordKey(record.ID, record.Version)
 	old, err := state.Records.Get(ctx, key...)
 	if err != nil {
 		return record, err
 	}
 	record.State, record.Registered, record.Reason = old.State, old.Registered, old.Reason
 	record.Policy, record.Level = old.Policy, old.Level // what the patient made of it since
-	sameSummary, err := state.SummaryRows.Holds(ctx, summary, summary.Salt, key...)
+	sameSummary, err := state.MetadataRows.Holds(ctx, metadata, metadata.Salt, key...)
 	if err != nil {
 		return record, err
 	}
 	if sameSummary && state.Same(old, record) {
 		return old, nil
 	}
-	return record, fault.New(fault.AlreadyExists, "record %s is registered with other content", record.Record)
+	return record, fault.New(fault.AlreadyExists, "record %s is registered with other content", record.ID)
 }
 
-func storeRecord(ctx *state.Context, record ledger.Record, summary ledger.Summary) error {
-	key := recordKey(record.Record, record.Version)
+func storeRecord(ctx *state.Context, record ledger.Record, metadata ledger.Metadata) error {
+	key := recordKey(record.ID, record.Version)
 	if err := state.Records.Insert(ctx, record, key...); err != nil {
 		return err
 	}
@@ -110,29 +110,29 @@ func storeRecord(ctx *state.Context, record ledger.Record, summary ledger.Summar
 		return err
 	}
 	if !record.Stream {
-		if err := claimContent(ctx, record.CID, ledger.RecordVersion{Record: record.Record, Version: record.Version}); err != nil {
+		if err := claimContent(ctx, record.CID, ledger.RecordVersion{Record: record.ID, Version: record.Version}); err != nil {
 			return err
 		}
 	}
-	if record.Emergency {
+	if record.IsSummary {
 		if err := state.BySummary.Add(ctx, append([]string{record.Patient.MSP, record.Patient.Pseudonym, time}, key...)...); err != nil {
 			return err
 		}
 	}
-	return storeSummary(ctx, record, summary)
+	return storeMetadata(ctx, record, metadata)
 }
 
-func storeSummary(ctx *state.Context, record ledger.Record, summary ledger.Summary) error {
-	key := recordKey(record.Record, record.Version)
-	if err := state.SummaryRows.Put(ctx, summary, summary.Salt, key...); err != nil {
+func storeMetadata(ctx *state.Context, record ledger.Record, metadata ledger.Metadata) error {
+	key := recordKey(record.ID, record.Version)
+	if err := state.MetadataRows.Put(ctx, metadata, metadata.Salt, key...); err != nil {
 		return err
 	}
 	time := state.TimePart(record.Registered)
-	if err := state.ByClass.Put(ctx, summary.Salt, summary.Salt, append([]string{string(summary.Class), time}, key...)...); err != nil {
+	if err := state.ByClass.Put(ctx, metadata.Salt, metadata.Salt, append([]string{string(metadata.Class), time}, key...)...); err != nil {
 		return err
 	}
-	for _, code := range summary.Codes {
-		if err := state.ByCode.Put(ctx, summary.Salt, summary.Salt, append([]string{code, time}, key...)...); err != nil {
+	for _, code := range metadata.Codes {
+		if err := state.ByCode.Put(ctx, metadata.Salt, metadata.Salt, append([]string{code, time}, key...)...); err != nil {
 			return err
 		}
 	}
@@ -141,51 +141,51 @@ func storeSummary(ctx *state.Context, record ledger.Record, summary ledger.Summa
 
 // activateGrant lets the author open what they registered; a department's slot came
 // without a grant.
-func activateGrant(ctx *state.Context, upload ledger.Upload) error {
-	if upload.Grant == "" {
+func activateGrant(ctx *state.Context, slot ledger.Slot) error {
+	if slot.Grant == "" {
 		return nil
 	}
-	grant, err := state.Grants.Get(ctx, string(upload.Record), state.VersionPart(firstVersion), string(upload.Grant))
+	grant, err := state.Grants.Get(ctx, string(slot.Record), state.VersionPart(firstVersion), string(slot.Grant))
 	if err != nil {
 		return err
 	}
-	if grant.State == ledger.Revoked {
-		return fault.New(fault.ConsentRevoked, "the patient has taken back the authorisation of record %s", upload.Record)
+	if grant.State == ledger.GrantRevoked {
+		return fault.New(fault.ConsentRevoked, "the patient has taken back the authorisation of record %s", slot.Record)
 	}
-	if err := grant.State.Becomes(ledger.Active); err != nil {
+	if err := grant.State.Becomes(ledger.GrantActive); err != nil {
 		return err
 	}
-	grant.State = ledger.Active
+	grant.State = ledger.GrantActive
 	return state.Grants.Update(ctx, grant, grantKey(grant)...)
 }
 
-// transientSummary wants the summary; beside it stand the entries of these names.
-func transientSummary(ctx *state.Context) (ledger.Summary, error) {
-	var summary ledger.Summary
-	found, err := ctx.Transient(ledger.TransientSummary, &summary)
+// transientMetadata wants the metadata; beside it stand the entries of these names.
+func transientMetadata(ctx *state.Context) (ledger.Metadata, error) {
+	var metadata ledger.Metadata
+	found, err := ctx.Transient(ledger.TransientMetadata, &metadata)
 	if err != nil {
-		return summary, err
+		return metadata, err
 	}
 	if !found {
-		return summary, fault.New(fault.InvalidArgument, "the transient entry %q is missing", ledger.TransientSummary)
+		return metadata, fault.New(fault.InvalidArgument, "the transient entry %q is missing", ledger.TransientMetadata)
 	}
-	return summary, summary.Validate()
+	return metadata, metadata.Validate()
 }
 
 // confirmRecord says that the patient could read what the author registered.
 func confirmRecord(ctx *state.Context, a ledger.ConfirmRecord) (ledger.Record, error) {
-	return changeOwnRecord(ctx, a.RecordVersion, ledger.RecordConfirmed, func(record *ledger.Record) error {
-		err := record.State.Becomes(ledger.Confirmed)
-		record.State = ledger.Confirmed
+	return changeOwnRecord(ctx, a.RecordVersion, ledger.EventRecordConfirmed, func(record *ledger.Record) error {
+		err := record.State.Becomes(ledger.RecordConfirmed)
+		record.State = ledger.RecordConfirmed
 		return err
 	})
 }
 
 // disputeRecord says that the patient could not read it or does not recognise it.
 func disputeRecord(ctx *state.Context, a ledger.DisputeRecord) (ledger.Record, error) {
-	return changeOwnRecord(ctx, a.RecordVersion, ledger.RecordDisputed, func(record *ledger.Record) error {
-		err := record.State.Becomes(ledger.Disputed)
-		record.State, record.Reason = ledger.Disputed, string(a.Reason)
+	return changeOwnRecord(ctx, a.RecordVersion, ledger.EventRecordDisputed, func(record *ledger.Record) error {
+		err := record.State.Becomes(ledger.RecordDisputed)
+		record.State, record.Reason = ledger.RecordDisputed, string(a.Reason)
 		return err
 	})
 }
@@ -272,12 +272,12 @@ func viewRecord(ctx *state.Context, record ledger.Record) (ledger.RecordView, er
 	if view.RecordKey, err = statedKey(ctx, record); err != nil {
 		return view, err
 	}
-	if ctx.Caller.Role != ledger.Gateway {
+	if ctx.Caller.Role != ledger.RoleGateway {
 		return view, nil
 	}
-	summary, found, err := state.SummaryRows.First(ctx, recordKey(record.Record, record.Version)...)
+	metadata, found, err := state.MetadataRows.First(ctx, recordKey(record.ID, record.Version)...)
 	if found {
-		view.Summary = &summary
+		view.Metadata = &metadata
 	}
 	return view, err
 }
@@ -286,10 +286,10 @@ func viewRecord(ctx *state.Context, record ledger.Record) (ledger.RecordView, er
 // for the version that it authorised.
 func statedKey(ctx *state.Context, record ledger.Record) (string, error) {
 	if record.Version > firstVersion || record.Unattended {
-		return state.RecordKeys.Get(ctx, recordKey(record.Record, record.Version)...)
+		return state.RecordKeys.Get(ctx, recordKey(record.ID, record.Version)...)
 	}
-	upload, err := state.Uploads.Get(ctx, string(record.Record))
-	return upload.RecordKey, err
+	slot, err := state.Slots.Get(ctx, string(record.ID))
+	return slot.RecordKey, err
 }
 
 // readHistory shows what a record version was to those who may discover it.
@@ -314,7 +314,7 @@ func recordKey(record ledger.ID, version int) []string {
 
 func recordEvent(record ledger.Record) ledger.Event {
 	return ledger.Event{
-		Patient: record.Patient, Records: []ledger.ID{record.Record}, Version: record.Version, Replicas: record.Policy.Replicas,
+		Patient: record.Patient, Records: []ledger.ID{record.ID}, Version: record.Version, Replicas: record.Policy.Replicas,
 		Concerned: []ledger.UserID{record.Author},
 	}
 }

@@ -14,7 +14,7 @@ import (
 func TestOrganizationIsWrittenByItsOwnAdministrator(t *testing.T) {
 	c := newConsortium(t)
 	row := must[ledger.Organization](c.world, c.adminB, ledger.TxRegisterOrganization, organization("Renamed"))
-	c.emitted(ledger.OrganizationRegistered)
+	c.emitted(ledger.EventOrganizationRegistered)
 	if row.MSP != "HospitalB" || row.Name != "Renamed" || row.Proxy.String() != "HospitalB/gateway" {
 		t.Errorf("row %+v", row)
 	}
@@ -40,14 +40,14 @@ func TestUserRegistersKeysOnce(t *testing.T) {
 	argument := registration(c.stranger)
 	card := c.stranger.profile()
 	user := must[ledger.User](c.world, c.stranger, ledger.TxRegisterUser, argument, ledger.TransientProfile, card)
-	c.emitted(ledger.UserRegistered)
-	if user.Identity.Role != ledger.Physician || user.Identity.Clearance != ledger.Private || user.Identity.Department != "cardiology" {
+	c.emitted(ledger.EventUserRegistered)
+	if user.Identity.Role != ledger.RolePhysician || user.Identity.Clearance != ledger.LevelPrivate || user.Identity.Department != "cardiology" {
 		t.Errorf("identity %+v does not come from the certificate", user.Identity)
 	}
 	must[ledger.User](c.world, c.stranger, ledger.TxRegisterUser, argument, ledger.TransientProfile, card)
 	restated := registration(c.stranger) // the same keys, signed again
 	must[ledger.User](c.world, c.stranger, ledger.TxRegisterUser, restated, ledger.TransientProfile, card)
-	renewed := c.stranger.renewed(ledger.Physician, ledger.Private)
+	renewed := c.stranger.renewed(ledger.RolePhysician, ledger.LevelPrivate)
 	must[ledger.User](c.world, renewed, ledger.TxRegisterUser, registration(renewed), ledger.TransientProfile, card)
 	others := *c.stranger
 	others.point = c.colleague.point
@@ -56,7 +56,7 @@ func TestUserRegistersKeysOnce(t *testing.T) {
 	c.refused(fault.AlreadyExists, c.stranger, ledger.TxRegisterUser, argument, ledger.TransientProfile, c.stranger.profile())
 
 	view := must[ledger.UserView](c.world, c.gatewayA, ledger.TxReadUser, ledger.ReadUser{User: c.stranger.user})
-	if view.Card != card.Card || view.Keys[ledger.ReceivingKey] != argument.Keys[0] {
+	if view.Card != card.Card || view.Keys[ledger.KeyReceiving] != argument.Keys[0] {
 		t.Errorf("view %+v", view)
 	}
 	c.refused(fault.NotFound, c.patient, ledger.TxReadUser, ledger.ReadUser{User: ledger.UserID{MSP: "HospitalA", Pseudonym: "nobody"}})
@@ -66,13 +66,13 @@ func TestUserRegistersKeysOnce(t *testing.T) {
 func TestUserRegistrationRefuses(t *testing.T) {
 	c := newConsortium(t)
 	p := c.stranger
-	receiving := trust.KeyStatement{Kind: ledger.ReceivingKey}
-	short := trust.KeyStatement{Kind: ledger.ReceivingKey, Key: []byte{2, 3}}
-	ofRecord := trust.KeyStatement{Kind: ledger.RecordKey, Record: ledger.NewID(), Version: 1}
-	unnamed := trust.KeyStatement{Kind: ledger.RecordKey}
-	strayRecord := trust.KeyStatement{Kind: ledger.VerifyingKey, Record: ledger.NewID(), Version: 1}
+	receiving := trust.KeyStatement{Kind: ledger.KeyReceiving}
+	short := trust.KeyStatement{Kind: ledger.KeyReceiving, Key: []byte{2, 3}}
+	ofRecord := trust.KeyStatement{Kind: ledger.KeyRecord, Record: ledger.NewID(), Version: 1}
+	unnamed := trust.KeyStatement{Kind: ledger.KeyRecord}
+	strayRecord := trust.KeyStatement{Kind: ledger.KeyVerifying, Record: ledger.NewID(), Version: 1}
 	unknown := trust.KeyStatement{Kind: "golden"}
-	emptyProxy := trust.KeyStatement{Kind: ledger.ProxyKey, Key: []byte{}}
+	emptyProxy := trust.KeyStatement{Kind: ledger.KeyProxy, Key: []byte{}}
 	for name, keys := range map[string][]string{
 		"none":                  {},
 		"too many":              {"a", "b", "c", "d", "e"},
@@ -85,10 +85,10 @@ func TestUserRegistrationRefuses(t *testing.T) {
 		"record key unnamed":    {p.statement(unnamed)},
 		"a record on another":   {p.statement(strayRecord)},
 		"an unknown kind":       {p.statement(unknown)},
-		"no point of the curve": {p.statement(trust.KeyStatement{Kind: ledger.ReceivingKey, Key: append([]byte{2}, make([]byte, 32)...)})},
-		"no age recipient":      {p.statement(trust.KeyStatement{Kind: ledger.ProxyKey, Key: []byte("age1pq1")})},
-		"issued too early":      {p.statement(trust.KeyStatement{Kind: ledger.ReceivingKey, Issued: p.signer.Certificate.NotBefore.Add(-time.Second)})},
-		"issued in the future":  {p.statement(trust.KeyStatement{Kind: ledger.ReceivingKey, Issued: c.clock.Add(trust.ClockSkew + time.Second)})},
+		"no point of the curve": {p.statement(trust.KeyStatement{Kind: ledger.KeyReceiving, Key: append([]byte{2}, make([]byte, 32)...)})},
+		"no age recipient":      {p.statement(trust.KeyStatement{Kind: ledger.KeyProxy, Key: []byte("age1pq1")})},
+		"issued too early":      {p.statement(trust.KeyStatement{Kind: ledger.KeyReceiving, Issued: p.signer.Certificate.NotBefore.Add(-time.Second)})},
+		"issued in the future":  {p.statement(trust.KeyStatement{Kind: ledger.KeyReceiving, Issued: c.clock.Add(trust.ClockSkew + time.Second)})},
 		"an empty proxy key":    {p.statement(emptyProxy)},
 		"a card of a physician": {card(t, p)},
 	} {
@@ -100,7 +100,7 @@ func TestUserRegistrationRefuses(t *testing.T) {
 	c.t = t
 	c.refused(fault.PermissionDenied, p, ledger.TxRegisterUser, ledger.RegisterUser{Keys: []string{p.statement(ofRecord)}})
 	c.refused(fault.PermissionDenied, c.gatewayA, ledger.TxRegisterUser, registration(c.gatewayA))
-	proxy := trust.KeyStatement{Kind: ledger.ProxyKey, Key: []byte(proxyRecipient)}
+	proxy := trust.KeyStatement{Kind: ledger.KeyProxy, Key: []byte(proxyRecipient)}
 	c.refused(fault.PermissionDenied, p, ledger.TxRegisterUser, ledger.RegisterUser{Keys: []string{p.statement(proxy)}})
 
 	c.refused(fault.InvalidArgument, p, ledger.TxRegisterUser, registration(p), ledger.TransientProfile, ledger.Profile{Salt: []byte("short"), Card: "x"})
@@ -111,8 +111,8 @@ func TestUserRegistrationRefuses(t *testing.T) {
 func TestProfessionalsHaveACard(t *testing.T) {
 	c := newConsortium(t)
 	for role, professional := range map[ledger.Role]bool{
-		ledger.Physician: true, ledger.Researcher: true, ledger.Insurer: true, ledger.Emergency: true,
-		ledger.PrivacyOfficer: true, ledger.EmergencyDesk: true, ledger.RecoveryOfficer: true, ledger.Patient: false,
+		ledger.RolePhysician: true, ledger.RoleResearcher: true, ledger.RoleInsurer: true, ledger.RoleEmergency: true,
+		ledger.RolePrivacyOfficer: true, ledger.RoleEmergencyDesk: true, ledger.RoleRecoveryOfficer: true, ledger.RolePatient: false,
 	} {
 		p := newRole(t, "HospitalB/new-"+string(role), role, "")
 		wrong := []any{ledger.TransientProfile, p.profile()}
@@ -128,7 +128,7 @@ func TestProfessionalsHaveACard(t *testing.T) {
 	}
 	for name, change := range map[string]func(*trust.Card){
 		"somebody else's":       func(card *trust.Card) { card.User = c.author.user },
-		"of another role":       func(card *trust.Card) { card.Role = ledger.Emergency },
+		"of another role":       func(card *trust.Card) { card.Role = ledger.RoleEmergency },
 		"of another department": func(card *trust.Card) { card.Department = "surgery" },
 		"without a name":        func(card *trust.Card) { card.Name = "" },
 		"marks of direction":    func(card *trust.Card) { card.Name = "\u202eotI .rD" },
@@ -140,7 +140,7 @@ func TestProfessionalsHaveACard(t *testing.T) {
 		})
 	}
 	c.t = t
-	statement := ledger.Profile{Salt: ledger.NewSalt(), Card: c.stranger.statement(trust.KeyStatement{Kind: ledger.ReceivingKey})}
+	statement := ledger.Profile{Salt: ledger.NewSalt(), Card: c.stranger.statement(trust.KeyStatement{Kind: ledger.KeyReceiving})}
 	c.refused(fault.InvalidArgument, c.stranger, ledger.TxRegisterUser, registration(c.stranger), ledger.TransientProfile, statement)
 }
 
@@ -153,7 +153,7 @@ func TestCardIsReplaced(t *testing.T) {
 	for _, name := range []string{"Dr. Zwei", "山田 太郎", "Dr. Aber"} { // whatever the salts, the last one counts
 		next := c.colleague.profile(func(card *trust.Card) { card.Name = name })
 		must[ledger.User](c.world, c.colleague, ledger.TxReplaceCard, ledger.ReplaceCard{}, ledger.TransientProfile, next)
-		c.emitted(ledger.CardReplaced)
+		c.emitted(ledger.EventCardReplaced)
 		again := c.proposal(c.colleague, ledger.TxReplaceCard, []string{"{}"}, ledger.TransientProfile, next)
 		if _, err := c.send(again); err != nil || again.event != nil {
 			t.Errorf("a repeat: %v, event %v", err, again.event)
@@ -165,7 +165,7 @@ func TestCardIsReplaced(t *testing.T) {
 	c.refused(fault.InvalidArgument, c.colleague, ledger.TxReplaceCard, ledger.ReplaceCard{})
 	c.refused(fault.PermissionDenied, c.patient, ledger.TxReplaceCard, ledger.ReplaceCard{}, ledger.TransientProfile, c.patient.profile())
 	c.refused(fault.NotFound, c.stranger, ledger.TxReplaceCard, ledger.ReplaceCard{}, ledger.TransientProfile, c.stranger.profile())
-	usurper := newRole(t, "HospitalB/colleague", ledger.Physician, ledger.Private)
+	usurper := newRole(t, "HospitalB/colleague", ledger.RolePhysician, ledger.LevelPrivate)
 	c.refused(fault.PermissionDenied, usurper, ledger.TxReplaceCard, ledger.ReplaceCard{}, ledger.TransientProfile, usurper.profile())
 }
 
@@ -181,13 +181,13 @@ func card(t *testing.T, p *person) string {
 
 func TestHospitalsWithoutAProxyKeyAreNoProxies(t *testing.T) {
 	c := newConsortium(t)
-	newcomer := newRole(t, "HospitalD/admin", ledger.OrgAdmin, "")
+	newcomer := newRole(t, "HospitalD/admin", ledger.RoleOrgAdmin, "")
 	must[ledger.Organization](c.world, newcomer, ledger.TxRegisterOrganization, organization("Hospital D"))
-	c.authorize(c.newUpload(ledger.Imaging)) // the three others hold the fragments
-	gateway := newRole(t, "HospitalD/gateway", ledger.Gateway, "")
+	c.authorize(c.newUpload(ledger.ClassImaging)) // the three others hold the fragments
+	gateway := newRole(t, "HospitalD/gateway", ledger.RoleGateway, "")
 	must[ledger.User](c.world, gateway, ledger.TxRegisterUser, proxyRegistration(gateway))
-	u := c.newUpload(ledger.Imaging)
-	c.refused(fault.InvalidArgument, c.patient, ledger.TxAuthorizeUpload, u.argument, ledger.TransientFragments, u.fragments)
+	u := c.newUpload(ledger.ClassImaging)
+	c.refused(fault.InvalidArgument, c.patient, ledger.TxAuthorizeSlots, u.argument, ledger.TransientFragments, u.fragments)
 }
 
 // Grants read every member's row: a repeat that wrote it would be in their way.

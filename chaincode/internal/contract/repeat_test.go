@@ -42,9 +42,9 @@ var sets = map[ledger.Transaction]string{
 // nothing, an identical one succeeds and changes nothing.
 func TestRepeatsAreTheSameOrRefused(t *testing.T) {
 	scenes := map[ledger.Transaction]func(*emergency) repeatable{
-		ledger.TxRegisterUser: repeatedUser, ledger.TxAuthorizeUpload: repeatedSlot, ledger.TxRegisterRecord: repeatedRecord,
+		ledger.TxRegisterUser: repeatedUser, ledger.TxAuthorizeSlots: repeatedSlot, ledger.TxRegisterRecord: repeatedRecord,
 		ledger.TxRegisterUnattended: repeatedFoundling, ledger.TxRequestAccess: repeatedRequest, ledger.TxGrantAccess: repeatedGrant,
-		ledger.TxDenyAccess: repeatedDenial, ledger.TxAppendSegments: repeatedSegments, ledger.TxGrantCustody: repeatedCustody,
+		ledger.TxDenyAccess: repeatedDenial, ledger.TxAppendSegments: repeatedSegments, ledger.TxGrantCustodian: repeatedCustodian,
 		ledger.TxRequestKeyReplacement: repeatedReplacement, ledger.TxDeclareBreakGlass: repeatedDeclaration, ledger.TxReviewBreakGlass: repeatedReview,
 	}
 	for tx := range transactions {
@@ -117,27 +117,27 @@ func repeatedUser(e *emergency) repeatable {
 }
 
 func repeatedSlot(e *emergency) repeatable {
-	u := e.newUpload(ledger.Imaging)
-	first := sent{e.patient, u.argument, []any{ledger.TransientFragments, u.fragments}}.commit(e, ledger.TxAuthorizeUpload)
-	slot := func(change func(*ledger.Slot)) sent {
-		return with(first, func(a *ledger.AuthorizeUpload) { change(&a.Slots[0]) })
+	u := e.newUpload(ledger.ClassImaging)
+	first := sent{e.patient, u.argument, []any{ledger.TransientFragments, u.fragments}}.commit(e, ledger.TxAuthorizeSlots)
+	slot := func(change func(*ledger.NewSlot)) sent {
+		return with(first, func(a *ledger.AuthorizeSlots) { change(&a.Slots[0]) })
 	}
 	return repeatable{first, map[string]sent{
-		"another end":     slot(func(s *ledger.Slot) { s.Expiry = s.Expiry.Add(time.Hour) }),
-		"another policy":  slot(func(s *ledger.Slot) { s.Policy.Replicas++ }),
-		"a policy's end":  slot(func(s *ledger.Slot) { s.Policy.NotAfter = e.clock.Add(time.Hour) }),
-		"another author":  slot(func(s *ledger.Slot) { s.Author = ledger.PersonSubject(e.colleague.user) }),
-		"for a summary":   slot(func(s *ledger.Slot) { s.Emergency = true }),
-		"for a stream":    slot(func(s *ledger.Slot) { s.Stream = true }),
-		"other fragments": slot(func(s *ledger.Slot) { s.Fragments.Proxies[0].SHA256 = ledger.DigestOf(nil) }),
+		"another end":     slot(func(s *ledger.NewSlot) { s.Expiry = s.Expiry.Add(time.Hour) }),
+		"another policy":  slot(func(s *ledger.NewSlot) { s.Policy.Replicas++ }),
+		"a policy's end":  slot(func(s *ledger.NewSlot) { s.Policy.NotAfter = e.clock.Add(time.Hour) }),
+		"another author":  slot(func(s *ledger.NewSlot) { s.Author = ledger.PersonSubject(e.colleague.user) }),
+		"for a summary":   slot(func(s *ledger.NewSlot) { s.IsSummary = true }),
+		"for a stream":    slot(func(s *ledger.NewSlot) { s.Stream = true }),
+		"other fragments": slot(func(s *ledger.NewSlot) { s.Fragments.Proxies[0].SHA256 = ledger.DigestOf(nil) }),
 	}}
 }
 
 func repeatedRecord(e *emergency) repeatable {
-	u := e.newUpload(ledger.Imaging)
+	u := e.newUpload(ledger.ClassImaging)
 	e.authorize(u)
-	first := sent{e.author, registrationOf(u, ledger.Private), []any{ledger.TransientSummary, u.summary}}.commit(e, ledger.TxRegisterRecord)
-	about := u.summary
+	first := sent{e.author, registrationOf(u, ledger.LevelPrivate), []any{ledger.TransientMetadata, u.metadata}}.commit(e, ledger.TxRegisterRecord)
+	about := u.metadata
 	about.Sex = "male"
 	return repeatable{first, map[string]sent{
 		"another content":    with(first, func(a *ledger.RegisterRecord) { a.CID = cidOf(a.Record, 7) }),
@@ -145,7 +145,7 @@ func repeatedRecord(e *emergency) repeatable {
 		"another digest":     with(first, func(a *ledger.RegisterRecord) { a.SHA256 = ledger.DigestOf(nil) }),
 		"another capsule":    with(first, func(a *ledger.RegisterRecord) { a.Capsule[3]++ }),
 		"another commitment": with(first, func(a *ledger.RegisterRecord) { a.Commitment = ledger.DigestOf(nil) }),
-		"another summary":    first.beside(ledger.TransientSummary, about),
+		"other metadata":     first.beside(ledger.TransientMetadata, about),
 	}}
 }
 
@@ -157,64 +157,64 @@ func repeatedFoundling(e *emergency) repeatable {
 		"another end":  with(first, func(a *ledger.RegisterUnattended) { a.Expiry = a.Expiry.Add(time.Hour) }),
 		"another size": with(first, func(a *ledger.RegisterUnattended) { a.Size++ }),
 		"another key": with(first, func(a *ledger.RegisterUnattended) {
-			a.RecordKey = e.author.statement(trust.KeyStatement{Kind: ledger.RecordKey, Record: a.Record, Version: 1}) + "x"
+			a.RecordKey = e.author.statement(trust.KeyStatement{Kind: ledger.KeyRecord, Record: a.Record, Version: 1}) + "x"
 		}),
 	}}
 }
 
 func repeatedRequest(e *emergency) repeatable {
-	first := sent{e.colleague, ledger.RequestAccess{RecordVersion: e.record.version(), Request: ledger.NewID(), Purpose: ledger.Treatment}, nil}.commit(e, ledger.TxRequestAccess)
+	first := sent{e.colleague, ledger.RequestAccess{RecordVersion: e.record.version(), Request: ledger.NewID(), Purpose: ledger.PurposeTreatment}, nil}.commit(e, ledger.TxRequestAccess)
 	return repeatable{first, map[string]sent{
-		"another purpose": with(first, func(a *ledger.RequestAccess) { a.Purpose = ledger.Research }),
+		"another purpose": with(first, func(a *ledger.RequestAccess) { a.Purpose = ledger.PurposeResearch }),
 		"somebody else's": {e.author, first.argument, nil},
 	}}
 }
 
 func repeatedGrant(e *emergency) repeatable {
-	argument, fragments := e.grantFor(e.request(e.record, e.colleague, ledger.Treatment), e.colleague)
+	argument, fragments := e.grantFor(e.request(e.record, e.colleague, ledger.PurposeTreatment), e.colleague)
 	first := sent{e.patient, argument, []any{ledger.TransientFragments, fragments}}.commit(e, ledger.TxGrantAccess)
-	anew, fragmentsAnew := e.grantFor(ledger.AccessRequest{Request: argument.Request, Record: argument.Record, Version: argument.Version, Purpose: argument.Purpose}, e.colleague)
+	anew, fragmentsAnew := e.grantFor(ledger.AccessRequest{ID: argument.Request, Record: argument.Record, Version: argument.Version, Purpose: argument.Purpose}, e.colleague)
 	return repeatable{first, map[string]sent{
 		"a later end":     with(first, func(a *ledger.GrantAccess) { a.Expiry = a.Expiry.Add(time.Minute) }),
 		"an earlier end":  with(first, func(a *ledger.GrantAccess) { a.Expiry = a.Expiry.Add(-time.Minute) }),
-		"a rule's answer": with(first, func(a *ledger.GrantAccess) { a.Standing = ledger.Standing{Rule: ledger.NewID(), Slot: 1} }),
+		"a rule's answer": with(first, func(a *ledger.GrantAccess) { a.Standing = ledger.Standing{Rule: ledger.NewID(), Place: 1} }),
 		"another grant":   {e.patient, anew, []any{ledger.TransientFragments, fragmentsAnew}},
 	}}
 }
 
 func repeatedDenial(e *emergency) repeatable {
-	request := e.request(e.record, e.colleague, ledger.Treatment)
-	first := sent{e.patient, ledger.DenyAccess{RecordVersion: e.record.version(), Request: request.Request, Reason: ledger.Declined}, nil}.commit(e, ledger.TxDenyAccess)
+	request := e.request(e.record, e.colleague, ledger.PurposeTreatment)
+	first := sent{e.patient, ledger.DenyAccess{RecordVersion: e.record.version(), Request: request.ID, Reason: ledger.DenyDeclined}, nil}.commit(e, ledger.TxDenyAccess)
 	return repeatable{first, map[string]sent{
-		"another reason": with(first, func(a *ledger.DenyAccess) { a.Reason = ledger.UnknownRequester }),
+		"another reason": with(first, func(a *ledger.DenyAccess) { a.Reason = ledger.DenyUnknownRequester }),
 	}}
 }
 
 func repeatedSegments(e *emergency) repeatable {
 	u := e.stream(2)
-	first := sent{e.author, segments(u, 1, 2), []any{ledger.TransientSummary, u.summary}}
-	about := u.summary
+	first := sent{e.author, segments(u, 1, 2), []any{ledger.TransientMetadata, u.metadata}}
+	about := u.metadata
 	about.Sex = "male"
 	return repeatable{first, map[string]sent{
 		"another segment": with(first, func(a *ledger.AppendSegments) { a.Segments[1].Size++ }),
 		"another span":    with(first, func(a *ledger.AppendSegments) { a.Segments[1].To = a.Segments[1].To.Add(time.Second) }),
-		"another summary": first.beside(ledger.TransientSummary, about),
+		"other metadata":  first.beside(ledger.TransientMetadata, about),
 	}}
 }
 
-func repeatedCustody(e *emergency) repeatable {
+func repeatedCustodian(e *emergency) repeatable {
 	grant := ledger.NewID()
 	fragments, sealed := e.newFragments(grant, e.desk)
-	first := sent{e.patient, ledger.GrantCustody{
+	first := sent{e.patient, ledger.GrantCustodian{
 		RecordVersion: e.record.version(), Custodian: e.desk.user, Grant: grant, Expiry: e.clock.Add(time.Hour), Fragments: fragments,
-	}, []any{ledger.TransientFragments, sealed}}.commit(e, ledger.TxGrantCustody)
+	}, []any{ledger.TransientFragments, sealed}}.commit(e, ledger.TxGrantCustodian)
 	return repeatable{first, map[string]sent{
-		"another end": with(first, func(a *ledger.GrantCustody) { a.Expiry = a.Expiry.Add(time.Hour) }),
+		"another end": with(first, func(a *ledger.GrantCustodian) { a.Expiry = a.Expiry.Add(time.Hour) }),
 	}}
 }
 
 func repeatedReplacement(e *emergency) repeatable {
-	device := newRole(e.t, "HospitalA/patient", ledger.Patient, "")
+	device := newRole(e.t, "HospitalA/patient", ledger.RolePatient, "")
 	first := sent{device, ledger.RequestKeyReplacement{Replacement: ledger.NewID(), Keys: registration(device).Keys}, nil}.commit(e, ledger.TxRequestKeyReplacement)
 	others := *device
 	others.point = e.colleague.point
@@ -226,7 +226,7 @@ func repeatedReplacement(e *emergency) repeatable {
 func repeatedDeclaration(e *emergency) repeatable {
 	first := sent{e.responder, e.ofSummary(), []any{ledger.TransientNarrative, narrative()}}.commit(e, ledger.TxDeclareBreakGlass)
 	return repeatable{first, map[string]sent{
-		"another reason":  with(first, func(a *ledger.DeclareBreakGlass) { a.Reason = ledger.LifeThreat }),
+		"another reason":  with(first, func(a *ledger.DeclareBreakGlass) { a.Reason = ledger.ReasonLifeThreat }),
 		"somebody else's": {e.outsider, first.argument, first.transient},
 		"for records": with(first, func(a *ledger.DeclareBreakGlass) {
 			a.Scope, a.Records = ledger.ScopeRecords, []ledger.ID{e.record.slot().Record}
@@ -238,8 +238,8 @@ func repeatedReview(e *emergency) repeatable {
 	d := e.declare(e.responder, e.ofSummary())
 	e.close(d, e.responder)
 	officer := map[string]*person{"HospitalB": e.officerB, "HospitalC": e.officerC}[d.ReviewedBy]
-	first := sent{officer, ledger.ReviewBreakGlass{DeclarationName: nameOf(d), Verdict: ledger.Justified}, []any{ledger.TransientNarrative, narrative()}}.commit(e, ledger.TxReviewBreakGlass)
+	first := sent{officer, ledger.ReviewBreakGlass{DeclarationName: nameOf(d), Verdict: ledger.VerdictJustified}, []any{ledger.TransientNarrative, narrative()}}.commit(e, ledger.TxReviewBreakGlass)
 	return repeatable{first, map[string]sent{
-		"another verdict": with(first, func(a *ledger.ReviewBreakGlass) { a.Verdict = ledger.Unjustified }),
+		"another verdict": with(first, func(a *ledger.ReviewBreakGlass) { a.Verdict = ledger.VerdictUnjustified }),
 	}}
 }

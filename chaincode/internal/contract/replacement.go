@@ -26,7 +26,7 @@ func replaceKeys(ctx *state.Context, a ledger.ReplaceKeys) (ledger.User, error) 
 	if a.Replacement != "" {
 		err = useApproval(ctx, user, replacementOf(ctx, a.Replacement, keys))
 	} else {
-		err = trust.NewReplacement(ctx.Channel, user, ctx.Certificate, a.Keys).Verify(a.Proof, user.Keys[ledger.VerifyingKey])
+		err = trust.NewReplacement(ctx.Channel, user, ctx.Certificate, a.Keys).Verify(a.Proof, user.Keys[ledger.KeyVerifying])
 	}
 	if err != nil {
 		return user, err
@@ -38,7 +38,7 @@ func replaceKeys(ctx *state.Context, a ledger.ReplaceKeys) (ledger.User, error) 
 	if err := state.Users.Update(ctx, user, me.MSP, me.Pseudonym); err != nil {
 		return user, err
 	}
-	return user, ctx.Emit(ledger.KeysReplaced, ledger.Event{User: me, Replacement: a.Replacement})
+	return user, ctx.Emit(ledger.EventKeysReplaced, ledger.Event{User: me, Replacement: a.Replacement})
 }
 
 // useApproval takes an approved replacement that is what the caller asked for, once its
@@ -54,15 +54,15 @@ func useApproval(ctx *state.Context, user ledger.User, wanted ledger.KeyReplacem
 	}
 	switch {
 	case row.IdentityKey != wanted.IdentityKey || !same:
-		return fault.New(fault.PermissionDenied, "replacement %s is about other keys", row.Replacement)
+		return fault.New(fault.PermissionDenied, "replacement %s is about other keys", row.ID)
 	case row.Replaces != user.IdentityKey:
-		return fault.New(fault.StateConflict, "the keys of %s have been replaced since replacement %s was asked for", user.Identity.User, row.Replacement)
+		return fault.New(fault.StateConflict, "the keys of %s have been replaced since replacement %s was asked for", user.Identity.User, row.ID)
 	case row.State != ledger.ReplacementApproved:
-		return fault.New(fault.StateConflict, "replacement %s is %s", row.Replacement, row.State)
+		return fault.New(fault.StateConflict, "replacement %s is %s", row.ID, row.State)
 	case ctx.Now.Before(row.Usable):
-		return fault.New(fault.StateConflict, "replacement %s counts from %s on; until then the old keys' owner may object", row.Replacement, written(row.Usable))
+		return fault.New(fault.StateConflict, "replacement %s counts from %s on; until then the old keys' owner may object", row.ID, written(row.Usable))
 	case row.Lapsed(ctx.Now):
-		return fault.New(fault.StateConflict, "the approval of replacement %s has lapsed, %s after it counted; ask for a new one", row.Replacement, ledger.ReplacementTerm)
+		return fault.New(fault.StateConflict, "the approval of replacement %s has lapsed, %s after it counted; ask for a new one", row.ID, ledger.ReplacementTerm)
 	}
 	return move(ctx, &row, ledger.ReplacementUsed)
 }
@@ -93,13 +93,13 @@ func requestKeyReplacement(ctx *state.Context, a ledger.RequestKeyReplacement) (
 	if err := state.Replacements.Insert(ctx, row, replacementKey(row)...); err != nil {
 		return row, err
 	}
-	return row, ctx.Emit(ledger.KeyReplacementRequested, replacementEvent(row))
+	return row, ctx.Emit(ledger.EventKeyReplacementRequested, replacementEvent(row))
 }
 
 // approveKeyReplacement is for a hospital that has nothing to do with the user's: what
 // one CA can do alone, it shall not do to a user's keys.
 func approveKeyReplacement(ctx *state.Context, a ledger.ApproveKeyReplacement) (ledger.KeyReplacement, error) {
-	if err := ctx.RequireRole(ledger.RecoveryOfficer); err != nil {
+	if err := ctx.RequireRole(ledger.RoleRecoveryOfficer); err != nil {
 		return ledger.KeyReplacement{}, err
 	}
 	row, err := state.Replacements.Get(ctx, a.User.MSP, a.User.Pseudonym, string(a.Replacement))
@@ -119,16 +119,16 @@ func approveKeyReplacement(ctx *state.Context, a ledger.ApproveKeyReplacement) (
 		return row, nil
 	}
 	if row.State != ledger.ReplacementRequested {
-		return row, fault.New(fault.StateConflict, "replacement %s is %s", row.Replacement, row.State)
+		return row, fault.New(fault.StateConflict, "replacement %s is %s", row.ID, row.State)
 	}
 	if row.Lapsed(ctx.Now) {
-		return row, fault.New(fault.StateConflict, "replacement %s was asked for more than %s ago, and has lapsed; its user asks for a new one", row.Replacement, ledger.ReplacementTerm)
+		return row, fault.New(fault.StateConflict, "replacement %s was asked for more than %s ago, and has lapsed; its user asks for a new one", row.ID, ledger.ReplacementTerm)
 	}
 	row.Approver, row.Usable = ctx.Caller.User, ctx.Now.Add(ledger.ReplacementDelay)
 	if err := move(ctx, &row, ledger.ReplacementApproved); err != nil {
 		return row, err
 	}
-	return row, ctx.Emit(ledger.KeyReplacementApproved, replacementEvent(row))
+	return row, ctx.Emit(ledger.EventKeyReplacementApproved, replacementEvent(row))
 }
 
 // rejectKeyReplacement lets whoever has one of the registered keys end a replacement.
@@ -143,7 +143,7 @@ func rejectKeyReplacement(ctx *state.Context, a ledger.RejectKeyReplacement) (le
 	user, err := ctx.Registered()
 	if err != nil && fault.CodeOf(err) == fault.PermissionDenied && len(a.Proof) > 0 {
 		objection := trust.Objection{Channel: ctx.Channel, User: a.User, Replacement: a.Replacement}
-		err = objection.Verify(a.Proof, user.Keys[ledger.VerifyingKey])
+		err = objection.Verify(a.Proof, user.Keys[ledger.KeyVerifying])
 	}
 	if err != nil {
 		return row, err
@@ -154,7 +154,7 @@ func rejectKeyReplacement(ctx *state.Context, a ledger.RejectKeyReplacement) (le
 	if err := move(ctx, &row, ledger.ReplacementRejected); err != nil {
 		return row, err
 	}
-	return row, ctx.Emit(ledger.KeyReplacementRejected, replacementEvent(row))
+	return row, ctx.Emit(ledger.EventKeyReplacementRejected, replacementEvent(row))
 }
 
 func listKeyReplacements(ctx *state.Context, q ledger.ListKeyReplacements) (ledger.List[ledger.KeyReplacement], error) {
@@ -164,7 +164,7 @@ func listKeyReplacements(ctx *state.Context, q ledger.ListKeyReplacements) (ledg
 // replacementOf is what the caller wants.
 func replacementOf(ctx *state.Context, id ledger.ID, keys map[ledger.KeyKind]string) ledger.KeyReplacement {
 	return ledger.KeyReplacement{
-		Replacement: id, User: ctx.Caller, IdentityKey: trust.IdentityKeyDigest(ctx.Certificate), Keys: keys,
+		ID: id, User: ctx.Caller, IdentityKey: trust.IdentityKeyDigest(ctx.Certificate), Keys: keys,
 		State: ledger.ReplacementRequested, Requested: ctx.Now,
 	}
 }
@@ -179,9 +179,9 @@ func move(ctx *state.Context, row *ledger.KeyReplacement, next ledger.Replacemen
 }
 
 func replacementEvent(row ledger.KeyReplacement) ledger.Event {
-	return ledger.Event{User: row.User.User, Replacement: row.Replacement}
+	return ledger.Event{User: row.User.User, Replacement: row.ID}
 }
 
 func replacementKey(row ledger.KeyReplacement) []string {
-	return []string{row.User.User.MSP, row.User.User.Pseudonym, string(row.Replacement)}
+	return []string{row.User.User.MSP, row.User.User.Pseudonym, string(row.ID)}
 }

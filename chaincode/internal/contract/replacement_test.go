@@ -33,14 +33,14 @@ func (c *consortium) provenFor(device *person, secret *umbral.SecretKey, change 
 
 func TestTheSeedsHolderReplacesTheIdentityKey(t *testing.T) {
 	c := newConsortium(t)
-	u := c.register(ledger.Imaging)
+	u := c.register(ledger.ClassImaging)
 	before := c.grant(u, c.colleague)
-	device := c.patient.withNewDevice(ledger.Patient, "")
+	device := c.patient.withNewDevice(ledger.RolePatient, "")
 	c.refused(fault.PermissionDenied, device, ledger.TxRevokeGrant, revoking(before))
 
 	a := c.proven(device, c.patient.secret)
 	user := must[ledger.User](c.world, device, ledger.TxReplaceKeys, a)
-	c.emitted(ledger.KeysReplaced)
+	c.emitted(ledger.EventKeysReplaced)
 	if c.event.payload.User != c.patient.user || user.IdentityKey != trust.IdentityKeyDigest(device.signer.Certificate) || !user.Replaced.Equal(c.clock) {
 		t.Errorf("%+v, event %+v", user, c.event.payload)
 	}
@@ -60,8 +60,8 @@ func TestTheSeedsHolderReplacesTheIdentityKey(t *testing.T) {
 // A grantee's new device opens what the old one was granted: the receiving key is the same.
 func TestGrantsSurviveANewDevice(t *testing.T) {
 	c := newConsortium(t)
-	grant := c.grant(c.register(ledger.Imaging), c.colleague)
-	device := c.colleague.withNewDevice(ledger.Physician, ledger.Private)
+	grant := c.grant(c.register(ledger.ClassImaging), c.colleague)
+	device := c.colleague.withNewDevice(ledger.RolePhysician, ledger.LevelPrivate)
 	must[ledger.User](c.world, device, ledger.TxReplaceKeys, c.proven(device, c.colleague.secret))
 	access := c.open(grant, device)
 	release := must[ledger.Release](c.world, c.gatewayB, ledger.TxReadRelease, ledger.ReadRelease{Record: grant.Record, Open: access.Open})
@@ -72,7 +72,7 @@ func TestGrantsSurviveANewDevice(t *testing.T) {
 
 func TestACertificateAloneReplacesNothing(t *testing.T) {
 	c := newConsortium(t)
-	rogue := newRole(t, c.patient.user.String(), ledger.Patient, "") // of the home CA, with keys of its own
+	rogue := newRole(t, c.patient.user.String(), ledger.RolePatient, "") // of the home CA, with keys of its own
 	good := c.proven(rogue, c.patient.secret)
 	for name, a := range map[string]ledger.ReplaceKeys{
 		"the rogue's own key":    c.proven(rogue, rogue.secret),
@@ -107,7 +107,7 @@ func TestACertificateAloneReplacesNothing(t *testing.T) {
 // A proof serves once: whoever held a key in between cannot come back with it.
 func TestAProofServesOnce(t *testing.T) {
 	c := newConsortium(t)
-	first, second := c.patient.withNewDevice(ledger.Patient, ""), c.patient.withNewDevice(ledger.Patient, "")
+	first, second := c.patient.withNewDevice(ledger.RolePatient, ""), c.patient.withNewDevice(ledger.RolePatient, "")
 	a := c.proven(first, c.patient.secret)
 	must[ledger.User](c.world, first, ledger.TxReplaceKeys, a)
 	must[ledger.User](c.world, second, ledger.TxReplaceKeys, c.proven(second, c.patient.secret))
@@ -117,7 +117,7 @@ func TestAProofServesOnce(t *testing.T) {
 // A gateway has no verifying key that could prove anything.
 func TestAGatewaysKeyTakesAnApproval(t *testing.T) {
 	c := newConsortium(t)
-	gateway := c.gatewayB.withNewDevice(ledger.Gateway, "")
+	gateway := c.gatewayB.withNewDevice(ledger.RoleGateway, "")
 	keys := proxyRegistration(gateway).Keys
 	c.refused(fault.PermissionDenied, gateway, ledger.TxReplaceKeys, ledger.ReplaceKeys{Keys: keys, Proof: make([]byte, umbral.SignatureSize)})
 }
@@ -131,15 +131,15 @@ type recovery struct {
 
 func newRecovery(t *testing.T) *recovery {
 	r := &recovery{
-		consortium: newConsortium(t), device: newRole(t, "HospitalA/patient", ledger.Patient, ""),
-		home: newRole(t, "HospitalA/officer-r", ledger.RecoveryOfficer, ""), away: newRole(t, "HospitalB/officer-r", ledger.RecoveryOfficer, ""),
+		consortium: newConsortium(t), device: newRole(t, "HospitalA/patient", ledger.RolePatient, ""),
+		home: newRole(t, "HospitalA/officer-r", ledger.RoleRecoveryOfficer, ""), away: newRole(t, "HospitalB/officer-r", ledger.RoleRecoveryOfficer, ""),
 	}
 	for _, officer := range []*person{r.home, r.away} {
 		r.enrol(officer)
 	}
 	r.asked = ledger.RequestKeyReplacement{Replacement: ledger.NewID(), Keys: registration(r.device).Keys}
 	must[ledger.KeyReplacement](r.world, r.device, ledger.TxRequestKeyReplacement, r.asked)
-	r.emitted(ledger.KeyReplacementRequested)
+	r.emitted(ledger.EventKeyReplacementRequested)
 	return r
 }
 
@@ -152,7 +152,7 @@ func (r *recovery) approval() ledger.ApproveKeyReplacement {
 func (r *recovery) approve() {
 	r.t.Helper()
 	must[ledger.KeyReplacement](r.world, r.away, ledger.TxApproveKeyReplacement, r.approval())
-	r.emitted(ledger.KeyReplacementApproved)
+	r.emitted(ledger.EventKeyReplacementApproved)
 }
 
 func (r *recovery) use() ledger.ReplaceKeys {
@@ -169,7 +169,7 @@ func TestAnotherHospitalApprovesWithDelay(t *testing.T) {
 	r.refused(fault.StateConflict, r.device, ledger.TxReplaceKeys, r.use())
 	r.clock = r.clock.Add(time.Second)
 	must[ledger.User](r.world, r.device, ledger.TxReplaceKeys, r.use())
-	r.emitted(ledger.KeysReplaced)
+	r.emitted(ledger.EventKeysReplaced)
 	must[ledger.User](r.world, r.device, ledger.TxReplaceKeys, r.use()) // a repeat
 	list := must[ledger.List[ledger.KeyReplacement]](r.world, r.neighbour, ledger.TxListKeyReplacements, ledger.ListKeyReplacements{User: r.device.user})
 	if len(list.Rows) != 1 || list.Rows[0].State != ledger.ReplacementUsed || list.Rows[0].Approver != r.away.user {
@@ -202,9 +202,9 @@ func TestApprovalIsRefused(t *testing.T) {
 	r.refused(fault.PermissionDenied, r.home, ledger.TxApproveKeyReplacement, r.approval()) // the user's own hospital
 	r.refused(fault.PermissionDenied, r.officer, ledger.TxApproveKeyReplacement, r.approval())
 	r.refused(fault.PermissionDenied, r.adminB, ledger.TxApproveKeyReplacement, r.approval())
-	impostor := newRole(t, r.away.user.String(), ledger.RecoveryOfficer, "")
+	impostor := newRole(t, r.away.user.String(), ledger.RoleRecoveryOfficer, "")
 	r.refused(fault.PermissionDenied, impostor, ledger.TxApproveKeyReplacement, r.approval())
-	unregistered := newRole(t, "HospitalC/officer-r", ledger.RecoveryOfficer, "")
+	unregistered := newRole(t, "HospitalC/officer-r", ledger.RoleRecoveryOfficer, "")
 	r.refused(fault.NotFound, unregistered, ledger.TxApproveKeyReplacement, r.approval())
 	other := r.approval()
 	other.IdentityKey[0]++
@@ -217,11 +217,11 @@ func TestApprovalIsRefused(t *testing.T) {
 
 func TestReplacementsAreOfTheirOwnKeys(t *testing.T) {
 	r := newRecovery(t)
-	other := newRole(t, r.device.user.String(), ledger.Patient, "")
+	other := newRole(t, r.device.user.String(), ledger.RolePatient, "")
 	r.refused(fault.AlreadyExists, other, ledger.TxRequestKeyReplacement, ledger.RequestKeyReplacement{Replacement: r.asked.Replacement, Keys: registration(other).Keys})
 	r.refused(fault.NotFound, r.stranger, ledger.TxRequestKeyReplacement, ledger.RequestKeyReplacement{Replacement: ledger.NewID(), Keys: registration(r.stranger).Keys})
 	r.refused(fault.InvalidArgument, r.device, ledger.TxRequestKeyReplacement, ledger.RequestKeyReplacement{Replacement: ledger.NewID(), Keys: registration(other).Keys})
-	record := r.device.statement(trust.KeyStatement{Kind: ledger.RecordKey, Record: ledger.NewID(), Version: 1})
+	record := r.device.statement(trust.KeyStatement{Kind: ledger.KeyRecord, Record: ledger.NewID(), Version: 1})
 	r.refused(fault.PermissionDenied, r.device, ledger.TxRequestKeyReplacement, ledger.RequestKeyReplacement{Replacement: ledger.NewID(), Keys: []string{record}})
 	r.approve()
 	r.clock = r.clock.Add(ledger.ReplacementDelay)
@@ -236,7 +236,7 @@ func TestTheOldKeysOwnerObjects(t *testing.T) {
 			return r.patient, ledger.RejectKeyReplacement{User: r.device.user, Replacement: r.asked.Replacement}
 		},
 		"with the registered verifying key": func(r *recovery) (*person, ledger.RejectKeyReplacement) {
-			return r.patient.withNewDevice(ledger.Patient, ""), ledger.RejectKeyReplacement{User: r.device.user, Replacement: r.asked.Replacement, Proof: r.objection(r.patient.secret)}
+			return r.patient.withNewDevice(ledger.RolePatient, ""), ledger.RejectKeyReplacement{User: r.device.user, Replacement: r.asked.Replacement, Proof: r.objection(r.patient.secret)}
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -244,7 +244,7 @@ func TestTheOldKeysOwnerObjects(t *testing.T) {
 			r.approve()
 			by, a := object(r)
 			must[ledger.KeyReplacement](r.world, by, ledger.TxRejectKeyReplacement, a)
-			r.emitted(ledger.KeyReplacementRejected)
+			r.emitted(ledger.EventKeyReplacementRejected)
 			must[ledger.KeyReplacement](r.world, by, ledger.TxRejectKeyReplacement, a) // a repeat
 			r.clock = r.clock.Add(ledger.ReplacementDelay)
 			r.refused(fault.StateConflict, r.away, ledger.TxApproveKeyReplacement, r.approval())
@@ -283,7 +283,7 @@ func TestObjectionsOfOthersAreRefused(t *testing.T) {
 func TestAReplacementWithProofVoidsOthers(t *testing.T) {
 	r := newRecovery(t)
 	r.approve()
-	found := r.patient.withNewDevice(ledger.Patient, "")
+	found := r.patient.withNewDevice(ledger.RolePatient, "")
 	must[ledger.User](r.world, found, ledger.TxReplaceKeys, r.proven(found, r.patient.secret))
 	r.clock = r.clock.Add(ledger.ReplacementDelay)
 	r.refused(fault.StateConflict, r.device, ledger.TxReplaceKeys, r.use())

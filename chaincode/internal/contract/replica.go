@@ -8,7 +8,7 @@ import (
 // confirmReplicas notes which ciphertexts the caller's hospital keeps. What says so is the
 // hospital's gateway: nobody else can know, so nobody else is asked.
 func confirmReplicas(ctx *state.Context, a ledger.ConfirmReplicas) ([]ledger.Replica, error) {
-	if err := ctx.RequireRole(ledger.Gateway); err != nil {
+	if err := ctx.RequireRole(ledger.RoleGateway); err != nil {
 		return nil, err
 	}
 	if _, err := ctx.Registered(); err != nil {
@@ -22,7 +22,7 @@ func confirmReplicas(ctx *state.Context, a ledger.ConfirmReplicas) ([]ledger.Rep
 	if err != nil || len(added)+removed == 0 {
 		return added, err
 	}
-	return added, ctx.Emit(ledger.ReplicasConfirmed, ledger.Event{})
+	return added, ctx.Emit(ledger.EventReplicasConfirmed, ledger.Event{})
 }
 
 func addReplicas(ctx *state.Context, versions []ledger.RecordVersion) ([]ledger.Replica, error) {
@@ -36,7 +36,7 @@ func addReplicas(ctx *state.Context, versions []ledger.RecordVersion) ([]ledger.
 		if record.Live() == nil {
 			live = append(live, versions[i])
 			replicas = append(replicas, ledger.Replica{
-				Record: record.Record, Version: record.Version, MSP: ctx.Caller.User.MSP, Time: ctx.Now,
+				Record: record.ID, Version: record.Version, MSP: ctx.Caller.User.MSP, Time: ctx.Now,
 			})
 		}
 	}

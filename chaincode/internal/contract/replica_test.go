@@ -28,17 +28,17 @@ func (c *consortium) become(u *upload, state ledger.RecordState) {
 	c.t.Helper()
 	record := must[ledger.RecordView](c.world, c.patient, ledger.TxReadRecord, ledger.ReadRecord{Record: u.slot().Record}).Record
 	record.State = state
-	c.overwrite(record, "record", string(record.Record), "1")
+	c.overwrite(record, "record", string(record.ID), "1")
 }
 
 func TestHospitalsConfirmReplicas(t *testing.T) {
 	c := newConsortium(t)
-	one, two := c.register(ledger.Imaging), c.register(ledger.Imaging)
+	one, two := c.register(ledger.ClassImaging), c.register(ledger.ClassImaging)
 	if rows := c.replicas(c.patient, one); rows == nil || len(rows) != 0 {
 		t.Errorf("before anybody said so: %+v", rows)
 	}
 	added := must[[]ledger.Replica](c.world, c.gatewayA, ledger.TxConfirmReplicas, keeping(one, two))
-	c.emitted(ledger.ReplicasConfirmed)
+	c.emitted(ledger.EventReplicasConfirmed)
 	if len(added) != 2 || added[0].MSP != "HospitalA" || added[0].Record != one.slot().Record || !added[0].Time.Equal(c.clock) {
 		t.Errorf("added %+v", added)
 	}
@@ -62,7 +62,7 @@ func TestHospitalsConfirmReplicas(t *testing.T) {
 	// A hospital takes back its own word, and nobody else's.
 	lost := ledger.ConfirmReplicas{Lost: []ledger.RecordVersion{one.version(), two.version()}}
 	must[[]ledger.Replica](c.world, c.gatewayB, ledger.TxConfirmReplicas, lost)
-	c.emitted(ledger.ReplicasConfirmed)
+	c.emitted(ledger.EventReplicasConfirmed)
 	if rows := c.replicas(c.patient, one); len(rows) != 1 || rows[0].MSP != "HospitalA" {
 		t.Errorf("%+v", rows)
 	}
@@ -78,9 +78,9 @@ func TestHospitalsConfirmReplicas(t *testing.T) {
 // What is superseded or erased is nobody's to keep, and holds up no other confirmation.
 func TestReplicasOfDeadVersionsArePassedOver(t *testing.T) {
 	c := newConsortium(t)
-	live, superseded, erased := c.register(ledger.Imaging), c.register(ledger.Imaging), c.register(ledger.Imaging)
-	c.become(superseded, ledger.Superseded)
-	c.become(erased, ledger.ErasedRow)
+	live, superseded, erased := c.register(ledger.ClassImaging), c.register(ledger.ClassImaging), c.register(ledger.ClassImaging)
+	c.become(superseded, ledger.RecordSuperseded)
+	c.become(erased, ledger.RecordErased)
 	added := must[[]ledger.Replica](c.world, c.gatewayA, ledger.TxConfirmReplicas, keeping(superseded, erased, live))
 	if len(added) != 1 || added[0].Record != live.slot().Record {
 		t.Errorf("%+v", added)
@@ -89,12 +89,12 @@ func TestReplicasOfDeadVersionsArePassedOver(t *testing.T) {
 
 func TestConfirmReplicasRefuses(t *testing.T) {
 	c := newConsortium(t)
-	u := c.register(ledger.Imaging)
+	u := c.register(ledger.ClassImaging)
 	for _, by := range []*person{c.patient, c.author, c.officer, c.adminA} {
 		c.refused(fault.PermissionDenied, by, ledger.TxConfirmReplicas, keeping(u))
 	}
-	c.refused(fault.NotFound, newRole(t, "HospitalA/unregistered", ledger.Gateway, ""), ledger.TxConfirmReplicas, keeping(u))
-	c.refused(fault.PermissionDenied, newRole(t, "HospitalA/gateway", ledger.Gateway, ""), ledger.TxConfirmReplicas, keeping(u))
+	c.refused(fault.NotFound, newRole(t, "HospitalA/unregistered", ledger.RoleGateway, ""), ledger.TxConfirmReplicas, keeping(u))
+	c.refused(fault.PermissionDenied, newRole(t, "HospitalA/gateway", ledger.RoleGateway, ""), ledger.TxConfirmReplicas, keeping(u))
 	missing := keeping(u)
 	missing.Kept = append(missing.Kept, ledger.RecordVersion{Record: ledger.NewID(), Version: 1})
 	c.refused(fault.NotFound, c.gatewayA, ledger.TxConfirmReplicas, missing)
@@ -120,7 +120,7 @@ func TestConfirmReplicasRefuses(t *testing.T) {
 
 func TestReadReplicasRefuses(t *testing.T) {
 	c := newConsortium(t)
-	u := c.register(ledger.Imaging)
+	u := c.register(ledger.ClassImaging)
 	q := ledger.ReadReplicas{RecordVersion: u.version()}
 	c.refused(fault.PermissionDenied, c.insurer, ledger.TxReadReplicas, q)
 	c.refused(fault.PolicyDenied, c.researcher, ledger.TxReadReplicas, q)
@@ -132,10 +132,10 @@ func TestReadReplicasRefuses(t *testing.T) {
 	c.refused(fault.PermissionDenied, c.insurer, ledger.TxReadReplicas, q)
 	must[ledger.List[ledger.Replica]](c.world, c.gatewayB, ledger.TxReadReplicas, q)
 
-	ended := c.newUpload(ledger.Imaging)
+	ended := c.newUpload(ledger.ClassImaging)
 	ended.slot().Policy.NotAfter = c.clock.Add(time.Hour)
 	c.authorize(ended)
-	must[ledger.Record](c.world, c.author, ledger.TxRegisterRecord, registrationOf(ended, ledger.Private), ledger.TransientSummary, ended.summary)
+	must[ledger.Record](c.world, c.author, ledger.TxRegisterRecord, registrationOf(ended, ledger.LevelPrivate), ledger.TransientMetadata, ended.metadata)
 	c.clock = c.clock.Add(time.Hour)
 	c.refused(fault.ConsentExpired, c.colleague, ledger.TxReadReplicas, ledger.ReadReplicas{RecordVersion: ended.version()})
 }

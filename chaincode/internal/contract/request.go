@@ -12,7 +12,7 @@ import (
 // requestAccess decides by the record's policy, and commits the decision either way:
 // a pending request goes to the patient's inbox, a refused one stays as evidence.
 func requestAccess(ctx *state.Context, a ledger.RequestAccess) (ledger.AccessRequest, error) {
-	if err := ctx.RequireRole(ledger.Physician, ledger.Emergency, ledger.Researcher, ledger.Insurer, ledger.Patient); err != nil {
+	if err := ctx.RequireRole(ledger.RolePhysician, ledger.RoleEmergency, ledger.RoleResearcher, ledger.RoleInsurer, ledger.RolePatient); err != nil {
 		return ledger.AccessRequest{}, err
 	}
 	record, err := findVersion(ctx, a.RecordVersion)
@@ -23,12 +23,12 @@ func requestAccess(ctx *state.Context, a ledger.RequestAccess) (ledger.AccessReq
 	if err != nil {
 		return ledger.AccessRequest{}, err
 	}
-	if _, err := keyOf(requester, ledger.ReceivingKey); err != nil {
+	if _, err := keyOf(requester, ledger.KeyReceiving); err != nil {
 		return ledger.AccessRequest{}, err
 	}
 	request := ledger.AccessRequest{
-		Request: a.Request, Record: a.Record, Version: a.Version, Patient: record.Patient,
-		Requester: ctx.Caller, Purpose: a.Purpose, State: ledger.Pending, Requested: ctx.Now,
+		ID: a.Request, Record: a.Record, Version: a.Version, Patient: record.Patient,
+		Requester: ctx.Caller, Purpose: a.Purpose, State: ledger.RequestPending, Requested: ctx.Now,
 	}
 	old, found, err := state.Requests.Find(ctx, requestKey(request)...)
 	if err != nil {
@@ -43,11 +43,11 @@ func requestAccess(ctx *state.Context, a ledger.RequestAccess) (ledger.AccessReq
 	request.Decision = policy.Decide(policy.Question{
 		Action: policy.Request, Identity: ctx.Caller, Record: record, Purpose: a.Purpose, Now: ctx.Now,
 	})
-	event := ledger.AccessRequested
+	event := ledger.EventAccessRequested
 	if request.Decision.Allowed {
 		err = letWait(ctx, request)
 	} else {
-		request.State, event = ledger.Denied, ledger.AccessDenied
+		request.State, event = ledger.RequestDenied, ledger.EventAccessDenied
 		err = takeRefusal(ctx, ledger.TxRequestAccess)
 	}
 	if err != nil {
@@ -72,7 +72,7 @@ func letWait(ctx *state.Context, request ledger.AccessRequest) error {
 	if err := takeRequest(ctx, request); err != nil {
 		return err
 	}
-	return state.WaitingRequests.Set(ctx, request.Request, waitingKey(request)...)
+	return state.WaitingRequests.Set(ctx, request.ID, waitingKey(request)...)
 }
 
 // shownTo leaves the patient's name out of a request that the policy refused: who may
@@ -86,7 +86,7 @@ func shownTo(reader ledger.UserID, request ledger.AccessRequest) ledger.AccessRe
 
 func storeRequest(ctx *state.Context, request ledger.AccessRequest) error {
 	key := requestKey(request)
-	if err := claimID(ctx, requestID, request.Request); err != nil {
+	if err := claimID(ctx, requestID, request.ID); err != nil {
 		return err
 	}
 	if err := state.Requests.Insert(ctx, request, key...); err != nil {
@@ -97,7 +97,7 @@ func storeRequest(ctx *state.Context, request ledger.AccessRequest) error {
 	if err := state.ByInbox.Add(ctx, append([]string{patient.MSP, patient.Pseudonym, time}, key...)...); err != nil {
 		return err
 	}
-	if request.State == ledger.Pending {
+	if request.State == ledger.RequestPending {
 		if err := state.ByPending.Add(ctx, pendingKey(request)...); err != nil {
 			return err
 		}
@@ -111,17 +111,17 @@ func denyAccess(ctx *state.Context, a ledger.DenyAccess) (ledger.AccessRequest, 
 	if err != nil {
 		return request, err
 	}
-	if request.State == ledger.Denied && request.Reason == string(a.Reason) {
+	if request.State == ledger.RequestDenied && request.Reason == string(a.Reason) {
 		return request, nil
 	}
-	if err := requireUnanswered(request, ledger.Denied); err != nil {
+	if err := requireUnanswered(request, ledger.RequestDenied); err != nil {
 		return request, err
 	}
-	request.State, request.Reason = ledger.Denied, string(a.Reason)
+	request.State, request.Reason = ledger.RequestDenied, string(a.Reason)
 	if err := storeAnswered(ctx, request); err != nil {
 		return request, err
 	}
-	return request, ctx.Emit(ledger.AccessDenied, requestEvent(request))
+	return request, ctx.Emit(ledger.EventAccessDenied, requestEvent(request))
 }
 
 // requireUnanswered refuses a second answer to a request with the one that holds.
@@ -129,10 +129,10 @@ func requireUnanswered(request ledger.AccessRequest, answer ledger.RequestState)
 	switch err := request.State.Becomes(answer); {
 	case err == nil:
 		return nil
-	case request.State == ledger.Granted:
-		return fault.New(fault.StateConflict, "request %s is granted until %s, by grant %s", request.Request, written(request.Expiry), request.Grant)
+	case request.State == ledger.RequestGranted:
+		return fault.New(fault.StateConflict, "request %s is granted until %s, by grant %s", request.ID, written(request.Expiry), request.Grant)
 	case request.Reason != "":
-		return fault.New(fault.StateConflict, "request %s is denied, with the reason %s", request.Request, request.Reason)
+		return fault.New(fault.StateConflict, "request %s is denied, with the reason %s", request.ID, request.Reason)
 	default:
 		return err
 	}
@@ -172,8 +172,8 @@ func ownRequest(ctx *state.Context, v ledger.RecordVersion, id ledger.ID) (ledge
 // settled shows a pending request for a version that has ended as what that made of it:
 // nobody can answer it any more.
 func settled(request ledger.AccessRequest, record ledger.Record) ledger.AccessRequest {
-	if err := record.Live(); err != nil && request.State == ledger.Pending {
-		request.State = ledger.Denied
+	if err := record.Live(); err != nil && request.State == ledger.RequestPending {
+		request.State = ledger.RequestDenied
 		request.Decision = ledger.Decision{Code: fault.CodeOf(err), Rule: string(record.State), SupersededBy: record.SupersededBy}
 	}
 	return request
@@ -205,9 +205,9 @@ func listRequests(ctx *state.Context, q ledger.ListRequests) (ledger.List[ledger
 		return list, err
 	}
 	index := state.ByOutbox
-	if reader.Role == ledger.Patient {
+	if reader.Role == ledger.RolePatient {
 		index = state.ByInbox
-		if q.State == ledger.Pending {
+		if q.State == ledger.RequestPending {
 			index = state.ByPending
 		}
 	}
@@ -239,7 +239,7 @@ func listRequests(ctx *state.Context, q ledger.ListRequests) (ledger.List[ledger
 }
 
 func requestKey(request ledger.AccessRequest) []string {
-	return append(recordKey(request.Record, request.Version), string(request.Request))
+	return append(recordKey(request.Record, request.Version), string(request.ID))
 }
 
 func waitingKey(request ledger.AccessRequest) []string {
@@ -255,6 +255,6 @@ func pendingKey(request ledger.AccessRequest) []string {
 func requestEvent(request ledger.AccessRequest) ledger.Event {
 	return ledger.Event{
 		Patient: request.Patient, Records: []ledger.ID{request.Record}, Version: request.Version,
-		Request: request.Request, Outcome: request.Decision, Concerned: []ledger.UserID{request.Requester.User},
+		Request: request.ID, Outcome: request.Decision, Concerned: []ledger.UserID{request.Requester.User},
 	}
 }

@@ -38,9 +38,9 @@ func (m *asking) ask(t *rapid.T) {
 	_, waits := m.waiting[name]
 	var want fault.Code
 	switch {
-	case purpose == ledger.Payment && m.refused[m.day(p)] == ledger.RefusedQuota:
+	case purpose == ledger.PurposePayment && m.refused[m.day(p)] == ledger.RefusedQuota:
 		want = fault.RateLimited
-	case purpose == ledger.Payment:
+	case purpose == ledger.PurposePayment:
 		m.refused[m.day(p)]++
 	case waits:
 		want = fault.StateConflict
@@ -48,7 +48,7 @@ func (m *asking) ask(t *rapid.T) {
 		want = fault.RateLimited
 	default:
 		m.made[m.day(p)]++
-		m.waiting[name] = ledger.AccessRequest{Request: a.Request, Record: a.Record, Version: 1, Requester: ledger.Identity{User: p.user}}
+		m.waiting[name] = ledger.AccessRequest{ID: a.Request, Record: a.Record, Version: 1, Requester: ledger.Identity{User: p.user}}
 		m.repeats[a.Request] = a
 	}
 	if got := codeOf(err); got != want {
@@ -90,12 +90,12 @@ func (m *asking) useUp(t *rapid.T) {
 	p, left := rapid.SampledFrom(m.people).Draw(t, "requester"), rapid.IntRange(0, 3).Draw(t, "left")
 	user, patient, day := p.user, m.patient.user, ledger.DayOf(m.clock)
 	for place := 1; place <= ledger.RequestQuota && m.made[m.day(p)] < ledger.RequestQuota-left; place++ {
-		if m.place(string(state.RequestPlaces), user.MSP, user.Pseudonym, patient.MSP, patient.Pseudonym, day, slotPart(place)) {
+		if m.place(string(state.RequestPlaces), user.MSP, user.Pseudonym, patient.MSP, patient.Pseudonym, day, placePart(place)) {
 			m.made[m.day(p)]++
 		}
 	}
 	for place := 1; place <= ledger.RefusedQuota && m.refused[m.day(p)] < ledger.RefusedQuota-left; place++ {
-		if m.place(string(state.RefusedPlaces), string(ledger.TxRequestAccess), user.MSP, user.Pseudonym, day, slotPart(place)) {
+		if m.place(string(state.RefusedPlaces), string(ledger.TxRequestAccess), user.MSP, user.Pseudonym, day, placePart(place)) {
 			m.refused[m.day(p)]++
 		}
 	}
@@ -118,7 +118,7 @@ func (m *asking) place(table string, parts ...string) bool {
 func (m *asking) deny(*rapid.T) {
 	for name, request := range m.waiting {
 		must[ledger.AccessRequest](m.world, m.patient, ledger.TxDenyAccess, ledger.DenyAccess{
-			RecordVersion: ledger.RecordVersion{Record: request.Record, Version: 1}, Request: request.Request, Reason: ledger.Declined,
+			RecordVersion: ledger.RecordVersion{Record: request.Record, Version: 1}, Request: request.ID, Reason: ledger.DenyDeclined,
 		})
 		delete(m.waiting, name)
 		return
@@ -130,12 +130,12 @@ func (m *asking) deny(*rapid.T) {
 func TestRequestsOfADayAreLimited(t *testing.T) {
 	c := newConsortium(t)
 	c.quiet = true
-	first, second := c.register(ledger.Imaging), c.register(ledger.Imaging)
+	first, second := c.register(ledger.ClassImaging), c.register(ledger.ClassImaging)
 	rapid.Check(t, func(rt *rapid.T) {
 		m := asking{
 			consortium: c, people: []*person{c.colleague, c.author}, records: []*upload{first, second},
 			waiting: map[string]ledger.AccessRequest{}, made: map[string]int{}, refused: map[string]int{},
-			repeats: map[ledger.ID]ledger.RequestAccess{}, purposes: []ledger.Purpose{ledger.Treatment, ledger.Payment},
+			repeats: map[ledger.ID]ledger.RequestAccess{}, purposes: []ledger.Purpose{ledger.PurposeTreatment, ledger.PurposePayment},
 		}
 		c.clock = ledger.NextDay(c.clock)
 		rt.Repeat(map[string]func(*rapid.T){
@@ -153,7 +153,7 @@ func TestRequestsOfADayAreLimited(t *testing.T) {
 // counted.
 func TestRefusedOpeningsOfADayAreLimited(t *testing.T) {
 	c := newEmergency(t)
-	u := c.register(ledger.Imaging)
+	u := c.register(ledger.ClassImaging)
 	grant := c.grant(u, c.colleague)
 	refused := ledger.OpenRecord{RecordVersion: u.version(), Grant: ledger.NewID()}
 	for range ledger.RefusedQuota {
@@ -170,19 +170,19 @@ func TestRefusedOpeningsOfADayAreLimited(t *testing.T) {
 
 func TestOneRequestWaitsForEachPurpose(t *testing.T) {
 	c := newConsortium(t)
-	u := c.register(ledger.Imaging)
-	first := c.request(u, c.colleague, ledger.Treatment)
-	again := ledger.RequestAccess{RecordVersion: u.version(), Request: ledger.NewID(), Purpose: ledger.Treatment}
+	u := c.register(ledger.ClassImaging)
+	first := c.request(u, c.colleague, ledger.PurposeTreatment)
+	again := ledger.RequestAccess{RecordVersion: u.version(), Request: ledger.NewID(), Purpose: ledger.PurposeTreatment}
 	c.refused(fault.StateConflict, c.colleague, ledger.TxRequestAccess, again)
-	c.request(u, c.colleague, ledger.Research)
-	c.request(c.register(ledger.Imaging), c.colleague, ledger.Treatment)
+	c.request(u, c.colleague, ledger.PurposeResearch)
+	c.request(c.register(ledger.ClassImaging), c.colleague, ledger.PurposeTreatment)
 	must[ledger.AccessRequest](c.world, c.patient, ledger.TxDenyAccess,
-		ledger.DenyAccess{RecordVersion: u.version(), Request: first.Request, Reason: ledger.Declined})
+		ledger.DenyAccess{RecordVersion: u.version(), Request: first.ID, Reason: ledger.DenyDeclined})
 	must[ledger.AccessRequest](c.world, c.colleague, ledger.TxRequestAccess, again)
 
 	for range ledger.RefusedQuota {
-		c.request(u, c.insurer, ledger.Payment)
+		c.request(u, c.insurer, ledger.PurposePayment)
 	}
-	again.Request, again.Purpose = ledger.NewID(), ledger.Payment
+	again.Request, again.Purpose = ledger.NewID(), ledger.PurposePayment
 	c.refused(fault.RateLimited, c.insurer, ledger.TxRequestAccess, again)
 }

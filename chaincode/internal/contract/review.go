@@ -13,7 +13,7 @@ import (
 // reviewBreakGlass says what a privacy officer of the hospital that reviews it found out,
 // once the emergency is over.
 func reviewBreakGlass(ctx *state.Context, a ledger.ReviewBreakGlass) (ledger.Declaration, error) {
-	if err := ctx.RequireRole(ledger.PrivacyOfficer); err != nil {
+	if err := ctx.RequireRole(ledger.RolePrivacyOfficer); err != nil {
 		return ledger.Declaration{}, err
 	}
 	declaration, err := registeredFor(ctx, a.DeclarationName)
@@ -23,13 +23,13 @@ func reviewBreakGlass(ctx *state.Context, a ledger.ReviewBreakGlass) (ledger.Dec
 	if err := requireReviewer(ctx, declaration); err != nil {
 		return declaration, err
 	}
-	if declaration.State == ledger.Reviewed && declaration.Review.Verdict == a.Verdict && declaration.Review.Reviewer == ctx.Caller.User {
+	if declaration.State == ledger.DeclarationReviewed && declaration.Review.Verdict == a.Verdict && declaration.Review.Reviewer == ctx.Caller.User {
 		return declaration, nil
 	}
-	if declaration.State == ledger.Reviewed || declaration.State == ledger.ActiveEmergency && ctx.Now.Before(declaration.Expiry) {
+	if declaration.State == ledger.DeclarationReviewed || declaration.State == ledger.DeclarationActive && ctx.Now.Before(declaration.Expiry) {
 		return declaration, fault.New(fault.StateConflict, "a declaration that is %s is not to be reviewed", declaration.State)
 	}
-	if err := declaration.State.Becomes(ledger.Reviewed); err != nil {
+	if err := declaration.State.Becomes(ledger.DeclarationReviewed); err != nil {
 		return declaration, err
 	}
 	note, err := transientNarrative(ctx)
@@ -44,12 +44,12 @@ func reviewBreakGlass(ctx *state.Context, a ledger.ReviewBreakGlass) (ledger.Dec
 	if err := endEmergencyGrants(ctx, declaration); err != nil {
 		return declaration, err // of one that ended by time
 	}
-	if a.Verdict != ledger.Escalated {
+	if a.Verdict != ledger.VerdictEscalated {
 		if err := endReview(ctx, &declaration); err != nil {
 			return declaration, err
 		}
 	}
-	return updateDeclaration(ctx, declaration, ledger.BreakGlassReviewed)
+	return updateDeclaration(ctx, declaration, ledger.EventBreakGlassReviewed)
 }
 
 // requireReviewer wants an officer of the hospital that reviews a declaration, or of one
@@ -57,7 +57,7 @@ func reviewBreakGlass(ctx *state.Context, a ledger.ReviewBreakGlass) (ledger.Dec
 func requireReviewer(ctx *state.Context, declaration ledger.Declaration) error {
 	caller := ctx.Caller.User
 	if !declaration.ReviewableBy(caller.MSP, ctx.Now) {
-		refusal := fmt.Sprintf("declaration %s is reviewed by privacy officers of %s", declaration.Declaration, declaration.ReviewedBy)
+		refusal := fmt.Sprintf("declaration %s is reviewed by privacy officers of %s", declaration.ID, declaration.ReviewedBy)
 		if since, ever := declaration.OwedSince(caller.MSP); ever {
 			refusal += fmt.Sprintf("; by those of %s from %s on", caller.MSP, since.Format(time.RFC3339))
 		}
@@ -70,7 +70,7 @@ func requireReviewer(ctx *state.Context, declaration ledger.Declaration) error {
 }
 
 func endReview(ctx *state.Context, declaration *ledger.Declaration) error {
-	declaration.State = ledger.Reviewed
+	declaration.State = ledger.DeclarationReviewed
 	if err := state.ByUnreviewed.Remove(ctx, unreviewedKey(*declaration)...); err != nil {
 		return err
 	}

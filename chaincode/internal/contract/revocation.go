@@ -23,8 +23,8 @@ func revokeGrant(ctx *state.Context, a ledger.RevokeGrant) (ledger.Grant, error)
 	if err != nil || grant.State == ended.State {
 		return ended, err
 	}
-	return ended, ctx.Emit(ledger.GrantRevoked, ledger.Event{
-		Patient: grant.Patient, Records: []ledger.ID{grant.Record}, Version: grant.Version, Grant: grant.Grant,
+	return ended, ctx.Emit(ledger.EventGrantRevoked, ledger.Event{
+		Patient: grant.Patient, Records: []ledger.ID{grant.Record}, Version: grant.Version, Grant: grant.ID,
 		Concerned: holders([]ledger.Grant{grant}),
 	})
 }

@@ -20,7 +20,7 @@ func searchRecords(ctx *state.Context, q ledger.SearchRecords) (ledger.List[ledg
 	if err != nil {
 		return list, err
 	}
-	if ctx.Caller.Role != ledger.Gateway && (q.Code != "" || q.Class != "" || q.Sex != "" || q.AgeBand != "") {
+	if ctx.Caller.Role != ledger.RoleGateway && (q.Code != "" || q.Class != "" || q.Sex != "" || q.AgeBand != "") {
 		// A bookmark is a private key, which tells of records that are not shown.
 		return list, fault.New(fault.PermissionDenied, "a search by what records are about goes through a gateway")
 	}
@@ -102,7 +102,7 @@ func match(ctx *state.Context, q ledger.SearchRecords, reader ledger.Identity, v
 		return ledger.RecordView{}, false, nil
 	}
 	view, err := viewRecord(ctx, record)
-	return view, err == nil && matchesPrivate(q, view.Summary), err
+	return view, err == nil && matchesPrivate(q, view.Metadata), err
 }
 
 func matchesPublic(q ledger.SearchRecords, record ledger.Record) bool {
@@ -115,13 +115,13 @@ func within(t, from, to time.Time) bool {
 	return !t.Before(from) && (to.IsZero() || t.Before(to))
 }
 
-func matchesPrivate(q ledger.SearchRecords, summary *ledger.Summary) bool {
+func matchesPrivate(q ledger.SearchRecords, metadata *ledger.Metadata) bool {
 	if q.Class == "" && q.Code == "" && q.Sex == "" && q.AgeBand == "" {
 		return true
 	}
-	return summary != nil &&
-		(q.Class == "" || q.Class == summary.Class) &&
-		(q.Code == "" || slices.Contains(summary.Codes, q.Code)) &&
-		(q.Sex == "" || q.Sex == summary.Sex) &&
-		(q.AgeBand == "" || q.AgeBand == summary.AgeBand)
+	return metadata != nil &&
+		(q.Class == "" || q.Class == metadata.Class) &&
+		(q.Code == "" || slices.Contains(metadata.Codes, q.Code)) &&
+		(q.Sex == "" || q.Sex == metadata.Sex) &&
+		(q.AgeBand == "" || q.AgeBand == metadata.AgeBand)
 }

@@ -13,9 +13,9 @@ import (
 
 func TestSearchFindsWhatTheReaderMayDiscover(t *testing.T) {
 	c := newConsortium(t)
-	c.register(ledger.Imaging)
+	c.register(ledger.ClassImaging)
 	c.clock = c.clock.Add(time.Hour)
-	trial := c.register(ledger.ClinicalObservation)
+	trial := c.register(ledger.ClassClinicalObservation)
 	code := "http://snomed.info/sct|38341003"
 	count := func(by *person, q ledger.SearchRecords) int {
 		t.Helper()
@@ -35,15 +35,15 @@ func TestSearchFindsWhatTheReaderMayDiscover(t *testing.T) {
 		"a namesake":                {c.colleague, ledger.SearchRecords{Patient: c.impostor.user}, 0},
 		"by hospital":               {c.colleague, ledger.SearchRecords{Hospital: "HospitalA"}, 2},
 		"by another hospital":       {c.colleague, ledger.SearchRecords{Hospital: "HospitalB"}, 0},
-		"by class":                  {c.colleague, ledger.SearchRecords{Class: ledger.Imaging}, 1},
-		"by class, cleared low":     {c.researcher, ledger.SearchRecords{Class: ledger.Imaging}, 0},
+		"by class":                  {c.colleague, ledger.SearchRecords{Class: ledger.ClassImaging}, 1},
+		"by class, cleared low":     {c.researcher, ledger.SearchRecords{Class: ledger.ClassImaging}, 0},
 		"by code":                   {c.researcher, ledger.SearchRecords{Code: code}, 1},
 		"by another code":           {c.colleague, ledger.SearchRecords{Code: "http://loinc.org|1"}, 0},
 		"by code and sex":           {c.colleague, ledger.SearchRecords{Code: code, Sex: "female"}, 2},
 		"by code and other sex":     {c.colleague, ledger.SearchRecords{Code: code, Sex: "male"}, 0},
 		"by code and age":           {c.colleague, ledger.SearchRecords{Code: code, AgeBand: "40-49"}, 2},
 		"by code and other age":     {c.colleague, ledger.SearchRecords{Code: code, AgeBand: "50-59"}, 0},
-		"by code and class":         {c.colleague, ledger.SearchRecords{Code: code, Class: ledger.Imaging}, 1},
+		"by code and class":         {c.colleague, ledger.SearchRecords{Code: code, Class: ledger.ClassImaging}, 1},
 		"by patient and hospital":   {c.colleague, ledger.SearchRecords{Patient: c.patient.user, Hospital: "HospitalB"}, 0},
 		"since":                     {c.colleague, ledger.SearchRecords{Patient: c.patient.user, From: c.clock}, 1},
 		"until":                     {c.colleague, ledger.SearchRecords{Patient: c.patient.user, To: c.clock}, 1},
@@ -54,10 +54,10 @@ func TestSearchFindsWhatTheReaderMayDiscover(t *testing.T) {
 			}
 		})
 	}
-	clear(c.private[ledger.Summaries])
+	clear(c.private[ledger.MetadataCollection])
 	view := must[ledger.RecordView](c.world, c.researcher, ledger.TxReadRecord, ledger.ReadRecord{Record: trial.slot().Record})
-	if view.Summary != nil || view.Version != 1 || view.RecordKey != trial.slot().RecordKey {
-		t.Errorf("view without summary: %+v", view)
+	if view.Metadata != nil || view.Version != 1 || view.RecordKey != trial.slot().RecordKey {
+		t.Errorf("view without metadata: %+v", view)
 	}
 }
 
@@ -65,15 +65,15 @@ func TestSearchPages(t *testing.T) {
 	c := newConsortium(t)
 	const total = 7
 	for range total {
-		c.register(ledger.Imaging)
+		c.register(ledger.ClassImaging)
 	}
-	for _, q := range []ledger.SearchRecords{{Patient: c.patient.user}, {Class: ledger.Imaging}} {
+	for _, q := range []ledger.SearchRecords{{Patient: c.patient.user}, {Class: ledger.ClassImaging}} {
 		seen := map[ledger.ID]bool{}
 		q.Reader = c.colleague.identity()
 		for q.Limit = 3; ; {
 			list := must[ledger.List[ledger.RecordView]](c.world, c.gatewayA, ledger.TxSearchRecords, q)
 			for _, row := range list.Rows {
-				seen[row.Record.Record] = true
+				seen[row.ID] = true
 			}
 			if q.Bookmark = list.Bookmark; q.Bookmark == "" {
 				break
@@ -83,11 +83,11 @@ func TestSearchPages(t *testing.T) {
 			t.Errorf("%d of %d records on the pages", len(seen), total)
 		}
 	}
-	c.refused(fault.InvalidArgument, c.gatewayA, ledger.TxSearchRecords, ledger.SearchRecords{Class: ledger.Imaging, Page: ledger.Page{Bookmark: "summary/"}})
+	c.refused(fault.InvalidArgument, c.gatewayA, ledger.TxSearchRecords, ledger.SearchRecords{Class: ledger.ClassImaging, Page: ledger.Page{Bookmark: "summary/"}})
 	c.refused(fault.InvalidArgument, c.colleague, ledger.TxSearchRecords, ledger.SearchRecords{})
 	c.refused(fault.InvalidArgument, c.colleague, ledger.TxSearchRecords, ledger.SearchRecords{Class: "gossip"})
-	c.refused(fault.InvalidArgument, c.colleague, ledger.TxSearchRecords, ledger.SearchRecords{Class: ledger.Imaging, Page: ledger.Page{Limit: -1}})
-	behalf := ledger.SearchRecords{Class: ledger.Imaging}
+	c.refused(fault.InvalidArgument, c.colleague, ledger.TxSearchRecords, ledger.SearchRecords{Class: ledger.ClassImaging, Page: ledger.Page{Limit: -1}})
+	behalf := ledger.SearchRecords{Class: ledger.ClassImaging}
 	behalf.Reader = &ledger.Identity{User: c.patient.user}
 	c.refused(fault.PermissionDenied, c.insurer, ledger.TxSearchRecords, behalf)
 }
@@ -100,12 +100,12 @@ func TestSearchLooksAtItsSpanOnly(t *testing.T) {
 	for range 3 {
 		c.clock = c.clock.Add(time.Hour)
 		begins = append(begins, c.clock)
-		c.register(ledger.Imaging)
+		c.register(ledger.ClassImaging)
 	}
 	for name, q := range map[string]ledger.SearchRecords{
 		"by patient":  {Patient: c.patient.user},
 		"by hospital": {Hospital: "HospitalA"},
-		"by class":    {Class: ledger.Imaging},
+		"by class":    {Class: ledger.ClassImaging},
 		"by code":     {Code: "http://snomed.info/sct|38341003"},
 	} {
 		q.Reader, q.Limit = c.colleague.identity(), 1
@@ -124,7 +124,7 @@ func TestSearchLooksAtItsSpanOnly(t *testing.T) {
 
 func TestReadRecordRefuses(t *testing.T) {
 	c := newConsortium(t)
-	u := c.register(ledger.Imaging)
+	u := c.register(ledger.ClassImaging)
 	q := ledger.ReadRecord{Record: u.slot().Record}
 	must[ledger.RecordView](c.world, c.gatewayB, ledger.TxReadRecord, q)
 	c.refused(fault.PermissionDenied, c.insurer, ledger.TxReadRecord, q)
@@ -135,10 +135,10 @@ func TestReadRecordRefuses(t *testing.T) {
 	c.refused(fault.InvalidArgument, c.patient, ledger.TxReadRecord, q)
 	c.refused(fault.NotFound, c.patient, ledger.TxReadRecord, ledger.ReadRecord{Record: ledger.NewID()})
 
-	ended := c.newUpload(ledger.Imaging)
+	ended := c.newUpload(ledger.ClassImaging)
 	ended.slot().Policy.NotAfter = c.clock.Add(time.Hour)
 	c.authorize(ended)
-	must[ledger.Record](c.world, c.author, ledger.TxRegisterRecord, registrationOf(ended, ledger.Private), ledger.TransientSummary, ended.summary)
+	must[ledger.Record](c.world, c.author, ledger.TxRegisterRecord, registrationOf(ended, ledger.LevelPrivate), ledger.TransientMetadata, ended.metadata)
 	c.clock = c.clock.Add(time.Hour)
 	c.refused(fault.ConsentExpired, c.colleague, ledger.TxReadRecord, ledger.ReadRecord{Record: ended.slot().Record})
 	c.refused(fault.ConsentExpired, c.colleague, ledger.TxReadHistory, ledger.ReadHistory{RecordVersion: ended.version()})
@@ -146,12 +146,12 @@ func TestReadRecordRefuses(t *testing.T) {
 
 func TestPrivateRowsAreSalted(t *testing.T) {
 	c := newConsortium(t)
-	u := c.register(ledger.Imaging)
+	u := c.register(ledger.ClassImaging)
 	salts := map[string]bool{}
 	for _, fragment := range u.fragments {
 		salts[string(fragment.Salt)] = true
 	}
-	salts[string(u.summary.Salt)] = true
+	salts[string(u.metadata.Salt)] = true
 	own := c.colleague.profile()
 	salts[string(own.Salt)] = true
 	must[ledger.User](c.world, c.colleague, ledger.TxReplaceCard, ledger.ReplaceCard{}, ledger.TransientProfile, own)
@@ -161,7 +161,7 @@ func TestPrivateRowsAreSalted(t *testing.T) {
 			if public && profile != "HospitalB/colleague/" {
 				continue // its salt is not known here
 			}
-			if collection == ledger.Summaries && !public && !endsInSalt(key, salts) {
+			if collection == ledger.MetadataCollection && !public && !endsInSalt(key, salts) {
 				t.Errorf("%s: the key %q ends in no salt of the caller", collection, key)
 			}
 			if !containsSalt(value, salts) {

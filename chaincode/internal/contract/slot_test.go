@@ -15,9 +15,9 @@ var cardiology = ledger.DepartmentSubject("HospitalA", "cardiology")
 
 // forDepartment is an authorisation of one slot for a department's physicians.
 func (c *consortium) forDepartment() *upload {
-	u := c.newUpload(ledger.Imaging)
-	slot := u.slot()
-	slot.Author, slot.Grant, slot.Fragments = cardiology, "", ledger.Fragments{}
+	u := c.newUpload(ledger.ClassImaging)
+	wanted := u.slot()
+	wanted.Author, wanted.Grant, wanted.Fragments = cardiology, "", ledger.Fragments{}
 	u.fragments = nil
 	return u
 }
@@ -25,15 +25,15 @@ func (c *consortium) forDepartment() *upload {
 // stock authorises a slot that comes without fragments.
 func (c *consortium) stock(u *upload) {
 	c.t.Helper()
-	must[[]ledger.Upload](c.world, c.patient, ledger.TxAuthorizeUpload, u.argument)
+	must[[]ledger.Slot](c.world, c.patient, ledger.TxAuthorizeSlots, u.argument)
 }
 
 // slots reads all pages of somebody's list.
-func (c *consortium) slots(by *person, q ledger.ListUploads) []ledger.Upload {
+func (c *consortium) slots(by *person, q ledger.ListSlots) []ledger.Slot {
 	c.t.Helper()
-	var all []ledger.Upload
+	var all []ledger.Slot
 	for {
-		page := must[ledger.List[ledger.Upload]](c.world, by, ledger.TxListUploads, q)
+		page := must[ledger.List[ledger.Slot]](c.world, by, ledger.TxListSlots, q)
 		all = append(all, page.Rows...)
 		if page.Bookmark == "" {
 			return all
@@ -44,27 +44,27 @@ func (c *consortium) slots(by *person, q ledger.ListUploads) []ledger.Upload {
 
 func TestPhysiciansOfADepartmentShareItsSlots(t *testing.T) {
 	c := newConsortium(t)
-	second := newRole(t, "HospitalA/second", ledger.Physician, ledger.Private)
+	second := newRole(t, "HospitalA/second", ledger.RolePhysician, ledger.LevelPrivate)
 	c.enrol(second)
-	u, own := c.forDepartment(), c.newUpload(ledger.Imaging)
+	u, own := c.forDepartment(), c.newUpload(ledger.ClassImaging)
 	c.stock(u)
 	c.stock(u) // a repeat succeeds
 	c.authorize(own)
 	for by, want := range map[*person]int{c.author: 2, second: 1, c.patient: 2, c.colleague: 0, c.researcher: 0, c.neighbour: 0} {
-		if all := c.slots(by, ledger.ListUploads{}); len(all) != want {
+		if all := c.slots(by, ledger.ListSlots{}); len(all) != want {
 			t.Errorf("%s sees %d slots, want %d", by.user, len(all), want)
 		}
 	}
-	must[ledger.Upload](c.world, second, ledger.TxReadUpload, ledger.ReadUpload{Record: u.slot().Record})
+	must[ledger.Slot](c.world, second, ledger.TxReadSlot, ledger.ReadSlot{Record: u.slot().Record})
 
-	a := registrationOf(u, ledger.Private)
-	c.refused(fault.PermissionDenied, c.colleague, ledger.TxRegisterRecord, a, ledger.TransientSummary, u.summary)
-	record := must[ledger.Record](c.world, second, ledger.TxRegisterRecord, a, ledger.TransientSummary, u.summary)
+	a := registrationOf(u, ledger.LevelPrivate)
+	c.refused(fault.PermissionDenied, c.colleague, ledger.TxRegisterRecord, a, ledger.TransientMetadata, u.metadata)
+	record := must[ledger.Record](c.world, second, ledger.TxRegisterRecord, a, ledger.TransientMetadata, u.metadata)
 	if record.Author != second.user || record.Patient != c.patient.user {
 		t.Errorf("record %+v", record)
 	}
-	must[ledger.Record](c.world, second, ledger.TxRegisterRecord, a, ledger.TransientSummary, u.summary)
-	c.refused(fault.AlreadyExists, c.author, ledger.TxRegisterRecord, a, ledger.TransientSummary, u.summary)
+	must[ledger.Record](c.world, second, ledger.TxRegisterRecord, a, ledger.TransientMetadata, u.metadata)
+	c.refused(fault.AlreadyExists, c.author, ledger.TxRegisterRecord, a, ledger.TransientMetadata, u.metadata)
 	if held := must[ledger.List[ledger.Grant]](c.world, second, ledger.TxListGrants, ledger.ListGrants{}); len(held.Rows) != 0 {
 		t.Errorf("a department's slot came with the grants %+v", held.Rows)
 	}
@@ -78,17 +78,17 @@ func TestStockShowsWhatIsFree(t *testing.T) {
 		u := c.forDepartment()
 		c.stock(u)
 		shared = append(shared, u)
-		c.authorize(c.newUpload(ledger.Imaging))
+		c.authorize(c.newUpload(ledger.ClassImaging))
 	}
-	q := ledger.ListUploads{FreeOf: c.patient.user, Page: ledger.Page{Limit: 2}}
+	q := ledger.ListSlots{FreeOf: c.patient.user, Page: ledger.Page{Limit: 2}}
 	if free := c.slots(c.author, q); len(free) != 2*each {
 		t.Errorf("%d slots are free, want %d", len(free), 2*each)
 	}
 	used := shared[1]
-	must[ledger.Record](c.world, c.author, ledger.TxRegisterRecord, registrationOf(used, ledger.Private), ledger.TransientSummary, used.summary)
-	for _, upload := range c.slots(c.author, q) {
-		if upload.Record == used.slot().Record || upload.Used {
-			t.Errorf("%+v is shown as free", upload)
+	must[ledger.Record](c.world, c.author, ledger.TxRegisterRecord, registrationOf(used, ledger.LevelPrivate), ledger.TransientMetadata, used.metadata)
+	for _, slot := range c.slots(c.author, q) {
+		if slot.Record == used.slot().Record || slot.Used {
+			t.Errorf("%+v is shown as free", slot)
 		}
 	}
 	q.FreeOf = c.neighbour.user
@@ -96,24 +96,24 @@ func TestStockShowsWhatIsFree(t *testing.T) {
 		t.Errorf("another patient's slots %+v", free)
 	}
 	q.FreeOf, q.Bookmark = c.patient.user, "\x00stock\x00HospitalB\x00colleague\x00"
-	c.refused(fault.InvalidArgument, c.author, ledger.TxListUploads, q)
+	c.refused(fault.InvalidArgument, c.author, ledger.TxListSlots, q)
 }
 
 func TestSlotsEnd(t *testing.T) {
 	c := newConsortium(t)
-	early, late, shared := c.newUpload(ledger.Imaging), c.newUpload(ledger.Imaging), c.forDepartment()
+	early, late, shared := c.newUpload(ledger.ClassImaging), c.newUpload(ledger.ClassImaging), c.forDepartment()
 	for _, u := range []*upload{early, late} {
 		c.authorize(u)
 	}
 	c.stock(shared)
-	a := registrationOf(early, ledger.Private)
-	must[ledger.Record](c.world, c.author, ledger.TxRegisterRecord, a, ledger.TransientSummary, early.summary)
+	a := registrationOf(early, ledger.LevelPrivate)
+	must[ledger.Record](c.world, c.author, ledger.TxRegisterRecord, a, ledger.TransientMetadata, early.metadata)
 	c.clock = late.slot().Expiry
 	for _, u := range []*upload{late, shared} {
-		c.refused(fault.ConsentExpired, c.author, ledger.TxRegisterRecord, registrationOf(u, ledger.Private), ledger.TransientSummary, u.summary)
+		c.refused(fault.ConsentExpired, c.author, ledger.TxRegisterRecord, registrationOf(u, ledger.LevelPrivate), ledger.TransientMetadata, u.metadata)
 	}
-	must[ledger.Record](c.world, c.author, ledger.TxRegisterRecord, a, ledger.TransientSummary, early.summary) // a repeat
-	if free := c.slots(c.author, ledger.ListUploads{FreeOf: c.patient.user}); len(free) != 0 {
+	must[ledger.Record](c.world, c.author, ledger.TxRegisterRecord, a, ledger.TransientMetadata, early.metadata) // a repeat
+	if free := c.slots(c.author, ledger.ListSlots{FreeOf: c.patient.user}); len(free) != 0 {
 		t.Errorf("slots that have ended are free: %+v", free)
 	}
 }
@@ -123,17 +123,17 @@ func TestDepartmentsOfAnyNameHaveSlots(t *testing.T) {
 	c := newConsortium(t)
 	for i, name := range []string{"Innere Medizin", "R&D", "Kardiologie (Süd) / 3. OG", "内科", "department:x", "../x"} {
 		physician := newPerson(t, fmt.Sprintf("HospitalA/p%d", i), map[string]string{
-			trust.RoleAttribute: string(ledger.Physician), trust.ClearanceAttribute: string(ledger.Private), trust.DepartmentAttribute: name,
+			trust.RoleAttribute: string(ledger.RolePhysician), trust.ClearanceAttribute: string(ledger.LevelPrivate), trust.DepartmentAttribute: name,
 		})
 		c.enrol(physician)
 		u := c.forDepartment()
 		u.slot().Author = ledger.DepartmentSubject("HospitalA", name)
 		c.stock(u)
-		if free := c.slots(physician, ledger.ListUploads{FreeOf: c.patient.user}); len(free) != 1 || free[0].Author != u.slot().Author {
+		if free := c.slots(physician, ledger.ListSlots{FreeOf: c.patient.user}); len(free) != 1 || free[0].Author != u.slot().Author {
 			t.Errorf("%q: the free slots are %+v", name, free)
 		}
-		c.refused(fault.PermissionDenied, c.author, ledger.TxRegisterRecord, registrationOf(u, ledger.Private), ledger.TransientSummary, u.summary)
-		must[ledger.Record](c.world, physician, ledger.TxRegisterRecord, registrationOf(u, ledger.Private), ledger.TransientSummary, u.summary)
+		c.refused(fault.PermissionDenied, c.author, ledger.TxRegisterRecord, registrationOf(u, ledger.LevelPrivate), ledger.TransientMetadata, u.metadata)
+		must[ledger.Record](c.world, physician, ledger.TxRegisterRecord, registrationOf(u, ledger.LevelPrivate), ledger.TransientMetadata, u.metadata)
 	}
 }
 
@@ -141,14 +141,14 @@ func TestDepartmentSlotsAreRefused(t *testing.T) {
 	c := newConsortium(t)
 	for name, test := range map[string]struct {
 		code   fault.Code
-		change func(*ledger.Slot)
+		change func(*ledger.NewSlot)
 	}{
-		"with a grant":           {fault.InvalidArgument, func(s *ledger.Slot) { s.Grant = ledger.NewID() }},
-		"with fragments":         {fault.InvalidArgument, func(s *ledger.Slot) { s.Fragments, _ = c.newFragments(ledger.NewID(), c.author) }},
-		"without an end":         {fault.InvalidArgument, func(s *ledger.Slot) { s.Expiry = time.Time{} }},
-		"that have ended":        {fault.InvalidArgument, func(s *ledger.Slot) { s.Expiry = c.clock }},
-		"of no member":           {fault.NotFound, func(s *ledger.Slot) { s.Author.User.MSP = "HospitalZ" }},
-		"of a name not as shown": {fault.InvalidArgument, func(s *ledger.Slot) { s.Author.User.Pseudonym = "cardio\u200blogy" }},
+		"with a grant":           {fault.InvalidArgument, func(s *ledger.NewSlot) { s.Grant = ledger.NewID() }},
+		"with fragments":         {fault.InvalidArgument, func(s *ledger.NewSlot) { s.Fragments, _ = c.newFragments(ledger.NewID(), c.author) }},
+		"without an end":         {fault.InvalidArgument, func(s *ledger.NewSlot) { s.Expiry = time.Time{} }},
+		"that have ended":        {fault.InvalidArgument, func(s *ledger.NewSlot) { s.Expiry = c.clock }},
+		"of no member":           {fault.NotFound, func(s *ledger.NewSlot) { s.Author.User.MSP = "HospitalZ" }},
+		"of a name not as shown": {fault.InvalidArgument, func(s *ledger.NewSlot) { s.Author.User.Pseudonym = "cardio\u200blogy" }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c.t = t
@@ -156,15 +156,15 @@ func TestDepartmentSlotsAreRefused(t *testing.T) {
 			test.change(u.slot())
 			argument := fmt.Sprintf(`{"slots": [{"author": %s}]}`, jsonOf(t, u.slot().Author.String()))
 			if u.slot().Author.Validate() != nil { // it cannot even be written
-				c.refused(test.code, c.patient, ledger.TxAuthorizeUpload, argument)
+				c.refused(test.code, c.patient, ledger.TxAuthorizeSlots, argument)
 				return
 			}
-			c.refused(test.code, c.patient, ledger.TxAuthorizeUpload, u.argument)
+			c.refused(test.code, c.patient, ledger.TxAuthorizeSlots, u.argument)
 		})
 	}
 	c.t = t
 	u := c.forDepartment()
 	c.stock(u)
 	u.slot().Expiry = u.slot().Expiry.Add(time.Hour)
-	c.refused(fault.AlreadyExists, c.patient, ledger.TxAuthorizeUpload, u.argument)
+	c.refused(fault.AlreadyExists, c.patient, ledger.TxAuthorizeSlots, u.argument)
 }

@@ -7,18 +7,18 @@ import (
 	"github.com/pie-consortium/pie/ledger"
 )
 
-// takeSlot takes the slot of the day that a standing rule answers with: each can be taken
-// once, so that a rule of five slots answers five times a day whoever counts. The day is
+// takePlace takes the place of the day that a standing rule answers with: each can be taken
+// once, so that a rule of five places answers five times a day whoever counts. The day is
 // that of the transaction.
-func takeSlot(ctx *state.Context, grant ledger.Grant) error {
+func takePlace(ctx *state.Context, grant ledger.Grant) error {
 	if grant.Standing == (ledger.Standing{}) {
 		return nil
 	}
 	answer := ledger.Answer{
-		Standing: grant.Standing, Day: ledger.DayOf(ctx.Now), Request: grant.Request, Grant: grant.Grant,
+		Standing: grant.Standing, Day: ledger.DayOf(ctx.Now), Request: grant.Request, Grant: grant.ID,
 		Record: grant.Record, Version: grant.Version, Answered: ctx.Now,
 	}
-	return state.Answers.Insert(ctx, answer, append(answersOf(grant.Patient, answer.Rule, answer.Day), slotPart(answer.Slot))...)
+	return state.Answers.Insert(ctx, answer, append(answersOf(grant.Patient, answer.Rule, answer.Day), placePart(answer.Place))...)
 }
 
 // listAnswers lists what a standing rule of the reader's answered on one day.
@@ -34,5 +34,5 @@ func answersOf(patient ledger.UserID, rule ledger.ID, day string) []string {
 	return []string{patient.MSP, patient.Pseudonym, string(rule), day}
 }
 
-// slotPart is a slot as a part of a key: keys sort as the numbers do.
-func slotPart(slot int) string { return fmt.Sprintf("%06d", slot) }
+// placePart is a place as a part of a key: keys sort as the numbers do.
+func placePart(place int) string { return fmt.Sprintf("%06d", place) }

@@ -8,18 +8,18 @@ import (
 	"github.com/pie-consortium/pie/ledger/fault"
 )
 
-// standingGrant is a yes to a new request of the colleague's, by a rule in a slot.
+// standingGrant is a yes to a new request of the colleague's, by a rule in a place.
 func (c *consortium) standingGrant(u *upload, standing ledger.Standing) (ledger.GrantAccess, []ledger.SealedFragment) {
 	c.t.Helper()
-	a, sealed := c.grantFor(c.request(u, c.colleague, ledger.Treatment), c.colleague)
+	a, sealed := c.grantFor(c.request(u, c.colleague, ledger.PurposeTreatment), c.colleague)
 	a.Standing = standing
 	return a, sealed
 }
 
 func TestSlotOfAStandingRuleIsTakenOnceADay(t *testing.T) {
 	c := newConsortium(t)
-	u := c.register(ledger.Imaging)
-	standing := ledger.Standing{Rule: ledger.NewID(), Slot: 1}
+	u := c.register(ledger.ClassImaging)
+	standing := ledger.Standing{Rule: ledger.NewID(), Place: 1}
 	a, sealed := c.standingGrant(u, standing)
 	grant := must[ledger.Grant](c.world, c.patient, ledger.TxGrantAccess, a, ledger.TransientFragments, sealed)
 	if grant.Standing != standing {
@@ -33,9 +33,9 @@ func TestSlotOfAStandingRuleIsTakenOnceADay(t *testing.T) {
 		t.Errorf("answers %+v", answers)
 	}
 
-	second.Standing.Slot = 2
+	second.Standing.Place = 2
 	must[ledger.Grant](c.world, c.patient, ledger.TxGrantAccess, second, ledger.TransientFragments, secondSealed)
-	if answers := c.answers(c.patient, standing.Rule); len(answers) != 2 || answers[1].Slot != 2 {
+	if answers := c.answers(c.patient, standing.Rule); len(answers) != 2 || answers[1].Place != 2 {
 		t.Errorf("answers %+v", answers)
 	}
 	if answers := c.answers(c.neighbour, standing.Rule); len(answers) != 0 {
@@ -59,14 +59,14 @@ func (c *consortium) answers(by *person, rule ledger.ID) []ledger.Answer {
 func TestStandingRefuses(t *testing.T) {
 	c := newConsortium(t)
 	for name, standing := range map[string]ledger.Standing{
-		"no rule":        {Slot: 1},
-		"no slot":        {Rule: ledger.NewID()},
-		"a slot below":   {Rule: ledger.NewID(), Slot: -1},
-		"a slot too far": {Rule: ledger.NewID(), Slot: ledger.MaxDaily + 1},
+		"no rule":         {Place: 1},
+		"no place":        {Rule: ledger.NewID()},
+		"a place below":   {Rule: ledger.NewID(), Place: -1},
+		"a place too far": {Rule: ledger.NewID(), Place: ledger.MaxDaily + 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c.t = t
-			a, sealed := c.standingGrant(c.register(ledger.Imaging), standing)
+			a, sealed := c.standingGrant(c.register(ledger.ClassImaging), standing)
 			c.refused(fault.InvalidArgument, c.patient, ledger.TxGrantAccess, a, ledger.TransientFragments, sealed)
 		})
 	}
@@ -81,25 +81,25 @@ func TestStandingRefuses(t *testing.T) {
 // What a patient has answered does not make the list of what is open longer.
 func TestAnsweredRequestsLeaveThePendingOnes(t *testing.T) {
 	c := newConsortium(t)
-	u := c.register(ledger.Imaging)
-	a, sealed := c.grantFor(c.request(u, c.colleague, ledger.Treatment), c.colleague)
+	u := c.register(ledger.ClassImaging)
+	a, sealed := c.grantFor(c.request(u, c.colleague, ledger.PurposeTreatment), c.colleague)
 	must[ledger.Grant](c.world, c.patient, ledger.TxGrantAccess, a, ledger.TransientFragments, sealed)
-	denied := c.request(u, c.colleague, ledger.Treatment)
+	denied := c.request(u, c.colleague, ledger.PurposeTreatment)
 	must[ledger.AccessRequest](c.world, c.patient, ledger.TxDenyAccess,
-		ledger.DenyAccess{RecordVersion: u.version(), Request: denied.Request, Reason: ledger.Declined})
-	c.request(u, c.insurer, ledger.Payment) // refused by the policy, and nothing to answer
-	early := c.request(u, c.colleague, ledger.Treatment)
+		ledger.DenyAccess{RecordVersion: u.version(), Request: denied.ID, Reason: ledger.DenyDeclined})
+	c.request(u, c.insurer, ledger.PurposePayment) // refused by the policy, and nothing to answer
+	early := c.request(u, c.colleague, ledger.PurposeTreatment)
 	c.clock = c.clock.Add(time.Hour)
-	late := c.request(u, c.colleague, ledger.Research)
+	late := c.request(u, c.colleague, ledger.PurposeResearch)
 
-	q := ledger.ListRequests{State: ledger.Pending, Page: ledger.Page{Limit: 1}}
+	q := ledger.ListRequests{State: ledger.RequestPending, Page: ledger.Page{Limit: 1}}
 	page := must[ledger.List[ledger.AccessRequest]](c.world, c.patient, ledger.TxListRequests, q)
-	if len(page.Rows) != 1 || page.Rows[0].Request != early.Request || page.Bookmark == "" {
+	if len(page.Rows) != 1 || page.Rows[0].ID != early.ID || page.Bookmark == "" {
 		t.Errorf("the first page of one begins with %+v", page)
 	}
 	q.From = c.clock.Add(-time.Minute)
 	page = must[ledger.List[ledger.AccessRequest]](c.world, c.patient, ledger.TxListRequests, q)
-	if len(page.Rows) != 1 || page.Rows[0].Request != late.Request || page.Bookmark != "" {
+	if len(page.Rows) != 1 || page.Rows[0].ID != late.ID || page.Bookmark != "" {
 		t.Errorf("from a minute ago there is %+v", page)
 	}
 }

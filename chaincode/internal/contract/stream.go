@@ -10,11 +10,11 @@ import (
 // grant holds: with that the patient ends the writing too. The first make the stream a
 // record.
 func appendSegments(ctx *state.Context, a ledger.AppendSegments) (ledger.Record, error) {
-	upload, err := authorizedStream(ctx, a.Stream)
+	slot, err := authorizedStream(ctx, a.Stream)
 	if err != nil {
 		return ledger.Record{}, err
 	}
-	summary, err := streamSummary(ctx, a)
+	metadata, err := streamMetadata(ctx, a)
 	if err != nil {
 		return ledger.Record{}, err
 	}
@@ -23,14 +23,14 @@ func appendSegments(ctx *state.Context, a ledger.AppendSegments) (ledger.Record,
 		return ledger.Record{}, err
 	}
 	if known {
-		return repeatedAppend(ctx, upload, summary)
+		return repeatedAppend(ctx, slot, metadata)
 	}
-	if err := requireWritable(ctx, upload); err != nil {
+	if err := requireWritable(ctx, slot); err != nil {
 		return ledger.Record{}, err
 	}
 	var record ledger.Record
-	if summary != nil {
-		record, err = beginStream(ctx, upload, *summary)
+	if metadata != nil {
+		record, err = beginStream(ctx, slot, *metadata)
 	} else {
 		record, err = continueStream(ctx, a)
 	}
@@ -44,57 +44,57 @@ func appendSegments(ctx *state.Context, a ledger.AppendSegments) (ledger.Record,
 	for _, segment := range a.Segments {
 		event.Segments = append(event.Segments, segment.Number)
 	}
-	return record, ctx.Emit(ledger.SegmentsAppended, event)
+	return record, ctx.Emit(ledger.EventSegmentsAppended, event)
 }
 
-// streamSummary is what the stream is about, which comes with the first segments; nil
+// streamMetadata is what the stream is about, which comes with the first segments; nil
 // with others.
-func streamSummary(ctx *state.Context, a ledger.AppendSegments) (*ledger.Summary, error) {
+func streamMetadata(ctx *state.Context, a ledger.AppendSegments) (*ledger.Metadata, error) {
 	if a.Segments[0].Number != 1 {
 		return nil, ctx.OnlyTransient()
 	}
-	summary, err := transientSummary(ctx)
+	metadata, err := transientMetadata(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if summary.Class != ledger.Sensor {
-		return nil, fault.New(fault.InvalidArgument, "a stream is of class %s", ledger.Sensor)
+	if metadata.Class != ledger.ClassSensor {
+		return nil, fault.New(fault.InvalidArgument, "a stream is of class %s", ledger.ClassSensor)
 	}
-	return &summary, nil
+	return &metadata, nil
 }
 
 // authorizedStream is the slot of a stream that the caller may append to.
-func authorizedStream(ctx *state.Context, stream ledger.ID) (ledger.Upload, error) {
-	if err := ctx.RequireRole(ledger.Physician, ledger.Emergency, ledger.Researcher, ledger.Patient); err != nil {
-		return ledger.Upload{}, err
+func authorizedStream(ctx *state.Context, stream ledger.ID) (ledger.Slot, error) {
+	if err := ctx.RequireRole(ledger.RolePhysician, ledger.RoleEmergency, ledger.RoleResearcher, ledger.RolePatient); err != nil {
+		return ledger.Slot{}, err
 	}
 	if _, err := ctx.Registered(); err != nil {
-		return ledger.Upload{}, err
+		return ledger.Slot{}, err
 	}
-	upload, err := findUpload(ctx, stream)
+	slot, err := findUpload(ctx, stream)
 	if err != nil {
-		return upload, err
+		return slot, err
 	}
-	if !upload.Author.Includes(ctx.Caller) {
-		return upload, fault.New(fault.PermissionDenied, "stream %s is authorised for another author", stream)
+	if !slot.Author.Includes(ctx.Caller) {
+		return slot, fault.New(fault.PermissionDenied, "stream %s is authorised for another author", stream)
 	}
-	if !upload.Stream {
-		return upload, fault.New(fault.StateConflict, "record %s is no stream; its content is registered whole", stream)
+	if !slot.Stream {
+		return slot, fault.New(fault.StateConflict, "record %s is not a stream; its content is registered whole", stream)
 	}
-	return upload, nil
+	return slot, nil
 }
 
 // requireWritable refuses once the author's own grant has ended.
-func requireWritable(ctx *state.Context, upload ledger.Upload) error {
-	grant, err := state.Grants.Get(ctx, string(upload.Record), state.VersionPart(firstVersion), string(upload.Grant))
+func requireWritable(ctx *state.Context, slot ledger.Slot) error {
+	grant, err := state.Grants.Get(ctx, string(slot.Record), state.VersionPart(firstVersion), string(slot.Grant))
 	if err != nil {
 		return err
 	}
-	if grant.State == ledger.Revoked {
-		return fault.New(fault.ConsentRevoked, "the patient has ended the author's grant, and with it the writing of stream %s", upload.Record)
+	if grant.State == ledger.GrantRevoked {
+		return fault.New(fault.ConsentRevoked, "the patient has ended the author's grant, and with it the writing of stream %s", slot.Record)
 	}
 	if !ctx.Now.Before(grant.Expiry) {
-		return fault.New(fault.ConsentExpired, "the author's grant has ended, and with it the writing of stream %s", upload.Record)
+		return fault.New(fault.ConsentExpired, "the author's grant has ended, and with it the writing of stream %s", slot.Record)
 	}
 	return nil
 }
@@ -122,33 +122,33 @@ func knownSegments(ctx *state.Context, a ledger.AppendSegments) (bool, error) {
 }
 
 // repeatedAppend accepts the same segments again, without changing anything.
-func repeatedAppend(ctx *state.Context, upload ledger.Upload, summary *ledger.Summary) (ledger.Record, error) {
-	key := recordKey(upload.Record, firstVersion)
+func repeatedAppend(ctx *state.Context, slot ledger.Slot, metadata *ledger.Metadata) (ledger.Record, error) {
+	key := recordKey(slot.Record, firstVersion)
 	record, err := state.Records.Get(ctx, key...)
-	if err != nil || summary == nil {
+	if err != nil || metadata == nil {
 		return record, err
 	}
-	same, err := state.SummaryRows.Holds(ctx, *summary, summary.Salt, key...)
+	same, err := state.MetadataRows.Holds(ctx, *metadata, metadata.Salt, key...)
 	if err == nil && !same {
-		err = fault.New(fault.AlreadyExists, "stream %s was begun with another summary", upload.Record)
+		err = fault.New(fault.AlreadyExists, "stream %s was begun with other metadata", slot.Record)
 	}
 	return record, err
 }
 
 // beginStream makes the record of a stream and activates its author's grant.
-func beginStream(ctx *state.Context, upload ledger.Upload, summary ledger.Summary) (ledger.Record, error) {
+func beginStream(ctx *state.Context, slot ledger.Slot, metadata ledger.Metadata) (ledger.Record, error) {
 	record := ledger.Record{
-		Record: upload.Record, Version: firstVersion, State: ledger.Registered, Stream: true,
-		Patient: upload.Patient, Author: ctx.Caller.User, Registered: ctx.Now,
-		Level: requiredLevel(summary.Class, upload.Policy), Policy: upload.Policy,
+		ID: slot.Record, Version: firstVersion, State: ledger.RecordRegistered, Stream: true,
+		Patient: slot.Patient, Author: ctx.Caller.User, Registered: ctx.Now,
+		Level: requiredLevel(metadata.Class, slot.Policy), Policy: slot.Policy,
 	}
-	if err := storeRecord(ctx, record, summary); err != nil {
+	if err := storeRecord(ctx, record, metadata); err != nil {
 		return record, err
 	}
-	if err := activateGrant(ctx, upload); err != nil {
+	if err := activateGrant(ctx, slot); err != nil {
 		return record, err
 	}
-	return record, useSlot(ctx, upload)
+	return record, useSlot(ctx, slot)
 }
 
 // continueStream is the record of a stream that the segments follow on.
@@ -157,7 +157,7 @@ func continueStream(ctx *state.Context, a ledger.AppendSegments) (ledger.Record,
 	if err != nil {
 		return record, err
 	}
-	if record.State == ledger.Disputed {
+	if record.State == ledger.RecordDisputed {
 		return record, fault.New(fault.StateConflict, "stream %s is %s", a.Stream, record.State)
 	}
 	before := a.Segments[0].Number - 1
@@ -167,10 +167,10 @@ func continueStream(ctx *state.Context, a ledger.AppendSegments) (ledger.Record,
 
 func storeSegments(ctx *state.Context, record ledger.Record, segments []ledger.Segment) error {
 	for _, segment := range segments {
-		if err := state.Segments.Insert(ctx, inUTC(segment), segmentKey(record.Record, record.Version, segment.Number)...); err != nil {
+		if err := state.Segments.Insert(ctx, inUTC(segment), segmentKey(record.ID, record.Version, segment.Number)...); err != nil {
 			return err
 		}
-		if err := claimContent(ctx, segment.CID, ledger.RecordVersion{Record: record.Record, Version: record.Version}); err != nil {
+		if err := claimContent(ctx, segment.CID, ledger.RecordVersion{Record: record.ID, Version: record.Version}); err != nil {
 			return err
 		}
 	}
@@ -212,7 +212,7 @@ func releasedSegments(ctx *state.Context, record ledger.Record, numbers []int) (
 	}
 	var segments []ledger.Segment
 	for _, number := range numbers {
-		segment, err := state.Segments.Get(ctx, segmentKey(record.Record, record.Version, number)...)
+		segment, err := state.Segments.Get(ctx, segmentKey(record.ID, record.Version, number)...)
 		if err != nil {
 			return nil, err
 		}

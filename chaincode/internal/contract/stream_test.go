@@ -12,7 +12,7 @@ import (
 
 // newStream is an authorisation of a stream that is not granted yet.
 func (c *consortium) newStream() *upload {
-	u := c.newUpload(ledger.Sensor)
+	u := c.newUpload(ledger.ClassSensor)
 	u.slot().Stream = true
 	return u
 }
@@ -37,7 +37,7 @@ func (c *consortium) append(u *upload, first, count int) ledger.Record {
 	if first > 1 {
 		return must[ledger.Record](c.world, c.author, ledger.TxAppendSegments, segments(u, first, count))
 	}
-	return must[ledger.Record](c.world, c.author, ledger.TxAppendSegments, segments(u, first, count), ledger.TransientSummary, u.summary)
+	return must[ledger.Record](c.world, c.author, ledger.TxAppendSegments, segments(u, first, count), ledger.TransientMetadata, u.metadata)
 }
 
 // stream is a stream of some segments.
@@ -54,8 +54,8 @@ func TestAStreamGrows(t *testing.T) {
 	u := c.newStream()
 	c.authorize(u)
 	record := c.append(u, 1, 2)
-	c.emitted(ledger.SegmentsAppended)
-	if !record.Stream || record.Level != ledger.Moderate || record.CID != "" || record.Size != 0 || record.Capsule != nil {
+	c.emitted(ledger.EventSegmentsAppended)
+	if !record.Stream || record.Level != ledger.LevelModerate || record.CID != "" || record.Size != 0 || record.Capsule != nil {
 		t.Errorf("record %+v", record)
 	}
 	if got := c.event.payload; !slices.Equal(got.Segments, []int{1, 2}) || got.Replicas != 2 || got.Version != 1 {
@@ -74,10 +74,10 @@ func TestAStreamGrows(t *testing.T) {
 		t.Errorf("list %+v", list)
 	}
 	grants := must[ledger.List[ledger.Grant]](c.world, c.author, ledger.TxListGrants, ledger.ListGrants{})
-	if len(grants.Rows) != 1 || grants.Rows[0].State != ledger.Active {
+	if len(grants.Rows) != 1 || grants.Rows[0].State != ledger.GrantActive {
 		t.Errorf("the author's grants are %+v", grants.Rows)
 	}
-	found := must[ledger.List[ledger.RecordView]](c.world, c.gatewayA, ledger.TxSearchRecords, ledger.SearchRecords{Class: ledger.Sensor})
+	found := must[ledger.List[ledger.RecordView]](c.world, c.gatewayA, ledger.TxSearchRecords, ledger.SearchRecords{Class: ledger.ClassSensor})
 	if len(found.Rows) != 1 || !found.Rows[0].Stream {
 		t.Errorf("a search finds %+v", found.Rows)
 	}
@@ -88,32 +88,32 @@ func TestAppendSegmentsRefuses(t *testing.T) {
 	for name, test := range map[string]struct {
 		code   fault.Code
 		by     *person
-		change func(*ledger.AppendSegments, *ledger.Summary)
+		change func(*ledger.AppendSegments, *ledger.Metadata)
 	}{
-		"a stream nobody authorised": {fault.NotFound, c.author, func(a *ledger.AppendSegments, _ *ledger.Summary) { a.Stream = ledger.NewID() }},
-		"another author":             {fault.PermissionDenied, c.colleague, func(*ledger.AppendSegments, *ledger.Summary) {}},
-		"the patient":                {fault.PermissionDenied, c.patient, func(*ledger.AppendSegments, *ledger.Summary) {}},
-		"an insurer":                 {fault.PermissionDenied, c.insurer, func(*ledger.AppendSegments, *ledger.Summary) {}},
-		"another class":              {fault.InvalidArgument, c.author, func(_ *ledger.AppendSegments, s *ledger.Summary) { s.Class = ledger.Imaging }},
-		"a salt too short":           {fault.InvalidArgument, c.author, func(_ *ledger.AppendSegments, s *ledger.Summary) { s.Salt = nil }},
-		"no segments":                {fault.InvalidArgument, c.author, func(a *ledger.AppendSegments, _ *ledger.Summary) { a.Segments = nil }},
-		"too many segments": {fault.InvalidArgument, c.author, func(a *ledger.AppendSegments, _ *ledger.Summary) {
-			*a = segments(&upload{argument: ledger.AuthorizeUpload{Slots: []ledger.Slot{{Record: a.Stream}}}}, 1, ledger.MaxSegments+1)
+		"a stream nobody authorised": {fault.NotFound, c.author, func(a *ledger.AppendSegments, _ *ledger.Metadata) { a.Stream = ledger.NewID() }},
+		"another author":             {fault.PermissionDenied, c.colleague, func(*ledger.AppendSegments, *ledger.Metadata) {}},
+		"the patient":                {fault.PermissionDenied, c.patient, func(*ledger.AppendSegments, *ledger.Metadata) {}},
+		"an insurer":                 {fault.PermissionDenied, c.insurer, func(*ledger.AppendSegments, *ledger.Metadata) {}},
+		"another class":              {fault.InvalidArgument, c.author, func(_ *ledger.AppendSegments, s *ledger.Metadata) { s.Class = ledger.ClassImaging }},
+		"a salt too short":           {fault.InvalidArgument, c.author, func(_ *ledger.AppendSegments, s *ledger.Metadata) { s.Salt = nil }},
+		"no segments":                {fault.InvalidArgument, c.author, func(a *ledger.AppendSegments, _ *ledger.Metadata) { a.Segments = nil }},
+		"too many segments": {fault.InvalidArgument, c.author, func(a *ledger.AppendSegments, _ *ledger.Metadata) {
+			*a = segments(&upload{argument: ledger.AuthorizeSlots{Slots: []ledger.NewSlot{{Record: a.Stream}}}}, 1, ledger.MaxSegments+1)
 		}},
-		"the number 0":                 {fault.InvalidArgument, c.author, func(a *ledger.AppendSegments, _ *ledger.Summary) { a.Segments[0].Number = 0 }},
-		"a gap":                        {fault.InvalidArgument, c.author, func(a *ledger.AppendSegments, _ *ledger.Summary) { a.Segments[1].Number = 3 }},
-		"a number twice":               {fault.InvalidArgument, c.author, func(a *ledger.AppendSegments, _ *ledger.Summary) { a.Segments[1].Number = 1 }},
-		"no readings":                  {fault.InvalidArgument, c.author, func(a *ledger.AppendSegments, _ *ledger.Summary) { a.Segments[1].Readings = 0 }},
-		"too many readings":            {fault.InvalidArgument, c.author, func(a *ledger.AppendSegments, _ *ledger.Summary) { a.Segments[1].Readings = ledger.MaxReadings + 1 }},
-		"no time":                      {fault.InvalidArgument, c.author, func(a *ledger.AppendSegments, _ *ledger.Summary) { a.Segments[1].From = time.Time{} }},
-		"an end before":                {fault.InvalidArgument, c.author, func(a *ledger.AppendSegments, _ *ledger.Summary) { a.Segments[1].To = noon.Add(-time.Hour) }},
-		"a path for a CID":             {fault.InvalidArgument, c.author, func(a *ledger.AppendSegments, _ *ledger.Summary) { a.Segments[1].CID = "../x" }},
-		"no bytes":                     {fault.InvalidArgument, c.author, func(a *ledger.AppendSegments, _ *ledger.Summary) { a.Segments[1].Size = 0 }},
-		"too many bytes":               {fault.InvalidArgument, c.author, func(a *ledger.AppendSegments, _ *ledger.Summary) { a.Segments[1].Size = 1 << 50 }},
-		"a short capsule":              {fault.InvalidArgument, c.author, func(a *ledger.AppendSegments, _ *ledger.Summary) { a.Segments[1].Capsule = []byte{2} }},
-		"a summary for later segments": {fault.InvalidArgument, c.author, func(a *ledger.AppendSegments, _ *ledger.Summary) { a.Segments[0].Number, a.Segments[1].Number = 2, 3 }},
-		"a name of no form":            {fault.InvalidArgument, c.author, func(a *ledger.AppendSegments, _ *ledger.Summary) { a.Stream = "../x" }},
-		"more than a stream has": {fault.InvalidArgument, c.author, func(a *ledger.AppendSegments, _ *ledger.Summary) {
+		"the number 0":                {fault.InvalidArgument, c.author, func(a *ledger.AppendSegments, _ *ledger.Metadata) { a.Segments[0].Number = 0 }},
+		"a gap":                       {fault.InvalidArgument, c.author, func(a *ledger.AppendSegments, _ *ledger.Metadata) { a.Segments[1].Number = 3 }},
+		"a number twice":              {fault.InvalidArgument, c.author, func(a *ledger.AppendSegments, _ *ledger.Metadata) { a.Segments[1].Number = 1 }},
+		"no readings":                 {fault.InvalidArgument, c.author, func(a *ledger.AppendSegments, _ *ledger.Metadata) { a.Segments[1].Readings = 0 }},
+		"too many readings":           {fault.InvalidArgument, c.author, func(a *ledger.AppendSegments, _ *ledger.Metadata) { a.Segments[1].Readings = ledger.MaxReadings + 1 }},
+		"no time":                     {fault.InvalidArgument, c.author, func(a *ledger.AppendSegments, _ *ledger.Metadata) { a.Segments[1].From = time.Time{} }},
+		"an end before":               {fault.InvalidArgument, c.author, func(a *ledger.AppendSegments, _ *ledger.Metadata) { a.Segments[1].To = noon.Add(-time.Hour) }},
+		"a path for a CID":            {fault.InvalidArgument, c.author, func(a *ledger.AppendSegments, _ *ledger.Metadata) { a.Segments[1].CID = "../x" }},
+		"no bytes":                    {fault.InvalidArgument, c.author, func(a *ledger.AppendSegments, _ *ledger.Metadata) { a.Segments[1].Size = 0 }},
+		"too many bytes":              {fault.InvalidArgument, c.author, func(a *ledger.AppendSegments, _ *ledger.Metadata) { a.Segments[1].Size = 1 << 50 }},
+		"a short capsule":             {fault.InvalidArgument, c.author, func(a *ledger.AppendSegments, _ *ledger.Metadata) { a.Segments[1].Capsule = []byte{2} }},
+		"metadata for later segments": {fault.InvalidArgument, c.author, func(a *ledger.AppendSegments, _ *ledger.Metadata) { a.Segments[0].Number, a.Segments[1].Number = 2, 3 }},
+		"a name of no form":           {fault.InvalidArgument, c.author, func(a *ledger.AppendSegments, _ *ledger.Metadata) { a.Stream = "../x" }},
+		"more than a stream has": {fault.InvalidArgument, c.author, func(a *ledger.AppendSegments, _ *ledger.Metadata) {
 			a.Segments[1].Number, a.Segments[0].Number = ledger.MaxStream+1, ledger.MaxStream
 		}},
 	} {
@@ -122,8 +122,8 @@ func TestAppendSegmentsRefuses(t *testing.T) {
 			u := c.newStream()
 			c.authorize(u)
 			a := segments(u, 1, 2)
-			test.change(&a, &u.summary)
-			c.refused(test.code, test.by, ledger.TxAppendSegments, a, ledger.TransientSummary, u.summary)
+			test.change(&a, &u.metadata)
+			c.refused(test.code, test.by, ledger.TxAppendSegments, a, ledger.TransientMetadata, u.metadata)
 		})
 	}
 	c.t = t
@@ -137,10 +137,10 @@ func TestSegmentsAreTakenOnce(t *testing.T) {
 	u := c.stream(2)
 	other := segments(u, 1, 2)
 	other.Segments[1].SHA256 = ledger.DigestOf([]byte("other"))
-	c.refused(fault.AlreadyExists, c.author, ledger.TxAppendSegments, other, ledger.TransientSummary, u.summary)
-	differently := u.summary
+	c.refused(fault.AlreadyExists, c.author, ledger.TxAppendSegments, other, ledger.TransientMetadata, u.metadata)
+	differently := u.metadata
 	differently.Sex = "male"
-	c.refused(fault.AlreadyExists, c.author, ledger.TxAppendSegments, segments(u, 1, 2), ledger.TransientSummary, differently)
+	c.refused(fault.AlreadyExists, c.author, ledger.TxAppendSegments, segments(u, 1, 2), ledger.TransientMetadata, differently)
 	c.refused(fault.AlreadyExists, c.author, ledger.TxAppendSegments, segments(u, 2, 2))       // half of them stand
 	c.refused(fault.NotFound, c.author, ledger.TxAppendSegments, segments(u, 4, 1))            // after a gap
 	c.refused(fault.PermissionDenied, c.colleague, ledger.TxAppendSegments, segments(u, 3, 1)) // by somebody else
@@ -151,16 +151,16 @@ func TestAStreamIsNoOtherRecord(t *testing.T) {
 	c := newConsortium(t)
 	u := c.newStream()
 	c.authorize(u)
-	c.refused(fault.StateConflict, c.author, ledger.TxRegisterRecord, registrationOf(u, ledger.Moderate), ledger.TransientSummary, u.summary)
-	whole := c.newUpload(ledger.Sensor)
+	c.refused(fault.StateConflict, c.author, ledger.TxRegisterRecord, registrationOf(u, ledger.LevelModerate), ledger.TransientMetadata, u.metadata)
+	whole := c.newUpload(ledger.ClassSensor)
 	c.authorize(whole)
-	c.refused(fault.StateConflict, c.author, ledger.TxAppendSegments, segments(whole, 1, 1), ledger.TransientSummary, whole.summary)
+	c.refused(fault.StateConflict, c.author, ledger.TxAppendSegments, segments(whole, 1, 1), ledger.TransientMetadata, whole.metadata)
 
 	department := c.newStream()
 	department.slot().Author = ledger.DepartmentSubject("HospitalA", "cardiology")
-	c.refused(fault.InvalidArgument, c.patient, ledger.TxAuthorizeUpload, department.argument, ledger.TransientFragments, department.fragments)
+	c.refused(fault.InvalidArgument, c.patient, ledger.TxAuthorizeSlots, department.argument, ledger.TransientFragments, department.fragments)
 	u.slot().Stream = false
-	c.refused(fault.AlreadyExists, c.patient, ledger.TxAuthorizeUpload, u.argument, ledger.TransientFragments, u.fragments)
+	c.refused(fault.AlreadyExists, c.patient, ledger.TxAuthorizeSlots, u.argument, ledger.TransientFragments, u.fragments)
 }
 
 func TestThePatientEndsTheWriting(t *testing.T) {
@@ -176,7 +176,7 @@ func TestThePatientEndsTheWriting(t *testing.T) {
 
 	c.clock = noon
 	disputed := c.stream(1)
-	must[ledger.Record](c.world, c.patient, ledger.TxDisputeRecord, ledger.DisputeRecord{RecordVersion: disputed.version(), Reason: ledger.NotMine})
+	must[ledger.Record](c.world, c.patient, ledger.TxDisputeRecord, ledger.DisputeRecord{RecordVersion: disputed.version(), Reason: ledger.DisputeNotMine})
 	c.refused(fault.StateConflict, c.author, ledger.TxAppendSegments, segments(disputed, 2, 1))
 }
 
@@ -190,7 +190,7 @@ func TestSegmentsAreForThoseWhoMayDiscover(t *testing.T) {
 		}
 	}
 	c.refused(fault.PermissionDenied, c.insurer, ledger.TxListSegments, q)
-	c.refused(fault.PolicyDenied, newRole(t, "HospitalA/uncleared", ledger.Physician, ledger.Low), ledger.TxListSegments, q)
+	c.refused(fault.PolicyDenied, newRole(t, "HospitalA/uncleared", ledger.RolePhysician, ledger.LevelLow), ledger.TxListSegments, q)
 	behalf := q
 	behalf.Reader = c.colleague.identity()
 	c.refused(fault.PermissionDenied, c.insurer, ledger.TxListSegments, behalf)
@@ -224,7 +224,7 @@ func TestContentOfSegments(t *testing.T) {
 		q.Segment = number
 		c.refused(fault.InvalidArgument, c.patient, ledger.TxReadContent, q)
 	}
-	whole := c.register(ledger.Imaging)
+	whole := c.register(ledger.ClassImaging)
 	c.refused(fault.InvalidArgument, c.patient, ledger.TxReadContent, ledger.ReadContent{RecordVersion: whole.version(), Segment: 1})
 }
 
@@ -243,12 +243,12 @@ func TestAReleaseIsForTheSegmentsAskedFor(t *testing.T) {
 		q.Segments = numbers
 		c.refused(fault.InvalidArgument, c.gatewayB, ledger.TxReadRelease, q)
 	}
-	whole := c.register(ledger.Imaging)
+	whole := c.register(ledger.ClassImaging)
 	other := c.grant(whole, c.colleague)
 	c.refused(fault.InvalidArgument, c.gatewayB, ledger.TxReadRelease,
 		ledger.ReadRelease{Record: other.Record, Open: c.open(other, c.colleague).Open, Segments: []int{1}})
 
-	must[ledger.Grant](c.world, c.patient, ledger.TxRevokeGrant, ledger.RevokeGrant{RecordVersion: u.version(), Grant: grant.Grant})
+	must[ledger.Grant](c.world, c.patient, ledger.TxRevokeGrant, ledger.RevokeGrant{RecordVersion: u.version(), Grant: grant.ID})
 	q.Segments = []int{1}
 	c.refused(fault.ConsentRevoked, c.gatewayB, ledger.TxReadRelease, q)
 }
@@ -258,7 +258,7 @@ func TestAnErasedStreamLeavesNoSegment(t *testing.T) {
 	u := c.stream(3)
 	grant := c.grant(u, c.colleague)
 	open := c.open(grant, c.colleague)
-	erasure := c.erase(u.slot().Record, u.summary)
+	erasure := c.erase(u.slot().Record, u.metadata)
 	if len(erasure.Versions) != 3 || erasure.Versions[2].CID != segments(u, 3, 1).Segments[0].CID {
 		t.Errorf("erasure %+v", erasure)
 	}

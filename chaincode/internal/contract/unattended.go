@@ -7,9 +7,9 @@ import (
 )
 
 // registerUnattended registers a record of a patient who can authorise nothing now, with
-// its secret in custody for them.
+// its secret in escrow for them.
 func registerUnattended(ctx *state.Context, a ledger.RegisterUnattended) (ledger.Record, error) {
-	if err := ctx.RequireRole(ledger.Physician, ledger.Emergency); err != nil {
+	if err := ctx.RequireRole(ledger.RolePhysician, ledger.RoleEmergency); err != nil {
 		return ledger.Record{}, err
 	}
 	if err := requirePatient(ctx, a.Patient); err != nil {
@@ -19,52 +19,52 @@ func registerUnattended(ctx *state.Context, a ledger.RegisterUnattended) (ledger
 	if err != nil {
 		return ledger.Record{}, err
 	}
-	if _, err := keyOf(author, ledger.VerifyingKey); err != nil {
+	if _, err := keyOf(author, ledger.KeyVerifying); err != nil {
 		return ledger.Record{}, err
 	}
-	summary, err := transientSummary(ctx)
+	metadata, err := transientMetadata(ctx)
 	if err != nil {
 		return ledger.Record{}, err
 	}
 	record := ledger.Record{
-		Record: a.Record, Version: firstVersion, State: ledger.Registered,
-		Patient: a.Patient, Author: ctx.Caller.User, Unattended: true, Custody: a.Custody, Registered: ctx.Now,
+		ID: a.Record, Version: firstVersion, State: ledger.RecordRegistered,
+		Patient: a.Patient, Author: ctx.Caller.User, Unattended: true, Escrow: a.Escrow, Registered: ctx.Now,
 		CID: a.CID, SHA256: a.SHA256, Size: a.Size, Capsule: a.Capsule, Commitment: a.Commitment,
 		Level: a.Level, Policy: ledger.UnattendedPolicy(),
 	}
-	if level := requiredLevel(summary.Class, record.Policy); a.Level != level {
+	if level := requiredLevel(metadata.Class, record.Policy); a.Level != level {
 		return record, fault.New(fault.InvalidArgument, "the level of an unattended record of such a class is %s", level)
 	}
 	if err := requireNotErased(ctx, a.Record); err != nil {
 		return record, err
 	}
-	_, registered, err := state.Records.Find(ctx, recordKey(record.Record, record.Version)...)
+	_, registered, err := state.Records.Find(ctx, recordKey(record.ID, record.Version)...)
 	if err != nil {
 		return record, err
 	}
 	if registered {
-		return repeatedUnattended(ctx, a, record, summary)
+		return repeatedUnattended(ctx, a, record, metadata)
 	}
-	return record, storeUnattended(ctx, a, record, summary)
+	return record, storeUnattended(ctx, a, record, metadata)
 }
 
-// requirePatient refuses records about somebody who is no registered patient: nobody could
+// requirePatient refuses records about somebody who is not a registered patient: nobody could
 // take them over.
 func requirePatient(ctx *state.Context, user ledger.UserID) error {
 	patient, err := state.Users.Get(ctx, user.MSP, user.Pseudonym)
 	if err != nil {
 		return err
 	}
-	if patient.Identity.Role != ledger.Patient {
-		return fault.New(fault.InvalidArgument, "%s is no patient", user)
+	if patient.Identity.Role != ledger.RolePatient {
+		return fault.New(fault.InvalidArgument, "%s is not a patient", user)
 	}
-	_, err = keyOf(patient, ledger.ReceivingKey)
+	_, err = keyOf(patient, ledger.KeyReceiving)
 	return err
 }
 
 // repeatedUnattended accepts the same registration again, without changing anything.
-func repeatedUnattended(ctx *state.Context, a ledger.RegisterUnattended, record ledger.Record, summary ledger.Summary) (ledger.Record, error) {
-	old, err := repeatedRegistration(ctx, record, summary)
+func repeatedUnattended(ctx *state.Context, a ledger.RegisterUnattended, record ledger.Record, metadata ledger.Metadata) (ledger.Record, error) {
+	old, err := repeatedRegistration(ctx, record, metadata)
 	if err != nil {
 		return record, err
 	}
@@ -87,14 +87,14 @@ func repeatedUnattended(ctx *state.Context, a ledger.RegisterUnattended, record 
 // authorsGrant is what lets the author open what they registered, until the patient ends it.
 func authorsGrant(a ledger.RegisterUnattended, record ledger.Record) ledger.Grant {
 	return ledger.Grant{
-		Grant: a.Grant, Record: record.Record, Version: record.Version, Patient: record.Patient, Issuer: record.Author,
-		Grantee: ledger.PersonSubject(record.Author), Purpose: ledger.Treatment, State: ledger.Active,
+		ID: a.Grant, Record: record.ID, Version: record.Version, Patient: record.Patient, Issuer: record.Author,
+		Grantee: ledger.PersonSubject(record.Author), Purpose: ledger.PurposeTreatment, State: ledger.GrantActive,
 		Granted: record.Registered, Expiry: a.Expiry.UTC(), Fragments: a.Fragments,
 	}
 }
 
-func storeUnattended(ctx *state.Context, a ledger.RegisterUnattended, record ledger.Record, summary ledger.Summary) error {
-	if _, authorised, err := state.Uploads.Find(ctx, string(a.Record)); err != nil || authorised {
+func storeUnattended(ctx *state.Context, a ledger.RegisterUnattended, record ledger.Record, metadata ledger.Metadata) error {
+	if _, authorised, err := state.Slots.Find(ctx, string(a.Record)); err != nil || authorised {
 		if err == nil {
 			err = fault.New(fault.AlreadyExists, "record %s is authorised by a patient; register it in its slot", a.Record)
 		}
@@ -103,7 +103,7 @@ func storeUnattended(ctx *state.Context, a ledger.RegisterUnattended, record led
 	if err := checkRecordKey(ctx, a.RecordKey, ledger.RecordVersion{Record: a.Record, Version: firstVersion}); err != nil {
 		return err
 	}
-	if err := storeCustody(ctx, record); err != nil {
+	if err := storeKeyEscrow(ctx, record); err != nil {
 		return err
 	}
 	fragments, err := transientFragments(ctx)
@@ -116,57 +116,57 @@ func storeUnattended(ctx *state.Context, a ledger.RegisterUnattended, record led
 	if err := issueGrant(ctx, authorsGrant(a, record), fragments); err != nil {
 		return err
 	}
-	key := recordKey(record.Record, record.Version)
+	key := recordKey(record.ID, record.Version)
 	if err := state.RecordKeys.Insert(ctx, a.RecordKey, key...); err != nil {
 		return err
 	}
-	if err := storeRecord(ctx, record, summary); err != nil {
+	if err := storeRecord(ctx, record, metadata); err != nil {
 		return err
 	}
-	return ctx.Emit(ledger.RecordRegistered, recordEvent(record))
+	return ctx.Emit(ledger.EventRecordRegistered, recordEvent(record))
 }
 
-func storeCustody(ctx *state.Context, record ledger.Record) error {
-	var custody ledger.Custody
-	found, err := ctx.Transient(ledger.TransientCustody, &custody)
+func storeKeyEscrow(ctx *state.Context, record ledger.Record) error {
+	var escrow ledger.KeyEscrow
+	found, err := ctx.Transient(ledger.TransientEscrow, &escrow)
 	if err != nil {
 		return err
 	}
 	if !found {
-		return fault.New(fault.InvalidArgument, "the transient entry %q is missing", ledger.TransientCustody)
+		return fault.New(fault.InvalidArgument, "the transient entry %q is missing", ledger.TransientEscrow)
 	}
-	if err := custody.Validate(); err != nil {
+	if err := escrow.Validate(); err != nil {
 		return err
 	}
-	if ledger.DigestOf(custody.Sealed) != record.Custody {
+	if ledger.DigestOf(escrow.Sealed) != record.Escrow {
 		return fault.New(fault.InvalidArgument, "the sealed secret is not the one that the arguments commit to")
 	}
-	return state.CustodyRows.Put(ctx, custody, recordKey(record.Record, record.Version)...)
+	return state.EscrowRows.Put(ctx, escrow, recordKey(record.ID, record.Version)...)
 }
 
-// readCustody gives the patient what the author left for them.
-func readCustody(ctx *state.Context, q ledger.ReadCustody) (ledger.Custody, error) {
+// readKeyEscrow gives the patient what the author left for them.
+func readKeyEscrow(ctx *state.Context, q ledger.ReadKeyEscrow) (ledger.KeyEscrow, error) {
 	reader, err := ctx.Reader(q.OnBehalf)
 	if err != nil {
-		return ledger.Custody{}, err
+		return ledger.KeyEscrow{}, err
 	}
 	key := recordKey(q.Record, q.Version)
 	record, err := readVersion(ctx, q.RecordVersion)
 	if err != nil {
-		return ledger.Custody{}, err
+		return ledger.KeyEscrow{}, err
 	}
 	if !record.Unattended {
-		return ledger.Custody{}, fault.New(fault.NotFound, "record %s is under a key of its patient's own", q.Record)
+		return ledger.KeyEscrow{}, fault.New(fault.NotFound, "record %s is under a key of its patient's own", q.Record)
 	}
 	if reader.User != record.Patient {
-		return ledger.Custody{}, fault.New(fault.PermissionDenied, "the secret of record %s is for its patient", q.Record)
+		return ledger.KeyEscrow{}, fault.New(fault.PermissionDenied, "the secret of record %s is for its patient", q.Record)
 	}
 	if err := record.Live(); err != nil {
-		return ledger.Custody{}, err
+		return ledger.KeyEscrow{}, err
 	}
-	custody, found, err := state.CustodyRows.Find(ctx, key...)
+	escrow, found, err := state.EscrowRows.Find(ctx, key...)
 	if err == nil && !found {
 		err = fault.New(fault.ContentUnavailable, "the secret of record %s has not reached this peer yet, or is purged", q.Record)
 	}
-	return custody, err
+	return escrow, err
 }

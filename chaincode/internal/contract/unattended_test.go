@@ -14,27 +14,27 @@ import (
 type foundling struct {
 	argument  ledger.RegisterUnattended
 	fragments []ledger.SealedFragment
-	summary   ledger.Summary
-	custody   ledger.Custody
+	metadata  ledger.Metadata
+	escrow    ledger.KeyEscrow
 }
 
 func (c *consortium) newFoundling(by *person) *foundling {
-	u := c.newUpload(ledger.Imaging)
+	u := c.newUpload(ledger.ClassImaging)
 	grant, record := ledger.NewID(), u.slot().Record
 	fragments, sealed := c.newFragments(grant, by)
-	custody := ledger.Custody{Sealed: []byte("sealed to the patient: " + record)}
+	escrow := ledger.KeyEscrow{Sealed: []byte("sealed to the patient: " + record)}
 	return &foundling{
 		argument: ledger.RegisterUnattended{
-			RegisterRecord: registrationOf(u, ledger.Private), Patient: c.patient.user,
-			RecordKey: by.statement(trust.KeyStatement{Kind: ledger.RecordKey, Record: record, Version: 1}),
-			Custody:   ledger.DigestOf(custody.Sealed), Grant: grant, Expiry: c.clock.Add(time.Hour), Fragments: fragments,
+			RegisterRecord: registrationOf(u, ledger.LevelPrivate), Patient: c.patient.user,
+			RecordKey: by.statement(trust.KeyStatement{Kind: ledger.KeyRecord, Record: record, Version: 1}),
+			Escrow:    ledger.DigestOf(escrow.Sealed), Grant: grant, Expiry: c.clock.Add(time.Hour), Fragments: fragments,
 		},
-		fragments: sealed, summary: u.summary, custody: custody,
+		fragments: sealed, metadata: u.metadata, escrow: escrow,
 	}
 }
 
 func (f *foundling) private() []any {
-	return []any{ledger.TransientFragments, f.fragments, ledger.TransientSummary, f.summary, ledger.TransientCustody, f.custody}
+	return []any{ledger.TransientFragments, f.fragments, ledger.TransientMetadata, f.metadata, ledger.TransientEscrow, f.escrow}
 }
 
 func (f *foundling) version() ledger.RecordVersion {
@@ -50,7 +50,7 @@ func TestUnattendedRecordIsItsPatients(t *testing.T) {
 	c := newConsortium(t)
 	f := c.newFoundling(c.colleague)
 	record := c.found(f, c.colleague)
-	c.emitted(ledger.RecordRegistered)
+	c.emitted(ledger.EventRecordRegistered)
 	if !record.Unattended || record.Author != c.colleague.user || record.Patient != c.patient.user {
 		t.Errorf("record %+v", record)
 	}
@@ -58,55 +58,55 @@ func TestUnattendedRecordIsItsPatients(t *testing.T) {
 	if again := c.found(f, c.colleague); again.Registered != record.Registered {
 		t.Error("a repeat changed the record")
 	}
-	view := must[ledger.RecordView](c.world, c.patient, ledger.TxReadRecord, ledger.ReadRecord{Record: record.Record})
+	view := must[ledger.RecordView](c.world, c.patient, ledger.TxReadRecord, ledger.ReadRecord{Record: record.ID})
 	if view.RecordKey != f.argument.RecordKey {
 		t.Error("the key is another one than the author stated")
 	}
 
 	grant := must[ledger.List[ledger.Grant]](c.world, c.colleague, ledger.TxListGrants, ledger.ListGrants{}).Rows[0]
 	release := must[ledger.Release](c.world, c.gatewayA, ledger.TxReadRelease,
-		ledger.ReadRelease{Record: record.Record, Open: c.open(grant, c.colleague).Open})
+		ledger.ReadRelease{Record: record.ID, Open: c.open(grant, c.colleague).Open})
 	if release.RecordKey != f.argument.RecordKey || release.Grant.Issuer != c.colleague.user {
 		t.Errorf("release %+v", release)
 	}
 
-	q := ledger.ReadCustody{RecordVersion: f.version()}
-	must[ledger.Custody](c.world, c.patient, ledger.TxReadCustody, q)
+	q := ledger.ReadKeyEscrow{RecordVersion: f.version()}
+	must[ledger.KeyEscrow](c.world, c.patient, ledger.TxReadKeyEscrow, q)
 	q.Reader = c.patient.identity()
-	custody := must[ledger.Custody](c.world, c.gatewayB, ledger.TxReadCustody, q)
-	if string(custody.Sealed) != string(f.custody.Sealed) {
-		t.Error("another secret came out of custody")
+	escrow := must[ledger.KeyEscrow](c.world, c.gatewayB, ledger.TxReadKeyEscrow, q)
+	if string(escrow.Sealed) != string(f.escrow.Sealed) {
+		t.Error("another secret came out of escrow")
 	}
 	confirmed := must[ledger.Record](c.world, c.patient, ledger.TxConfirmRecord, ledger.ConfirmRecord{RecordVersion: f.version()})
-	if confirmed.State != ledger.Confirmed {
+	if confirmed.State != ledger.RecordConfirmed {
 		t.Errorf("state %s", confirmed.State)
 	}
 }
 
-func TestCustodyIsForThePatientAlone(t *testing.T) {
+func TestKeyEscrowIsForThePatientAlone(t *testing.T) {
 	c := newConsortium(t)
-	f, attended := c.newFoundling(c.author), c.register(ledger.Imaging)
+	f, attended := c.newFoundling(c.author), c.register(ledger.ClassImaging)
 	c.found(f, c.author)
-	q := ledger.ReadCustody{RecordVersion: f.version()}
+	q := ledger.ReadKeyEscrow{RecordVersion: f.version()}
 	for _, reader := range []*person{c.author, c.neighbour, c.impostor, c.officer, c.gatewayA} {
-		c.refused(fault.PermissionDenied, reader, ledger.TxReadCustody, q)
+		c.refused(fault.PermissionDenied, reader, ledger.TxReadKeyEscrow, q)
 		q.Reader = reader.identity()
-		c.refused(fault.PermissionDenied, c.gatewayA, ledger.TxReadCustody, q)
+		c.refused(fault.PermissionDenied, c.gatewayA, ledger.TxReadKeyEscrow, q)
 		q.Reader = nil
 	}
 	q.Reader = c.patient.identity()
-	c.refused(fault.PermissionDenied, c.author, ledger.TxReadCustody, q)
-	c.refused(fault.NotFound, c.patient, ledger.TxReadCustody, ledger.ReadCustody{RecordVersion: attended.version()})
-	c.refused(fault.NotFound, c.patient, ledger.TxReadCustody, ledger.ReadCustody{RecordVersion: ledger.RecordVersion{Record: ledger.NewID(), Version: 1}})
-	c.refused(fault.InvalidArgument, c.patient, ledger.TxReadCustody, ledger.ReadCustody{})
-	clear(c.private[ledger.KeyFragments]) // as at a peer that it has not reached
-	c.refused(fault.ContentUnavailable, c.gatewayA, ledger.TxReadCustody, q)
+	c.refused(fault.PermissionDenied, c.author, ledger.TxReadKeyEscrow, q)
+	c.refused(fault.NotFound, c.patient, ledger.TxReadKeyEscrow, ledger.ReadKeyEscrow{RecordVersion: attended.version()})
+	c.refused(fault.NotFound, c.patient, ledger.TxReadKeyEscrow, ledger.ReadKeyEscrow{RecordVersion: ledger.RecordVersion{Record: ledger.NewID(), Version: 1}})
+	c.refused(fault.InvalidArgument, c.patient, ledger.TxReadKeyEscrow, ledger.ReadKeyEscrow{})
+	clear(c.private[ledger.FragmentsCollection]) // as at a peer that it has not reached
+	c.refused(fault.ContentUnavailable, c.gatewayA, ledger.TxReadKeyEscrow, q)
 }
 
 func TestRegisterUnattendedRefuses(t *testing.T) {
 	c := newConsortium(t)
-	insider := newRole(t, "HospitalA/insider", ledger.Physician, ledger.Private)
-	authorized := c.newUpload(ledger.Imaging)
+	insider := newRole(t, "HospitalA/insider", ledger.RolePhysician, ledger.LevelPrivate)
+	authorized := c.newUpload(ledger.ClassImaging)
 	c.authorize(authorized)
 	other := c.newFoundling(c.author)
 	for name, test := range map[string]struct {
@@ -123,20 +123,20 @@ func TestRegisterUnattendedRefuses(t *testing.T) {
 		"no expiry":               {fault.InvalidArgument, c.author, func(f *foundling) { f.argument.Expiry = time.Time{} }},
 		"an expiry in the past":   {fault.InvalidArgument, c.author, func(f *foundling) { f.argument.Expiry = c.clock }},
 		"no grant":                {fault.InvalidArgument, c.author, func(f *foundling) { f.argument.Grant = "" }},
-		"a level lowered":         {fault.InvalidArgument, c.author, func(f *foundling) { f.argument.Level = ledger.Low }},
-		"an unknown class":        {fault.InvalidArgument, c.author, func(f *foundling) { f.summary.Class = "gossip" }},
+		"a level lowered":         {fault.InvalidArgument, c.author, func(f *foundling) { f.argument.Level = ledger.LevelLow }},
+		"an unknown class":        {fault.InvalidArgument, c.author, func(f *foundling) { f.metadata.Class = "gossip" }},
 		"no content":              {fault.InvalidArgument, c.author, func(f *foundling) { f.argument.Size = 0 }},
 		"another's statement": {fault.InvalidArgument, c.author, func(f *foundling) {
-			f.argument.RecordKey = c.colleague.statement(trust.KeyStatement{Kind: ledger.RecordKey, Record: f.argument.Record, Version: 1})
+			f.argument.RecordKey = c.colleague.statement(trust.KeyStatement{Kind: ledger.KeyRecord, Record: f.argument.Record, Version: 1})
 		}},
 		"another record's key": {fault.InvalidArgument, c.author, func(f *foundling) { f.argument.RecordKey = other.argument.RecordKey }},
 		"a receiving key": {fault.InvalidArgument, c.author, func(f *foundling) {
-			f.argument.RecordKey = c.author.statement(trust.KeyStatement{Kind: ledger.ReceivingKey})
+			f.argument.RecordKey = c.author.statement(trust.KeyStatement{Kind: ledger.KeyReceiving})
 		}},
-		"another secret":      {fault.InvalidArgument, c.author, func(f *foundling) { f.custody = other.custody }},
-		"no secret":           {fault.InvalidArgument, c.author, func(f *foundling) { f.custody.Sealed = nil }},
-		"an oversized secret": {fault.InvalidArgument, c.author, func(f *foundling) { f.custody.Sealed = make([]byte, 1<<20) }},
-		"a salt too short":    {fault.InvalidArgument, c.author, func(f *foundling) { f.summary.Salt = nil }},
+		"another secret":      {fault.InvalidArgument, c.author, func(f *foundling) { f.escrow = other.escrow }},
+		"no secret":           {fault.InvalidArgument, c.author, func(f *foundling) { f.escrow.Sealed = nil }},
+		"an oversized secret": {fault.InvalidArgument, c.author, func(f *foundling) { f.escrow.Sealed = make([]byte, 1<<20) }},
+		"a salt too short":    {fault.InvalidArgument, c.author, func(f *foundling) { f.metadata.Salt = nil }},
 		"no fragments":        {fault.FragmentInvalid, c.author, func(f *foundling) { f.fragments = nil }},
 		"a fragment too many": {fault.FragmentInvalid, c.author, func(f *foundling) { f.fragments = append(f.fragments, other.fragments[0]) }},
 		"fragments swapped": {fault.FragmentInvalid, c.author, func(f *foundling) {
@@ -170,13 +170,13 @@ func TestUnattendedRecordIsRegisteredOnce(t *testing.T) {
 		"another content": func(f *foundling) { f.argument.SHA256 = ledger.DigestOf([]byte("other")) },
 		"another patient": func(f *foundling) { f.argument.Patient = c.neighbour.user },
 		"another secret": func(f *foundling) {
-			f.custody.Sealed = []byte("other")
-			f.argument.Custody = ledger.DigestOf(f.custody.Sealed)
+			f.escrow.Sealed = []byte("other")
+			f.argument.Escrow = ledger.DigestOf(f.escrow.Sealed)
 		},
-		"another summary": func(f *foundling) { f.summary.Sex = "male" },
+		"other metadata": func(f *foundling) { f.metadata.Sex = "male" },
 		"another key": func(f *foundling) {
 			f.argument.RecordKey = c.author.statement(trust.KeyStatement{
-				Kind: ledger.RecordKey, Record: f.argument.Record, Version: 1, Issued: c.clock.Add(-time.Second),
+				Kind: ledger.KeyRecord, Record: f.argument.Record, Version: 1, Issued: c.clock.Add(-time.Second),
 			})
 		},
 		"another end":   func(f *foundling) { f.argument.Expiry = f.argument.Expiry.Add(time.Hour) },
@@ -191,8 +191,8 @@ func TestUnattendedRecordIsRegisteredOnce(t *testing.T) {
 	}
 	c.t = t
 	c.refused(fault.AlreadyExists, c.colleague, ledger.TxRegisterUnattended, f.argument, f.private()...)
-	u := c.newUpload(ledger.Imaging) // nobody opens a slot over it
+	u := c.newUpload(ledger.ClassImaging) // nobody opens a slot over it
 	u.slot().Record = f.argument.Record
-	u.slot().RecordKey = c.patient.statement(trust.KeyStatement{Kind: ledger.RecordKey, Record: f.argument.Record, Version: 1})
-	c.refused(fault.AlreadyExists, c.patient, ledger.TxAuthorizeUpload, u.argument, ledger.TransientFragments, u.fragments)
+	u.slot().RecordKey = c.patient.statement(trust.KeyStatement{Kind: ledger.KeyRecord, Record: f.argument.Record, Version: 1})
+	c.refused(fault.AlreadyExists, c.patient, ledger.TxAuthorizeSlots, u.argument, ledger.TransientFragments, u.fragments)
 }

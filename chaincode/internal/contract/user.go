@@ -72,7 +72,7 @@ func storeUser(ctx *state.Context, row ledger.User, profile *ledger.Profile) (le
 			return row, err
 		}
 	}
-	return row, ctx.Emit(ledger.UserRegistered, ledger.Event{})
+	return row, ctx.Emit(ledger.EventUserRegistered, ledger.Event{})
 }
 
 // sameRegistration tells a repeat from another registration of the same user, and says
@@ -171,15 +171,15 @@ func replaceCard(ctx *state.Context, _ ledger.ReplaceCard) (ledger.User, error) 
 	if err := state.Profiles.Put(ctx, profile, nil, id.MSP, id.Pseudonym); err != nil {
 		return user, err
 	}
-	return user, ctx.Emit(ledger.CardReplaced, ledger.Event{})
+	return user, ctx.Emit(ledger.EventCardReplaced, ledger.Event{})
 }
 
 // keysOf says which kinds of keys a role has use for.
 func keysOf(role ledger.Role) []ledger.KeyKind {
-	if role == ledger.Gateway {
-		return []ledger.KeyKind{ledger.ProxyKey}
+	if role == ledger.RoleGateway {
+		return []ledger.KeyKind{ledger.KeyProxy}
 	}
-	return []ledger.KeyKind{ledger.ReceivingKey, ledger.VerifyingKey}
+	return []ledger.KeyKind{ledger.KeyReceiving, ledger.KeyVerifying}
 }
 
 // readUser shows the card to gateways alone: what a query answers stands in a block when
@@ -189,7 +189,7 @@ func readUser(ctx *state.Context, q ledger.ReadUser) (ledger.UserView, error) {
 	if err != nil {
 		return ledger.UserView{}, err
 	}
-	if ctx.Caller.Role != ledger.Gateway {
+	if ctx.Caller.Role != ledger.RoleGateway {
 		return ledger.UserView{User: user}, nil
 	}
 	profile, _, err := state.Profiles.First(ctx, q.User.MSP, q.User.Pseudonym)

@@ -9,7 +9,7 @@ import (
 // readVersion returns a record version; of an erased record it says so, whoever asks.
 func readVersion(ctx *state.Context, v ledger.RecordVersion) (ledger.Record, error) {
 	record, err := findVersion(ctx, v)
-	if err == nil && record.State == ledger.ErasedRow {
+	if err == nil && record.State == ledger.RecordErased {
 		err = record.Live()
 	}
 	return record, err
@@ -39,7 +39,7 @@ func absent(ctx *state.Context, record ledger.ID, err error) error {
 func requireNotErased(ctx *state.Context, record ledger.ID) error {
 	_, erased, err := state.Erasures.Find(ctx, string(record))
 	if err == nil && erased {
-		err = ledger.Record{Record: record, State: ledger.ErasedRow}.Live()
+		err = ledger.Record{ID: record, State: ledger.RecordErased}.Live()
 	}
 	return err
 }

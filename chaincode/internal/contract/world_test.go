@@ -42,7 +42,7 @@ func newWorld(t *testing.T) *world {
 	return &world{
 		t: t, clock: noon,
 		public:  map[string][]byte{},
-		private: map[string]map[string][]byte{ledger.Summaries: {}, ledger.KeyFragments: {}},
+		private: map[string]map[string][]byte{ledger.MetadataCollection: {}, ledger.FragmentsCollection: {}},
 		history: map[string][]*queryresult.KeyModification{},
 	}
 }

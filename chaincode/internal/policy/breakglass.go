@@ -29,14 +29,16 @@ type emergencyRule struct {
 var (
 	responderRules = []emergencyRule{
 		{"responder", func(e Emergency) bool {
-			return e.Responder.Role != ledger.Emergency && (e.Responder.Role != ledger.Physician || !e.Listed)
+			return e.Responder.Role != ledger.RoleEmergency && (e.Responder.Role != ledger.RolePhysician || !e.Listed)
 		}},
 		{"review-overdue", func(e Emergency) bool { return e.Overdue }},
 	}
 	patientRules = []emergencyRule{
-		{"patient-forbids", func(e Emergency) bool { return e.Scope == ledger.ScopeRecords && e.Policy.Records == ledger.Never }},
+		{"patient-forbids", func(e Emergency) bool {
+			return e.Scope == ledger.ScopeRecords && e.Policy.Records == ledger.EmergencyRuleNever
+		}},
 		{"trusted-responders", func(e Emergency) bool {
-			return e.Scope == ledger.ScopeRecords && e.Policy.Records == ledger.TrustedOnly && !slices.Contains(e.Policy.Trusted, e.Responder.User)
+			return e.Scope == ledger.ScopeRecords && e.Policy.Records == ledger.EmergencyRuleTrusted && !slices.Contains(e.Policy.Trusted, e.Responder.User)
 		}},
 	}
 	quotaRules = []emergencyRule{

@@ -30,8 +30,8 @@ const (
 // become of the policy: what a patient allows in an emergency they say apart.
 const openInEmergency Action = "open in an emergency"
 
-// fetchInCustody is fetching with a custodian's grant.
-const fetchInCustody Action = "fetch in custody"
+// fetchAsCustodian is fetching with a custodian's grant.
+const fetchAsCustodian Action = "fetch in escrow"
 
 // Question is everything a decision depends on.
 type Question struct {
@@ -56,14 +56,14 @@ type rule struct {
 
 // The rules in the order in which they are asked; the first that is broken decides.
 var (
-	notErased     = rule{"erased", fault.Erased, func(q Question) bool { return q.Record.State == ledger.ErasedRow }}
-	notSuperseded = rule{"superseded", fault.StateConflict, func(q Question) bool { return q.Record.State == ledger.Superseded }}
-	notDisputed   = rule{"disputed", fault.StateConflict, func(q Question) bool { return q.Record.State == ledger.Disputed }}
+	notErased     = rule{"erased", fault.Erased, func(q Question) bool { return q.Record.State == ledger.RecordErased }}
+	notSuperseded = rule{"superseded", fault.StateConflict, func(q Question) bool { return q.Record.State == ledger.RecordSuperseded }}
+	notDisputed   = rule{"disputed", fault.StateConflict, func(q Question) bool { return q.Record.State == ledger.RecordDisputed }}
 
 	roleListed = rule{"role", fault.PermissionDenied, func(q Question) bool {
 		return !slices.Contains(q.Record.Policy.Roles, q.Identity.Role)
 	}}
-	insurersAsk = rule{"insurer", fault.PermissionDenied, func(q Question) bool { return q.Identity.Role == ledger.Insurer }}
+	insurersAsk = rule{"insurer", fault.PermissionDenied, func(q Question) bool { return q.Identity.Role == ledger.RoleInsurer }}
 	memberOf    = rule{"organization", fault.PermissionDenied, func(q Question) bool {
 		return !q.Record.Policy.AllowsOrganization(q.Identity.User.MSP)
 	}}
@@ -81,8 +81,8 @@ var (
 	}}
 
 	grantee    = rule{"grantee", fault.PermissionDenied, func(q Question) bool { return !q.Grant.Grantee.Includes(q.Identity) }}
-	notRevoked = rule{"grant-revoked", fault.ConsentRevoked, func(q Question) bool { return q.Grant.State == ledger.Revoked }}
-	active     = rule{"grant-not-active", fault.StateConflict, func(q Question) bool { return q.Grant.State != ledger.Active }}
+	notRevoked = rule{"grant-revoked", fault.ConsentRevoked, func(q Question) bool { return q.Grant.State == ledger.GrantRevoked }}
+	active     = rule{"grant-not-active", fault.StateConflict, func(q Question) bool { return q.Grant.State != ledger.GrantActive }}
 	keyHolder  = rule{"key", fault.PermissionDenied, func(q Question) bool { return !q.Record.MayIssue(q.Identity.User) }}
 	declared   = rule{"declaration", fault.BreakGlassRefused, func(q Question) bool { return !q.Declaration.Covers(q.Record, q.Now) }}
 	unexpired  = rule{"grant-end", fault.ConsentExpired, func(q Question) bool { return !q.Now.Before(q.Grant.Expiry) }}
@@ -94,8 +94,8 @@ var rules = map[Action][]rule{
 	Open:     {notErased, notSuperseded, notDisputed, grantee, notRevoked, active, unexpired, cleared, inTime},
 	OpenOwn:  {notErased, notSuperseded, keyHolder},
 
-	openInEmergency: {notErased, notSuperseded, notDisputed, grantee, unexpired, declared, notRevoked, active, cleared},
-	fetchInCustody:  {notErased, notSuperseded, notDisputed, grantee, unexpired, notRevoked, active, cleared},
+	openInEmergency:  {notErased, notSuperseded, notDisputed, grantee, unexpired, declared, notRevoked, active, cleared},
+	fetchAsCustodian: {notErased, notSuperseded, notDisputed, grantee, unexpired, notRevoked, active, cleared},
 }
 
 // Decide answers the question. An allowed decision names the rule that allowed.
@@ -121,7 +121,7 @@ func underItsRules(q Question) Action {
 	opens := q.Action == Open || q.Action == Fetch
 	switch {
 	case q.Action == Fetch && q.Grant.Custodian:
-		return fetchInCustody
+		return fetchAsCustodian
 	case opens && (q.Grant.Custodian || q.Under != ""):
 		return openInEmergency
 	case opens:
@@ -157,22 +157,22 @@ func successor(q Question, r rule) int {
 // the metadata anyway and who keep the replicas.
 func involved(q Question) bool {
 	user := q.Identity.User
-	return user == q.Record.Patient || user == q.Record.Author || q.Identity.Role == ledger.Gateway
+	return user == q.Record.Patient || user == q.Record.Author || q.Identity.Role == ledger.RoleGateway
 }
 
 // purposesOf says what a role can use records for: a researcher does not treat.
 func purposesOf(role ledger.Role) []ledger.Purpose {
 	switch role {
-	case ledger.Physician:
-		return []ledger.Purpose{ledger.Treatment, ledger.EmergencyTreatment, ledger.ClinicalTrial, ledger.Research}
-	case ledger.Emergency:
-		return []ledger.Purpose{ledger.Treatment, ledger.EmergencyTreatment, ledger.EmergencyRoom}
-	case ledger.Researcher:
-		return []ledger.Purpose{ledger.Research, ledger.ClinicalTrial, ledger.PublicHealth}
-	case ledger.Insurer:
-		return []ledger.Purpose{ledger.Payment}
-	case ledger.Patient:
-		return []ledger.Purpose{ledger.PatientRequested}
+	case ledger.RolePhysician:
+		return []ledger.Purpose{ledger.PurposeTreatment, ledger.PurposeEmergencyTreatment, ledger.PurposeClinicalTrial, ledger.PurposeResearch}
+	case ledger.RoleEmergency:
+		return []ledger.Purpose{ledger.PurposeTreatment, ledger.PurposeEmergencyTreatment, ledger.PurposeEmergencyRoom}
+	case ledger.RoleResearcher:
+		return []ledger.Purpose{ledger.PurposeResearch, ledger.PurposeClinicalTrial, ledger.PurposePublicHealth}
+	case ledger.RoleInsurer:
+		return []ledger.Purpose{ledger.PurposePayment}
+	case ledger.RolePatient:
+		return []ledger.Purpose{ledger.PurposePatientRequested}
 	}
 	return nil
 }

@@ -32,7 +32,7 @@ type cell struct {
 
 // eachCell visits role × clearance × organisation × purpose × level × state × expiry.
 func eachCell(visit func(cell)) {
-	states := []ledger.RecordState{ledger.Registered, ledger.Confirmed, ledger.Disputed, ledger.Superseded, ledger.ErasedRow}
+	states := []ledger.RecordState{ledger.RecordRegistered, ledger.RecordConfirmed, ledger.RecordDisputed, ledger.RecordSuperseded, ledger.RecordErased}
 	for _, role := range ledger.Roles() {
 		for _, clearance := range append(ledger.Levels(), "") {
 			for _, msp := range []string{"HospitalA", "HospitalB"} {
@@ -58,8 +58,8 @@ func (c cell) question(action Action) Question {
 		Record: ledger.Record{
 			Patient: patient, Author: author, Level: c.level, State: c.state,
 			Policy: ledger.Policy{
-				Roles:         []ledger.Role{ledger.Physician, ledger.Researcher, ledger.Insurer},
-				Purposes:      []ledger.Purpose{ledger.Treatment, ledger.Research, ledger.Payment},
+				Roles:         []ledger.Role{ledger.RolePhysician, ledger.RoleResearcher, ledger.RoleInsurer},
+				Purposes:      []ledger.Purpose{ledger.PurposeTreatment, ledger.PurposeResearch, ledger.PurposePayment},
 				Organizations: []string{"HospitalA"},
 			},
 		},
@@ -79,25 +79,25 @@ func (c cell) broken(action Action) []fault.Code {
 			codes = append(codes, code)
 		}
 	}
-	ranks := map[ledger.Level]int{"": 0, ledger.Low: 1, ledger.Moderate: 2, ledger.Private: 3}
-	fails(c.state == ledger.ErasedRow, fault.Erased)
+	ranks := map[ledger.Level]int{"": 0, ledger.LevelLow: 1, ledger.LevelModerate: 2, ledger.LevelPrivate: 3}
+	fails(c.state == ledger.RecordErased, fault.Erased)
 	fails(ranks[c.clearance] < ranks[c.level], fault.PolicyDenied)
 	fails(c.ended, fault.ConsentExpired)
 	if action != Open {
-		listed := c.role == ledger.Physician || c.role == ledger.Researcher || c.role == ledger.Insurer
+		listed := c.role == ledger.RolePhysician || c.role == ledger.RoleResearcher || c.role == ledger.RoleInsurer
 		fails(!listed, fault.PermissionDenied)
 		fails(c.msp != "HospitalA", fault.PermissionDenied)
 	}
 	if action == Discover {
-		fails(c.role == ledger.Insurer, fault.PermissionDenied)
+		fails(c.role == ledger.RoleInsurer, fault.PermissionDenied)
 	} else {
-		fails(c.state == ledger.Superseded || c.state == ledger.Disputed, fault.StateConflict)
+		fails(c.state == ledger.RecordSuperseded || c.state == ledger.RecordDisputed, fault.StateConflict)
 	}
 	if action == Request {
 		fits := map[ledger.Role][]ledger.Purpose{
-			ledger.Physician:  {ledger.Treatment, ledger.Research},
-			ledger.Researcher: {ledger.Research},
-			ledger.Insurer:    {ledger.Payment},
+			ledger.RolePhysician:  {ledger.PurposeTreatment, ledger.PurposeResearch},
+			ledger.RoleResearcher: {ledger.PurposeResearch},
+			ledger.RoleInsurer:    {ledger.PurposePayment},
 		}
 		fails(!slices.Contains(fits[c.role], c.purpose), fault.PurposeNotPermitted)
 	}
@@ -110,9 +110,9 @@ func TestDecisionMatrix(t *testing.T) {
 		eachCell(func(c cell) {
 			cells++
 			q := c.question(action)
-			q.Grant = ledger.Grant{Grantee: ledger.PersonSubject(q.Identity.User), State: ledger.Active, Expiry: now.Add(time.Second)}
+			q.Grant = ledger.Grant{Grantee: ledger.PersonSubject(q.Identity.User), State: ledger.GrantActive, Expiry: now.Add(time.Second)}
 			decision, broken := Decide(q), c.broken(action)
-			if action == Discover && c.role == ledger.Gateway && c.state != ledger.ErasedRow {
+			if action == Discover && c.role == ledger.RoleGateway && c.state != ledger.RecordErased {
 				broken = nil // a member's peer holds the metadata anyway
 			}
 			if decision.Allowed != (len(broken) == 0) {
@@ -139,13 +139,13 @@ func TestOpeningNeedsTheGrant(t *testing.T) {
 		"another's":           {func(g *ledger.Grant) { g.Grantee.User.Pseudonym = "other" }, fault.PermissionDenied},
 		"a namesake's":        {func(g *ledger.Grant) { g.Grantee.User.MSP = "HospitalA" }, fault.PermissionDenied},
 		"of an unknown kind":  {func(g *ledger.Grant) { g.Grantee.Kind = "team" }, fault.PermissionDenied},
-		"revoked":             {func(g *ledger.Grant) { g.State = ledger.Revoked }, fault.ConsentRevoked},
-		"not yet active":      {func(g *ledger.Grant) { g.State = ledger.Issued }, fault.StateConflict},
+		"revoked":             {func(g *ledger.Grant) { g.State = ledger.GrantRevoked }, fault.ConsentRevoked},
+		"not yet active":      {func(g *ledger.Grant) { g.State = ledger.GrantIssued }, fault.StateConflict},
 		"expired this moment": {func(g *ledger.Grant) { g.Expiry = now }, fault.ConsentExpired},
 		"empty":               {func(g *ledger.Grant) { *g = ledger.Grant{} }, fault.PermissionDenied},
 	} {
-		q := cell{ledger.Physician, ledger.Private, "HospitalB", "", ledger.Private, ledger.Confirmed, false}.question(Open)
-		q.Grant = ledger.Grant{Grantee: ledger.PersonSubject(holder), State: ledger.Active, Expiry: now.Add(1)}
+		q := cell{ledger.RolePhysician, ledger.LevelPrivate, "HospitalB", "", ledger.LevelPrivate, ledger.RecordConfirmed, false}.question(Open)
+		q.Grant = ledger.Grant{Grantee: ledger.PersonSubject(holder), State: ledger.GrantActive, Expiry: now.Add(1)}
 		test.change(&q.Grant)
 		if got := Decide(q); got.Code != test.code || got.Allowed != (test.code == "") {
 			t.Errorf("%s: %+v", name, got)
@@ -155,16 +155,16 @@ func TestOpeningNeedsTheGrant(t *testing.T) {
 
 func TestThoseInvolvedDiscoverWhatIsNotErased(t *testing.T) {
 	for _, user := range []ledger.UserID{patient, author} {
-		q := cell{ledger.Patient, "", user.MSP, "", ledger.Private, ledger.Superseded, true}.question(Discover)
+		q := cell{ledger.RolePatient, "", user.MSP, "", ledger.LevelPrivate, ledger.RecordSuperseded, true}.question(Discover)
 		q.Identity.User = user
 		if got := Decide(q); !got.Allowed {
 			t.Errorf("%s: %+v", user, got)
 		}
-		q.Record.State = ledger.ErasedRow
+		q.Record.State = ledger.RecordErased
 		if got := Decide(q); got.Code != fault.Erased {
 			t.Errorf("erased, %s: %+v", user, got)
 		}
-		q.Record.State = ledger.Superseded
+		q.Record.State = ledger.RecordSuperseded
 		q.Identity.User.MSP = "HospitalB"
 		if got := Decide(q); got.Allowed {
 			t.Errorf("a namesake of %s: %+v", user, got)
@@ -180,17 +180,17 @@ func TestTheKeyOpensWithoutAGrant(t *testing.T) {
 		rule       string
 		allowed    bool
 	}{
-		"the patient":                      {patient, ledger.Confirmed, false, "patient", true},
-		"the patient who disputes":         {patient, ledger.Disputed, false, "patient", true},
-		"the patient of an old version":    {patient, ledger.Superseded, false, "superseded", false},
-		"the patient of an erased one":     {patient, ledger.ErasedRow, false, "erased", false},
-		"the author":                       {author, ledger.Confirmed, false, "key", false},
-		"the author who made the key":      {author, ledger.Confirmed, true, "author", true},
-		"the patient of an unattended one": {patient, ledger.Confirmed, true, "patient", true},
-		"somebody else":                    {ledger.UserID{MSP: "HospitalB", Pseudonym: "patient"}, ledger.Confirmed, true, "key", false},
+		"the patient":                      {patient, ledger.RecordConfirmed, false, "patient", true},
+		"the patient who disputes":         {patient, ledger.RecordDisputed, false, "patient", true},
+		"the patient of an old version":    {patient, ledger.RecordSuperseded, false, "superseded", false},
+		"the patient of an erased one":     {patient, ledger.RecordErased, false, "erased", false},
+		"the author":                       {author, ledger.RecordConfirmed, false, "key", false},
+		"the author who made the key":      {author, ledger.RecordConfirmed, true, "author", true},
+		"the patient of an unattended one": {patient, ledger.RecordConfirmed, true, "patient", true},
+		"somebody else":                    {ledger.UserID{MSP: "HospitalB", Pseudonym: "patient"}, ledger.RecordConfirmed, true, "key", false},
 	} {
 		q := Question{Action: OpenOwn, Identity: ledger.Identity{User: test.user}, Now: now,
-			Record: ledger.Record{Patient: patient, Author: author, State: test.state, Unattended: test.unattended, Level: ledger.Private}}
+			Record: ledger.Record{Patient: patient, Author: author, State: test.state, Unattended: test.unattended, Level: ledger.LevelPrivate}}
 		if got := Decide(q); got.Rule != test.rule || got.Allowed != test.allowed {
 			t.Errorf("%s: %+v", name, got)
 		}
@@ -199,13 +199,13 @@ func TestTheKeyOpensWithoutAGrant(t *testing.T) {
 
 func TestTheSuccessorIsNamed(t *testing.T) {
 	for action, superseded := range map[Action]int{Request: 3, Open: 3, Discover: 0} {
-		q := cell{ledger.Physician, ledger.Private, "HospitalA", ledger.Treatment, ledger.Low, ledger.Superseded, false}.question(action)
+		q := cell{ledger.RolePhysician, ledger.LevelPrivate, "HospitalA", ledger.PurposeTreatment, ledger.LevelLow, ledger.RecordSuperseded, false}.question(action)
 		q.Record.SupersededBy = 3
 		got := Decide(q)
 		if got.SupersededBy != superseded || superseded > 0 && !strings.Contains(got.Err().Error(), "version 3") {
 			t.Errorf("%s: %+v", action, got)
 		}
-		q.Record.State = ledger.ErasedRow
+		q.Record.State = ledger.RecordErased
 		if got := Decide(q); got.SupersededBy != 0 {
 			t.Errorf("%s, erased: %+v", action, got)
 		}

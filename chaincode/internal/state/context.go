@@ -92,7 +92,7 @@ func (c *Context) Reader(behalf ledger.OnBehalf) (ledger.Identity, error) {
 	if behalf.Reader == nil {
 		return c.Caller, nil
 	}
-	if c.Caller.Role != ledger.Gateway {
+	if c.Caller.Role != ledger.RoleGateway {
 		return ledger.Identity{}, fault.New(fault.PermissionDenied, "only a gateway reads on behalf of somebody")
 	}
 	return *behalf.Reader, nil

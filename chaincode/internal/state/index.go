@@ -13,15 +13,15 @@ type Index string
 
 // The indexes and the parts of their keys.
 const (
-	ByPatient  = Index("patient")   // msp, pseudonym, time, record, version
-	ByHospital = Index("hospital")  // msp of the author, time, record, version
-	BySlot     = Index("slot")      // patient, author or department: msp, name, time, record
-	ByStock    = Index("stock")     // author or department: msp, name, patient's msp, pseudonym, record: slots still free
-	ByInbox    = Index("inbox")     // patient: msp, pseudonym, time, record, version, request
-	ByPending  = Index("pending")   // as inbox, until the patient has answered
-	ByOutbox   = Index("outbox")    // requester: msp, pseudonym, time, record, version, request
-	ByHolder   = Index("holder")    // grantee: msp, pseudonym, record, version, grant
-	BySummary  = Index("emergency") // patient: msp, pseudonym, time, record, version: emergency summaries
+	ByPatient   = Index("patient")   // msp, pseudonym, time, record, version
+	ByHospital  = Index("hospital")  // msp of the author, time, record, version
+	ByAddressee = Index("addressee") // patient, author or department: msp, name, time, record
+	ByFree      = Index("free")      // author or department: msp, name, patient's msp, pseudonym, record: slots still free
+	ByInbox     = Index("inbox")     // patient: msp, pseudonym, time, record, version, request
+	ByPending   = Index("pending")   // as inbox, until the patient has answered
+	ByOutbox    = Index("outbox")    // requester: msp, pseudonym, time, record, version, request
+	ByHolder    = Index("holder")    // grantee: msp, pseudonym, record, version, grant
+	BySummary   = Index("summary")   // patient: msp, pseudonym, time, record, version: emergency summaries
 
 	// Declarations; all keys end in the patient's msp and pseudonym, and the declaration.
 	ByResponder  = Index("responder")  // msp, pseudonym, time

@@ -27,11 +27,11 @@ type PrivateTable[T any] struct {
 
 // The private tables and the parts of their keys before the salt.
 var (
-	SummaryRows = PrivateTable[ledger.Summary]{ledger.Summaries, "summary"}     // record, version
-	ByClass     = PrivateTable[ledger.Salt]{ledger.Summaries, "class"}          // class, time, record, version
-	ByCode      = PrivateTable[ledger.Salt]{ledger.Summaries, "code"}           // code, time, record, version
-	Narratives  = PrivateTable[ledger.Narrative]{ledger.Summaries, "narrative"} // patient: msp, pseudonym, declaration, whose: responder, or reviewer and which review; no salt
-	Profiles    = PrivateTable[ledger.Profile]{ledger.Summaries, "profile"}     // msp, pseudonym; no salt
+	MetadataRows = PrivateTable[ledger.Metadata]{ledger.MetadataCollection, "metadata"}   // record, version
+	ByClass      = PrivateTable[ledger.Salt]{ledger.MetadataCollection, "class"}          // class, time, record, version
+	ByCode       = PrivateTable[ledger.Salt]{ledger.MetadataCollection, "code"}           // code, time, record, version
+	Narratives   = PrivateTable[ledger.Narrative]{ledger.MetadataCollection, "narrative"} // patient: msp, pseudonym, declaration, whose: responder, or reviewer and which review; no salt
+	Profiles     = PrivateTable[ledger.Profile]{ledger.MetadataCollection, "profile"}     // msp, pseudonym; no salt
 )
 
 // Put writes a row under the parts and the salt.
@@ -44,7 +44,7 @@ func (t PrivateTable[T]) Put(ctx *Context, row T, salt ledger.Salt, parts ...str
 }
 
 // Purge makes every peer forget the row under the parts and the salt, in the present and
-// in what it keeps of the past. A row that does not exist is no error.
+// in what it keeps of the past. A row that does not exist is not an error.
 func (t PrivateTable[T]) Purge(ctx *Context, salt ledger.Salt, parts ...string) error {
 	return ctx.stub.PurgePrivateData(t.collection, t.key(salt, parts))
 }

@@ -16,7 +16,7 @@ type SealedTable[T any] string
 // The sealed tables and the parts of their keys.
 const (
 	FragmentRows = SealedTable[ledger.SealedFragment]("fragment") // record, version, grant, proxy
-	CustodyRows  = SealedTable[ledger.Custody]("custody")         // record, version
+	EscrowRows   = SealedTable[ledger.KeyEscrow]("escrow")        // record, version
 )
 
 // Put writes a row.
@@ -25,13 +25,13 @@ func (t SealedTable[T]) Put(ctx *Context, row T, parts ...string) error {
 	if err != nil {
 		return err
 	}
-	return ctx.stub.PutPrivateData(ledger.KeyFragments, t.key(parts), text)
+	return ctx.stub.PutPrivateData(ledger.FragmentsCollection, t.key(parts), text)
 }
 
 // Find returns the row, or false when there is none here, be it that there never was,
 // that it was purged, or that it is on its way.
 func (t SealedTable[T]) Find(ctx *Context, parts ...string) (row T, found bool, err error) {
-	text, err := ctx.stub.GetPrivateData(ledger.KeyFragments, t.key(parts))
+	text, err := ctx.stub.GetPrivateData(ledger.FragmentsCollection, t.key(parts))
 	if err != nil || text == nil {
 		return row, false, err
 	}
@@ -39,9 +39,9 @@ func (t SealedTable[T]) Find(ctx *Context, parts ...string) (row T, found bool, 
 }
 
 // Purge makes every peer forget the row, in the present and in what it keeps of the
-// past. A row that does not exist is no error.
+// past. A row that does not exist is not an error.
 func (t SealedTable[T]) Purge(ctx *Context, parts ...string) error {
-	return ctx.stub.PurgePrivateData(ledger.KeyFragments, t.key(parts))
+	return ctx.stub.PurgePrivateData(ledger.FragmentsCollection, t.key(parts))
 }
 
 func (t SealedTable[T]) key(parts []string) string {

@@ -22,15 +22,15 @@ const (
 	Organizations = Table[ledger.Organization]("org")       // msp
 	Members       = Table[ledger.Member]("member")          // msp
 	Users         = Table[ledger.User]("user")              // msp, pseudonym
-	Uploads       = Table[ledger.Upload]("upload")          // record
+	Slots         = Table[ledger.Slot]("slot")              // record
 	Records       = Table[ledger.Record]("record")          // record, version
-	RecordKeys    = Table[string]("recordkey")              // record, version: statements that no upload holds
+	RecordKeys    = Table[string]("recordkey")              // record, version: statements that no slot holds
 	Requests      = Table[ledger.AccessRequest]("request")  // record, version, request
 	Grants        = Table[ledger.Grant]("grant")            // record, version, grant
 	Declarations  = Table[ledger.Declaration]("breakglass") // patient: msp, pseudonym, declaration
 	Segments      = Table[ledger.Segment]("segment")        // record, version, number
 	Accesses      = Table[ledger.Access]("access")          // record, transaction
-	Answers       = Table[ledger.Answer]("answer")          // patient: msp, pseudonym, rule, day, slot
+	Answers       = Table[ledger.Answer]("answer")          // patient: msp, pseudonym, rule, day, place
 	Contents      = Table[ledger.RecordVersion]("content")  // cid
 	Replicas      = Table[ledger.Replica]("replica")        // record, version, msp
 	IDs           = Table[struct{}]("id")                   // kind, ID: drawn ones that are taken
@@ -38,10 +38,10 @@ const (
 	EmergencyPolicies   = Table[ledger.EmergencyPolicy]("emergencypolicy") // patient: msp, pseudonym
 	ResponderLists      = Table[ledger.Responders]("responders")           // msp
 	CurrentDeclarations = Table[ledger.ID]("breakglassCurrent")            // patient: msp, pseudonym, responder: msp, pseudonym, scope
-	ResponderSlots      = Table[ledger.ID]("breakglassByResponder")        // msp, pseudonym, day, slot
-	HospitalSlots       = Table[ledger.ID]("breakglassByHospital")         // msp, day, slot
-	DrillSlots          = Table[ledger.ID]("breakglassDrill")              // msp, pseudonym, day, slot
-	RefusalSlots        = Table[ledger.ID]("breakglassRefused")            // msp, pseudonym, day, slot
+	ResponderPlaces     = Table[ledger.ID]("breakglassByResponder")        // msp, pseudonym, day, place
+	HospitalPlaces      = Table[ledger.ID]("breakglassByHospital")         // msp, day, place
+	DrillPlaces         = Table[ledger.ID]("breakglassDrill")              // msp, pseudonym, day, place
+	RefusalPlaces       = Table[ledger.ID]("breakglassRefused")            // msp, pseudonym, day, place
 
 	Erasures             = Table[ledger.Erasure]("erasure")            // record
 	ErasureConfirmations = Table[ledger.ErasureConfirmation]("erased") // record, msp
@@ -191,7 +191,7 @@ func (t Table[T]) Update(ctx *Context, row T, parts ...string) error {
 	return t.put(ctx, row, parts)
 }
 
-// Remove deletes a row; one that does not exist is no error.
+// Remove deletes a row; one that does not exist is not an error.
 func (t Table[T]) Remove(ctx *Context, parts ...string) error {
 	key, err := t.key(ctx, parts)
 	if err != nil {
@@ -296,7 +296,7 @@ func (t Table[T]) History(ctx *Context, parts ...string) ([]Version[T], error) {
 func (t Table[T]) key(ctx *Context, parts []string) (string, error) {
 	key, err := ctx.stub.CreateCompositeKey(string(t), parts)
 	if err != nil {
-		return "", fault.New(fault.InvalidArgument, "a name in the arguments is no valid UTF-8")
+		return "", fault.New(fault.InvalidArgument, "a name in the arguments is not valid UTF-8")
 	}
 	return key, nil
 }

@@ -89,7 +89,7 @@ func (a *app) printRequests(ctx context.Context, people *people, requests []ledg
 			return err
 		}
 		shown = append(shown, asked{r, card.Name, card.Department, card.Role, card.bad})
-		rows = append(rows, []string{string(r.Request), string(r.Record), string(r.Purpose), string(r.State),
+		rows = append(rows, []string{string(r.ID), string(r.Record), string(r.Purpose), string(r.State),
 			card.shownName(), dash(card.Role), dash(card.Department), r.Requester.User.String(), date(r.Requested), date(r.Expiry)})
 	}
 	return a.printList(shown, rows)
@@ -148,13 +148,13 @@ func (a *app) deny() *cobra.Command {
 			return a.printRequest(denied)
 		},
 	}
-	command.Flags().StringVar(&reason, "reason", string(ledger.Declined), "declined, unknown-requester or purpose-unclear")
+	command.Flags().StringVar(&reason, "reason", string(ledger.DenyDeclined), "declined, unknown-requester or purpose-unclear")
 	return command
 }
 
 func (a *app) printRequest(r ledger.AccessRequest) error {
 	return a.print(r, table{
-		{"request", string(r.Request)}, {"record", string(r.Record)}, {"requester", r.Requester.User.String()},
+		{"request", string(r.ID)}, {"record", string(r.Record)}, {"requester", r.Requester.User.String()},
 		{"purpose", string(r.Purpose)}, {"state", string(r.State)}, {"grant", dash(r.Grant)}, {"until", date(r.Expiry)},
 	})
 }

@@ -69,8 +69,8 @@ a user of role emergency-desk.`,
 			if err != nil {
 				return err
 			}
-			if role := c.Identity().Role; role != ledger.EmergencyDesk {
-				return fault.New(fault.PermissionDenied, "this home is of a %s; an emergency desk has the role %s", role, ledger.EmergencyDesk)
+			if role := c.Identity().Role; role != ledger.RoleEmergencyDesk {
+				return fault.New(fault.PermissionDenied, "this home is of a %s; an emergency desk has the role %s", role, ledger.RoleEmergencyDesk)
 			}
 			a.progress.stop()
 			c.Progress = nil
@@ -126,7 +126,7 @@ func (a *app) printInbox(ctx context.Context, people *people, inbox []agent.Left
 			return err
 		}
 		shown = append(shown, waiting{asked{left.AccessRequest, card.Name, card.Department, card.Role, card.bad}, left.Why})
-		rows = append(rows, []string{string(left.Request), string(left.Record), string(left.Purpose), card.shownName(),
+		rows = append(rows, []string{string(left.ID), string(left.Record), string(left.Purpose), card.shownName(),
 			dash(card.Role), dash(card.Department), left.Requester.User.String(), date(left.Requested), left.Why})
 	}
 	return a.printList(shown, rows)
@@ -148,7 +148,7 @@ you, and when you have replaced keys.`,
 			if err != nil {
 				return err
 			}
-			count, err := c.Entrust(command.Context())
+			count, err := c.RefreshAgentKeys(command.Context())
 			if err != nil {
 				return err
 			}

@@ -27,7 +27,7 @@ func (a *app) authorize() *cobra.Command {
 		Long: `Let a physician or a department upload records about you, each under a key of its
 own that only you have.
 
-One slot is for one record. A stock of them (--slots) lets results arrive while you are
+One slot is for one record. Several (--slots) let results arrive while you are
 offline. A department's physicians use its slots up between them; as no one person's key
 is known beforehand, they ask you before they open what is in them.
 
@@ -91,7 +91,7 @@ func (w wish) authorization(command *cobra.Command) (client.Authorization, error
 	}
 	policy, err := w.policy.change(client.DefaultPolicy(class), command)
 	return client.Authorization{
-		Author: author, Emergency: class == ledger.EmergencySummary, Policy: policy, Expiry: w.expires.at,
+		Author: author, Emergency: class == ledger.ClassSummary, Policy: policy, Expiry: w.expires.at,
 	}, err
 }
 

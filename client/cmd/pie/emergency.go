@@ -28,7 +28,7 @@ func (a *app) emergency() *cobra.Command {
 			"  pie emergency open HospitalA/7f3k2a/mfz…oq --out records",
 	}
 	group.AddCommand(a.emergencyDeclare(), a.emergencyOpen(), a.emergencyList(), a.emergencyShow(), a.emergencyApprove(),
-		a.emergencyClose(), a.emergencyReview(), a.emergencyEraseNarratives(), a.emergencyAnswer(), a.emergencyCustody(), a.emergencyPolicy())
+		a.emergencyClose(), a.emergencyReview(), a.emergencyEraseNarratives(), a.emergencyAnswer(), a.emergencyCustodian(), a.emergencyPolicy())
 	onlySubcommands(group)
 	return group
 }
@@ -69,14 +69,14 @@ everything happens, and nothing opens.`,
 			}
 			declaration, err := c.Declare(command.Context(), wish)
 			repeated := declaration.Repeated
-			if err == nil && wait > 0 && declaration.Reason != ledger.Drill {
+			if err == nil && wait > 0 && declaration.Reason != ledger.ReasonDrill {
 				var passed client.PassedOn
 				passed, err = c.AwaitEmergency(command.Context(), declaration.Name(), wait)
 				if passed.Declaration.State != "" { // else it was not read, and stays in sight as it was declared
 					declaration = passed.Declaration.Declaration
 				}
 			}
-			if declaration.Declaration == "" {
+			if declaration.ID == "" {
 				return err
 			}
 			if repeated {
@@ -143,15 +143,15 @@ summaries need it.`,
 // showEmergency shows summaries, and leaves no file behind.
 func (a *app) showEmergency(ctx context.Context, passed client.PassedOn) error {
 	if passed.Declaration.Scope != ledger.ScopeSummary {
-		return usageError{errors.New("these are no summaries; say where to write them with --out")}
+		return usageError{errors.New("these are not summaries; say where to write them with --out")}
 	}
 	texts, err := passed.Read(ctx)
 	pages := []summary.Page{}
 	for _, text := range texts {
-		a.warn(text.Blamed)
+		a.warn(text.Altered)
 		page, errRead := summary.Read(text.Text)
 		if errRead != nil {
-			err = errors.Join(err, fmt.Errorf("record %s cannot be shown, save it with --out: %w", text.Record.Record.Record, errRead))
+			err = errors.Join(err, fmt.Errorf("record %s cannot be shown, save it with --out: %w", text.Record.ID, errRead))
 			continue
 		}
 		pages = append(pages, page)
@@ -184,9 +184,9 @@ func (a *app) saveEmergency(ctx context.Context, passed client.PassedOn, dir str
 	rows := table{{"RECORD", "FILE", "BYTES", "ACCESS"}}
 	var pages []summary.Page
 	for _, one := range opened {
-		a.warn(one.Blamed)
-		rows = append(rows, []string{string(one.Record.Record.Record), one.File, fmt.Sprint(one.Size), one.Open})
-		if !one.Record.Emergency || a.json || a.quiet {
+		a.warn(one.Altered)
+		rows = append(rows, []string{string(one.Record.ID), one.File, fmt.Sprint(one.Size), one.Open})
+		if !one.Record.IsSummary || a.json || a.quiet {
 			continue
 		}
 		text, errRead := os.ReadFile(one.File)
@@ -238,14 +238,14 @@ about-me, to-review, to-answer or by-me.`,
 // concernOf is what somebody of the role has to do with emergencies before all else.
 func concernOf(role ledger.Role) ledger.Concern {
 	switch role {
-	case ledger.Patient:
-		return ledger.AboutMe
-	case ledger.PrivacyOfficer:
-		return ledger.ToReview
-	case ledger.EmergencyDesk:
-		return ledger.ToAnswer
+	case ledger.RolePatient:
+		return ledger.ConcernAboutMe
+	case ledger.RolePrivacyOfficer:
+		return ledger.ConcernToReview
+	case ledger.RoleEmergencyDesk:
+		return ledger.ConcernToAnswer
 	}
-	return ledger.ByMe
+	return ledger.ConcernByMe
 }
 
 func (a *app) emergencyShow() *cobra.Command {
@@ -362,15 +362,15 @@ func (a *app) printDeclaration(d ledger.Declaration) error {
 	return a.print(d, rows)
 }
 
-func (a *app) emergencyCustody() *cobra.Command {
+func (a *app) emergencyCustodian() *cobra.Command {
 	var desk string
 	var expires when
 	command := &cobra.Command{
-		Use:   "custody RECORD --desk USER",
+		Use:   "custodian RECORD --desk USER",
 		Short: "Let an emergency desk pass a record of yours on in an emergency",
 		Long: `Let an emergency desk pass a record of yours on in an emergency. Hospitals re-encrypt
 for it under an active declaration that covers the record, and otherwise never.`,
-		Example: "  pie emergency custody 4v7…q2 --desk HospitalB/k4wq7h",
+		Example: "  pie emergency custodian 4v7…q2 --desk HospitalB/k4wq7h",
 		Args:    exactly("RECORD"),
 		RunE: func(command *cobra.Command, arguments []string) error {
 			user, err := parseUser(desk)
@@ -381,11 +381,11 @@ for it under an active declaration that covers the record, and otherwise never.`
 			if err != nil {
 				return err
 			}
-			grant, err := c.GrantCustody(command.Context(), ledger.ID(arguments[0]), user, expires.at)
+			grant, err := c.GrantCustodian(command.Context(), ledger.ID(arguments[0]), user, expires.at)
 			if err != nil {
 				return err
 			}
-			return a.print(grant, table{{"grant", string(grant.Grant)}, {"desk", desk}, {"until", date(grant.Expiry)}})
+			return a.print(grant, table{{"grant", string(grant.ID)}, {"desk", desk}, {"until", date(grant.Expiry)}})
 		},
 	}
 	command.Flags().StringVar(&desk, "desk", "", "the emergency desk, as HospitalB/k4wq7h")

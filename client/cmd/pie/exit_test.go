@@ -17,7 +17,7 @@ func TestEveryCodeHasItsExit(t *testing.T) {
 		fault.PurposeNotPermitted: exitRefused, fault.BreakGlassRefused: exitRefused,
 		fault.NotFound: exitFailed, fault.AlreadyExists: exitFailed, fault.StateConflict: exitFailed,
 		fault.Erased: exitFailed, fault.Internal: exitFailed,
-		fault.FragmentInvalid: exitLied, fault.Altered: exitLied,
+		fault.FragmentInvalid: exitAltered, fault.Altered: exitAltered,
 		fault.ConcurrentUpdate: exitUnavailable, fault.EndorsementFailed: exitUnavailable,
 		fault.ThresholdNotMet: exitUnavailable, fault.OrderingUnavailable: exitUnavailable,
 		fault.CommitUnknown: exitUnavailable, fault.ContentUnavailable: exitUnavailable, fault.RateLimited: exitUnavailable, fault.Overloaded: exitUnavailable,
@@ -41,7 +41,7 @@ func TestOtherErrors(t *testing.T) {
 	}{
 		{errors.New("disk full"), exitFailed, "failed: disk full"},
 		{usageError{errors.New("no such flag")}, exitUsage, "usage: no such flag"},
-		{&client.LiarError{Code: fault.Altered, Who: "the gateway of A", What: "x"}, exitLied, "altered: the gateway of A lied: x"},
+		{&client.AlteredError{Code: fault.Altered, Who: "the gateway of A", What: "x"}, exitAltered, "altered: what the gateway of A told does not hold: x"},
 	} {
 		if got := exitCode(test.err); got != test.exit {
 			t.Errorf("%v exits with %d, want %d", test.err, got, test.exit)

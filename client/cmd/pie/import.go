@@ -45,7 +45,7 @@ func (o *outcome) name(file string) {
 }
 
 func outcomeOf(record ledger.Record, err error) outcome {
-	o := outcome{Record: record.Record, State: record.State}
+	o := outcome{Record: record.ID, State: record.State}
 	if err != nil {
 		o.Error = describe(err)
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/pie-consortium/pie/ledger"
 )
 
-// Names of old discs are no UTF-8; which of the files failed has to be known all the same.
+// Names of old discs are not UTF-8; which of the files failed has to be known all the same.
 func TestFileNamesInJSONAreReversible(t *testing.T) {
 	names := []string{"B\xe4r.json", "B\xf6r.json", "熊.json", "two\nlines", "\u202egnp.json", "Ba\u0308r.json", "B\ufffdr.json", " lead.json", "-rf"}
 	var out bytes.Buffer
@@ -23,7 +23,7 @@ func TestFileNamesInJSONAreReversible(t *testing.T) {
 	}
 	upload := func(_ context.Context, n client.NewRecord) (ledger.Record, error) {
 		var r ledger.Record
-		r.Record = ledger.ID(n.File)
+		r.ID = ledger.ID(n.File)
 		return r, nil
 	}
 	if err := a.importAll(t.Context(), files, upload); err != nil {

@@ -32,7 +32,7 @@ func (a *app) list() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if c.Identity().Role == ledger.Patient {
+			if c.Identity().Role == ledger.RolePatient {
 				views, err := c.Search(command.Context(), ledger.SearchRecords{Patient: c.Identity().User})
 				if err != nil {
 					return err
@@ -49,7 +49,7 @@ func (a *app) list() *cobra.Command {
 }
 
 func heldBy(ctx context.Context, c *client.Client) ([]held, error) {
-	uploads, err := c.Uploads(ctx)
+	uploads, err := c.Slots(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -67,7 +67,7 @@ func heldBy(ctx context.Context, c *client.Client) ([]held, error) {
 		records = append(records, held{Record: u.Record, Patient: u.Patient, As: "author", State: state})
 	}
 	for _, g := range grants {
-		if own[g.Grant] {
+		if own[g.ID] {
 			continue
 		}
 		records = append(records, held{Record: g.Record, Patient: g.Patient, As: "grantee", State: string(g.State),

@@ -26,7 +26,7 @@ const (
 	exitFailed      = 1
 	exitUsage       = 2
 	exitRefused     = 3 // by policy or permission
-	exitLied        = 4 // somebody's word did not survive its check
+	exitAltered     = 4 // somebody's word did not survive its check
 	exitUnavailable = 5 // try again
 )
 
@@ -99,7 +99,7 @@ func (a *app) root() *cobra.Command {
 		Long: `Share encrypted medical records under the patient's control.
 
 Keys are made and stay in the home directory. Exit codes: 0 done, 1 failed, 2 wrong
-usage, 3 refused by policy or permission, 4 somebody lied or altered something,
+usage, 3 refused by policy or permission, 4 something was altered,
 5 unavailable, try again.`,
 		Example:       "  pie enroll --invitation invitation.json\n  pie whoami",
 		SilenceErrors: true, SilenceUsage: true,
@@ -141,7 +141,7 @@ func (a *app) open() (*client.Client, error) {
 		}
 	}
 	c.Progress = a.progress.step
-	c.Blame = func(lie *client.LiarError) { a.warn([]*client.LiarError{lie}) }
+	c.Altered = func(alteration *client.AlteredError) { a.warn([]*client.AlteredError{alteration}) }
 	a.client = c
 	a.progress.step("asking " + c.Gateway())
 	return c, nil
@@ -192,7 +192,7 @@ func wanted(names []string) string {
 	return strings.Join(names, " and ")
 }
 
-// onlySubcommands makes a group refuse what is no subcommand of it.
+// onlySubcommands makes a group refuse what is not a subcommand of it.
 func onlySubcommands(group *cobra.Command) {
 	group.Args = cobra.ArbitraryArgs
 	group.RunE = func(command *cobra.Command, arguments []string) error {
@@ -232,9 +232,9 @@ func exitCode(err error) int {
 	if errors.As(err, &usage) {
 		return exitUsage
 	}
-	var lie *client.LiarError
-	if errors.As(err, &lie) {
-		return exitLied
+	var alteration *client.AlteredError
+	if errors.As(err, &alteration) {
+		return exitAltered
 	}
 	switch fault.CodeOf(err) {
 	case fault.InvalidArgument:
@@ -243,7 +243,7 @@ func exitCode(err error) int {
 		fault.ConsentRevoked, fault.PurposeNotPermitted, fault.BreakGlassRefused:
 		return exitRefused
 	case fault.Altered, fault.FragmentInvalid:
-		return exitLied
+		return exitAltered
 	case fault.ConcurrentUpdate, fault.EndorsementFailed, fault.ThresholdNotMet, fault.OrderingUnavailable,
 		fault.CommitUnknown, fault.ContentUnavailable, fault.RateLimited, fault.Overloaded:
 		return exitUnavailable

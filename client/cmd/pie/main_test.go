@@ -67,7 +67,7 @@ func runScripts(t *testing.T, which testscript.Params) {
 // invite ROLE MSP CLEARANCE FILE [DEPARTMENT NAME] writes an invitation, as hospital IT hands it out.
 func invite(ts *testscript.TestScript, _ bool, args []string) {
 	guest := networktest.Guest{Role: ledger.Role(args[0]), MSP: args[1]}
-	if guest.Role != ledger.Patient {
+	if guest.Role != ledger.RolePatient {
 		guest.Clearance, guest.Department, guest.Name = ledger.Level(args[2]), "cardiology", "Dr. "+args[1]
 	}
 	if len(args) > 4 {

@@ -31,7 +31,7 @@ has been verified; --out - writes it to standard output then.`,
 			} else {
 				opened, err = c.Open(command.Context(), ledger.ID(arguments[0]), 0, out)
 			}
-			a.warn(opened.Blamed)
+			a.warn(opened.Altered)
 			if err != nil || out == "-" {
 				return err
 			}

@@ -101,7 +101,7 @@ the level, which can be raised and never lowered. To take access away: pie acces
 				return err
 			}
 			if !policy.Equal(record.Policy) {
-				version := ledger.RecordVersion{Record: record.Record, Version: record.Version}
+				version := ledger.RecordVersion{Record: record.ID, Version: record.Version}
 				if record, err = c.ChangePolicy(command.Context(), version, policy); err != nil {
 					return err
 				}
@@ -120,7 +120,7 @@ func (a *app) printPolicy(r ledger.Record) error {
 		Version int           `json:"version"`
 		Level   ledger.Level  `json:"level"`
 		Policy  ledger.Policy `json:"policy"`
-	}{r.Record, r.Version, r.Level, r.Policy}, append(table{{"record", string(r.Record)}, {"version", strconv.Itoa(r.Version)}}, policyRows(r)...))
+	}{r.ID, r.Version, r.Level, r.Policy}, append(table{{"record", string(r.ID)}, {"version", strconv.Itoa(r.Version)}}, policyRows(r)...))
 }
 
 // policyRows is what a record's policy allows, for people.

@@ -76,7 +76,7 @@ func TestBadCardIsAMarkInItsRow(t *testing.T) {
 	a := &app{out: &out}
 	requests := func() error {
 		return a.printRequests(t.Context(), newPeople(cards), []ledger.AccessRequest{
-			{Request: "one", Requester: ledger.Identity{User: bad}}, {Request: "two", Requester: ledger.Identity{User: good}},
+			{ID: "one", Requester: ledger.Identity{User: bad}}, {ID: "two", Requester: ledger.Identity{User: good}},
 		})
 	}
 	accesses := func() error {

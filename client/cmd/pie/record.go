@@ -93,7 +93,7 @@ func (a *app) dispute() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			version := ledger.RecordVersion{Record: view.Record.Record, Version: view.Version}
+			version := ledger.RecordVersion{Record: view.ID, Version: view.Version}
 			record, err := c.Dispute(command.Context(), version, ledger.DisputeReason(reason))
 			if err != nil {
 				return err
@@ -156,10 +156,10 @@ func (a *app) printViews(views []ledger.RecordView) error {
 	rows := table{{"RECORD", "STATE", "CLASS", "LEVEL", "PATIENT", "AUTHOR", "REGISTERED"}}
 	for _, v := range views {
 		class := "-"
-		if v.Summary != nil {
-			class = string(v.Summary.Class)
+		if v.Metadata != nil {
+			class = string(v.Metadata.Class)
 		}
-		rows = append(rows, []string{string(v.Record.Record), string(v.State), class, string(v.Level),
+		rows = append(rows, []string{string(v.ID), string(v.State), class, string(v.Level),
 			v.Patient.String(), v.Author.String(), date(v.Registered)})
 	}
 	if views == nil {
@@ -194,7 +194,7 @@ func (a *app) printShown(command *cobra.Command, c *client.Client, id ledger.ID)
 		return err
 	}
 	rows := table{
-		{"record", string(view.Record.Record)}, {"version", strconv.Itoa(view.Version)}, {"state", string(view.State)},
+		{"record", string(view.ID)}, {"version", strconv.Itoa(view.Version)}, {"state", string(view.State)},
 		{"patient", view.Patient.String()}, {"author", view.Author.String()},
 	}
 	rows = append(rows, policyRows(view.Record)...)
@@ -202,7 +202,7 @@ func (a *app) printShown(command *cobra.Command, c *client.Client, id ledger.ID)
 	if view.Unattended {
 		rows = append(rows, []string{"key", "made by the author, without the patient"})
 	}
-	if s := view.Summary; s != nil {
+	if s := view.Metadata; s != nil {
 		rows = append(rows, []string{"class", string(s.Class)}, []string{"media type", s.MediaType},
 			[]string{"codes", strings.Join(s.Codes, " ")}, []string{"sex", dash(s.Sex)}, []string{"age band", dash(s.AgeBand)})
 	}
@@ -218,7 +218,7 @@ func (a *app) printShown(command *cobra.Command, c *client.Client, id ledger.ID)
 // contentRows say what the ciphertext of a record is; a stream has many.
 func contentRows(r ledger.Record) table {
 	if r.Stream {
-		return table{{"content", "a stream; see: pie stream list " + string(r.Record)}}
+		return table{{"content", "a stream; see: pie stream list " + string(r.ID)}}
 	}
 	return table{{"cid", r.CID}, {"sha256", r.SHA256.String()}, {"ciphertext", fmt.Sprintf("%d bytes", r.Size)}}
 }

@@ -55,7 +55,7 @@ func (a *app) listReplacements() *cobra.Command {
 			}
 			rows := table{{"REPLACEMENT", "USER", "STATE", "IDENTITY KEY", "REQUESTED", "APPROVER", "COUNTS FROM"}}
 			for _, r := range asked {
-				rows = append(rows, []string{string(r.Replacement), r.User.User.String(), string(r.State), r.IdentityKey.String(),
+				rows = append(rows, []string{string(r.ID), r.User.User.String(), string(r.State), r.IdentityKey.String(),
 					date(r.Requested), approver(r), date(r.Usable)})
 			}
 			return a.printList(asked, rows)
@@ -142,7 +142,7 @@ func (a *app) finishReplacement() *cobra.Command {
 
 func (a *app) printReplacement(r ledger.KeyReplacement) error {
 	return a.print(r, table{
-		{"replacement", string(r.Replacement)}, {"user", r.User.User.String()}, {"state", string(r.State)},
+		{"replacement", string(r.ID)}, {"user", r.User.User.String()}, {"state", string(r.State)},
 		{"identity key", r.IdentityKey.String()}, {"approver", approver(r)}, {"counts from", date(r.Usable)},
 	})
 }

@@ -40,7 +40,7 @@ back until it has it again.`,
 			if err != nil {
 				return err
 			}
-			shown := kept{Record: record.Record.Record, Version: record.Version, Wanted: record.Policy.Replicas}
+			shown := kept{Record: record.ID, Version: record.Version, Wanted: record.Policy.Replicas}
 			shown.Replicas, err = c.Replicas(command.Context(), ledger.RecordVersion{Record: shown.Record, Version: shown.Version})
 			if err != nil {
 				return err

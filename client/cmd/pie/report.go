@@ -33,7 +33,7 @@ this device erased.`,
 			if err != nil {
 				return err
 			}
-			if c.Identity().Role != ledger.Patient {
+			if c.Identity().Role != ledger.RolePatient {
 				return fault.New(fault.PermissionDenied, "a report is about a patient's own records; see: pie audit RECORD")
 			}
 			return a.report(command.Context(), c, within, file)

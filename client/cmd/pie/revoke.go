@@ -93,14 +93,14 @@ func takeAway(ctx context.Context, c *client.Client, record ledger.ID, belongs f
 	var away []taken
 	var failures []error
 	for _, r := range grants {
-		if r.State != ledger.Revoked {
+		if r.State != ledger.GrantRevoked {
 			_, err := c.Revoke(ctx, ledger.RecordVersion{Record: r.Record, Version: r.Version}, r.Grant)
 			if err != nil {
 				failures = append(failures, err)
 				continue
 			}
 		}
-		away = append(away, taken{r.Grant, r.Record, r.Version, r.Identity.User, r.Purpose, ledger.Revoked})
+		away = append(away, taken{r.Grant, r.Record, r.Version, r.Identity.User, r.Purpose, ledger.GrantRevoked})
 	}
 	return away, errors.Join(failures...)
 }

@@ -42,7 +42,7 @@ same rotation.`,
 				return err
 			}
 			return a.print(record, table{
-				{"record", string(record.Record)}, {"version", fmt.Sprint(record.Version)},
+				{"record", string(record.ID)}, {"version", fmt.Sprint(record.Version)},
 				{"state", string(record.State)}, {"cid", record.CID},
 			})
 		},

@@ -69,7 +69,7 @@ rule covers treatment, every record, 30 days a grant and 10 grants a day.`,
 	flags := command.Flags()
 	flags.StringSliceVar(&r.physicians, "physician", nil, "whose requests, as HospitalB/k4wq7h (repeat)")
 	flags.StringVar(&r.hospital, "hospital", "", "MSP whose physicians' requests, instead")
-	flags.StringSliceVar(&r.purposes, "purpose", []string{string(ledger.Treatment)}, "what for (repeat)")
+	flags.StringSliceVar(&r.purposes, "purpose", []string{string(ledger.PurposeTreatment)}, "what for (repeat)")
 	flags.StringSliceVar(&r.records, "record", nil, "only this record (repeat)")
 	flags.StringSliceVar(&r.classes, "class", nil, "only this kind of data (repeat)")
 	flags.StringVar(&r.level, "level", "", "highest security level (default private, for a hospital moderate)")
@@ -91,9 +91,9 @@ func (r ruling) rule() (rule.Rule, error) {
 		made.Physicians = append(made.Physicians, physician)
 	}
 	if r.level == "" {
-		made.Level = ledger.Private
+		made.Level = ledger.LevelPrivate
 		if r.hospital != "" {
-			made.Level = ledger.Moderate
+			made.Level = ledger.LevelModerate
 		}
 	}
 	return made, nil

@@ -11,8 +11,8 @@ import (
 func (a *app) slots() *cobra.Command {
 	return &cobra.Command{
 		Use:   "slots",
-		Short: "List the stock of slots: a patient's own, or those you may upload into",
-		Long: `List the stock of slots: a patient's own, or those that you or your department may
+		Short: "List slots: a patient's own, or those you may upload into",
+		Long: `List slots: a patient's own, or those that you or your department may
 upload into. A slot is free until a record is in it or its time is over.`,
 		Example: "  pie record slots\n  pie record slots --json",
 		Args:    exactly(),
@@ -21,7 +21,7 @@ upload into. A slot is free until a record is in it or its time is over.`,
 			if err != nil {
 				return err
 			}
-			uploads, err := c.Uploads(command.Context())
+			uploads, err := c.Slots(command.Context())
 			if err != nil {
 				return err
 			}
@@ -30,19 +30,19 @@ upload into. A slot is free until a record is in it or its time is over.`,
 	}
 }
 
-func (a *app) printSlots(uploads []ledger.Upload) error {
+func (a *app) printSlots(uploads []ledger.Slot) error {
 	rows := table{{"RECORD", "STATE", "FOR", "PATIENT", "AUTHORIZED", "UNTIL"}}
 	for _, u := range uploads {
 		rows = append(rows, []string{string(u.Record), slotState(u, time.Now()), u.Author.String(), u.Patient.String(),
 			date(u.Authorized), date(u.Expiry)})
 	}
 	if uploads == nil {
-		uploads = []ledger.Upload{}
+		uploads = []ledger.Slot{}
 	}
 	return a.printList(uploads, rows)
 }
 
-func slotState(u ledger.Upload, now time.Time) string {
+func slotState(u ledger.Slot, now time.Time) string {
 	switch {
 	case u.Used:
 		return "used"

@@ -52,7 +52,7 @@ revoke it. When the author's own grant ends, nothing can be appended any more.`,
 				return err
 			}
 			wish := client.Authorization{Author: ledger.PersonSubject(writer), Stream: true, Expiry: expires.at}
-			if wish.Policy, err = policy.change(client.DefaultPolicy(ledger.Sensor), command); err != nil {
+			if wish.Policy, err = policy.change(client.DefaultPolicy(ledger.ClassSensor), command); err != nil {
 				return err
 			}
 			uploads, err := c.Authorize(command.Context(), wish)
@@ -107,10 +107,10 @@ again and again. Interrupted, run it again: each reading is appended once.`,
 	}
 	flags := command.Flags()
 	flags.StringVar(&patient, "patient", "", "whose stream, as they told you (default: you)")
-	flags.StringVar(&n.Summary.MediaType, "media-type", "application/fhir+ndjson", "media type, said with the first readings")
-	flags.StringSliceVar(&n.Summary.Codes, "code", nil, "what it is about, as system|code (repeat), said with the first readings")
-	flags.StringVar(&n.Summary.Sex, "sex", "", "female, male, other or unknown, said with the first readings")
-	flags.StringVar(&n.Summary.AgeBand, "age-band", "", "such as 40-49, said with the first readings")
+	flags.StringVar(&n.Metadata.MediaType, "media-type", "application/fhir+ndjson", "media type, said with the first readings")
+	flags.StringSliceVar(&n.Metadata.Codes, "code", nil, "what it is about, as system|code (repeat), said with the first readings")
+	flags.StringVar(&n.Metadata.Sex, "sex", "", "female, male, other or unknown, said with the first readings")
+	flags.StringVar(&n.Metadata.AgeBand, "age-band", "", "such as 40-49, said with the first readings")
 	return command
 }
 
@@ -133,8 +133,8 @@ func (a *app) listStream() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			segments, blame, err := c.Segments(command.Context(), ledger.ID(arguments[0]))
-			a.warn(blame)
+			segments, alterations, err := c.Segments(command.Context(), ledger.ID(arguments[0]))
+			a.warn(alterations)
 			if err != nil {
 				return err
 			}
@@ -174,7 +174,7 @@ verified; --out - writes it to standard output then.`,
 			} else {
 				opened, err = c.OpenStream(command.Context(), ledger.ID(arguments[0]), span, out)
 			}
-			a.warn(opened.Blamed)
+			a.warn(opened.Altered)
 			if err != nil || out == "-" {
 				return err
 			}
@@ -189,9 +189,9 @@ verified; --out - writes it to standard output then.`,
 	return command
 }
 
-// warn names those who lied.
-func (a *app) warn(blame []*client.LiarError) {
-	for _, lie := range blame {
-		_, _ = fmt.Fprintln(a.err, printable("warning: "+lie.Error()))
+// warn names those whose answers were altered.
+func (a *app) warn(alterations []*client.AlteredError) {
+	for _, alteration := range alterations {
+		_, _ = fmt.Fprintln(a.err, printable("warning: "+alteration.Error()))
 	}
 }

@@ -66,7 +66,7 @@ Summaries that physicians made stay. Interrupted, run it again.`,
 				return err
 			}
 			updated, err := c.UpdateSummary(command.Context(), document, desks)
-			if updated.Record.Record == "" {
+			if updated.Record.ID == "" {
 				return err
 			}
 			return errors.Join(a.printUpdated(madeSummary{updated, notes}), err)
@@ -116,7 +116,7 @@ func notesOf(document []byte) ([]string, error) {
 }
 
 func (a *app) printUpdated(updated madeSummary) error {
-	rows := table{{"record", string(updated.Record.Record)}, {"state", string(updated.Record.State)}}
+	rows := table{{"record", string(updated.Record.ID)}, {"state", string(updated.Record.State)}}
 	for _, desk := range updated.Desks {
 		rows = append(rows, []string{"desk", desk.String()})
 	}
@@ -144,7 +144,7 @@ responder, and nothing if they are not.`,
 			if err != nil {
 				return err
 			}
-			if c.Identity().Role != ledger.Patient {
+			if c.Identity().Role != ledger.RolePatient {
 				return fault.New(fault.PermissionDenied, "cards are for patients; you are a %s", c.Identity().Role)
 			}
 			made, err := walletcard.For(c.Identity().User)

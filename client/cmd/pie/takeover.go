@@ -29,7 +29,7 @@ The author's own access ends unless you keep it; what you granted others stays.`
 				return err
 			}
 			return a.print(record, table{
-				{"record", string(record.Record)}, {"version", strconv.Itoa(record.Version)},
+				{"record", string(record.ID)}, {"version", strconv.Itoa(record.Version)},
 				{"state", string(record.State)}, {"cid", record.CID},
 			})
 		},

@@ -19,7 +19,7 @@ import (
 type uploading struct {
 	patient, record string
 	unattended      bool
-	summary         ledger.Summary
+	metadata        ledger.Metadata
 }
 
 func (a *app) upload() *cobra.Command {
@@ -28,7 +28,7 @@ func (a *app) upload() *cobra.Command {
 		Use:   "upload --patient USER --class CLASS FILE…",
 		Short: "Encrypt files to their patient and register them in slots that they authorised",
 		Long: `Encrypt files to their patient and register them in slots that they authorised: one
-file in the slot named by --record, or each in a free one of the patient's stock for you
+file in the slot named by --record, or each in a free one that the patient opened for you
 or your department. Without a patient who could authorise anything (--unattended) the key
 is made here, and its secret is left for the patient alone.
 
@@ -70,11 +70,11 @@ files: it finishes the same registrations, and leaves those alone that are done.
 	flags.StringVar(&u.patient, "patient", "", "whose record, as they told you")
 	flags.StringVar(&u.record, "record", "", "ID that the patient authorised (default: any that is free)")
 	flags.BoolVar(&u.unattended, "unattended", false, "the patient can authorise nothing")
-	flags.StringVar((*string)(&u.summary.Class), "class", "", "kind of data, such as medical-information or imaging")
-	flags.StringVar(&u.summary.MediaType, "media-type", "", "media type (default: DICOM by its bytes, others by the file's name)")
-	flags.StringSliceVar(&u.summary.Codes, "code", nil, "what it is about, as system|code (repeat)")
-	flags.StringVar(&u.summary.Sex, "sex", "", "female, male, other or unknown")
-	flags.StringVar(&u.summary.AgeBand, "age-band", "", "such as 40-49")
+	flags.StringVar((*string)(&u.metadata.Class), "class", "", "kind of data, such as medical-information or imaging")
+	flags.StringVar(&u.metadata.MediaType, "media-type", "", "media type (default: DICOM by its bytes, others by the file's name)")
+	flags.StringSliceVar(&u.metadata.Codes, "code", nil, "what it is about, as system|code (repeat)")
+	flags.StringVar(&u.metadata.Sex, "sex", "", "female, male, other or unknown")
+	flags.StringVar(&u.metadata.AgeBand, "age-band", "", "such as 40-49")
 	require(command, "patient", "class")
 	command.MarkFlagsMutuallyExclusive("record", "unattended")
 	return command
@@ -103,11 +103,11 @@ func (u uploading) way(ctx context.Context, c *client.Client, patient ledger.Use
 	case u.unattended:
 		return c.UploadUnattended, func() {}, nil
 	}
-	stock, err := c.Stock(ctx, patient)
+	free, err := c.FreeSlots(ctx, patient)
 	if err != nil {
 		return nil, nil, err
 	}
-	return stock.Upload, stock.Close, nil
+	return free.Upload, free.Close, nil
 }
 
 type way = func(context.Context, client.NewRecord) (ledger.Record, error)
@@ -115,9 +115,9 @@ type way = func(context.Context, client.NewRecord) (ledger.Record, error)
 func (u uploading) records(patient ledger.UserID, files []string) []client.NewRecord {
 	var records []client.NewRecord
 	for _, file := range files {
-		n := client.NewRecord{Patient: patient, Record: ledger.ID(u.record), Summary: u.summary, File: file}
-		if n.Summary.MediaType == "" {
-			n.Summary.MediaType = mediaType(file)
+		n := client.NewRecord{Patient: patient, Record: ledger.ID(u.record), Metadata: u.metadata, File: file}
+		if n.Metadata.MediaType == "" {
+			n.Metadata.MediaType = mediaType(file)
 		}
 		records = append(records, n)
 	}
@@ -153,7 +153,7 @@ func isDICOM(path string) bool {
 
 func (a *app) printRecord(r ledger.Record) error {
 	return a.print(r, table{
-		{"record", string(r.Record)}, {"state", string(r.State)}, {"patient", r.Patient.String()},
+		{"record", string(r.ID)}, {"state", string(r.State)}, {"patient", r.Patient.String()},
 		{"author", r.Author.String()}, {"level", string(r.Level)}, contentRows(r)[0],
 	})
 }

@@ -13,14 +13,14 @@ import (
 	"github.com/pie-consortium/pie/network/networktest"
 )
 
-// An upload that has ended keeps nobody from the device's stock of slots.
+// An upload that has ended keeps nobody from the patient's free slots.
 func TestUploadLeavesTheStock(t *testing.T) {
 	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // the collector would close it some day
 	homes := map[ledger.Role]string{}
 	users := map[ledger.Role]*client.Client{}
 	for _, guest := range []networktest.Guest{
-		{MSP: "HospitalA", Role: ledger.Patient},
-		{MSP: "HospitalA", Role: ledger.Physician, Clearance: ledger.Private, Department: "cardiology", Name: "Dr. Sato"},
+		{MSP: "HospitalA", Role: ledger.RolePatient},
+		{MSP: "HospitalA", Role: ledger.RolePhysician, Clearance: ledger.LevelPrivate, Department: "cardiology", Name: "Dr. Sato"},
 	} {
 		invitation, err := network.Invite(t.Context(), guest)
 		if err != nil {
@@ -31,9 +31,9 @@ func TestUploadLeavesTheStock(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	patient, author := users[ledger.Patient], users[ledger.Physician]
+	patient, author := users[ledger.RolePatient], users[ledger.RolePhysician]
 	slot := client.Authorization{
-		Author: ledger.PersonSubject(author.Identity().User), Policy: client.DefaultPolicy(ledger.Imaging), Expiry: time.Now().Add(time.Hour),
+		Author: ledger.PersonSubject(author.Identity().User), Policy: client.DefaultPolicy(ledger.ClassImaging), Expiry: time.Now().Add(time.Hour),
 	}
 	if _, err := patient.Authorize(t.Context(), slot, slot); err != nil {
 		t.Fatal(err)
@@ -44,7 +44,7 @@ func TestUploadLeavesTheStock(t *testing.T) {
 			t.Fatal(err)
 		}
 		root := (&app{out: io.Discard, err: io.Discard, progress: progress{to: io.Discard}}).root()
-		root.SetArgs([]string{"--home", homes[ledger.Physician], "record", "upload", "--patient", patient.Identity().User.String(), "--class", "imaging", file})
+		root.SetArgs([]string{"--home", homes[ledger.RolePhysician], "record", "upload", "--patient", patient.Identity().User.String(), "--class", "imaging", file})
 		if err := root.ExecuteContext(t.Context()); err != nil {
 			t.Fatalf("the %s: %v", name, err)
 		}

@@ -27,7 +27,7 @@ const (
 type when struct {
 	edge   edge
 	spans  bool // "30d" and "720h" are taken: so long from now
-	needed bool // an empty text is refused; else it is no time at all
+	needed bool // an empty text is refused; else it is not a time at all
 
 	text string
 	at   time.Time

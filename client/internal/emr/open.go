@@ -10,7 +10,7 @@ import (
 
 	"filippo.io/age"
 
-	"github.com/pie-consortium/pie/client/internal/lane"
+	"github.com/pie-consortium/pie/client/internal/asyncwriter"
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/umbral/agefile"
 )
@@ -51,7 +51,7 @@ func open(ciphertext *bufio.Reader, record ledger.Record, identity age.Identity,
 		return 0, fmt.Errorf("%w: %w", ErrNotRegistered, err)
 	}
 	commitment := sha256.New()
-	committing := lane.To(commitment)
+	committing := asyncwriter.New(commitment)
 	size, err := write(io.TeeReader(payload, committing))
 	if err := errors.Join(err, committing.Close()); err != nil {
 		return 0, err

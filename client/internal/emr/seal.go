@@ -11,8 +11,8 @@ import (
 
 	"filippo.io/age"
 
+	"github.com/pie-consortium/pie/client/internal/asyncwriter"
 	"github.com/pie-consortium/pie/client/internal/cid"
-	"github.com/pie-consortium/pie/client/internal/lane"
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/umbral"
 	"github.com/pie-consortium/pie/umbral/agefile"
@@ -56,7 +56,7 @@ func Reseal(w io.Writer, payload io.Reader, key *umbral.PublicKey) (Sealed, erro
 		named <- err
 	}()
 	ciphertext, header := sha256.New(), &head{limit: agefile.HeaderSize}
-	hashing, chunking := lane.To(ciphertext), lane.To(naming)
+	hashing, chunking := asyncwriter.New(ciphertext), asyncwriter.New(naming)
 	err := encrypt(io.MultiWriter(w, chunking, hashing, header), payload, key, &s)
 	err = errors.Join(err, hashing.Close(), chunking.Close())
 	naming.CloseWithError(err)
@@ -82,7 +82,7 @@ func encrypt(w io.Writer, payload io.Reader, key *umbral.PublicKey, s *Sealed) e
 		return err
 	}
 	commitment := sha256.New()
-	committing := lane.To(commitment)
+	committing := asyncwriter.New(commitment)
 	_, err = io.Copy(io.MultiWriter(file, committing), payload)
 	if err := errors.Join(err, committing.Close()); err != nil {
 		return err

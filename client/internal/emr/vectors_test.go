@@ -25,14 +25,14 @@ var update = flag.Bool("update", false, "draw new vectors of what is sealed")
 const vectorFile = "../../../docs/javascript/sealing.json"
 
 // vectors are one record, its grant to one reader by two of three proxies, and what the
-// author of an unattended record leaves in custody.
+// author of an unattended record leaves in escrow.
 type vectors struct {
 	Patient   user             `json:"patient"`
 	Reader    user             `json:"reader"`
 	Channel   string           `json:"channel"`
 	Record    sealedRecord     `json:"record"`
 	Grant     sealedGrant      `json:"grant"`
-	Custody   sealedCustody    `json:"custody"`
+	Escrow    sealedEscrow     `json:"escrow"`
 	Repeated  byte             `json:"repeated"` // what the contents consist of
 	Contents  map[string]int64 `json:"contents"` // their lengths by CID
 	Signature signature        `json:"signature"`
@@ -72,7 +72,7 @@ type sealedShare struct {
 	SHA256    ledger.Digest `json:"sha256"`
 }
 
-type sealedCustody struct {
+type sealedEscrow struct {
 	Author ledger.UserID `json:"author"`
 	Sealed []byte        `json:"sealed"`
 	Key    []byte        `json:"key"` // public half of the secret
@@ -112,9 +112,9 @@ func TestVectors(t *testing.T) {
 		cfrags = append(cfrags, share.reencrypt(t, v, capsule))
 	}
 	opens(t, "reader", v.Record, registered, agefile.NewReencryptedIdentity(reader.receiving, secret.PublicKey(), cfrags))
-	left, err := trust.OpenCustody(v.Custody.Sealed, patient.receiving)
-	if err != nil || left.Author != v.Custody.Author {
-		t.Errorf("custody: %+v, %v", left, err)
+	left, err := trust.OpenEscrow(v.Escrow.Sealed, patient.receiving)
+	if err != nil || left.Author != v.Escrow.Author {
+		t.Errorf("escrow: %+v, %v", left, err)
 	}
 	for want, size := range v.Contents {
 		if got, err := cid.Of(bytes.NewReader(bytes.Repeat([]byte{v.Repeated}, int(size)))); got != want {
@@ -191,7 +191,7 @@ func drawVectors(t *testing.T) {
 	patient := keysOf(t, v.Patient)
 	v.Record = newRecord(t, patient)
 	v.Grant.Proxies = newShares(t, v)
-	v.Custody = newCustody(t, v)
+	v.Escrow = newEscrow(t, v)
 	for _, size := range []int64{1, 1 << 20, 1<<20 + 1, 175 << 20} {
 		name, err := cid.Of(bytes.NewReader(bytes.Repeat([]byte{v.Repeated}, int(size))))
 		if err != nil {
@@ -276,14 +276,14 @@ func newShares(t *testing.T, v vectors) []sealedShare {
 	return shares
 }
 
-func newCustody(t *testing.T, v vectors) sealedCustody {
+func newEscrow(t *testing.T, v vectors) sealedEscrow {
 	t.Helper()
 	secret, author := newSecret(t), v.Reader.User
-	sealed, err := trust.SealCustody(trust.CustodyEnvelope{
+	sealed, err := trust.SealEscrow(trust.EscrowEnvelope{
 		RecordVersion: v.Record.RecordVersion, Channel: v.Channel, Author: author, Secret: secret.Bytes(),
 	}, keysOf(t, v.Patient).receiving.PublicKey())
 	if err != nil {
 		t.Fatal(err)
 	}
-	return sealedCustody{Author: author, Sealed: sealed, Key: secret.PublicKey().Bytes()}
+	return sealedEscrow{Author: author, Sealed: sealed, Key: secret.PublicKey().Bytes()}
 }

@@ -181,7 +181,7 @@ func Parse(text string) (Share, error) {
 		return Share{}, fault.New(fault.InvalidArgument, "the two lines of the share have changed places: the one that begins with %q comes first", words[half])
 	}
 	if !ok {
-		return Share{}, fault.New(fault.InvalidArgument, "these words are no share of a seed")
+		return Share{}, fault.New(fault.InvalidArgument, "these words are not a share of a seed")
 	}
 	return share, nil
 }

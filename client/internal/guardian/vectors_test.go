@@ -198,7 +198,7 @@ func refusedShares(t *testing.T, seed []byte, shares []Share) []attempt {
 	return refused
 }
 
-// refusedWords are no shares at all.
+// refusedWords are not shares at all.
 func refusedWords(t *testing.T, words []string) []attempt {
 	t.Helper()
 	list := strings.Fields(words[2])

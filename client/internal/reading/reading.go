@@ -12,9 +12,9 @@ import (
 // maxLine is how long a reading may be, in bytes.
 const maxLine = 64 << 10
 
-// errNoReading says why a line is no reading. It repeats nothing of the line.
+// errNoReading says why a line is not a reading. It repeats nothing of the line.
 var (
-	errNoJSON = errors.New("is no JSON object")
+	errNoJSON = errors.New("is not a JSON object")
 	errMark   = errors.New("begins with a byte order mark; save the file as UTF-8 without one")
 	errUTF16  = errors.New("is UTF-16; save the file as UTF-8")
 	errTiming = errors.New("has effectiveTiming, a schedule; a reading has one time: add effectiveDateTime")

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// comments are what is said of types ("ledger.Slot") and fields ("ledger.Slot.Expiry"),
+// comments are what is said of types ("ledger.NewSlot") and fields ("ledger.NewSlot.Expiry"),
 // and what entries of transient maps are called and hold ("TransientFragments").
 type comments map[string]string
 

@@ -26,14 +26,14 @@ const (
 
 // described are the types that devices make themselves and that no route names.
 var described = []any{
-	ledger.RegisterOrganization{}, ledger.RegisterUser{}, ledger.ReplaceCard{}, ledger.AuthorizeUpload{}, ledger.RegisterRecord{}, ledger.RegisterUnattended{},
+	ledger.RegisterOrganization{}, ledger.RegisterUser{}, ledger.ReplaceCard{}, ledger.AuthorizeSlots{}, ledger.RegisterRecord{}, ledger.RegisterUnattended{},
 	ledger.ConfirmRecord{}, ledger.DisputeRecord{}, ledger.RequestAccess{}, ledger.GrantAccess{}, ledger.DenyAccess{},
 	ledger.OpenRecord{}, ledger.RevokeGrant{}, ledger.ChangePolicy{}, ledger.AppendSegments{}, ledger.ConfirmReplicas{}, ledger.ConfirmErasure{},
 	ledger.ReplaceKeys{}, ledger.RequestKeyReplacement{}, ledger.ApproveKeyReplacement{}, ledger.RejectKeyReplacement{},
 	ledger.RotateRecord{}, ledger.EraseRecord{},
 	ledger.SetResponders{}, ledger.SetEmergencyPolicy{}, ledger.DeclareBreakGlass{}, ledger.ApproveBreakGlass{},
-	ledger.CloseBreakGlass{}, ledger.ReviewBreakGlass{}, ledger.EraseNarratives{}, ledger.GrantCustody{}, ledger.IssueEmergencyGrant{}, ledger.Narrative{},
-	ledger.SealedFragment{}, ledger.Profile{}, ledger.Notice{}, trust.CustodyEnvelope{}, trust.ShareEnvelope{},
+	ledger.CloseBreakGlass{}, ledger.ReviewBreakGlass{}, ledger.EraseNarratives{}, ledger.GrantCustodian{}, ledger.IssueEmergencyGrant{}, ledger.Narrative{},
+	ledger.SealedFragment{}, ledger.Profile{}, ledger.Notice{}, trust.EscrowEnvelope{}, trust.ShareEnvelope{},
 	trust.KeyStatement{}, trust.KeyFragEnvelope{}, trust.Assertion{}, trust.ReencryptionRequest{}, trust.Reencryption{},
 	trust.Card{}, trust.Invitation{}, trust.Replacement{}, trust.Objection{},
 }

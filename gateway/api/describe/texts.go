@@ -18,5 +18,5 @@ var examples = map[string]string{
 // omitted are left out of examples: what stands there excludes them.
 var omitted = map[string]bool{
 	"ReplaceKeys.replacement": true, "DeclareBreakGlass.records": true, "SetEmergencyPolicy.trusted": true, "ConfirmReplicas.lost": true,
-	"OpenRecord.declaration": true, "Slot.stream": true, "Slot.emergency": true, "GrantAccess.standing": true,
+	"OpenRecord.declaration": true, "NewSlot.stream": true, "NewSlot.isSummary": true, "GrantAccess.standing": true,
 }

@@ -153,7 +153,7 @@ type Holder struct {
 func (a *Authority) Verify(ctx context.Context, token string) (Holder, error) {
 	c, err := a.open(token)
 	if err != nil || c.Issuer != a.URL || c.Audience != a.URL || c.Serial == nil {
-		return Holder{}, fault.New(fault.Unauthenticated, "this is no token of this gateway; get one from /oauth2/token")
+		return Holder{}, fault.New(fault.Unauthenticated, "this is not a token of this gateway; get one from /oauth2/token")
 	}
 	holder := Holder{Identity: c.Identity, Scope: c.Scope, serial: c.Serial, key: c.Key, expires: time.Unix(c.Expires, 0)}
 	if err := a.InTime(holder); err != nil {

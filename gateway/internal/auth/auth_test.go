@@ -45,7 +45,7 @@ func newGateway(t *testing.T, url string, hospital *testpki.Hospital, signer *tr
 func setup(t *testing.T) (*gateway, *testpki.Hospital, *clock) {
 	t.Helper()
 	hospital, c := testpki.New(t, "HospitalA"), &clock{time.Now()}
-	return newGateway(t, url, hospital, hospital.Issue("gateway", ledger.Gateway, ""), c), hospital, c
+	return newGateway(t, url, hospital, hospital.Issue("gateway", ledger.RoleGateway, ""), c), hospital, c
 }
 
 func refused(t *testing.T, err error, code fault.Code) {
@@ -58,7 +58,7 @@ func refused(t *testing.T, err error, code fault.Code) {
 func TestTokenCarriesTheCertificatesIdentity(t *testing.T) {
 	authority, hospital, c := setup(t)
 	user := ledger.UserID{MSP: "HospitalA", Pseudonym: "7f3k"}
-	assertion, err := hospital.Issue("7f3k", ledger.Physician, ledger.Private).SignAssertion(user, url, c.now())
+	assertion, err := hospital.Issue("7f3k", ledger.RolePhysician, ledger.LevelPrivate).SignAssertion(user, url, c.now())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,7 +71,7 @@ func TestTokenCarriesTheCertificatesIdentity(t *testing.T) {
 		t.Fatal(err)
 	}
 	identity := holder.Identity
-	if want := (ledger.Identity{User: user, Role: ledger.Physician, Clearance: ledger.Private}); identity != want {
+	if want := (ledger.Identity{User: user, Role: ledger.RolePhysician, Clearance: ledger.LevelPrivate}); identity != want {
 		t.Errorf("got %+v, want %+v", identity, want)
 	}
 }
@@ -79,7 +79,7 @@ func TestTokenCarriesTheCertificatesIdentity(t *testing.T) {
 func TestAssertionIsRefused(t *testing.T) {
 	authority, hospital, c := setup(t)
 	user := ledger.UserID{MSP: "HospitalA", Pseudonym: "7f3k"}
-	device := hospital.Issue("7f3k", ledger.Patient, "")
+	device := hospital.Issue("7f3k", ledger.RolePatient, "")
 	sign := func(s *trust.Signer, user ledger.UserID, audience string, at time.Time) string {
 		text, err := s.SignAssertion(user, audience, at)
 		if err != nil {
@@ -91,7 +91,7 @@ func TestAssertionIsRefused(t *testing.T) {
 	if _, err := authority.Issue(t.Context(), used, ""); err != nil {
 		t.Fatal(err)
 	}
-	outsider := testpki.New(t, "HospitalA").Issue("7f3k", ledger.Patient, "")
+	outsider := testpki.New(t, "HospitalA").Issue("7f3k", ledger.RolePatient, "")
 	for name, assertion := range map[string]string{
 		"used before":           used,
 		"for another gateway":   sign(device, user, "https://other.example", c.now()),
@@ -132,7 +132,7 @@ func tampered(jws string) string {
 func TestTokenIsRefused(t *testing.T) {
 	authority, hospital, c := setup(t)
 	user := ledger.UserID{MSP: "HospitalA", Pseudonym: "7f3k"}
-	device := hospital.Issue("7f3k", ledger.Patient, "")
+	device := hospital.Issue("7f3k", ledger.RolePatient, "")
 	token := tokenOf(t, authority, device, user)
 	assertion, err := device.SignAssertion(user, url, c.now())
 	if err != nil {
@@ -143,7 +143,7 @@ func TestTokenIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	elsewhere := newGateway(t, "https://other.example", hospital, authority.signer, c)
-	another := newGateway(t, url, hospital, hospital.Issue("gateway", ledger.Gateway, ""), c)
+	another := newGateway(t, url, hospital, hospital.Issue("gateway", ledger.RoleGateway, ""), c)
 	for name, text := range map[string]string{
 		"empty":                              "",
 		"an assertion":                       assertion,
@@ -167,7 +167,7 @@ func TestTokenIsRefused(t *testing.T) {
 func TestSignatureChecksAreBounded(t *testing.T) {
 	authority, hospital, c := setup(t)
 	user := ledger.UserID{MSP: "HospitalA", Pseudonym: "7f3k"}
-	assertion, err := hospital.Issue("7f3k", ledger.Patient, "").SignAssertion(user, url, c.now())
+	assertion, err := hospital.Issue("7f3k", ledger.RolePatient, "").SignAssertion(user, url, c.now())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -193,7 +193,7 @@ func TestSignatureChecksAreBounded(t *testing.T) {
 func TestRevokedCertificatesGetNoTokenAndLoseTheirs(t *testing.T) {
 	authority, hospital, c := setup(t)
 	user := ledger.UserID{MSP: "HospitalA", Pseudonym: "7f3k"}
-	lost, kept := hospital.Issue("7f3k", ledger.Patient, ""), hospital.Issue("7f3k", ledger.Patient, "")
+	lost, kept := hospital.Issue("7f3k", ledger.RolePatient, ""), hospital.Issue("7f3k", ledger.RolePatient, "")
 	token := tokenOf(t, authority, lost, user)
 	authority.Revoked.Learn(hospital.Revoke(lost.Certificate))
 
@@ -216,7 +216,7 @@ func TestRevokedCertificatesGetNoTokenAndLoseTheirs(t *testing.T) {
 func TestTokensGoToTheRegisteredKey(t *testing.T) {
 	authority, hospital, c := setup(t)
 	user := ledger.UserID{MSP: "HospitalA", Pseudonym: "7f3k"}
-	old, found := hospital.Issue("7f3k", ledger.Patient, ""), hospital.Issue("7f3k", ledger.Patient, "")
+	old, found := hospital.Issue("7f3k", ledger.RolePatient, ""), hospital.Issue("7f3k", ledger.RolePatient, "")
 	var registered ledger.Digest
 	var down error
 	authority.Registered = identitykey.New(func(context.Context, ledger.UserID) (ledger.Digest, error) { return registered, down })
@@ -234,7 +234,7 @@ func TestTokensGoToTheRegisteredKey(t *testing.T) {
 		t.Fatalf("before the registration: %v", err)
 	}
 	registered = trust.IdentityKeyDigest(old.Certificate)
-	authority.Registered.Learn([]ledger.Notice{{Name: ledger.UserRegistered, Event: ledger.Event{Actor: user}}})
+	authority.Registered.Learn([]ledger.Notice{{Name: ledger.EventUserRegistered, Event: ledger.Event{Actor: user}}})
 	if _, err := authority.Verify(t.Context(), before); err != nil {
 		t.Errorf("after the registration: %v", err)
 	}
@@ -245,7 +245,7 @@ func TestTokensGoToTheRegisteredKey(t *testing.T) {
 	if _, err := authority.Verify(t.Context(), before); err != nil {
 		t.Errorf("while the peer has told of no replacement: %v", err)
 	}
-	authority.Registered.Learn([]ledger.Notice{{Name: ledger.KeysReplaced, Event: ledger.Event{Actor: user}}})
+	authority.Registered.Learn([]ledger.Notice{{Name: ledger.EventKeysReplaced, Event: ledger.Event{Actor: user}}})
 	_, err = authority.Verify(t.Context(), before)
 	refused(t, err, fault.Unauthenticated)
 	_, err = issue(old, "")

@@ -77,7 +77,7 @@ func (u *Used) Ready(context.Context) error {
 	if time.Now().Before(u.closed) {
 		return fmt.Errorf("%s was damaged; tokens are issued again at %s, when all that it held has expired", u.path, u.closed.UTC().Format(time.RFC3339))
 	}
-	return u.mend()
+	return u.repair()
 }
 
 // remember refuses an assertion that is known, and any that cannot be remembered until it
@@ -141,7 +141,7 @@ func (u *Used) settle(number uint64) error {
 	u.flushing.Lock()
 	defer u.flushing.Unlock()
 	u.mutex.Lock()
-	broken := u.mend() // a disk that lost something tells it once
+	broken := u.repair() // a disk that lost something tells it once
 	file, upTo, stable := u.file, u.written, u.stable
 	u.mutex.Unlock()
 	if broken != nil || stable >= number {
@@ -161,8 +161,8 @@ func (u *Used) settle(number uint64) error {
 	return nil
 }
 
-// mend writes a file anew that could not be appended to.
-func (u *Used) mend() error {
+// repair writes a file anew that could not be appended to.
+func (u *Used) repair() error {
 	if u.broken == nil {
 		return nil
 	}

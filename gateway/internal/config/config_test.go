@@ -19,7 +19,7 @@ import (
 func write(t *testing.T, change func(text string) string) string {
 	t.Helper()
 	folder := t.TempDir()
-	signer := testpki.New(t, "HospitalA").Issue("gateway", ledger.Gateway, "")
+	signer := testpki.New(t, "HospitalA").Issue("gateway", ledger.RoleGateway, "")
 	key, err := x509.MarshalPKCS8PrivateKey(signer.Key)
 	if err != nil {
 		t.Fatal(err)

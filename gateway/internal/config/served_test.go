@@ -26,7 +26,7 @@ type renewal struct {
 
 func (r *renewal) write(name string) {
 	r.t.Helper()
-	signer := r.hospital.Issue(name, ledger.Gateway, "")
+	signer := r.hospital.Issue(name, ledger.RoleGateway, "")
 	key, err := x509.MarshalPKCS8PrivateKey(signer.Key)
 	if err != nil {
 		r.t.Fatal(err)

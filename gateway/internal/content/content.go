@@ -41,7 +41,7 @@ func verify(stream io.Reader, claim Claim) error {
 		return counted.failure
 	}
 	if err != nil {
-		return altered("it is no age file to one Umbral recipient")
+		return altered("it is not an age file to one Umbral recipient")
 	}
 	if !bytes.Equal(capsule.Bytes(), claim.Capsule) {
 		return altered("the capsule in its header is another one")

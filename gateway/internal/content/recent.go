@@ -26,7 +26,7 @@ type Recent struct {
 func NewRecent() *Recent { return &Recent{claims: map[string]Claim{}} }
 
 // Add remembers a content that was stored; header is what it began with. Nothing is
-// remembered of what is no ciphertext.
+// remembered of what is not a ciphertext.
 func (r *Recent) Add(cid string, digest ledger.Digest, size int64, header *Header) {
 	capsule, err := agefile.ReadCapsule(bytes.NewReader(header.begin))
 	if err != nil {

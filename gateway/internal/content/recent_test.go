@@ -70,7 +70,7 @@ func TestRecentForgetsWhatIsUnpinned(t *testing.T) {
 	}
 }
 
-// What is no ciphertext cannot be registered, so it is not worth remembering.
+// What is not a ciphertext cannot be registered, so it is not worth remembering.
 func TestRecentForgetsWhatIsNoCiphertext(t *testing.T) {
 	recent, header := NewRecent(), new(Header)
 	if _, err := header.Write(make([]byte, 1000)); err != nil {

@@ -111,7 +111,7 @@ func (c *CA) issue(ctx context.Context, request api.EnrollmentRequest) (string, 
 func checkCSR(text, pseudonym string) ([]byte, error) {
 	block, _ := pem.Decode([]byte(text))
 	if block == nil || block.Type != "CERTIFICATE REQUEST" {
-		return nil, fault.New(fault.InvalidArgument, "csr is no PEM certificate request")
+		return nil, fault.New(fault.InvalidArgument, "csr is not a PEM certificate request")
 	}
 	csr, err := x509.ParseCertificateRequest(block.Bytes)
 	if err != nil || csr.CheckSignature() != nil {

@@ -44,7 +44,7 @@ func TestCertificatesAreKeptForAnHour(t *testing.T) {
 	}
 }
 
-// What a crash left half written is no certificate, and goes.
+// What a crash left half written is not a certificate, and goes.
 func TestHalfWrittenCertificatesAreNone(t *testing.T) {
 	i := newIssued(t)
 	name := nameOf([]byte("one"))

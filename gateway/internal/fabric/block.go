@@ -13,7 +13,7 @@ import (
 	"github.com/pie-consortium/pie/ledger"
 )
 
-// Height is the number of the block that the own peer will get next.
+// Height is the number of the block that this hospital's peer will get next.
 func (p *Peer) Height(ctx context.Context) (uint64, error) {
 	text, err := p.system().EvaluateWithContext(ctx, "GetChainInfo", client.WithArguments(p.channel),
 		client.WithEndorsingOrganizations(p.msp))
@@ -44,7 +44,7 @@ func (p *Peer) Watch(ctx context.Context, from uint64, process func(block uint64
 	return nil
 }
 
-// eventsOf are the events of a block's valid transactions. What is no transaction of the
+// eventsOf are the events of a block's valid transactions. What is not a transaction of the
 // chaincode, or has an event of a form that this version does not know, is passed over.
 func eventsOf(block *common.Block, chaincode string) []ledger.Notice {
 	var notices []ledger.Notice

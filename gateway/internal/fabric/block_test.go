@@ -48,7 +48,7 @@ func TestEventsAreThoseOfValidTransactions(t *testing.T) {
 		good, event("other", "RecordErased", `{}`), good, event("pie", "", `{}`), event("pie", "RecordErased", `{"actor": 1}`), []byte("no envelope"), good)
 	got := eventsOf(block, "pie")
 	want := ledger.Notice{
-		ID: ledger.EventID{Block: 7, Number: 3}, Name: ledger.RecordErased, Transaction: "ab",
+		ID: ledger.EventID{Block: 7, Number: 3}, Name: ledger.EventRecordErased, Transaction: "ab",
 		Event: ledger.Event{Actor: ledger.UserID{MSP: "HospitalA", Pseudonym: "one"}},
 	}
 	if len(got) != 1 || got[0].ID != want.ID || got[0].Name != want.Name || got[0].Transaction != want.Transaction || got[0].Actor != want.Actor {

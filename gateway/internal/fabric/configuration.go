@@ -15,7 +15,7 @@ import (
 )
 
 // FollowRevocations hands over which certificates the members have revoked, as the
-// channel's configuration at the own peer says: at once, and after every block that
+// channel's configuration at this hospital's peer says: at once, and after every block that
 // changes the configuration. It returns when the stream of blocks ends or something fails.
 func (p *Peer) FollowRevocations(ctx context.Context, learn func(trust.Revocations)) error {
 	ctx, cancel := context.WithCancel(ctx)
@@ -45,7 +45,7 @@ func (p *Peer) FollowRevocations(ctx context.Context, learn func(trust.Revocatio
 	return fmt.Errorf("the peer's stream of blocks has ended")
 }
 
-// height is the number of the next block at the own peer.
+// height is the number of the next block at this hospital's peer.
 func (p *Peer) height(ctx context.Context) (uint64, error) {
 	var info common.BlockchainInfo
 	err := p.evaluateSystem(ctx, systemCall{"qscc", "GetChainInfo"}, &info)

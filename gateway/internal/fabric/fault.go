@@ -51,7 +51,7 @@ func messages(answer *status.Status) []string {
 }
 
 // chaincodeFault is what all endorsers that spoke agree on; nil when one said
-// something that is no fault.
+// something that is not a fault.
 func chaincodeFault(texts []string) *fault.Error {
 	var agreed *fault.Error
 	for _, text := range texts {

@@ -111,7 +111,7 @@ func (p *Peer) Close() error {
 	return errors.Join(p.gateway.Close(), p.connection.Close())
 }
 
-// Evaluate runs a reading transaction on the own hospital's peer alone, with the
+// Evaluate runs a reading transaction on this hospital's peer alone, with the
 // gateway's identity, and decodes the result.
 func (p *Peer) Evaluate(ctx context.Context, name ledger.Transaction, argument, result any) error {
 	text, err := json.Marshal(argument)
@@ -129,7 +129,7 @@ func (p *Peer) Evaluate(ctx context.Context, name ledger.Transaction, argument, 
 	return nil
 }
 
-// Block is the block that holds a transaction, as the own peer keeps it, in protobuf.
+// Block is the block that holds a transaction, as this hospital's peer keeps it, in protobuf.
 func (p *Peer) Block(ctx context.Context, id string) ([]byte, error) {
 	block, err := p.system().EvaluateWithContext(ctx, "GetBlockByTxID", client.WithArguments(p.channel, id),
 		client.WithEndorsingOrganizations(p.msp))

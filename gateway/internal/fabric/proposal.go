@@ -71,7 +71,7 @@ func ParseProposal(bytes []byte) (Proposal, error) {
 	proposal := Proposal{Bytes: bytes}
 	var outer peer.Proposal
 	if err := proto.Unmarshal(bytes, &outer); err != nil {
-		return proposal, malformed("it is no proposal")
+		return proposal, malformed("it is not a proposal")
 	}
 	var header common.Header
 	if err := proto.Unmarshal(outer.GetHeader(), &header); err != nil {
@@ -155,7 +155,7 @@ func (p *Peer) IsFor(proposal Proposal, user ledger.UserID) error {
 	}
 	creator, err := trust.IdentityOf(proposal.MSP, proposal.Creator)
 	if err != nil {
-		return fault.New(fault.InvalidArgument, "the proposal's creator is no user: %s", err)
+		return fault.New(fault.InvalidArgument, "the proposal's creator is not a user: %s", err)
 	}
 	if creator.User != user {
 		return fault.New(fault.PermissionDenied, "the proposal was made by %s, the token belongs to %s", creator.User, user)

@@ -19,7 +19,7 @@ import (
 // connect prepares a connection that no test here uses.
 func connect(t testing.TB, hospital *testpki.Hospital) *Peer {
 	t.Helper()
-	gateway := hospital.Issue("gateway", ledger.Gateway, "")
+	gateway := hospital.Issue("gateway", ledger.RoleGateway, "")
 	certificate, key := testpki.Write(t, gateway)
 	p, err := Connect(&config.Config{
 		MSP: hospital.MSP, Channel: "pie", Chaincode: "pie",
@@ -51,7 +51,7 @@ func propose(t testing.TB, p *Peer, device *trust.Signer) Proposal {
 
 func TestProposalSaysWhatWasAsked(t *testing.T) {
 	hospital := testpki.New(t, "HospitalA")
-	device := hospital.Issue("7f3k", ledger.Physician, ledger.Private)
+	device := hospital.Issue("7f3k", ledger.RolePhysician, ledger.LevelPrivate)
 	p := connect(t, hospital)
 	got := propose(t, p, device)
 	if got.Transaction != ledger.TxOpenRecord || string(got.Argument) != `{"record":"x"}` ||
@@ -77,7 +77,7 @@ func TestProposalSaysWhatWasAsked(t *testing.T) {
 
 func TestParseProposalRefuses(t *testing.T) {
 	hospital := testpki.New(t, "HospitalA")
-	good := propose(t, connect(t, hospital), hospital.Issue("7f3k", ledger.Patient, "")).Bytes
+	good := propose(t, connect(t, hospital), hospital.Issue("7f3k", ledger.RolePatient, "")).Bytes
 	for name, change := range map[string]func(*parts){
 		"another type":                  func(p *parts) { p.channel.Type = int32(common.HeaderType_CONFIG) },
 		"another transaction ID":        func(p *parts) { p.channel.TxId = "00" },
@@ -149,7 +149,7 @@ func (p *parts) join(t *testing.T) []byte {
 
 func FuzzParseProposal(f *testing.F) {
 	hospital := testpki.New(f, "HospitalA")
-	f.Add(propose(f, connect(f, hospital), hospital.Issue("7f3k", ledger.Patient, "")).Bytes)
+	f.Add(propose(f, connect(f, hospital), hospital.Issue("7f3k", ledger.RolePatient, "")).Bytes)
 	f.Add([]byte{10, 0})
 	f.Fuzz(func(t *testing.T, bytes []byte) {
 		proposal, err := ParseProposal(bytes)
@@ -170,7 +170,7 @@ func FuzzParseTransaction(f *testing.F) {
 
 func TestParseTransactionRefusesAProposal(t *testing.T) {
 	hospital := testpki.New(t, "HospitalA")
-	proposal := propose(t, connect(t, hospital), hospital.Issue("7f3k", ledger.Patient, ""))
+	proposal := propose(t, connect(t, hospital), hospital.Issue("7f3k", ledger.RolePatient, ""))
 	if _, err := ParseTransaction(proposal.Bytes); fault.CodeOf(err) != fault.InvalidArgument {
 		t.Errorf("got %v", err)
 	}

@@ -50,7 +50,7 @@ func (p *Peer) Endorse(ctx context.Context, proposal Proposal, signature []byte)
 	return answer.GetPreparedTransaction().GetPayload(), nil
 }
 
-// Submit orders a signed transaction and waits until the own peer has committed it. An
+// Submit orders a signed transaction and waits until this hospital's peer has committed it. An
 // invalid transaction is an error.
 func (p *Peer) Submit(ctx context.Context, transaction Transaction, signature []byte) (Commit, error) {
 	low, err := NormalizeSignature(signature)

@@ -48,7 +48,7 @@ func TestChecksHaveADeadline(t *testing.T) {
 }
 
 func TestUnexpired(t *testing.T) {
-	certificate := testpki.New(t, "HospitalA").Issue("gateway", ledger.Gateway, "").Certificate
+	certificate := testpki.New(t, "HospitalA").Issue("gateway", ledger.RoleGateway, "").Certificate
 	for end, holds := range map[time.Duration]bool{-time.Second: true, time.Second: false} {
 		now := func() time.Time { return certificate.NotAfter.Add(end) }
 		if err := health.Unexpired(func() *x509.Certificate { return certificate }, now)(t.Context()); (err == nil) != holds {

@@ -49,7 +49,7 @@ func (k *Keys) Learn(events []ledger.Notice) {
 	defer k.mutex.Unlock()
 	k.following = true
 	for _, notice := range events {
-		if notice.Name == ledger.KeysReplaced || notice.Name == ledger.UserRegistered {
+		if notice.Name == ledger.EventKeysReplaced || notice.Name == ledger.EventUserRegistered {
 			k.changes++
 			k.known.Remove(notice.Actor)
 		}

@@ -55,11 +55,11 @@ func TestOnlyTheRegisteredKeyPasses(t *testing.T) {
 	want(t, k.Check(t.Context(), user, first), "") // the name is free
 	want(t, k.Check(t.Context(), user, second), "")
 	p.register(first)
-	k.Learn(events(ledger.UserRegistered, user))
+	k.Learn(events(ledger.EventUserRegistered, user))
 	want(t, k.Check(t.Context(), user, first), "")
 	want(t, k.Check(t.Context(), user, second), fault.Unauthenticated)
 	p.register(second)
-	k.Learn(events(ledger.KeysReplaced, user))
+	k.Learn(events(ledger.EventKeysReplaced, user))
 	want(t, k.Check(t.Context(), user, first), fault.Unauthenticated)
 	want(t, k.Check(t.Context(), user, second), "")
 }
@@ -77,8 +77,8 @@ func TestPeerIsAskedOnce(t *testing.T) {
 	k.Learn(nil)
 	for range 10 {
 		want(t, k.Check(t.Context(), user, first), "")
-		k.Learn(events(ledger.KeysReplaced, ledger.UserID{MSP: "HospitalB", Pseudonym: user.Pseudonym}))
-		k.Learn(events(ledger.RecordConfirmed, user))
+		k.Learn(events(ledger.EventKeysReplaced, ledger.UserID{MSP: "HospitalB", Pseudonym: user.Pseudonym}))
+		k.Learn(events(ledger.EventRecordConfirmed, user))
 	}
 	if p.asked != 3 {
 		t.Errorf("asked %d times, want once more", p.asked)
@@ -97,7 +97,7 @@ func TestAnswerThatIsOvertakenIsNotKept(t *testing.T) {
 		key, err := p.read(ctx, user)
 		if p.asked == 1 {
 			p.register(second)
-			k.Learn(events(ledger.KeysReplaced, user))
+			k.Learn(events(ledger.EventKeysReplaced, user))
 		}
 		return key, err
 	})

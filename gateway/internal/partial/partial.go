@@ -23,7 +23,7 @@ import (
 	tus "github.com/tus/tusd/v2/pkg/handler"
 
 	"github.com/pie-consortium/pie/gateway/api"
-	"github.com/pie-consortium/pie/gateway/internal/room"
+	"github.com/pie-consortium/pie/gateway/internal/limit"
 	"github.com/pie-consortium/pie/internal/durable"
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/fault"
@@ -70,7 +70,7 @@ type Uploads struct {
 	log    *slog.Logger
 	keep   func(path string) error // has the disk keep a file or a folder for good
 
-	held   *room.Room // one place for each upload
+	held   *limit.Limit // one place for each upload
 	limits *limits
 }
 
@@ -79,7 +79,7 @@ func Open(folder string, log *slog.Logger) (*Uploads, error) {
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return nil, fmt.Errorf("uploads in pieces: %w", err)
 	}
-	u := &Uploads{folder: folder, files: filestore.New(folder), log: log, keep: durable.Sync, held: room.New(math.MaxInt, 1), limits: newLimits()}
+	u := &Uploads{folder: folder, files: filestore.New(folder), log: log, keep: durable.Sync, held: limit.New(math.MaxInt, 1), limits: newLimits()}
 	var err error
 	if u.tus, err = newProtocol(u.files); err != nil {
 		return nil, fmt.Errorf("uploads in pieces: %w", err)

@@ -99,7 +99,7 @@ func (f list) has(cid string) (bool, error) {
 	return err == nil, err
 }
 
-// remove forgets a content; one that is not on the list is no error.
+// remove forgets a content; one that is not on the list is not an error.
 func (f list) remove(cid string) error {
 	err := os.Remove(filepath.Join(string(f), cid))
 	if errors.Is(err, fs.ErrNotExist) {

@@ -31,7 +31,7 @@ func LoadKey(folder string) (*age.HybridIdentity, error) {
 	}
 	key, err := age.ParseHybridIdentity(strings.TrimSpace(string(text)))
 	if err != nil {
-		return nil, fmt.Errorf("proxy key %s: it is no age hybrid identity; restore it from a backup", path)
+		return nil, fmt.Errorf("proxy key %s: it is not an age hybrid identity; restore it from a backup", path)
 	}
 	return key, nil
 }

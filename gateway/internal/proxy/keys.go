@@ -19,14 +19,14 @@ func (p *Proxy) readKeys(release ledger.Release) (keys, error) {
 	if err != nil {
 		return keys{}, badStatement(err)
 	}
-	if delegating.Record != release.Record.Record || delegating.Version != release.Record.Version {
+	if delegating.Record != release.Record.ID || delegating.Version != release.Record.Version {
 		return keys{}, badStatement(fmt.Errorf("the record key is another record's"))
 	}
-	verifying, err := p.Bundle.VerifyKeyStatement(release.VerifyingKey, ledger.VerifyingKey, release.Grant.Issuer)
+	verifying, err := p.Bundle.VerifyKeyStatement(release.VerifyingKey, ledger.KeyVerifying, release.Grant.Issuer)
 	if err != nil {
 		return keys{}, badStatement(err)
 	}
-	receiving, err := p.Bundle.VerifyKeyStatement(release.ReceivingKey, ledger.ReceivingKey, release.Access.User.User)
+	receiving, err := p.Bundle.VerifyKeyStatement(release.ReceivingKey, ledger.KeyReceiving, release.Access.User.User)
 	if err != nil {
 		return keys{}, badStatement(err)
 	}
@@ -39,13 +39,13 @@ func (p *Proxy) readKeys(release ledger.Release) (keys, error) {
 // readDelegating is the key that the fragments were cut from: the record's own or, of an
 // emergency grant, the one that its custodian made for it.
 func (p *Proxy) readDelegating(release ledger.Release) (trust.KeyStatement, error) {
-	if release.Grant.Emergency != nil {
-		return p.Bundle.VerifyKeyStatement(release.Grant.Emergency.Key, ledger.OneGrantKey, release.Grant.Issuer)
+	if release.Grant.OneTimeKey != nil {
+		return p.Bundle.VerifyKeyStatement(release.Grant.OneTimeKey.Key, ledger.KeyOneTime, release.Grant.Issuer)
 	}
 	if !release.Record.MayIssue(release.Grant.Issuer) {
 		return trust.KeyStatement{}, fmt.Errorf("%s issues no fragments for this record", release.Grant.Issuer)
 	}
-	return p.Bundle.VerifyKeyStatement(release.RecordKey, ledger.RecordKey, release.Record.KeyOwner())
+	return p.Bundle.VerifyKeyStatement(release.RecordKey, ledger.KeyRecord, release.Record.KeyOwner())
 }
 
 func parseKeys(delegating, verifying, receiving trust.KeyStatement) (keys, error) {
@@ -53,7 +53,7 @@ func parseKeys(delegating, verifying, receiving trust.KeyStatement) (keys, error
 	for i, statement := range []trust.KeyStatement{delegating, verifying, receiving} {
 		key, err := umbral.ParsePublicKey(statement.Key)
 		if err != nil {
-			return keys{}, badStatement(fmt.Errorf("the %s key of %s is no point of the curve", statement.Kind, statement.User))
+			return keys{}, badStatement(fmt.Errorf("the %s key of %s is not a point of the curve", statement.Kind, statement.User))
 		}
 		parsed[i] = key
 	}

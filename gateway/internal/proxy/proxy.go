@@ -103,7 +103,7 @@ func (p *Proxy) authenticate(ctx context.Context, jws string) (request, error) {
 func (p *Proxy) inTime(release ledger.Release) error {
 	now := p.Now()
 	if !now.Before(release.Grant.Expiry) {
-		return fault.New(fault.ConsentExpired, "grant %s has ended", release.Grant.Grant)
+		return fault.New(fault.ConsentExpired, "grant %s has ended", release.Grant.ID)
 	}
 	if now.Sub(release.Access.Time).Abs() > ledger.MaxOpenAge {
 		return fault.New(fault.StateConflict, "open %s is older than %s; open the record again", release.Access.Open, ledger.MaxOpenAge)
@@ -114,7 +114,7 @@ func (p *Proxy) inTime(release ledger.Release) error {
 // reencrypt uses the fragment for all that is released, and says what that is.
 func (p *Proxy) reencrypt(release ledger.Release) (trust.Reencryption, error) {
 	r := release.Record
-	answer := trust.Reencryption{Record: r.Record, Version: r.Version, Grant: release.Grant.Grant}
+	answer := trust.Reencryption{Record: r.ID, Version: r.Version, Grant: release.Grant.ID}
 	keyFrag, err := p.openFragment(release)
 	if err != nil {
 		return answer, err
@@ -176,8 +176,8 @@ func (p *Proxy) openFragment(release ledger.Release) (*umbral.VerifiedKeyFrag, e
 // checkUse refuses a fragment that was sealed for any other use than this one.
 func (p *Proxy) checkUse(envelope trust.KeyFragEnvelope, release ledger.Release) error {
 	same := envelope.Channel == p.Channel && envelope.Proxy == p.MSP &&
-		envelope.Record == release.Record.Record && envelope.Version == release.Record.Version &&
-		envelope.Grant == release.Grant.Grant && envelope.Grantee == release.Grant.Grantee
+		envelope.Record == release.Record.ID && envelope.Version == release.Record.Version &&
+		envelope.Grant == release.Grant.ID && envelope.Grantee == release.Grant.Grantee
 	if !same {
 		return fault.New(fault.FragmentInvalid, "the key fragment was sealed for another record, grant, grantee or proxy")
 	}
@@ -187,8 +187,8 @@ func (p *Proxy) checkUse(envelope trust.KeyFragEnvelope, release ledger.Release)
 // capsuleOf is what is re-encrypted: the record's capsule or, of an emergency grant, the
 // one that its custodian wrapped the file key with.
 func capsuleOf(release ledger.Release) []byte {
-	if release.Grant.Emergency != nil {
-		return release.Grant.Emergency.Capsule
+	if release.Grant.OneTimeKey != nil {
+		return release.Grant.OneTimeKey.Capsule
 	}
 	return release.Record.Capsule
 }

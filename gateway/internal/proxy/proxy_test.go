@@ -48,8 +48,8 @@ type scene struct {
 func newScene(t *testing.T) *scene {
 	t.Helper()
 	s := &scene{t: t, hospital: testpki.New(t, "HospitalA"), now: time.Now().UTC()}
-	s.patient = s.hospital.Issue(patient.Pseudonym, ledger.Patient, "")
-	s.physician = s.hospital.Issue(grantee.Pseudonym, ledger.Physician, ledger.Private)
+	s.patient = s.hospital.Issue(patient.Pseudonym, ledger.RolePatient, "")
+	s.physician = s.hospital.Issue(grantee.Pseudonym, ledger.RolePhysician, ledger.LevelPrivate)
 	s.signer = s.physician
 	s.delegating, s.receiving, s.verifying = s.key(), s.key(), s.key()
 	key, err := age.GenerateHybridIdentity()
@@ -59,16 +59,16 @@ func newScene(t *testing.T) *scene {
 	s.recipient = key.Recipient().String()
 	s.proxy = &Proxy{
 		Channel: "pie", MSP: "HospitalA", Bundle: s.hospital.Bundle(), Key: key, Now: func() time.Time { return s.now },
-		Signer:  s.hospital.Issue("gateway", ledger.Gateway, ""),
+		Signer:  s.hospital.Issue("gateway", ledger.RoleGateway, ""),
 		Release: func(context.Context, ledger.ReadRelease) (ledger.Release, error) { return s.release, nil },
 		Revoked: new(revocation.List), Registered: identitykey.New(s.registeredKey), Checks: semaphore.NewWeighted(1),
 	}
 	s.proxy.Revoked.Learn(trust.Revocations{})
 	s.fragment = s.keyFrag(s.delegating, s.receiving, s.verifying)
 	s.release = s.granted()
-	s.request = trust.ReencryptionRequest{Open: openID, Record: s.release.Record.Record, Proxy: "HospitalA", Issued: s.now}
+	s.request = trust.ReencryptionRequest{Open: openID, Record: s.release.Record.ID, Proxy: "HospitalA", Issued: s.now}
 	s.sealed = trust.KeyFragEnvelope{
-		Channel: "pie", Record: s.release.Record.Record, Version: 1, Grant: s.release.Grant.Grant,
+		Channel: "pie", Record: s.release.Record.ID, Version: 1, Grant: s.release.Grant.ID,
 		Grantee: s.release.Grant.Grantee, Proxy: "HospitalA", KeyFrag: s.fragment.MarshalMsgpack(),
 	}
 	return s
@@ -108,15 +108,15 @@ func (s *scene) granted() ledger.Release {
 	record, grant := ledger.NewID(), ledger.NewID()
 	receiving := s.receiving.PublicKey().Bytes()
 	return ledger.Release{
-		Record: ledger.Record{Record: record, Version: 1, Patient: patient, Capsule: capsule.Bytes(), SHA256: ledger.Digest{1}, Commitment: ledger.Digest{2}},
+		Record: ledger.Record{ID: record, Version: 1, Patient: patient, Capsule: capsule.Bytes(), SHA256: ledger.Digest{1}, Commitment: ledger.Digest{2}},
 		Grant: ledger.Grant{
-			Grant: grant, Record: record, Version: 1, Patient: patient, Issuer: patient, Grantee: ledger.PersonSubject(grantee),
+			ID: grant, Record: record, Version: 1, Patient: patient, Issuer: patient, Grantee: ledger.PersonSubject(grantee),
 			Expiry: s.now.Add(time.Hour), Fragments: ledger.Fragments{ReceivingKey: ledger.DigestOf(receiving)},
 		},
 		Access:       ledger.Access{Open: openID, Time: s.now, User: ledger.Identity{User: grantee}, Certificate: trust.CertificateDigest(s.physician.Certificate)},
-		RecordKey:    s.state(s.patient, trust.KeyStatement{Kind: ledger.RecordKey, Key: s.delegating.PublicKey().Bytes(), User: patient, Record: record, Version: 1}),
-		VerifyingKey: s.state(s.patient, trust.KeyStatement{Kind: ledger.VerifyingKey, Key: s.verifying.PublicKey().Bytes(), User: patient}),
-		ReceivingKey: s.state(s.physician, trust.KeyStatement{Kind: ledger.ReceivingKey, Key: receiving, User: grantee}),
+		RecordKey:    s.state(s.patient, trust.KeyStatement{Kind: ledger.KeyRecord, Key: s.delegating.PublicKey().Bytes(), User: patient, Record: record, Version: 1}),
+		VerifyingKey: s.state(s.patient, trust.KeyStatement{Kind: ledger.KeyVerifying, Key: s.verifying.PublicKey().Bytes(), User: patient}),
+		ReceivingKey: s.state(s.physician, trust.KeyStatement{Kind: ledger.KeyReceiving, Key: receiving, User: grantee}),
 	}
 }
 
@@ -157,7 +157,7 @@ func TestReencrypt(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if answer.Open != openID || answer.Record != s.release.Record.Record || answer.Grant != s.release.Grant.Grant ||
+		if answer.Open != openID || answer.Record != s.release.Record.ID || answer.Grant != s.release.Grant.ID ||
 			answer.SHA256 != s.release.Record.SHA256 || answer.Commitment != s.release.Record.Commitment {
 			t.Errorf("%+v", answer)
 		}
@@ -180,9 +180,9 @@ func TestReencryptRefuses(t *testing.T) {
 		change func(*scene)
 		code   fault.Code
 	}{
-		"another caller":              {func(s *scene) { s.signer = s.hospital.Issue("other", ledger.Physician, ledger.Private) }, fault.PermissionDenied},
-		"another key of the caller":   {func(s *scene) { s.signer = s.hospital.Issue("physician", ledger.Physician, ledger.Private) }, fault.PermissionDenied},
-		"a caller of no member":       {func(s *scene) { s.signer = testpki.New(s.t, "HospitalA").Issue("physician", ledger.Physician, "") }, fault.Unauthenticated},
+		"another caller":              {func(s *scene) { s.signer = s.hospital.Issue("other", ledger.RolePhysician, ledger.LevelPrivate) }, fault.PermissionDenied},
+		"another key of the caller":   {func(s *scene) { s.signer = s.hospital.Issue("physician", ledger.RolePhysician, ledger.LevelPrivate) }, fault.PermissionDenied},
+		"a caller of no member":       {func(s *scene) { s.signer = testpki.New(s.t, "HospitalA").Issue("physician", ledger.RolePhysician, "") }, fault.Unauthenticated},
 		"a key that was replaced":     {func(s *scene) { s.registered = ledger.Digest{1} }, fault.Unauthenticated},
 		"a request for another proxy": {func(s *scene) { s.request.Proxy = "HospitalB" }, fault.InvalidArgument},
 		"an old request":              {func(s *scene) { s.request.Issued = s.now.Add(-maxRequestAge - time.Second) }, fault.Unauthenticated},
@@ -192,8 +192,8 @@ func TestReencryptRefuses(t *testing.T) {
 				return ledger.Release{}, fault.New(fault.ConsentRevoked, "revoked")
 			}
 		}, fault.ConsentRevoked},
-		"a grant that ends now by the own clock":   {func(s *scene) { s.release.Grant.Expiry = s.now }, fault.ConsentExpired},
-		"an open that is too old by the own clock": {func(s *scene) { s.release.Access.Time = s.now.Add(-ledger.MaxOpenAge - time.Second) }, fault.StateConflict},
+		"a grant that ends now by its own clock":   {func(s *scene) { s.release.Grant.Expiry = s.now }, fault.ConsentExpired},
+		"an open that is too old by its own clock": {func(s *scene) { s.release.Access.Time = s.now.Add(-ledger.MaxOpenAge - time.Second) }, fault.StateConflict},
 		"an open from the future":                  {func(s *scene) { s.release.Access.Time = s.now.Add(ledger.MaxOpenAge + time.Second) }, fault.StateConflict},
 
 		"a fragment for another channel":   {func(s *scene) { s.sealed.Channel = "other" }, fault.FragmentInvalid},
@@ -209,13 +209,13 @@ func TestReencryptRefuses(t *testing.T) {
 		"a key fragment of somebody else":  {func(s *scene) { s.sealed.KeyFrag = s.keyFrag(s.delegating, s.receiving, s.key()).MarshalMsgpack() }, fault.FragmentInvalid},
 
 		"a record key that the physician stated": {func(s *scene) {
-			s.release.RecordKey = s.state(s.physician, trust.KeyStatement{Kind: ledger.RecordKey, Key: s.delegating.PublicKey().Bytes(), User: grantee, Record: s.release.Record.Record, Version: 1})
+			s.release.RecordKey = s.state(s.physician, trust.KeyStatement{Kind: ledger.KeyRecord, Key: s.delegating.PublicKey().Bytes(), User: grantee, Record: s.release.Record.ID, Version: 1})
 		}, fault.FragmentInvalid},
 		"another record's key": {func(s *scene) {
-			s.release.RecordKey = s.state(s.patient, trust.KeyStatement{Kind: ledger.RecordKey, Key: s.delegating.PublicKey().Bytes(), User: patient, Record: ledger.NewID(), Version: 1})
+			s.release.RecordKey = s.state(s.patient, trust.KeyStatement{Kind: ledger.KeyRecord, Key: s.delegating.PublicKey().Bytes(), User: patient, Record: ledger.NewID(), Version: 1})
 		}, fault.FragmentInvalid},
 		"a verifying key that the physician stated": {func(s *scene) {
-			s.release.VerifyingKey = s.state(s.physician, trust.KeyStatement{Kind: ledger.VerifyingKey, Key: s.verifying.PublicKey().Bytes(), User: grantee})
+			s.release.VerifyingKey = s.state(s.physician, trust.KeyStatement{Kind: ledger.KeyVerifying, Key: s.verifying.PublicKey().Bytes(), User: grantee})
 		}, fault.FragmentInvalid},
 		"a grant that the grantee issued":               {func(s *scene) { s.release.Grant.Issuer = grantee }, fault.FragmentInvalid},
 		"a receiving key that the grant does not name":  {func(s *scene) { s.release.Grant.Fragments.ReceivingKey = ledger.Digest{9} }, fault.FragmentInvalid},
@@ -251,10 +251,10 @@ func (s *scene) emergency(custodian *trust.Signer) {
 	}
 	user := ledger.UserID{MSP: "HospitalA", Pseudonym: custodian.Certificate.Subject.CommonName}
 	s.release.Grant.Issuer = ledger.UserID{MSP: "HospitalA", Pseudonym: "desk"}
-	s.release.VerifyingKey = s.state(custodian, trust.KeyStatement{Kind: ledger.VerifyingKey, Key: verifying.PublicKey().Bytes(), User: user})
-	s.release.Grant.Emergency = &ledger.EmergencyKey{
+	s.release.VerifyingKey = s.state(custodian, trust.KeyStatement{Kind: ledger.KeyVerifying, Key: verifying.PublicKey().Bytes(), User: user})
+	s.release.Grant.OneTimeKey = &ledger.OneTimeKey{
 		Capsule: capsule.Bytes(), Wrapped: wrapped, Key: s.state(custodian, trust.KeyStatement{
-			Kind: ledger.OneGrantKey, Key: once.PublicKey().Bytes(), User: user, Record: s.release.Record.Record, Version: 1,
+			Kind: ledger.KeyOneTime, Key: once.PublicKey().Bytes(), User: user, Record: s.release.Record.ID, Version: 1,
 		}),
 	}
 	s.sealed.KeyFrag = s.keyFrag(once, s.receiving, verifying).MarshalMsgpack()
@@ -262,17 +262,17 @@ func (s *scene) emergency(custodian *trust.Signer) {
 
 func TestReencryptForAnEmergencyGrant(t *testing.T) {
 	s := newScene(t)
-	s.emergency(s.hospital.Issue("desk", ledger.EmergencyDesk, ledger.Private))
+	s.emergency(s.hospital.Issue("desk", ledger.RoleEmergencyDesk, ledger.LevelPrivate))
 	jws, err := s.ask()
 	if err != nil {
 		t.Fatal(err)
 	}
 	answer, err := s.hospital.Bundle().VerifyReencryption(jws, "HospitalA")
-	if err != nil || string(answer.Capsule) != string(s.release.Grant.Emergency.Capsule) {
+	if err != nil || string(answer.Capsule) != string(s.release.Grant.OneTimeKey.Capsule) {
 		t.Errorf("the answer is of another capsule: %v", err)
 	}
 	forged := newScene(t)
-	forged.emergency(forged.hospital.Issue("other", ledger.EmergencyDesk, ledger.Private))
+	forged.emergency(forged.hospital.Issue("other", ledger.RoleEmergencyDesk, ledger.LevelPrivate))
 	if _, err := forged.ask(); fault.CodeOf(err) != fault.FragmentInvalid {
 		t.Errorf("a key of somebody else: %v", err)
 	}

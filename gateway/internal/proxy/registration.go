@@ -79,7 +79,7 @@ func (r *Registration) ensure(ctx context.Context) error {
 		return err
 	}
 	statement, err := r.signer.SignKeyStatement(trust.KeyStatement{
-		Kind: ledger.ProxyKey, Key: []byte(r.recipient), User: r.user, Issued: time.Now().UTC(),
+		Kind: ledger.KeyProxy, Key: []byte(r.recipient), User: r.user, Issued: time.Now().UTC(),
 	})
 	if err != nil {
 		return err
@@ -90,7 +90,7 @@ func (r *Registration) ensure(ctx context.Context) error {
 // compare notices that the key on the ledger is not the one in the data folder: this
 // gateway could open no fragment.
 func (r *Registration) compare(registered ledger.UserView) error {
-	statement, err := trust.PeekKeyStatement(registered.Keys[ledger.ProxyKey])
+	statement, err := trust.PeekKeyStatement(registered.Keys[ledger.KeyProxy])
 	if err != nil {
 		return fmt.Errorf("the ledger has no proxy key for %s: %w", r.user, err)
 	}

@@ -19,7 +19,7 @@ const (
 	erasures = 1
 	// firstPause is that before the second attempt; each further one is twice as long.
 	firstPause = time.Second
-	// idlePause is how long a lane without jobs sleeps when nobody wakes it.
+	// idlePause is how long a queue without jobs sleeps when nobody wakes it.
 	idlePause = time.Hour
 )
 
@@ -40,16 +40,16 @@ func (j job) after(now time.Time, longest time.Duration) job {
 }
 
 // backlog is all that is still to be looked at. What has failed before, and what the node
-// has lost, wait in lanes with workers of their own, and so does what is erased: contents
+// has lost, wait in queues with workers of their own, and so does what is erased: contents
 // that nobody has hold up none that is new, nor any that can be had.
-type backlog struct{ fresh, repairs, retries, erasures *lane }
+type backlog struct{ fresh, repairs, retries, erasures *queue }
 
-func newBacklog() backlog { return backlog{newLane(), newLane(), newLane(), newLane()} }
+func newBacklog() backlog { return backlog{newQueue(), newQueue(), newQueue(), newQueue()} }
 
 // run works until the context ends. It hands each job to pursue, which reports whether
 // it is done, or else the longest pause that may come before the next attempt.
 func (b backlog) run(ctx context.Context, pursue func(context.Context, job) (done bool, longest time.Duration)) {
-	work := func(from *lane) {
+	work := func(from *queue) {
 		for {
 			j, ok := from.take(ctx)
 			if !ok {
@@ -61,32 +61,32 @@ func (b backlog) run(ctx context.Context, pursue func(context.Context, job) (don
 		}
 	}
 	var workers sync.WaitGroup
-	for lane, atOnce := range map[*lane]int{b.fresh: freshFetches, b.repairs: repairFetches, b.retries: retryFetches, b.erasures: erasures} {
+	for q, atOnce := range map[*queue]int{b.fresh: freshFetches, b.repairs: repairFetches, b.retries: retryFetches, b.erasures: erasures} {
 		for range atOnce {
-			workers.Go(func() { work(lane) })
+			workers.Go(func() { work(q) })
 		}
 	}
 	workers.Wait()
 }
 
-// lane is a queue whose jobs may lie in the future.
-type lane struct {
+// queue is a queue whose jobs may lie in the future.
+type queue struct {
 	changed chan struct{} // holds a value when a waiting worker must look again
 
 	mutex sync.Mutex
 	jobs  []job
 }
 
-func newLane() *lane { return &lane{changed: make(chan struct{}, 1)} }
+func newQueue() *queue { return &queue{changed: make(chan struct{}, 1)} }
 
-func (l *lane) put(j job) {
+func (l *queue) put(j job) {
 	l.mutex.Lock()
 	l.jobs = append(l.jobs, j)
 	l.mutex.Unlock()
 	l.wake()
 }
 
-func (l *lane) wake() {
+func (l *queue) wake() {
 	select {
 	case l.changed <- struct{}{}:
 	default: // somebody is to look already
@@ -94,7 +94,7 @@ func (l *lane) wake() {
 }
 
 // take waits for a job that is due. It reports false when the context ended first.
-func (l *lane) take(ctx context.Context) (job, bool) {
+func (l *queue) take(ctx context.Context) (job, bool) {
 	for ctx.Err() == nil {
 		j, pause := l.next(time.Now())
 		if pause == 0 {
@@ -112,7 +112,7 @@ func (l *lane) take(ctx context.Context) (job, bool) {
 
 // next removes the job to do now: of those that are due the one that failed least, and
 // has waited longest. Without one it says how long to wait.
-func (l *lane) next(now time.Time) (job, time.Duration) {
+func (l *queue) next(now time.Time) (job, time.Duration) {
 	l.mutex.Lock()
 	defer l.mutex.Unlock()
 	best, pause := -1, idlePause

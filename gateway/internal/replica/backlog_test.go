@@ -83,9 +83,9 @@ func TestPausesGrow(t *testing.T) {
 	})
 }
 
-func TestLaneOrder(t *testing.T) {
+func TestQueueOrder(t *testing.T) {
 	now, v := time.Now(), versions(4)
-	l := newLane()
+	l := newQueue()
 	l.put(job{v[0], 5, now.Add(-time.Hour)})
 	l.put(job{v[1], 1, now.Add(-time.Second)})
 	l.put(job{v[2], 1, now.Add(-time.Minute)})
@@ -102,7 +102,7 @@ func TestLaneOrder(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 	if _, pause := l.next(now); pause != idlePause {
-		t.Errorf("an empty lane sleeps for %s", pause)
+		t.Errorf("an empty queue sleeps for %s", pause)
 	}
 }
 
@@ -126,10 +126,10 @@ func TestNewVersionsDoNotWaitForErasures(t *testing.T) {
 		}
 	}
 	for range 10 {
-		happen(ledger.RecordErased, ledger.NewID())
+		happen(ledger.EventRecordErased, ledger.NewID())
 	}
 	fresh := ledger.NewID()
-	happen(ledger.RecordRegistered, fresh)
+	happen(ledger.EventRecordRegistered, fresh)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan ledger.ID)
 	go k.backlog.run(ctx, func(ctx context.Context, j job) (bool, time.Duration) {

@@ -12,5 +12,5 @@ import (
 func keepers(record ledger.Record, members []string) []string {
 	others := slices.DeleteFunc(slices.Clone(members), func(msp string) bool { return msp == record.Author.MSP })
 	wanted := min(max(record.Policy.Replicas-1, 0), len(others))
-	return append([]string{record.Author.MSP}, ledger.Rendezvous(record.Record, others)[:wanted]...)
+	return append([]string{record.Author.MSP}, ledger.Rendezvous(record.ID, others)[:wanted]...)
 }

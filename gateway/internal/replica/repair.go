@@ -101,7 +101,7 @@ func (r *repairer) repair(ctx context.Context, cid string) error {
 }
 
 // note has a version looked at, now or after a crash.
-func (k *Keeper) note(in *lane, version ledger.RecordVersion) error {
+func (k *Keeper) note(in *queue, version ledger.RecordVersion) error {
 	added, err := k.pending.add(version)
 	if added {
 		k.enqueue(in, version)

@@ -106,7 +106,7 @@ func (k *Keeper) Run(ctx context.Context) error {
 	return k.checkpoint.Close()
 }
 
-func (k *Keeper) enqueue(in *lane, version ledger.RecordVersion) {
+func (k *Keeper) enqueue(in *queue, version ledger.RecordVersion) {
 	k.waiting.Inc()
 	in.put(job{version: version, due: time.Now()})
 }
@@ -145,16 +145,16 @@ func (k *Keeper) process(event fabric.Event) error {
 		k.options.Log.Error("event is malformed and passed over", "block", event.Block, "error", err)
 		return nil
 	}
-	lane := k.backlog.fresh
-	if event.Name == ledger.RecordErased {
-		lane = k.backlog.erasures
+	queue := k.backlog.fresh
+	if event.Name == ledger.EventRecordErased {
+		queue = k.backlog.erasures
 	}
 	for _, version := range k.concerned(event.Name, payload) {
 		if err := version.Validate(); err != nil {
 			k.options.Log.Error("event is malformed and passed over", "block", event.Block, "error", err)
 			continue
 		}
-		if err := k.note(lane, version); err != nil {
+		if err := k.note(queue, version); err != nil {
 			return err
 		}
 	}
@@ -167,16 +167,16 @@ func (k *Keeper) concerned(name ledger.EventName, event ledger.Event) []ledger.R
 	var versions []ledger.RecordVersion
 	for _, record := range event.Records {
 		switch name {
-		case ledger.RecordRegistered, ledger.SegmentsAppended:
-			if k.keeps(ledger.Record{Record: record, Author: event.Actor, Policy: ledger.Policy{Replicas: event.Replicas}}) {
+		case ledger.EventRecordRegistered, ledger.EventSegmentsAppended:
+			if k.keeps(ledger.Record{ID: record, Author: event.Actor, Policy: ledger.Policy{Replicas: event.Replicas}}) {
 				versions = append(versions, ledger.RecordVersion{Record: record, Version: event.Version})
 			}
-		case ledger.PolicyChanged: // for more replicas, or fewer: what there is stays
+		case ledger.EventPolicyChanged: // for more replicas, or fewer: what there is stays
 			versions = append(versions, ledger.RecordVersion{Record: record, Version: event.Version})
-		case ledger.RecordRotated:
+		case ledger.EventRecordRotated:
 			versions = append(versions, ledger.RecordVersion{Record: record, Version: event.Version - 1},
 				ledger.RecordVersion{Record: record, Version: event.Version})
-		case ledger.RecordErased:
+		case ledger.EventRecordErased:
 			versions = append(versions, ledger.RecordVersion{Record: record, Version: 1}) // stands for all
 		}
 	}
@@ -259,7 +259,7 @@ func (k *Keeper) attempt(ctx context.Context, version ledger.RecordVersion) (kep
 		return nil, k.erase(ctx, version.Record)
 	case err != nil:
 		return nil, err
-	case record.State == ledger.Superseded:
+	case record.State == ledger.RecordSuperseded:
 		_, err = k.options.Pins.Release(ctx, version.Record, record.CID)
 	case k.keeps(record.Record):
 		err = k.keep(ctx, record.Record)
@@ -267,7 +267,7 @@ func (k *Keeper) attempt(ctx context.Context, version ledger.RecordVersion) (kep
 	if !k.keeps(record.Record) {
 		return nil, err
 	}
-	keeps := record.State != ledger.Superseded
+	keeps := record.State != ledger.RecordSuperseded
 	return &keeps, err
 }
 
@@ -283,7 +283,7 @@ func (k *Keeper) keep(ctx context.Context, record ledger.Record) error {
 func (k *Keeper) keepSegments(ctx context.Context, record ledger.Record) error {
 	query := ledger.ListSegments{
 		Page:          ledger.Page{Limit: ledger.MaxPage},
-		RecordVersion: ledger.RecordVersion{Record: record.Record, Version: record.Version},
+		RecordVersion: ledger.RecordVersion{Record: record.ID, Version: record.Version},
 	}
 	for {
 		var page ledger.List[ledger.Segment]

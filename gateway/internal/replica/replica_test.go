@@ -13,7 +13,7 @@ import (
 
 func record(replicas int) ledger.Record {
 	return ledger.Record{
-		Record: ledger.NewID(), Version: 1, Author: ledger.UserID{MSP: "Hospital0", Pseudonym: "x"},
+		ID: ledger.NewID(), Version: 1, Author: ledger.UserID{MSP: "Hospital0", Pseudonym: "x"},
 		Policy: ledger.Policy{Replicas: replicas},
 	}
 }

@@ -22,10 +22,10 @@ import (
 	"github.com/pie-consortium/pie/gateway/internal/fabric"
 	"github.com/pie-consortium/pie/gateway/internal/feed"
 	"github.com/pie-consortium/pie/gateway/internal/ipfs"
+	"github.com/pie-consortium/pie/gateway/internal/limit"
 	"github.com/pie-consortium/pie/gateway/internal/partial"
 	"github.com/pie-consortium/pie/gateway/internal/pins"
 	"github.com/pie-consortium/pie/gateway/internal/proxy"
-	"github.com/pie-consortium/pie/gateway/internal/room"
 	"github.com/pie-consortium/pie/gateway/internal/telemetry"
 	"github.com/pie-consortium/pie/ledger"
 )
@@ -59,8 +59,8 @@ type API struct {
 	Traces   *telemetry.Traces
 	Now      func() time.Time
 
-	held                            *room.Room          // bytes in memory, by user or network
-	uploads, verifications, streams *room.Room          // by user
+	held                            *limit.Limit        // bytes in memory, by user or network
+	uploads, verifications, streams *limit.Limit        // by user
 	enrollments                     *semaphore.Weighted // that the CA is asked for at the same time
 
 	beat time.Duration // the longest that a stream of events says nothing
@@ -84,12 +84,12 @@ func (a *API) engine() (*gin.Engine, error) {
 	if err != nil {
 		return nil, fmt.Errorf("openapi document: %w", err)
 	}
-	a.held = room.New(maxHeld, maxHeldEach)
+	a.held = limit.New(maxHeld, maxHeldEach)
 	gate.held = a.held
-	a.uploads = room.New(maxUploads, maxUploadsEach)
-	a.verifications = room.New(maxVerifications, maxVerificationsEach)
+	a.uploads = limit.New(maxUploads, maxUploadsEach)
+	a.verifications = limit.New(maxVerifications, maxVerificationsEach)
 	a.enrollments = semaphore.NewWeighted(maxEnrollments)
-	a.streams, a.beat = room.New(maxStreams, maxStreamsEach), beat
+	a.streams, a.beat = limit.New(maxStreams, maxStreamsEach), beat
 	gin.SetMode(gin.ReleaseMode)
 	engine := gin.New()
 	engine.ContextWithFallback = true

@@ -88,7 +88,7 @@ func receive(t *testing.T, path string, body io.Reader) (*connection, error) {
 	return c, err
 }
 
-// Bytes that trickle in do not renew the deadline of a body that is no content.
+// Bytes that trickle in do not renew the deadline of a body that is not a content.
 func TestBodyHasOneDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		end := time.Now().Add(bodyTimeout)
@@ -202,7 +202,7 @@ func TestBodiesEndWithTheCallersKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.registered.Store(&ledger.Digest{1})
-	f.api.Authority.Registered.Learn([]ledger.Notice{{Name: ledger.KeysReplaced, Event: ledger.Event{Actor: f.user}}})
+	f.api.Authority.Registered.Learn([]ledger.Notice{{Name: ledger.EventKeysReplaced, Event: ledger.Event{Actor: f.user}}})
 	if n, err := request.Request.Body.Read(piece); n > 0 || fault.CodeOf(err) != fault.Unauthenticated {
 		t.Errorf("the upload goes on: %d bytes, %v", n, err)
 	}

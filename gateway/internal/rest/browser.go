@@ -48,7 +48,7 @@ func allowOrigins(origins []string) gin.HandlerFunc {
 	}
 }
 
-// mayCall tells the registered origins and the gateway's own pages. Who is no browser sends
+// mayCall tells the registered origins and the gateway's own pages. Who is not a browser sends
 // no origin.
 func mayCall(origin, host string, origins []string) bool {
 	return origin == "" || origin == "https://"+host || slices.Contains(origins, origin)

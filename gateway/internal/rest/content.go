@@ -53,22 +53,22 @@ func (a *API) store(ctx context.Context, record ledger.ID, ciphertext io.Reader)
 // those of their records, which they rotate.
 func (a *API) mayAdd(ctx context.Context, record ledger.ID) error {
 	caller := callerOf(ctx)
-	upload, err := read[ledger.Upload](ctx, a, ledger.TxReadUpload, ledger.ReadUpload{OnBehalf: onBehalf(ctx), Record: record})
+	slot, err := read[ledger.Slot](ctx, a, ledger.TxReadSlot, ledger.ReadSlot{OnBehalf: onBehalf(ctx), Record: record})
 	switch {
-	case fault.CodeOf(err) == fault.NotFound && (caller.Role == ledger.Physician || caller.Role == ledger.Emergency):
+	case fault.CodeOf(err) == fault.NotFound && (caller.Role == ledger.RolePhysician || caller.Role == ledger.RoleEmergency):
 		return a.requireUnregistered(ctx, record)
-	case fault.CodeOf(err) == fault.NotFound && caller.Role == ledger.Patient:
+	case fault.CodeOf(err) == fault.NotFound && caller.Role == ledger.RolePatient:
 		return a.requireOwn(ctx, record)
 	case err != nil:
 		return err
-	case upload.Used && !upload.Stream && upload.Patient == caller.User:
+	case slot.Used && !slot.Stream && slot.Patient == caller.User:
 		return nil
-	case !upload.Author.Includes(caller):
+	case !slot.Author.Includes(caller):
 		return fault.New(fault.PermissionDenied, "record %s is authorised for another author", record)
-	case upload.Used && !upload.Stream:
+	case slot.Used && !slot.Stream:
 		return fault.New(fault.AlreadyExists, "record %s is registered; ask the patient for another slot", record)
-	case !a.Now().Before(upload.Expiry):
-		return fault.New(fault.ConsentExpired, "the slot of record %s ended on %s; ask the patient for another", record, upload.Expiry)
+	case !a.Now().Before(slot.Expiry):
+		return fault.New(fault.ConsentExpired, "the slot of record %s ended on %s; ask the patient for another", record, slot.Expiry)
 	}
 	return nil
 }

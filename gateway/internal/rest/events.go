@@ -118,7 +118,7 @@ func (s *stream) write(notice ledger.Notice) error {
 // remind tells a privacy officer of reviews that have become overdue.
 func (s *stream) remind() error {
 	now := s.api.Now()
-	if s.reader.Role != ledger.PrivacyOfficer || now.Sub(s.looked) < overdueInterval {
+	if s.reader.Role != ledger.RolePrivacyOfficer || now.Sub(s.looked) < overdueInterval {
 		return nil
 	}
 	s.looked = now

@@ -90,13 +90,13 @@ func until(scanner *bufio.Scanner, line string) []string {
 func TestStreamEndsWithItsToken(t *testing.T) {
 	f, clock, server := streaming(t)
 	stream := lines(t, server, f.token)
-	f.chain.Add(ledger.RecordConfirmed, ledger.Event{Actor: ledger.UserID{MSP: "HospitalA", Pseudonym: "another"}})
-	f.chain.Add(ledger.RecordConfirmed, ledger.Event{Actor: f.user})
+	f.chain.Add(ledger.EventRecordConfirmed, ledger.Event{Actor: ledger.UserID{MSP: "HospitalA", Pseudonym: "another"}})
+	f.chain.Add(ledger.EventRecordConfirmed, ledger.Event{Actor: f.user})
 	if before := until(stream, "event: RecordConfirmed"); slices.Contains(before, "id: 0-1") || !slices.Contains(before, "id: 1-1") {
 		t.Errorf("before the first message: %q", before)
 	}
 	clock.move(6 * time.Minute)
-	f.chain.Add(ledger.RecordConfirmed, ledger.Event{Actor: f.user})
+	f.chain.Add(ledger.EventRecordConfirmed, ledger.Event{Actor: f.user})
 	if after := strings.Join(until(stream, ""), "\n") + strings.Join(until(stream, "event: RecordConfirmed"), "\n"); strings.Contains(after, "id: 2-1") {
 		t.Errorf("after the token's end: %q", after)
 	}
@@ -112,8 +112,8 @@ func TestStreamEndsWithItsKey(t *testing.T) {
 	stream := lines(t, server, f.token)
 	until(stream, ":")
 	f.registered.Store(&ledger.Digest{1})
-	f.chain.Add(ledger.KeysReplaced, ledger.Event{Actor: f.user})
-	f.chain.Add(ledger.RecordConfirmed, ledger.Event{Actor: f.user})
+	f.chain.Add(ledger.EventKeysReplaced, ledger.Event{Actor: f.user})
+	f.chain.Add(ledger.EventRecordConfirmed, ledger.Event{Actor: f.user})
 	if said := strings.Join(until(stream, "none"), "\n"); strings.Contains(said, "event:") {
 		t.Errorf("it goes on: %q", said)
 	}
@@ -122,11 +122,11 @@ func TestStreamEndsWithItsKey(t *testing.T) {
 // Privacy officers are reminded of overdue reviews, once in a stream and without a place.
 func TestOfficersAreReminded(t *testing.T) {
 	f, clock, server := streaming(t)
-	first := ledger.Declaration{Declaration: "one", Patient: ledger.UserID{MSP: "HospitalA", Pseudonym: "p"}, Due: clock.read().Add(-time.Hour)}
+	first := ledger.Declaration{ID: "one", Patient: ledger.UserID{MSP: "HospitalA", Pseudonym: "p"}, Due: clock.read().Add(-time.Hour)}
 	same := first // of another patient, of the same ID and time
 	same.Patient.Pseudonym = "q"
-	f.owed = []ledger.Declaration{first, same, {Declaration: "two", Due: clock.read().Add(90 * time.Second)}}
-	officer, patient := lines(t, server, f.tokenOf(t, "officer", ledger.PrivacyOfficer)), lines(t, server, f.token)
+	f.owed = []ledger.Declaration{first, same, {ID: "two", Due: clock.read().Add(90 * time.Second)}}
+	officer, patient := lines(t, server, f.tokenOf(t, "officer", ledger.RolePrivacyOfficer)), lines(t, server, f.token)
 	if before := until(officer, "event: ReviewOverdue"); !slices.Equal(before, []string{":", "id: 0-0", ""}) {
 		t.Errorf("before the first reminder: %q", before)
 	}
@@ -164,7 +164,7 @@ func TestOverdueReviewsAreLookedForOnceAMinute(t *testing.T) {
 		}
 		return nil, nil
 	}
-	token := f.tokenOf(t, "officer", ledger.PrivacyOfficer)
+	token := f.tokenOf(t, "officer", ledger.RolePrivacyOfficer)
 	away.Store(true)
 	for range 2 * maxStreamsEach {
 		if got := f.ask(http.MethodGet, "/v1/events", nil, http.Header{"Authorization": {"Bearer " + token}}); got.Code != http.StatusServiceUnavailable {
@@ -203,7 +203,7 @@ func TestStreamsDoNotWaitForTheirBeat(t *testing.T) {
 	stream := lines(t, server, f.token)
 	until(stream, "")
 	for range 2 {
-		f.chain.Add(ledger.RecordConfirmed, ledger.Event{Actor: f.user, Concerned: []ledger.UserID{f.user}, Officers: []string{"HospitalA"}})
+		f.chain.Add(ledger.EventRecordConfirmed, ledger.Event{Actor: f.user, Concerned: []ledger.UserID{f.user}, Officers: []string{"HospitalA"}})
 		message := until(stream, "")
 		if !slices.Contains(message, "event: RecordConfirmed") || strings.Contains(strings.Join(message, ""), "concerned") || strings.Contains(strings.Join(message, ""), "officers") {
 			t.Errorf("told %q", message)
@@ -219,7 +219,7 @@ func TestStreamsDoNotWaitForTheirBeat(t *testing.T) {
 func TestStreamGoesOnAfterTheLast(t *testing.T) {
 	f, _, server := streaming(t)
 	for range 3 {
-		f.chain.Add(ledger.RecordConfirmed, ledger.Event{Actor: f.user})
+		f.chain.Add(ledger.EventRecordConfirmed, ledger.Event{Actor: f.user})
 	}
 	stream := linesAfter(t, server, f.token, "1-1")
 	if before := until(stream, "event: RecordConfirmed"); !slices.Contains(before, "id: 2-1") {

@@ -15,8 +15,8 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/pie-consortium/pie/gateway/internal/auth"
+	"github.com/pie-consortium/pie/gateway/internal/limit"
 	"github.com/pie-consortium/pie/gateway/internal/problem"
-	"github.com/pie-consortium/pie/gateway/internal/room"
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/fault"
 )
@@ -38,7 +38,7 @@ type gate struct {
 	router    routers.Router
 	authority *auth.Authority
 	now       func() time.Time
-	held      *room.Room // bytes in memory
+	held      *limit.Limit // bytes in memory
 
 	callers *limiter // by user
 	// strangers and enrolling are by connection: whoever has no token yet may share an

@@ -32,10 +32,10 @@ import (
 	"github.com/pie-consortium/pie/gateway/internal/fabric"
 	"github.com/pie-consortium/pie/gateway/internal/feed"
 	"github.com/pie-consortium/pie/gateway/internal/identitykey"
+	"github.com/pie-consortium/pie/gateway/internal/limit"
 	"github.com/pie-consortium/pie/gateway/internal/partial"
 	"github.com/pie-consortium/pie/gateway/internal/pins"
 	"github.com/pie-consortium/pie/gateway/internal/problem"
-	"github.com/pie-consortium/pie/gateway/internal/room"
 	"github.com/pie-consortium/pie/gateway/internal/telemetry"
 	"github.com/pie-consortium/pie/gateway/internal/testchain"
 	"github.com/pie-consortium/pie/gateway/internal/testpki"
@@ -93,7 +93,7 @@ func newFixture(t *testing.T) *fixture {
 	if err != nil {
 		t.Fatal(err)
 	}
-	authority, err := auth.New(gatewayURL, hospital.Bundle(), hospital.Issue("gateway", ledger.Gateway, ""), used)
+	authority, err := auth.New(gatewayURL, hospital.Bundle(), hospital.Issue("gateway", ledger.RoleGateway, ""), used)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,7 +116,7 @@ func newFixture(t *testing.T) *fixture {
 		t.Fatal(err)
 	}
 	f.hospital = hospital
-	f.token = f.tokenOf(t, "7f3k", ledger.Patient)
+	f.token = f.tokenOf(t, "7f3k", ledger.RolePatient)
 	return f
 }
 
@@ -154,7 +154,7 @@ func (f *fixture) ask(method, path string, body io.Reader, header http.Header) *
 // A token for replacing keys serves for nothing else, whatever route there will be.
 func TestTokensForReplacingKeysServeForNothingElse(t *testing.T) {
 	f := newFixture(t)
-	f.token = f.scopedToken(t, "7f3k", ledger.Patient, auth.ScopeReplacement)
+	f.token = f.scopedToken(t, "7f3k", ledger.RolePatient, auth.ScopeReplacement)
 	document, err := openapi3.NewLoader().LoadFromData(api.Document)
 	if err != nil {
 		t.Fatal(err)
@@ -392,9 +392,9 @@ func TestContentIsBoundedAsOnTheLedger(t *testing.T) {
 }
 
 // fill takes all the places that the fixture's user has in a room.
-func (f *fixture) fill(r *room.Room) {
+func (f *fixture) fill(l *limit.Limit) {
 	for ok := true; ok; {
-		_, ok = r.Enter(f.user.String())
+		_, ok = l.Enter(f.user.String())
 	}
 }
 
@@ -414,7 +414,7 @@ func TestVerificationsAreBounded(t *testing.T) {
 	f.fill(f.api.verifications)
 	argument, err := json.Marshal(ledger.RegisterRecord{
 		Record: ledger.NewID(), CID: "bafkreibm6jg3ux5qumhcn2b3flc3tyu6dmlb4xa7u5bf44yegnrjhc4yeq",
-		SHA256: ledger.DigestOf(nil), Commitment: ledger.DigestOf(nil), Size: 1, Capsule: make([]byte, 98), Level: ledger.Private,
+		SHA256: ledger.DigestOf(nil), Commitment: ledger.DigestOf(nil), Size: 1, Capsule: make([]byte, 98), Level: ledger.LevelPrivate,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -486,7 +486,7 @@ func TestLogNamesTheTransaction(t *testing.T) {
 	}
 	f.ask("POST", "/v1/transactions/somebody/endorsement", strings.NewReader("{}"), nil)
 	if strings.Contains(f.log.String(), "somebody") {
-		t.Error("the log repeats what is no transaction ID")
+		t.Error("the log repeats what is not a transaction ID")
 	}
 }
 
@@ -562,7 +562,7 @@ func TestBadTokensLockNobodyOut(t *testing.T) {
 			t.Errorf("a good token: %d", got)
 		}
 	}
-	assertion, err := f.hospital.Issue("7f3k", ledger.Patient, "").SignAssertion(f.user, gatewayURL, f.now)
+	assertion, err := f.hospital.Issue("7f3k", ledger.RolePatient, "").SignAssertion(f.user, gatewayURL, f.now)
 	if err != nil {
 		t.Fatal(err)
 	}

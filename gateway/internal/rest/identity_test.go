@@ -26,7 +26,7 @@ func (f *fixture) exchange(form url.Values, header http.Header) (int, http.Heade
 
 func (f *fixture) tokenForm(t *testing.T) url.Values {
 	t.Helper()
-	assertion, err := f.hospital.Issue("7f3k", ledger.Patient, "").SignAssertion(f.user, gatewayURL, f.now)
+	assertion, err := f.hospital.Issue("7f3k", ledger.RolePatient, "").SignAssertion(f.user, gatewayURL, f.now)
 	if err != nil {
 		t.Fatal(err)
 	}

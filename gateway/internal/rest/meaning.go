@@ -30,14 +30,14 @@ var words = map[ledger.Transaction]func(fabric.Proposal) (string, error){
 	}),
 	ledger.TxRegisterUser: in(func(a ledger.RegisterUser) string { return fmt.Sprintf("register yourself with %d keys", len(a.Keys)) }),
 	ledger.TxReplaceCard:  in(func(ledger.ReplaceCard) string { return "show others the card that comes along as yours" }),
-	ledger.TxAuthorizeUpload: in(func(a ledger.AuthorizeUpload) string {
+	ledger.TxAuthorizeSlots: in(func(a ledger.AuthorizeSlots) string {
 		slots := make([]string, len(a.Slots))
 		for i, s := range a.Slots {
 			what := "one record"
 			switch {
 			case s.Stream:
 				what = "the stream"
-			case s.Emergency:
+			case s.IsSummary:
 				what = "the emergency summary"
 			}
 			slots[i] = fmt.Sprintf("let %s write %s %s until %s, for %s", s.Author, what, s.Record, moment(s.Expiry), allowed(s.Policy))
@@ -65,7 +65,7 @@ var words = map[ledger.Transaction]func(fabric.Proposal) (string, error){
 		said := fmt.Sprintf("let %s read %s for the purpose %s until %s, by grant %s for request %s",
 			a.Requester, version(a.RecordVersion), a.Purpose, moment(a.Expiry), a.Grant, a.Request)
 		if a.Standing != (ledger.Standing{}) {
-			said += fmt.Sprintf(", as number %d of the day under your rule %s", a.Standing.Slot, a.Standing.Rule)
+			said += fmt.Sprintf(", as number %d of the day under your rule %s", a.Standing.Place, a.Standing.Rule)
 		}
 		return said
 	}),
@@ -142,7 +142,7 @@ var words = map[ledger.Transaction]func(fabric.Proposal) (string, error){
 	ledger.TxEraseNarratives: in(func(a ledger.EraseNarratives) string {
 		return fmt.Sprintf("erase what was said of the emergency %s about %s", a.Declaration, a.Patient)
 	}),
-	ledger.TxGrantCustody: in(func(a ledger.GrantCustody) string {
+	ledger.TxGrantCustodian: in(func(a ledger.GrantCustodian) string {
 		return fmt.Sprintf("let the emergency desk %s pass %s on in an emergency until %s, by grant %s",
 			a.Custodian, version(a.RecordVersion), moment(a.Expiry), a.Grant)
 	}),

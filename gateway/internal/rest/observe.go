@@ -110,7 +110,7 @@ func pauseBefore(err error) string {
 }
 
 // failHandling answers what a handler could not do. That a caller hung up, and so ended
-// what was under way for them, is no failure of a neighbour's.
+// what was under way for them, is not a failure of a neighbour's.
 func failHandling(c *gin.Context, err error) {
 	if errors.Is(c.Request.Context().Err(), context.Canceled) {
 		err = errors.Join(fault.New(fault.InvalidArgument, "the caller hung up before the answer was ready"), err)

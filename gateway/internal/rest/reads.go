@@ -145,15 +145,15 @@ func (a *API) ReadRequest(ctx context.Context, request ReadRequestRequestObject)
 	return ReadRequest200JSONResponse(found), err
 }
 
-// ListUploads lists the caller's slots.
-func (a *API) ListUploads(ctx context.Context, request ListUploadsRequestObject) (ListUploadsResponseObject, error) {
+// ListSlots lists the caller's slots.
+func (a *API) ListSlots(ctx context.Context, request ListSlotsRequestObject) (ListSlotsResponseObject, error) {
 	patient, err := userIn(ctx, "freeOf")
 	if err != nil {
 		return nil, err
 	}
-	p, query := request.Params, &ledger.ListUploads{OnBehalf: onBehalf(ctx), FreeOf: patient}
-	uploads, err := list[ledger.Upload](ctx, a, lister{ledger.TxListUploads, query, &query.Page}, p.Limit, p.Bookmark)
-	return ListUploads200JSONResponse(uploads), err
+	p, query := request.Params, &ledger.ListSlots{OnBehalf: onBehalf(ctx), FreeOf: patient}
+	uploads, err := list[ledger.Slot](ctx, a, lister{ledger.TxListSlots, query, &query.Page}, p.Limit, p.Bookmark)
+	return ListSlots200JSONResponse(uploads), err
 }
 
 // ListRequests lists the requests that the caller answers or made.
@@ -179,16 +179,16 @@ func (a *API) ListAnswers(ctx context.Context, request ListAnswersRequestObject)
 	return ListAnswers200JSONResponse(answers), err
 }
 
-// ReadCustody gives a patient the sealed secret of a record that was made without them.
-func (a *API) ReadCustody(ctx context.Context, request ReadCustodyRequestObject) (ReadCustodyResponseObject, error) {
-	custody, err := read[ledger.Custody](ctx, a, ledger.TxReadCustody, ledger.ReadCustody{
+// ReadKeyEscrow gives a patient the sealed secret of a record that was made without them.
+func (a *API) ReadKeyEscrow(ctx context.Context, request ReadKeyEscrowRequestObject) (ReadKeyEscrowResponseObject, error) {
+	escrow, err := read[ledger.KeyEscrow](ctx, a, ledger.TxReadKeyEscrow, ledger.ReadKeyEscrow{
 		OnBehalf: onBehalf(ctx), RecordVersion: ledger.RecordVersion{Record: request.Record, Version: request.Version},
 	})
-	return ReadCustody200JSONResponse(custody), err
+	return ReadKeyEscrow200JSONResponse(escrow), err
 }
 
-// ReadUpload shows an authorisation to its patient and its author.
-func (a *API) ReadUpload(ctx context.Context, request ReadUploadRequestObject) (ReadUploadResponseObject, error) {
-	upload, err := read[ledger.Upload](ctx, a, ledger.TxReadUpload, ledger.ReadUpload{OnBehalf: onBehalf(ctx), Record: request.Record})
-	return ReadUpload200JSONResponse(upload), err
+// ReadSlot shows an authorisation to its patient and its author.
+func (a *API) ReadSlot(ctx context.Context, request ReadSlotRequestObject) (ReadSlotResponseObject, error) {
+	slot, err := read[ledger.Slot](ctx, a, ledger.TxReadSlot, ledger.ReadSlot{OnBehalf: onBehalf(ctx), Record: request.Record})
+	return ReadSlot200JSONResponse(slot), err
 }

@@ -90,18 +90,18 @@ type ServerInterface interface {
 	// WhoCanRead Who could open a record version now, and by which rule, for its patient and privacy officers
 	// (GET /v1/records/{record}/readers)
 	WhoCanRead(c *gin.Context, record PathRecord, params WhoCanReadParams)
-	// ReadUpload What a patient authorised for one record, for the patient and the author
-	// (GET /v1/records/{record}/upload)
-	ReadUpload(c *gin.Context, record PathRecord)
+	// ReadSlot What a patient authorised for one record, for the patient and the author
+	// (GET /v1/records/{record}/slot)
+	ReadSlot(c *gin.Context, record PathRecord)
 	// ReadRequest One access request, for its patient or requester
 	// (GET /v1/records/{record}/versions/{version}/access-requests/{requestID})
 	ReadRequest(c *gin.Context, record PathRecord, version PathVersion, requestID ID)
 	// ReadContent Ciphertext, for those who may fetch it by the ledger
 	// (GET /v1/records/{record}/versions/{version}/content)
 	ReadContent(c *gin.Context, record PathRecord, version PathVersion, params ReadContentParams)
-	// ReadCustody The secret of an unattended record, for its patient alone
-	// (GET /v1/records/{record}/versions/{version}/custody)
-	ReadCustody(c *gin.Context, record PathRecord, version PathVersion)
+	// ReadKeyEscrow The secret of an unattended record, for its patient alone
+	// (GET /v1/records/{record}/versions/{version}/escrow)
+	ReadKeyEscrow(c *gin.Context, record PathRecord, version PathVersion)
 	// ReadHistory What a record version was, newest first
 	// (GET /v1/records/{record}/versions/{version}/history)
 	ReadHistory(c *gin.Context, record PathRecord, version PathVersion)
@@ -114,6 +114,9 @@ type ServerInterface interface {
 	// Reencrypt Ask this hospital's proxy for its capsule fragment, for one open
 	// (POST /v1/reencryptions)
 	Reencrypt(c *gin.Context)
+	// ListSlots Slots addressed to the caller or their department, or the caller's own as a patient
+	// (GET /v1/slots)
+	ListSlots(c *gin.Context, params ListSlotsParams)
 	// ListAnswers What a standing rule of the caller's answered on one day
 	// (GET /v1/standing-rules/{rule}/answers)
 	ListAnswers(c *gin.Context, rule ID, params ListAnswersParams)
@@ -129,9 +132,6 @@ type ServerInterface interface {
 	// SubmitTransaction Order a signed transaction and wait until it is committed
 	// (POST /v1/transactions/{transactionID}/submission)
 	SubmitTransaction(c *gin.Context, transactionID PathTransactionID)
-	// ListUploads Slots addressed to the caller or their department, or the caller's own as a patient
-	// (GET /v1/uploads)
-	ListUploads(c *gin.Context, params ListUploadsParams)
 	// ReadUser A user's registration, with key statements and professional card
 	// (GET /v1/users/{msp}/{pseudonym})
 	ReadUser(c *gin.Context, msp MSP, pseudonym Pseudonym)
@@ -1040,8 +1040,8 @@ func (siw *ServerInterfaceWrapper) WhoCanRead(c *gin.Context) {
 	siw.Handler.WhoCanRead(c, record, params)
 }
 
-// ReadUpload operation middleware
-func (siw *ServerInterfaceWrapper) ReadUpload(c *gin.Context) {
+// ReadSlot operation middleware
+func (siw *ServerInterfaceWrapper) ReadSlot(c *gin.Context) {
 
 	var err error
 	_ = err
@@ -1062,7 +1062,7 @@ func (siw *ServerInterfaceWrapper) ReadUpload(c *gin.Context) {
 		}
 	}
 
-	siw.Handler.ReadUpload(c, record)
+	siw.Handler.ReadSlot(c, record)
 }
 
 // ReadRequest operation middleware
@@ -1174,8 +1174,8 @@ func (siw *ServerInterfaceWrapper) ReadContent(c *gin.Context) {
 	siw.Handler.ReadContent(c, record, version, params)
 }
 
-// ReadCustody operation middleware
-func (siw *ServerInterfaceWrapper) ReadCustody(c *gin.Context) {
+// ReadKeyEscrow operation middleware
+func (siw *ServerInterfaceWrapper) ReadKeyEscrow(c *gin.Context) {
 
 	var err error
 	_ = err
@@ -1205,7 +1205,7 @@ func (siw *ServerInterfaceWrapper) ReadCustody(c *gin.Context) {
 		}
 	}
 
-	siw.Handler.ReadCustody(c, record, version)
+	siw.Handler.ReadKeyEscrow(c, record, version)
 }
 
 // ReadHistory operation middleware
@@ -1340,6 +1340,49 @@ func (siw *ServerInterfaceWrapper) Reencrypt(c *gin.Context) {
 	}
 
 	siw.Handler.Reencrypt(c)
+}
+
+// ListSlots operation middleware
+func (siw *ServerInterfaceWrapper) ListSlots(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListSlotsParams
+
+	// ------------- Optional query parameter "freeOf" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "freeOf", c.Request.URL.Query(), &params.FreeOf, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter freeOf: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", c.Request.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter limit: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "bookmark" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "bookmark", c.Request.URL.Query(), &params.Bookmark, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter bookmark: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.ListSlots(c, params)
 }
 
 // ListAnswers operation middleware
@@ -1480,49 +1523,6 @@ func (siw *ServerInterfaceWrapper) SubmitTransaction(c *gin.Context) {
 	}
 
 	siw.Handler.SubmitTransaction(c, transactionID)
-}
-
-// ListUploads operation middleware
-func (siw *ServerInterfaceWrapper) ListUploads(c *gin.Context) {
-
-	var err error
-	_ = err
-
-	// Parameter object where we will unmarshal all parameters from the context
-	var params ListUploadsParams
-
-	// ------------- Optional query parameter "freeOf" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "freeOf", c.Request.URL.Query(), &params.FreeOf, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
-	if err != nil {
-		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter freeOf: %w", err), http.StatusBadRequest)
-		return
-	}
-
-	// ------------- Optional query parameter "limit" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", c.Request.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
-	if err != nil {
-		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter limit: %w", err), http.StatusBadRequest)
-		return
-	}
-
-	// ------------- Optional query parameter "bookmark" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "bookmark", c.Request.URL.Query(), &params.Bookmark, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
-	if err != nil {
-		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter bookmark: %w", err), http.StatusBadRequest)
-		return
-	}
-
-	for _, middleware := range siw.HandlerMiddlewares {
-		middleware(c)
-		if c.IsAborted() {
-			return
-		}
-	}
-
-	siw.Handler.ListUploads(c, params)
 }
 
 // ReadUser operation middleware
@@ -1746,18 +1746,18 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.GET(options.BaseURL+"/v1/records/:record/erasure", wrapper.ReadErasure)
 	router.GET(options.BaseURL+"/v1/records/:record/versions/:version/history", wrapper.ReadHistory)
 	router.GET(options.BaseURL+"/v1/records/:record/versions/:version/segments", wrapper.ListSegments)
-	router.GET(options.BaseURL+"/v1/records/:record/versions/:version/custody", wrapper.ReadCustody)
+	router.GET(options.BaseURL+"/v1/records/:record/versions/:version/escrow", wrapper.ReadKeyEscrow)
 	router.GET(options.BaseURL+"/v1/records/:record/versions/:version/replicas", wrapper.ReadReplicas)
 	router.GET(options.BaseURL+"/v1/records/:record/versions/:version/access-requests/:requestID", wrapper.ReadRequest)
 	router.GET(options.BaseURL+"/v1/declarations", wrapper.ListDeclarations)
 	router.GET(options.BaseURL+"/v1/users/:msp/:pseudonym/declarations/:declaration", wrapper.ReadDeclaration)
 	router.GET(options.BaseURL+"/v1/users/:msp/:pseudonym/declarations/:declaration/records", wrapper.ListEmergencyRecords)
 	router.GET(options.BaseURL+"/v1/events", wrapper.StreamEvents)
-	router.GET(options.BaseURL+"/v1/uploads", wrapper.ListUploads)
+	router.GET(options.BaseURL+"/v1/slots", wrapper.ListSlots)
 	router.GET(options.BaseURL+"/v1/access-requests", wrapper.ListRequests)
 	router.GET(options.BaseURL+"/v1/grants", wrapper.ListGrants)
 	router.GET(options.BaseURL+"/v1/standing-rules/:rule/answers", wrapper.ListAnswers)
-	router.GET(options.BaseURL+"/v1/records/:record/upload", wrapper.ReadUpload)
+	router.GET(options.BaseURL+"/v1/records/:record/slot", wrapper.ReadSlot)
 	router.POST(options.BaseURL+"/v1/records/:record/content", wrapper.AddContent)
 	router.OPTIONS(options.BaseURL+"/v1/records/:record/content/uploads", wrapper.DescribeUploads)
 	router.POST(options.BaseURL+"/v1/records/:record/content/uploads", wrapper.BeginContent)
@@ -2774,17 +2774,17 @@ func (response WhoCanReaddefaultApplicationProblemPlusJSONResponse) VisitWhoCanR
 	return err
 }
 
-type ReadUploadRequestObject struct {
+type ReadSlotRequestObject struct {
 	Record PathRecord `json:"record"`
 }
 
-type ReadUploadResponseObject interface {
-	VisitReadUploadResponse(w http.ResponseWriter) error
+type ReadSlotResponseObject interface {
+	VisitReadSlotResponse(w http.ResponseWriter) error
 }
 
-type ReadUpload200JSONResponse Upload
+type ReadSlot200JSONResponse Slot
 
-func (response ReadUpload200JSONResponse) VisitReadUploadResponse(w http.ResponseWriter) error {
+func (response ReadSlot200JSONResponse) VisitReadSlotResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
@@ -2796,12 +2796,12 @@ func (response ReadUpload200JSONResponse) VisitReadUploadResponse(w http.Respons
 	return err
 }
 
-type ReadUploaddefaultApplicationProblemPlusJSONResponse struct {
+type ReadSlotdefaultApplicationProblemPlusJSONResponse struct {
 	Body       Problem
 	StatusCode int
 }
 
-func (response ReadUploaddefaultApplicationProblemPlusJSONResponse) VisitReadUploadResponse(w http.ResponseWriter) error {
+func (response ReadSlotdefaultApplicationProblemPlusJSONResponse) VisitReadSlotResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -2937,18 +2937,18 @@ func (response ReadContentdefaultApplicationProblemPlusJSONResponse) VisitReadCo
 	return err
 }
 
-type ReadCustodyRequestObject struct {
+type ReadKeyEscrowRequestObject struct {
 	Record  PathRecord  `json:"record"`
 	Version PathVersion `json:"version"`
 }
 
-type ReadCustodyResponseObject interface {
-	VisitReadCustodyResponse(w http.ResponseWriter) error
+type ReadKeyEscrowResponseObject interface {
+	VisitReadKeyEscrowResponse(w http.ResponseWriter) error
 }
 
-type ReadCustody200JSONResponse Custody
+type ReadKeyEscrow200JSONResponse KeyEscrow
 
-func (response ReadCustody200JSONResponse) VisitReadCustodyResponse(w http.ResponseWriter) error {
+func (response ReadKeyEscrow200JSONResponse) VisitReadKeyEscrowResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
@@ -2960,12 +2960,12 @@ func (response ReadCustody200JSONResponse) VisitReadCustodyResponse(w http.Respo
 	return err
 }
 
-type ReadCustodydefaultApplicationProblemPlusJSONResponse struct {
+type ReadKeyEscrowdefaultApplicationProblemPlusJSONResponse struct {
 	Body       Problem
 	StatusCode int
 }
 
-func (response ReadCustodydefaultApplicationProblemPlusJSONResponse) VisitReadCustodyResponse(w http.ResponseWriter) error {
+func (response ReadKeyEscrowdefaultApplicationProblemPlusJSONResponse) VisitReadKeyEscrowResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -3126,6 +3126,45 @@ type ReencryptdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ReencryptdefaultApplicationProblemPlusJSONResponse) VisitReencryptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSlotsRequestObject struct {
+	Params ListSlotsParams
+}
+
+type ListSlotsResponseObject interface {
+	VisitListSlotsResponse(w http.ResponseWriter) error
+}
+
+type ListSlots200JSONResponse SlotList
+
+func (response ListSlots200JSONResponse) VisitListSlotsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSlotsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListSlotsdefaultApplicationProblemPlusJSONResponse) VisitListSlotsResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -3324,45 +3363,6 @@ type SubmitTransactiondefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response SubmitTransactiondefaultApplicationProblemPlusJSONResponse) VisitSubmitTransactionResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(response.StatusCode)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ListUploadsRequestObject struct {
-	Params ListUploadsParams
-}
-
-type ListUploadsResponseObject interface {
-	VisitListUploadsResponse(w http.ResponseWriter) error
-}
-
-type ListUploads200JSONResponse UploadList
-
-func (response ListUploads200JSONResponse) VisitListUploadsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ListUploadsdefaultApplicationProblemPlusJSONResponse struct {
-	Body       Problem
-	StatusCode int
-}
-
-func (response ListUploadsdefaultApplicationProblemPlusJSONResponse) VisitListUploadsResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -3611,18 +3611,18 @@ type StrictServerInterface interface {
 	// WhoCanRead Who could open a record version now, and by which rule, for its patient and privacy officers
 	// (GET /v1/records/{record}/readers)
 	WhoCanRead(ctx context.Context, request WhoCanReadRequestObject) (WhoCanReadResponseObject, error)
-	// ReadUpload What a patient authorised for one record, for the patient and the author
-	// (GET /v1/records/{record}/upload)
-	ReadUpload(ctx context.Context, request ReadUploadRequestObject) (ReadUploadResponseObject, error)
+	// ReadSlot What a patient authorised for one record, for the patient and the author
+	// (GET /v1/records/{record}/slot)
+	ReadSlot(ctx context.Context, request ReadSlotRequestObject) (ReadSlotResponseObject, error)
 	// ReadRequest One access request, for its patient or requester
 	// (GET /v1/records/{record}/versions/{version}/access-requests/{requestID})
 	ReadRequest(ctx context.Context, request ReadRequestRequestObject) (ReadRequestResponseObject, error)
 	// ReadContent Ciphertext, for those who may fetch it by the ledger
 	// (GET /v1/records/{record}/versions/{version}/content)
 	ReadContent(ctx context.Context, request ReadContentRequestObject) (ReadContentResponseObject, error)
-	// ReadCustody The secret of an unattended record, for its patient alone
-	// (GET /v1/records/{record}/versions/{version}/custody)
-	ReadCustody(ctx context.Context, request ReadCustodyRequestObject) (ReadCustodyResponseObject, error)
+	// ReadKeyEscrow The secret of an unattended record, for its patient alone
+	// (GET /v1/records/{record}/versions/{version}/escrow)
+	ReadKeyEscrow(ctx context.Context, request ReadKeyEscrowRequestObject) (ReadKeyEscrowResponseObject, error)
 	// ReadHistory What a record version was, newest first
 	// (GET /v1/records/{record}/versions/{version}/history)
 	ReadHistory(ctx context.Context, request ReadHistoryRequestObject) (ReadHistoryResponseObject, error)
@@ -3635,6 +3635,9 @@ type StrictServerInterface interface {
 	// Reencrypt Ask this hospital's proxy for its capsule fragment, for one open
 	// (POST /v1/reencryptions)
 	Reencrypt(ctx context.Context, request ReencryptRequestObject) (ReencryptResponseObject, error)
+	// ListSlots Slots addressed to the caller or their department, or the caller's own as a patient
+	// (GET /v1/slots)
+	ListSlots(ctx context.Context, request ListSlotsRequestObject) (ListSlotsResponseObject, error)
 	// ListAnswers What a standing rule of the caller's answered on one day
 	// (GET /v1/standing-rules/{rule}/answers)
 	ListAnswers(ctx context.Context, request ListAnswersRequestObject) (ListAnswersResponseObject, error)
@@ -3650,9 +3653,6 @@ type StrictServerInterface interface {
 	// SubmitTransaction Order a signed transaction and wait until it is committed
 	// (POST /v1/transactions/{transactionID}/submission)
 	SubmitTransaction(ctx context.Context, request SubmitTransactionRequestObject) (SubmitTransactionResponseObject, error)
-	// ListUploads Slots addressed to the caller or their department, or the caller's own as a patient
-	// (GET /v1/uploads)
-	ListUploads(ctx context.Context, request ListUploadsRequestObject) (ListUploadsResponseObject, error)
 	// ReadUser A user's registration, with key statements and professional card
 	// (GET /v1/users/{msp}/{pseudonym})
 	ReadUser(ctx context.Context, request ReadUserRequestObject) (ReadUserResponseObject, error)
@@ -4367,25 +4367,25 @@ func (sh *strictHandler) WhoCanRead(ctx *gin.Context, record PathRecord, params 
 	}
 }
 
-// ReadUpload operation middleware
-func (sh *strictHandler) ReadUpload(ctx *gin.Context, record PathRecord) {
-	var request ReadUploadRequestObject
+// ReadSlot operation middleware
+func (sh *strictHandler) ReadSlot(ctx *gin.Context, record PathRecord) {
+	var request ReadSlotRequestObject
 
 	request.Record = record
 
 	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.ReadUpload(ctx, request.(ReadUploadRequestObject))
+		return sh.ssi.ReadSlot(ctx, request.(ReadSlotRequestObject))
 	}
 	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "ReadUpload")
+		handler = middleware(handler, "ReadSlot")
 	}
 
 	response, err := handler(ctx, request)
 
 	if err != nil {
 		sh.options.HandlerErrorFunc(ctx, err)
-	} else if validResponse, ok := response.(ReadUploadResponseObject); ok {
-		if err := validResponse.VisitReadUploadResponse(ctx.Writer); err != nil {
+	} else if validResponse, ok := response.(ReadSlotResponseObject); ok {
+		if err := validResponse.VisitReadSlotResponse(ctx.Writer); err != nil {
 			sh.options.ResponseErrorHandlerFunc(ctx, err)
 		}
 	} else if response != nil {
@@ -4449,26 +4449,26 @@ func (sh *strictHandler) ReadContent(ctx *gin.Context, record PathRecord, versio
 	}
 }
 
-// ReadCustody operation middleware
-func (sh *strictHandler) ReadCustody(ctx *gin.Context, record PathRecord, version PathVersion) {
-	var request ReadCustodyRequestObject
+// ReadKeyEscrow operation middleware
+func (sh *strictHandler) ReadKeyEscrow(ctx *gin.Context, record PathRecord, version PathVersion) {
+	var request ReadKeyEscrowRequestObject
 
 	request.Record = record
 	request.Version = version
 
 	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.ReadCustody(ctx, request.(ReadCustodyRequestObject))
+		return sh.ssi.ReadKeyEscrow(ctx, request.(ReadKeyEscrowRequestObject))
 	}
 	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "ReadCustody")
+		handler = middleware(handler, "ReadKeyEscrow")
 	}
 
 	response, err := handler(ctx, request)
 
 	if err != nil {
 		sh.options.HandlerErrorFunc(ctx, err)
-	} else if validResponse, ok := response.(ReadCustodyResponseObject); ok {
-		if err := validResponse.VisitReadCustodyResponse(ctx.Writer); err != nil {
+	} else if validResponse, ok := response.(ReadKeyEscrowResponseObject); ok {
+		if err := validResponse.VisitReadKeyEscrowResponse(ctx.Writer); err != nil {
 			sh.options.ResponseErrorHandlerFunc(ctx, err)
 		}
 	} else if response != nil {
@@ -4582,6 +4582,32 @@ func (sh *strictHandler) Reencrypt(ctx *gin.Context) {
 		sh.options.HandlerErrorFunc(ctx, err)
 	} else if validResponse, ok := response.(ReencryptResponseObject); ok {
 		if err := validResponse.VisitReencryptResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListSlots operation middleware
+func (sh *strictHandler) ListSlots(ctx *gin.Context, params ListSlotsParams) {
+	var request ListSlotsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListSlots(ctx, request.(ListSlotsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListSlots")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(ListSlotsResponseObject); ok {
+		if err := validResponse.VisitListSlotsResponse(ctx.Writer); err != nil {
 			sh.options.ResponseErrorHandlerFunc(ctx, err)
 		}
 	} else if response != nil {
@@ -4732,32 +4758,6 @@ func (sh *strictHandler) SubmitTransaction(ctx *gin.Context, transactionID PathT
 		sh.options.HandlerErrorFunc(ctx, err)
 	} else if validResponse, ok := response.(SubmitTransactionResponseObject); ok {
 		if err := validResponse.VisitSubmitTransactionResponse(ctx.Writer); err != nil {
-			sh.options.ResponseErrorHandlerFunc(ctx, err)
-		}
-	} else if response != nil {
-		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
-	}
-}
-
-// ListUploads operation middleware
-func (sh *strictHandler) ListUploads(ctx *gin.Context, params ListUploadsParams) {
-	var request ListUploadsRequestObject
-
-	request.Params = params
-
-	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.ListUploads(ctx, request.(ListUploadsRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "ListUploads")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		sh.options.HandlerErrorFunc(ctx, err)
-	} else if validResponse, ok := response.(ListUploadsResponseObject); ok {
-		if err := validResponse.VisitListUploadsResponse(ctx.Writer); err != nil {
 			sh.options.ResponseErrorHandlerFunc(ctx, err)
 		}
 	} else if response != nil {

@@ -21,7 +21,7 @@ func (a *API) PrepareTransaction(ctx context.Context, request PrepareTransaction
 	}
 	certificate, err := trust.ParseCertificate([]byte(request.Body.Certificate))
 	if err != nil {
-		return nil, fault.New(fault.InvalidArgument, "certificate is no PEM certificate")
+		return nil, fault.New(fault.InvalidArgument, "certificate is not a PEM certificate")
 	}
 	user := callerOf(ctx).User
 	proposal, err := a.Peer.Propose(user.MSP, certificate, fabric.Intent{
@@ -53,7 +53,7 @@ func (a *API) EndorseTransaction(ctx context.Context, request EndorseTransaction
 		return nil, err
 	}
 	if !proposal.Transaction.Writes() {
-		return nil, fault.New(fault.InvalidArgument, "%q is no transaction that writes; a block would keep what it reads", proposal.Transaction)
+		return nil, fault.New(fault.InvalidArgument, "%q is not a transaction that writes; a block would keep what it reads", proposal.Transaction)
 	}
 	if err := a.checkContent(ctx, proposal); err != nil {
 		return nil, problem.WithTransaction(proposal.TransactionID, err)

@@ -8,7 +8,7 @@ import (
 	"github.com/getkin/kin-openapi/routers"
 	"github.com/gin-gonic/gin"
 
-	"github.com/pie-consortium/pie/gateway/internal/room"
+	"github.com/pie-consortium/pie/gateway/internal/limit"
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/fault"
 )
@@ -25,7 +25,7 @@ type weightKey struct{}
 
 // weigh counts a request with its body, before any of that is read. Contents pass through.
 // The caller sheds the weight when the request ends.
-func (g *gate) weigh(c *gin.Context, route *routers.Route) (*room.Weight, error) {
+func (g *gate) weigh(c *gin.Context, route *routers.Route) (*limit.Weight, error) {
 	weight := g.held.Weigh(shareOf(c.Request))
 	c.Writer = &weighedWriter{c.Writer, weight}
 	c.Request = c.Request.WithContext(context.WithValue(c.Request.Context(), weightKey{}, weight))
@@ -45,24 +45,24 @@ func shareOf(r *http.Request) string {
 	if user := callerOf(r.Context()).User; user != (ledger.UserID{}) {
 		return user.String()
 	}
-	return room.Network(r.RemoteAddr)
+	return limit.Network(r.RemoteAddr)
 }
 
 // weightOf is what a request that passed the gate holds.
-func weightOf(ctx context.Context) *room.Weight {
-	weight, _ := ctx.Value(weightKey{}).(*room.Weight)
+func weightOf(ctx context.Context) *limit.Weight {
+	weight, _ := ctx.Value(weightKey{}).(*limit.Weight)
 	return weight
 }
 
 // hold counts bytes that a request is about to hold, until it ends.
 func hold(ctx context.Context, bytes int) error { return addTo(weightOf(ctx), bytes) }
 
-func addTo(weight *room.Weight, bytes int) error {
+func addTo(weight *limit.Weight, bytes int) error {
 	err := weight.Add(bytes)
 	switch {
-	case errors.Is(err, room.ErrShare):
+	case errors.Is(err, limit.ErrShare):
 		return busy("large or slow requests of yours")
-	case errors.Is(err, room.ErrFull):
+	case errors.Is(err, limit.ErrFull):
 		return fault.New(fault.Overloaded, "the gateway holds as much as it may for others; ask again as Retry-After says")
 	}
 	return err
@@ -71,7 +71,7 @@ func addTo(weight *room.Weight, bytes int) error {
 // weighedWriter counts an answer that is in memory as a whole while it is taken.
 type weighedWriter struct {
 	gin.ResponseWriter
-	weight *room.Weight
+	weight *limit.Weight
 }
 
 func (w *weighedWriter) Write(b []byte) (int, error) {

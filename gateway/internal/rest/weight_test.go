@@ -12,13 +12,13 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/pie-consortium/pie/gateway/internal/fabric"
-	"github.com/pie-consortium/pie/gateway/internal/room"
+	"github.com/pie-consortium/pie/gateway/internal/limit"
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/fault"
 )
 
 // leave takes all of a share but so many bytes.
-func (f *fixture) leave(t *testing.T, who string, bytes int) *room.Weight {
+func (f *fixture) leave(t *testing.T, who string, bytes int) *limit.Weight {
 	t.Helper()
 	weight := f.api.held.Weigh(who)
 	if err := weight.Add(maxHeldEach - bytes); err != nil {
@@ -62,7 +62,7 @@ func TestBodiesAreWeighed(t *testing.T) {
 	if response, _ := f.send(t, size-baseWeight, true); response.Code != 400 {
 		t.Errorf("a body that fits: %d", response.Code)
 	}
-	if got := f.askFrom(t, "192.0.2.1:1", f.tokenOf(t, "another", ledger.Patient)); got != 400 {
+	if got := f.askFrom(t, "192.0.2.1:1", f.tokenOf(t, "another", ledger.RolePatient)); got != 400 {
 		t.Errorf("another user pays: %d", got)
 	}
 	weight.Shed()

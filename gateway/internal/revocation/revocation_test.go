@@ -28,8 +28,8 @@ func TestListVouchesForNobodyBeforeItKnows(t *testing.T) {
 
 func TestListRefusesWhatAMemberRevoked(t *testing.T) {
 	hospital := testpki.New(t, "HospitalA")
-	lost := hospital.Issue("7f3k", ledger.Patient, "").Certificate
-	kept := hospital.Issue("7f3k", ledger.Patient, "").Certificate
+	lost := hospital.Issue("7f3k", ledger.RolePatient, "").Certificate
+	kept := hospital.Issue("7f3k", ledger.RolePatient, "").Certificate
 	list := new(List)
 	list.Learn(hospital.Revoke(lost))
 	if err := list.Check("HospitalA", lost.SerialNumber); !errors.Is(err, fault.New(fault.Unauthenticated, "")) {

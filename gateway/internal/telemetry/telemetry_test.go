@@ -66,7 +66,7 @@ func TestStagesOfAWriteAreTraced(t *testing.T) {
 			t.Errorf("%s ended with %+v", span.Name(), got)
 		}
 		if span.SpanContext().TraceID().String() != caller || span.SpanContext().SpanID() != whole.SpanID() && span.Parent().SpanID() != whole.SpanID() {
-			t.Errorf("%s is no part of the request", span.Name())
+			t.Errorf("%s is not a part of the request", span.Name())
 		}
 		for _, attribute := range span.Attributes() {
 			if strings.Contains(attribute.Value.Emit(), "secret") {

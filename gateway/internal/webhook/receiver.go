@@ -107,7 +107,7 @@ func (r *receiver) concerned(notice ledger.Notice) bool {
 	msp := r.options.MSP
 	switch r.target.Audience {
 	case config.Officers:
-		return notice.Concerns(ledger.Identity{User: ledger.UserID{MSP: msp}, Role: ledger.PrivacyOfficer})
+		return notice.Concerns(ledger.Identity{User: ledger.UserID{MSP: msp}, Role: ledger.RolePrivacyOfficer})
 	case config.Patients:
 		return notice.Patient.MSP == msp
 	}
@@ -149,7 +149,7 @@ func (r *receiver) remind(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	owed, err := r.options.Owed(ctx, ledger.Identity{User: ledger.UserID{MSP: r.options.MSP, Pseudonym: r.target.Name}, Role: ledger.PrivacyOfficer})
+	owed, err := r.options.Owed(ctx, ledger.Identity{User: ledger.UserID{MSP: r.options.MSP, Pseudonym: r.target.Name}, Role: ledger.RolePrivacyOfficer})
 	if err != nil {
 		return err
 	}

@@ -12,7 +12,7 @@ import (
 // is away is waited for as long as it takes: the ledger keeps what it has missed.
 const patience = 3 * 24 * time.Hour
 
-// status is an answer that is no acceptance.
+// status is an answer that is not an acceptance.
 type status int
 
 func (s status) Error() string { return fmt.Sprintf("it answers %d", int(s)) }

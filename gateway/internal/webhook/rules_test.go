@@ -57,7 +57,7 @@ func TestStaffIsToldOfWhatConcernsIt(t *testing.T) {
 			t.Errorf("%s: %t", name, got)
 		}
 	}
-	refused := ledger.Notice{Name: ledger.AccessDenied, Event: ledger.Event{
+	refused := ledger.Notice{Name: ledger.EventAccessDenied, Event: ledger.Event{
 		Actor: of("HospitalA", "x"), Patient: of("HospitalB", "hidden"), Outcome: ledger.Decision{Code: fault.PolicyDenied},
 	}}
 	if body, err := all[0].body(refused); err != nil || strings.Contains(string(body), "hidden") {
@@ -161,10 +161,10 @@ func metricsOf(t *testing.T, registry *prometheus.Registry) map[string]float64 {
 func TestEachReceiverIsReminded(t *testing.T) {
 	due := time.Now().Add(-time.Hour)
 	owed := func(_ context.Context, who ledger.Identity) ([]ledger.Declaration, error) {
-		if who.Role != ledger.PrivacyOfficer || who.User.MSP != "HospitalA" {
+		if who.Role != ledger.RolePrivacyOfficer || who.User.MSP != "HospitalA" {
 			return nil, fault.New(fault.PermissionDenied, "reviews are privacy officers' to see")
 		}
-		return []ledger.Declaration{{Declaration: "one", Due: due}}, nil
+		return []ledger.Declaration{{ID: "one", Due: due}}, nil
 	}
 	all, _ := opened(t, Options{Owed: owed},
 		config.Webhook{Name: "first", URL: "https://first.example", Audience: config.Officers},
@@ -193,7 +193,7 @@ func TestWhatWasTakenIsNotToldAgain(t *testing.T) {
 	_, stop := hooks(t, folder, chain, nil, all)
 	stop()
 	for range 2 {
-		chain.Add(ledger.BreakGlassDeclared, ledger.Event{Patient: of("HospitalA", "p")})
+		chain.Add(ledger.EventBreakGlassDeclared, ledger.Event{Patient: of("HospitalA", "p")})
 	}
 	for i := range 2 {
 		_, stop := hooks(t, folder, chain, nil, all)

@@ -150,15 +150,15 @@ func of(msp, name string) ledger.UserID { return ledger.UserID{MSP: msp, Pseudon
 // that takes everything does not wait for it; and nothing goes to whom it does not concern.
 func TestEachReceiverGetsItsOwnOnceItTakesThem(t *testing.T) {
 	c := testchain.New()
-	c.Add(ledger.BreakGlassDeclared, ledger.Event{Patient: of("HospitalA", "before"), Officers: []string{"HospitalA"}}) // told to nobody
+	c.Add(ledger.EventBreakGlassDeclared, ledger.Event{Patient: of("HospitalA", "before"), Officers: []string{"HospitalA"}}) // told to nobody
 	officers, patients, staff := newInbox(t), newInbox(t), newInbox(t)
 	all := map[string]*inbox{"privacy-officers": officers, "patients": patients, "staff": staff}
 	folder := t.TempDir()
 	patients.accept(http.StatusTemporaryRedirect)
 	_, stop := hooks(t, folder, c, nil, all)
-	c.Add(ledger.BreakGlassDeclared, ledger.Event{Actor: of("HospitalB", "r"), Patient: of("HospitalA", "p"), Officers: []string{"HospitalA", "HospitalB"}})
-	c.Add(ledger.BreakGlassDeclared, ledger.Event{Actor: of("HospitalB", "r"), Patient: of("HospitalB", "p"), Officers: []string{"HospitalB"}})
-	c.Add(ledger.BreakGlassDeclared, ledger.Event{Actor: of("HospitalB", "r"), Patient: of("HospitalA", "p"), Concerned: []ledger.UserID{of("HospitalA", "d"), of("HospitalB", "e")}})
+	c.Add(ledger.EventBreakGlassDeclared, ledger.Event{Actor: of("HospitalB", "r"), Patient: of("HospitalA", "p"), Officers: []string{"HospitalA", "HospitalB"}})
+	c.Add(ledger.EventBreakGlassDeclared, ledger.Event{Actor: of("HospitalB", "r"), Patient: of("HospitalB", "p"), Officers: []string{"HospitalB"}})
+	c.Add(ledger.EventBreakGlassDeclared, ledger.Event{Actor: of("HospitalB", "r"), Patient: of("HospitalA", "p"), Concerned: []ledger.UserID{of("HospitalA", "d"), of("HospitalB", "e")}})
 	officers.await(t, "the officers are told", func() bool { return len(officers.taken) == 1 })
 	staff.await(t, "the staff is told", func() bool { return len(staff.taken) == 1 })
 	if got := staff.taken[0].Data; len(got.Concerned) != 1 || got.Concerned[0] != of("HospitalA", "d") {
@@ -169,7 +169,7 @@ func TestEachReceiverGetsItsOwnOnceItTakesThem(t *testing.T) {
 	patients.accept(http.StatusOK)
 	hooks(t, folder, c, nil, all)
 	patients.await(t, "the patients are told", func() bool { return len(patients.taken) == 2 })
-	c.Add(ledger.BreakGlassDeclared, ledger.Event{Actor: of("HospitalB", "r"), Patient: of("HospitalA", "p"), Officers: []string{"HospitalA"}})
+	c.Add(ledger.EventBreakGlassDeclared, ledger.Event{Actor: of("HospitalB", "r"), Patient: of("HospitalA", "p"), Officers: []string{"HospitalA"}})
 	officers.await(t, "the officers are told more", func() bool { return len(officers.taken) == 2 })
 	patients.await(t, "the patients are told more", func() bool { return len(patients.taken) == 3 })
 	for i, id := range patients.attempts {
@@ -182,7 +182,7 @@ func TestEachReceiverGetsItsOwnOnceItTakesThem(t *testing.T) {
 			t.Errorf("%s: %v", name, in.problems)
 		}
 		for _, m := range in.taken {
-			if m.Data.Patient.Pseudonym == "before" || m.Type != ledger.BreakGlassDeclared || m.Data.Officers != nil {
+			if m.Data.Patient.Pseudonym == "before" || m.Type != ledger.EventBreakGlassDeclared || m.Data.Officers != nil {
 				t.Errorf("%s is told %+v", name, m)
 			}
 		}
@@ -195,11 +195,11 @@ func TestWhatIsRefusedForDaysIsGivenUp(t *testing.T) {
 	const name = "privacy-officers"
 	officers := ledger.Event{Officers: []string{"HospitalA"}}
 	c, in, folder := testchain.New(), newInbox(t), t.TempDir()
-	c.Add(ledger.BreakGlassDeclared, officers)
+	c.Add(ledger.EventBreakGlassDeclared, officers)
 	in.refuses = "1-1"
 	_, stop := hooks(t, folder, c, nil, map[string]*inbox{name: in})
-	c.Add(ledger.BreakGlassDeclared, officers)
-	c.Add(ledger.BreakGlassDeclared, officers)
+	c.Add(ledger.EventBreakGlassDeclared, officers)
+	c.Add(ledger.EventBreakGlassDeclared, officers)
 	in.await(t, "the message is tried often", func() bool { return len(in.attempts) > 3 })
 	stop()
 	if len(in.taken) != 0 {
@@ -236,7 +236,7 @@ func TestOverdueReviewsAreToldOnce(t *testing.T) {
 	c := testchain.New()
 	in, other := newInbox(t), newInbox(t)
 	due := func(id ledger.ID, hours int) ledger.Declaration {
-		return ledger.Declaration{Declaration: id, Patient: of("HospitalA", "p"), Due: time.Now().Add(time.Duration(hours) * time.Hour).UTC()}
+		return ledger.Declaration{ID: id, Patient: of("HospitalA", "p"), Due: time.Now().Add(time.Duration(hours) * time.Hour).UTC()}
 	}
 	owed := []ledger.Declaration{due("one", -2), due("two", -1), due("three", 1)}
 	h, _ := hooks(t, t.TempDir(), c, owed, map[string]*inbox{"privacy-officers": in, "staff": other})
@@ -250,7 +250,7 @@ func TestOverdueReviewsAreToldOnce(t *testing.T) {
 	if len(in.taken) != 2 || in.taken[0].Data.Declaration != "one" || in.taken[1].Data.Declaration != "two" || len(other.attempts) != 0 {
 		t.Errorf("told %+v, others %v", in.taken, other.attempts)
 	}
-	if in.taken[0].Type != ledger.ReviewOverdue || len(in.problems) > 0 {
+	if in.taken[0].Type != ledger.EventReviewOverdue || len(in.problems) > 0 {
 		t.Errorf("%+v, %v", in.taken[0], in.problems)
 	}
 }
@@ -261,7 +261,7 @@ func TestRemindersOfOneIDAndTimeAreTwo(t *testing.T) {
 	c, in, folder := testchain.New(), newInbox(t), t.TempDir()
 	due := time.Now().Add(-time.Hour).UTC()
 	owed := []ledger.Declaration{
-		{Declaration: "one", Patient: of("HospitalA", "q"), Due: due}, {Declaration: "one", Patient: of("HospitalA", "p"), Due: due},
+		{ID: "one", Patient: of("HospitalA", "q"), Due: due}, {ID: "one", Patient: of("HospitalA", "p"), Due: due},
 	}
 	remind := func(owed []ledger.Declaration) {
 		h, stop := hooks(t, folder, c, owed, map[string]*inbox{"privacy-officers": in})

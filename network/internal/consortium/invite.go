@@ -55,10 +55,10 @@ func (g Guest) Validate() error {
 	if g.Name != "" {
 		violations = append(violations, ledger.ValidateName("name", g.Name, ledger.MaxName))
 	}
-	if g.Role == ledger.Patient && (g.Clearance != "" || g.Department != "" || g.Name != "") {
+	if g.Role == ledger.RolePatient && (g.Clearance != "" || g.Department != "" || g.Name != "") {
 		violations = append(violations, errors.New("role patient: a patient has no clearance, department or name here; the pseudonym is all that the consortium knows"))
 	}
-	if g.Role != ledger.Patient && g.Name == "" {
+	if g.Role != ledger.RolePatient && g.Name == "" {
 		violations = append(violations, errors.New("name: patients are shown a professional's name, so it is needed"))
 	}
 	return errors.Join(violations...)
@@ -67,7 +67,7 @@ func (g Guest) Validate() error {
 // guestRoles are all roles but those whose identities are made with the network.
 func guestRoles() []ledger.Role {
 	return slices.DeleteFunc(ledger.Roles(), func(role ledger.Role) bool {
-		return role == ledger.OrgAdmin || role == ledger.Gateway
+		return role == ledger.RoleOrgAdmin || role == ledger.RoleGateway
 	})
 }
 
@@ -100,7 +100,7 @@ func (n *Network) invitation(user ledger.UserID, guest Guest, secret string) (tr
 	if gateways := n.gateways(user.MSP); len(gateways) > 0 {
 		invitation.Gateway = gateways[0]
 	}
-	if guest.Role != ledger.Patient && guest.Name != "" {
+	if guest.Role != ledger.RolePatient && guest.Name != "" {
 		invitation.Card, err = n.card(user, guest)
 	}
 	return invitation, err
@@ -161,7 +161,7 @@ func (n *Network) card(user ledger.UserID, guest Guest) (string, error) {
 	}
 	private, ok := key.(*ecdsa.PrivateKey)
 	if !ok {
-		return "", fmt.Errorf("the administrator's key of %s is no ECDSA key", user.MSP)
+		return "", fmt.Errorf("the administrator's key of %s is not an ECDSA key", user.MSP)
 	}
 	signer, err := trust.NewSigner(certificate, private)
 	if err != nil {

@@ -44,7 +44,7 @@ func (n *Network) prepareOrganization(member manifest.Organization) error {
 		return err
 	}
 	if _, err := organization.Identity(filepath.Join(dir, "admin"), identity.Subject{
-		Name: "admin", Unit: identity.Admin, Attributes: map[string]string{trust.RoleAttribute: string(ledger.OrgAdmin)},
+		Name: "admin", Unit: identity.Admin, Attributes: map[string]string{trust.RoleAttribute: string(ledger.RoleOrgAdmin)},
 	}); err != nil {
 		return err
 	}
@@ -93,7 +93,7 @@ func (n *Network) prepareNode(organization identity.Organization, node settings.
 // ordering nodes, which endorses nothing: docs/adr/0014.
 func prepareGateway(organization identity.Organization, node settings.Node) error {
 	if _, err := organization.Identity(filepath.Join(node.Dir, "msp"), identity.Subject{
-		Name: gatewayPseudonym, Unit: identity.Orderer, Attributes: map[string]string{trust.RoleAttribute: string(ledger.Gateway)},
+		Name: gatewayPseudonym, Unit: identity.Orderer, Attributes: map[string]string{trust.RoleAttribute: string(ledger.RoleGateway)},
 	}); err != nil {
 		return err
 	}

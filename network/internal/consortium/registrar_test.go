@@ -90,7 +90,7 @@ func firstLogin(t *testing.T, network *Network) registrar.Login {
 func TestFailuresLockNoAccount(t *testing.T) {
 	network := withCA(t, "127.99.81.0/24")
 	account := signIn(t, network)
-	secret, err := account.Register(t.Context(), "7f3k2a", map[string]string{trust.RoleAttribute: string(ledger.Patient)})
+	secret, err := account.Register(t.Context(), "7f3k2a", map[string]string{trust.RoleAttribute: string(ledger.RolePatient)})
 	if err != nil {
 		t.Fatal(err)
 	}

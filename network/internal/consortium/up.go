@@ -28,7 +28,7 @@ func (n *Network) Up(ctx context.Context, progress func(string)) error {
 	}); err != nil {
 		return err
 	}
-	if err := n.Agree(ctx, progress); err != nil {
+	if err := n.Bootstrap(ctx, progress); err != nil {
 		return err
 	}
 	return take(ctx, progress, []step{{"gateways", n.startGateways}})
@@ -44,9 +44,9 @@ func (n *Network) Prepare(ctx context.Context, tools string, progress func(strin
 	return take(ctx, progress, []step{{"probe", n.copyProbe}, n.preparation()})
 }
 
-// Agree has running nodes form the consortium: the channel, the chaincode in force on
+// Bootstrap has running nodes form the consortium: the channel, the chaincode in force on
 // it, the hospitals described on its ledger, their registrars enrolled. What is done already is left alone.
-func (n *Network) Agree(ctx context.Context, progress func(string)) error {
+func (n *Network) Bootstrap(ctx context.Context, progress func(string)) error {
 	return take(ctx, progress, []step{
 		{"channel " + n.Consortium.Channel, n.join},
 		{"chaincode " + n.Consortium.Chaincode, n.commit},

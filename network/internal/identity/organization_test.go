@@ -76,7 +76,7 @@ func TestKeyOpenToOthersIsRefused(t *testing.T) {
 func TestIdentityCarriesUnitAndAttributes(t *testing.T) {
 	dir := t.TempDir()
 	path, err := open(t, dir).Identity(filepath.Join(dir, "admin"), identity.Subject{
-		Name: "admin", Unit: identity.Admin, Attributes: map[string]string{trust.RoleAttribute: string(ledger.OrgAdmin)},
+		Name: "admin", Unit: identity.Admin, Attributes: map[string]string{trust.RoleAttribute: string(ledger.RoleOrgAdmin)},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -94,7 +94,7 @@ func TestIdentityCarriesUnitAndAttributes(t *testing.T) {
 	}
 	bundle := trust.Bundle{Organizations: []trust.Organization{{MSP: "HospitalA", Roots: []string{string(root)}}}}
 	who, err := bundle.Identify(certificate, time.Now())
-	if err != nil || who.Role != ledger.OrgAdmin || who.User.String() != "HospitalA/admin" {
+	if err != nil || who.Role != ledger.RoleOrgAdmin || who.User.String() != "HospitalA/admin" {
 		t.Errorf("got %+v, %v", who, err)
 	}
 }

@@ -23,7 +23,7 @@ func Collections(msps []string) (*peer.CollectionConfigPackage, error) {
 		return nil, fmt.Errorf("policy of the private data collections: %w", err)
 	}
 	collections := &peer.CollectionConfigPackage{}
-	for _, name := range []string{ledger.Summaries, ledger.KeyFragments} {
+	for _, name := range []string{ledger.MetadataCollection, ledger.FragmentsCollection} {
 		collections.Config = append(collections.Config, &peer.CollectionConfig{Payload: &peer.CollectionConfig_StaticCollectionConfig{
 			StaticCollectionConfig: &peer.StaticCollectionConfig{
 				Name:             name,

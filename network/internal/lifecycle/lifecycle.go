@@ -116,11 +116,11 @@ func Commit(ctx context.Context, hospitals []Hospital, definition *chaincode.Def
 		return err
 	}
 	definition.Sequence = sequence + 1
-	return agree(ctx, hospitals, definition)
+	return approve(ctx, hospitals, definition)
 }
 
-// agree has each hospital approve, and the first one commit.
-func agree(ctx context.Context, hospitals []Hospital, definition *chaincode.Definition) error {
+// approve has each hospital approve, and the first one commit.
+func approve(ctx context.Context, hospitals []Hospital, definition *chaincode.Definition) error {
 	for _, hospital := range hospitals {
 		if err := hospital.approve(ctx, definition); err != nil {
 			return fmt.Errorf("approve the chaincode for %s: %w", hospital.MSP, err)
@@ -166,7 +166,7 @@ func Renew(ctx context.Context, hospitals []Hospital, msp string, definition *ch
 		return nil
 	}
 	definition.Sequence = sequence + 1
-	return agree(ctx, hospitals, definition)
+	return approve(ctx, hospitals, definition)
 }
 
 // inForce returns the sequence of the committed definition, 0 for none, and whether

@@ -42,7 +42,7 @@ func TestCollectionsBelongToAllHospitals(t *testing.T) {
 			t.Errorf("%s: policy %v", collection.GetName(), policy)
 		}
 	}
-	if !slices.Equal(names, []string{ledger.Summaries, ledger.KeyFragments}) {
+	if !slices.Equal(names, []string{ledger.MetadataCollection, ledger.FragmentsCollection}) {
 		t.Errorf("collections %v", names)
 	}
 	if _, err := lifecycle.Collections([]string{"a'b"}); err == nil {

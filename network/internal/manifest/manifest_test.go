@@ -48,7 +48,7 @@ func TestViolations(t *testing.T) {
 		"msp twice":              {"msp: HospitalB", "msp: HospitalA", "appears twice"},
 		"no name":                {"name: Hospital A", "name: ''", "name: missing"},
 		"host twice":             {"orderer.hospital-b", "orderer.hospital-a", "appears twice"},
-		"host name":              {"orderer.hospital-b", "orderer/../b", "no host name"},
+		"host name":              {"orderer.hospital-b", "orderer/../b", "not a host name"},
 		"three orderers":         {"    orderer: orderer.operator\n", "    ca: ca.operator\n", "3 ordering nodes"},
 		"no node":                {"    orderer: orderer.operator\n", "", "has no node"},
 		"ca without peers":       {"    orderer: orderer.operator\n", "    ca: ca.operator\n", "needs peers"},

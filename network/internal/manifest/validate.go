@@ -28,10 +28,10 @@ func (c Consortium) Validate() error {
 		violations = append(violations, fmt.Errorf(format, values...))
 	}
 	if !channelName.MatchString(c.Channel) {
-		violate("channel: %q is no channel name (lower-case letters, digits, dots, dashes)", c.Channel)
+		violate("channel: %q is not a channel name (lower-case letters, digits, dots, dashes)", c.Channel)
 	}
 	if !chaincodeName.MatchString(c.Chaincode) {
-		violate("chaincode: %q is no chaincode name (lower-case letters, digits, dashes, underscores)", c.Chaincode)
+		violate("chaincode: %q is not a chaincode name (lower-case letters, digits, dashes, underscores)", c.Chaincode)
 	}
 	if n := len(c.Orderers()); n < minOrderers {
 		violate("organizations: %d ordering nodes; %d are needed for one to be faulty", n, minOrderers)
@@ -77,7 +77,7 @@ func (o Organization) validate() []error {
 		violations = append(violations, fmt.Errorf(format, values...))
 	}
 	if !mspName.MatchString(o.MSP) {
-		violate("msp: %q is no MSP name (letters and digits)", o.MSP)
+		violate("msp: %q is not an MSP name (letters and digits)", o.MSP)
 	}
 	if o.Name == "" {
 		violate("name: missing")
@@ -86,7 +86,7 @@ func (o Organization) validate() []error {
 	}
 	for _, host := range o.Hosts() {
 		if !hostName.MatchString(host) {
-			violate("%q is no host name", host)
+			violate("%q is not a host name", host)
 		}
 	}
 	if len(o.Hosts()) == 0 {

@@ -185,7 +185,7 @@ func (s *Supervisor) Status() []Status {
 }
 
 // Stop asks a process to end, and kills it when it does not within ten seconds or
-// before ctx ends. A process that does not run is no error.
+// before ctx ends. A process that does not run is not an error.
 func (s *Supervisor) Stop(ctx context.Context, name string) error {
 	return s.end(ctx, name, syscall.SIGTERM)
 }

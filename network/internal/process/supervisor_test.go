@@ -189,7 +189,7 @@ func TestKillIsADeath(t *testing.T) {
 	}
 	for name, order := range map[string]func(string) error{"kill": nodes.Kill, "pause": nodes.Pause, "resume": nodes.Resume} {
 		if err := order("node"); err == nil {
-			t.Errorf("%s of a dead node is no error", name)
+			t.Errorf("%s of a dead node is not an error", name)
 		}
 	}
 	start(t, nodes, spec)

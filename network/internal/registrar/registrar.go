@@ -158,7 +158,7 @@ func decode(text []byte, result any) error {
 		}
 	}
 	if err := json.Unmarshal(text, &envelope); err != nil {
-		return fmt.Errorf("the answer is no JSON: %w", err)
+		return fmt.Errorf("the answer is not JSON: %w", err)
 	}
 	if !envelope.Success {
 		if len(envelope.Errors) == 0 {

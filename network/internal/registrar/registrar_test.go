@@ -16,7 +16,7 @@ func TestDecode(t *testing.T) {
 		"good":           {`{"success":true,"result":{"secret":"s"}}`, ""},
 		"refused":        {`{"success":false,"errors":[{"code":20,"message":"Authentication failure"}]}`, "Authentication failure (code 20)"},
 		"without reason": {`{"success":false}`, "without a reason"},
-		"no json":        {`<html>`, "no JSON"},
+		"no json":        {`<html>`, "not JSON"},
 		"other form":     {`{"success":true,"result":[]}`, "unexpected form"},
 		"no result":      {`{"success":true}`, "unexpected form"},
 	}

@@ -37,7 +37,7 @@ func NewPlacement(consortium manifest.Consortium, subnet netip.Prefix, root stri
 		places, err := containers(consortium, subnet)
 		return Placement{root, places}, err
 	default:
-		return Placement{}, fmt.Errorf("%s is no loopback network of the form 127.x.y.0/24, for processes, and no private one of the form a.b.0.0/16, for containers", subnet)
+		return Placement{}, fmt.Errorf("%s is not a loopback network of the form 127.x.y.0/24, for processes, and no private one of the form a.b.0.0/16, for containers", subnet)
 	}
 }
 

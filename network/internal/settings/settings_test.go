@@ -188,7 +188,7 @@ func TestGatewayConfiguration(t *testing.T) {
 	}
 	for _, path := range []string{configuration.Data, configuration.Trust, configuration.TLS.Certificate, configuration.TLS.Key, configuration.Identity.Certificate, configuration.Identity.Key, configuration.Peer.TLSRoot, configuration.Peer.Client.Certificate, configuration.Peer.Client.Key, configuration.CA.TLSRoot} {
 		if !filepath.IsAbs(path) {
-			t.Errorf("%q is no absolute path", path)
+			t.Errorf("%q is not an absolute path", path)
 		}
 	}
 }

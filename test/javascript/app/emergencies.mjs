@@ -7,11 +7,11 @@ import { authorize } from "./sharing.mjs";
 const YEAR = 365 * 24 * 3600 * 1000; // ms
 
 /** Gives an emergency desk fragments that proxies serve under a declaration alone. */
-export async function custody(patient, record, custodian, expiry) {
+export async function grantCustodian(patient, record, custodian, expiry) {
   const view = await viewOf(patient, record);
   const made = { record, version: view.version, grant: newID() };
   const { described, sealed } = await patient.fragments({ ...made, grantee: custodian, secret: await keyOfRecord(patient, view) });
-  return patient.gateway.transact("GrantCustody", { ...made, custodian, expiry, fragments: described }, { fragments: sealed });
+  return patient.gateway.transact("GrantCustodian", { ...made, custodian, expiry, fragments: described }, { fragments: sealed });
 }
 
 /** Says who may have records opened in an emergency: approved, trusted (with responders), never. */
@@ -35,10 +35,10 @@ export function closeEmergency(patient, declaration) {
 export async function updateSummary(patient, emr, desk) {
   const old = (await search(patient, "summary")).filter(({ author }) => author === patient.user);
   const policy = { roles: ["physician"], purposes: ["TREAT", "ETREAT"], replicas: 2 };
-  const [record] = await authorize(patient, `person:${patient.user}`, policy, new Date(Date.now() + YEAR), { emergency: true });
-  await publish(patient, record, { emr, level: "private", summary: { class: "summary", mediaType: "application/fhir+json" } });
+  const [record] = await authorize(patient, `person:${patient.user}`, policy, new Date(Date.now() + YEAR), { isSummary: true });
+  await publish(patient, record, { emr, level: "private", metadata: { class: "summary", mediaType: "application/fhir+json" } });
   await confirm(patient, record);
-  await custody(patient, record, desk, new Date(Date.now() + YEAR));
-  for (const older of old) await erase(patient, older.record);
-  return { record, replaced: old.map((older) => older.record) };
+  await grantCustodian(patient, record, desk, new Date(Date.now() + YEAR));
+  for (const older of old) await erase(patient, older.id);
+  return { record, replaced: old.map((older) => older.id) };
 }

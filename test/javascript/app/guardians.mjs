@@ -42,10 +42,10 @@ export async function openShare(patient, sealed) {
   try {
     envelope = JSON.parse(Buffer.from(await openFile(Buffer.from(sealed, "base64"), patient.keys.receiving())));
   } catch {
-    throw new Refused("permission_denied", `this is no share that was sealed to ${patient.user}`);
+    throw new Refused("permission_denied", `this is not a share that was sealed to ${patient.user}`);
   }
   const { channel, guardian, owner, share } = envelope;
-  if (guardian !== patient.user || channel !== patient.bundle.channel) throw new Refused("altered", `this is no share for ${patient.user} to keep`);
+  if (guardian !== patient.user || channel !== patient.bundle.channel) throw new Refused("altered", `this is not a share for ${patient.user} to keep`);
   parse(share);
   return { owner, share };
 }
@@ -103,7 +103,7 @@ export function parse(text) {
   const packed = Buffer.concat([bytes(found.slice(0, WORDS)), bytes(found.slice(WORDS))]);
   const [form, threshold, index] = packed;
   const most = Math.max(threshold, index) <= MOST_SHARES;
-  if (form !== FORM || threshold < 2 || index < 1 || !most) throw new Refused("invalid_argument", "these words are no share of a seed");
+  if (form !== FORM || threshold < 2 || index < 1 || !most) throw new Refused("invalid_argument", "these words are not a share of a seed");
   return { packed, threshold, index, set: packed.subarray(3, 8), value: number(packed.subarray(8)) };
 }
 

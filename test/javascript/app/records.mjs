@@ -13,44 +13,44 @@ export function search(patient, kind) {
 
 /** The newest version of a record, as a majority of the hospitals tells it. */
 export function viewOf(patient, record) {
-  const lasting = ({ summary, ...view }) => view; // a peer gets the summary later
+  const lasting = ({ metadata, ...view }) => view; // a peer gets the metadata later
   return patient.consortium.majority((gateway) => gateway.read(`/v1/records/${record}`), lasting);
 }
 
 /** What a record is about, with its salt, from a hospital that has it. */
-export function summaryOf(patient, record) {
+export function metadataOf(patient, record) {
   return patiently(async () => {
     const told = await patient.consortium.everywhere((gateway) => gateway.read(`/v1/records/${record}`));
-    const [view] = told.filter(({ summary }) => summary);
-    if (!view) throw Object.assign(new Error("content_unavailable: no hospital has the summary yet"), { retryable: true });
-    return view.summary;
+    const [view] = told.filter(({ metadata }) => metadata);
+    if (!view) throw Object.assign(new Error("content_unavailable: no hospital has the metadata yet"), { retryable: true });
+    return view.metadata;
   });
 }
 
-/** The secret key of an own record: derived, or taken out of the custody of its author. */
+/** The secret key of an own record: derived, or taken out of the escrow of its author. */
 export async function keyOfRecord(patient, view) {
-  const secret = view.unattended ? await custody(patient, view) : patient.keys.record(view.record, view.version);
+  const secret = view.unattended ? await escrowed(patient, view) : patient.keys.record(view.id, view.version);
   const owner = view.unattended ? view.author : patient.user;
   const stated = await verifyKeyStatement(patient.bundle, view.recordKey, "record", owner);
-  if (stated.key !== base64(secret.publicKey().toCompressedBytes()) || stated.record !== view.record || stated.version !== view.version) {
+  if (stated.key !== base64(secret.publicKey().toCompressedBytes()) || stated.record !== view.id || stated.version !== view.version) {
     throw new Error("altered: the record is under another key");
   }
   return secret;
 }
 
-async function custody(patient, view) {
-  const { sealed } = await patient.gateway.read(`/v1/records/${view.record}/versions/${view.version}/custody`);
+async function escrowed(patient, view) {
+  const { sealed } = await patient.gateway.read(`/v1/records/${view.id}/versions/${view.version}/escrow`);
   const bytes = Buffer.from(sealed, "base64");
-  if (digest(bytes) !== view.custody) throw new Error("altered: the secret is not the one that the author left");
+  if (digest(bytes) !== view.escrow) throw new Error("altered: the secret is not the one that the author left");
   const left = JSON.parse(Buffer.from(await openFile(bytes, patient.keys.receiving())));
-  const same = left.channel === patient.bundle.channel && left.record === view.record && left.version === view.version && left.author === view.author;
-  if (!same) throw new Error("altered: the secret left in custody is that of another record");
+  const same = left.channel === patient.bundle.channel && left.record === view.id && left.version === view.version && left.author === view.author;
+  if (!same) throw new Error("altered: the secret left in escrow is that of another record");
   return secretKey(Buffer.from(left.secret, "base64"));
 }
 
 /** The payload of a record, held against what the ledger says. */
 export async function payload(patient, view) {
-  return openPayload(await patient.gateway.content(view.record, view.version), view, await keyOfRecord(patient, view));
+  return openPayload(await patient.gateway.content(view.id, view.version), view, await keyOfRecord(patient, view));
 }
 
 export async function open(patient, record) {
@@ -79,9 +79,9 @@ export async function store(patient, record, version, payload) {
 }
 
 /** Registers a record of the patient's own making, in a slot for themselves. */
-export async function publish(patient, record, { emr, summary, level }) {
+export async function publish(patient, record, { emr, metadata, level }) {
   const content = await store(patient, record, 1, payloadOf(Buffer.from(emr, "base64")));
-  return patient.gateway.transact("RegisterRecord", { record, ...content, level }, { summary: { ...summary, salt: newSalt() } });
+  return patient.gateway.transact("RegisterRecord", { record, ...content, level }, { metadata: { ...metadata, salt: newSalt() } });
 }
 
 /** Everybody who can open a record, or holds a grant for it: whoever any hospital names. */
@@ -106,7 +106,7 @@ export async function erase(patient, record) {
   let transient = {};
   try {
     await patient.gateway.read(`/v1/records/${record}`);
-    transient = { summary: await summaryOf(patient, record) };
+    transient = { metadata: await metadataOf(patient, record) };
   } catch (error) {
     if (error.code !== "not_found" && error.code !== "erased") throw error;
   }

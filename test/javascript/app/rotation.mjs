@@ -1,7 +1,7 @@
 // A record put under another key.
 
 import { newSalt } from "./patient.mjs";
-import { payload, readers, store, summaryOf, viewOf } from "./records.mjs";
+import { payload, readers, store, metadataOf, viewOf } from "./records.mjs";
 
 /** Rotates a record; keep names the grants that stay, all that have not ended without it. */
 export async function rotate(patient, record, keep) {
@@ -25,14 +25,14 @@ export async function takeOver(patient, record) {
 // begin stores the new ciphertext, cuts the kept grants anew, and writes down what will
 // be submitted, so that a repeat after a crash submits the same.
 async function begin(patient, view, keep) {
-  const { record } = view;
+  const { id: record } = view;
   const version = view.version + 1;
   const lasting = (reader) => reader.state === "active" && new Date(reader.expiry) > new Date() && (!keep || keep.includes(reader.grant));
   const kept = (await readers(patient, record)).filter(lasting);
   const { commitment, ...content } = await store(patient, record, version, await payload(patient, view));
   if (commitment !== view.commitment) throw new Error("internal: the content changed while it was encrypted");
   const argument = { record, version: view.version, ...content, recordKey: await patient.stateRecordKey(record, version), grants: [] };
-  const transient = { summary: await summaryOf(patient, record), salt: newSalt(), fragments: [] };
+  const transient = { metadata: await metadataOf(patient, record), salt: newSalt(), fragments: [] };
   for (const { grant, identity } of kept) {
     const secret = patient.keys.record(record, version);
     const { described, sealed } = await patient.fragments({ record, version, grant, grantee: identity.user, secret });

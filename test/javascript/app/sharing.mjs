@@ -8,12 +8,12 @@ import { keyOfRecord, viewOf } from "./records.mjs";
  * Opens slots, each for one record, stream or emergency summary of an author's: a person
  * with a grant of their own, or a department without one. Returns the records' IDs.
  */
-export async function authorize(patient, author, policy, expiry, { count = 1, stream, emergency } = {}) {
+export async function authorize(patient, author, policy, expiry, { count = 1, stream, isSummary } = {}) {
   const slots = [];
   const fragments = [];
   for (let i = 0; i < count; i++) {
     const record = newID();
-    const slot = { record, recordKey: await patient.stateRecordKey(record, 1), author, stream, emergency, policy, expiry };
+    const slot = { record, recordKey: await patient.stateRecordKey(record, 1), author, stream, isSummary, policy, expiry };
     const [kind, grantee] = author.split(/:(.*)/);
     if (kind === "person") {
       slot.grant = newID();
@@ -23,13 +23,13 @@ export async function authorize(patient, author, policy, expiry, { count = 1, st
     }
     slots.push(slot);
   }
-  await patient.gateway.transact("AuthorizeUpload", { slots }, fragments.length ? { fragments } : {});
+  await patient.gateway.transact("AuthorizeSlots", { slots }, fragments.length ? { fragments } : {});
   return slots.map(({ record }) => record);
 }
 
 /** The slots that nobody has used. */
 export async function freeSlots(patient) {
-  const slots = await patient.gateway.list("/v1/uploads");
+  const slots = await patient.gateway.list("/v1/slots");
   return slots.filter(({ patient: owner, used }) => owner === patient.user && !used);
 }
 
@@ -44,12 +44,12 @@ export async function requests(patient, state) {
 }
 
 async function pending(patient, id) {
-  const asked = (await patient.gateway.list("/v1/access-requests?state=pending")).find(({ request }) => request === id);
+  const asked = (await patient.gateway.list("/v1/access-requests?state=pending")).find((request) => request.id === id);
   if (!asked) throw new Error(`not_found: no pending request ${id}`);
   return asked;
 }
 
-/** Grants a request; standing names the patient's rule that answers, and its slot of the day. */
+/** Grants a request; standing names the patient's rule that answers, and its place of the day. */
 export async function grant(patient, id, expiry, standing) {
   const asked = await pending(patient, id);
   const { record, version, purpose } = asked;

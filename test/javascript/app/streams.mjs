@@ -7,9 +7,9 @@ import { emrOf, openPayload, payloadOf } from "./sealing.mjs";
 const MOST_READINGS = 1000; // in a segment
 const MOST_SEGMENTS = 32; // in a transaction
 
-/** Appends lines of JSON, one reading each; summary goes with the first segment. */
-export async function append(patient, stream, lines, summary) {
-  let number = summary ? 1 : (await segments(patient, stream)).length + 1;
+/** Appends lines of JSON, one reading each; metadata goes with the first segment. */
+export async function append(patient, stream, lines, metadata) {
+  let number = metadata ? 1 : (await segments(patient, stream)).length + 1;
   const batch = [];
   for (let at = 0; at < lines.length; at += MOST_READINGS) {
     const readings = lines.slice(at, at + MOST_READINGS);
@@ -18,7 +18,7 @@ export async function append(patient, stream, lines, summary) {
     batch.push({ number: number++, ...content, readings: readings.length, from: times[0], to: times.at(-1) });
   }
   for (let at = 0; at < batch.length; at += MOST_SEGMENTS) {
-    const transient = batch[at].number === 1 ? { summary: { ...summary, salt: newSalt() } } : {};
+    const transient = batch[at].number === 1 ? { metadata: { ...metadata, salt: newSalt() } } : {};
     await patient.gateway.transact("AppendSegments", { stream, segments: batch.slice(at, at + MOST_SEGMENTS) }, transient);
   }
   return batch;

@@ -21,5 +21,5 @@ func what(grant *ledger.Grant, err *fault.Error) error {
 	if err != nil {
 		return fmt.Errorf("read the grant: %w", err)
 	}
-	return fault.New(fault.NotFound, "there is no grant %s of %s", grant.Grant, grant.Patient)
+	return fault.New(fault.NotFound, "there is no grant %s of %s", grant.ID, grant.Patient)
 }

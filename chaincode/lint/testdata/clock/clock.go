@@ -13,7 +13,7 @@ func stamp(clock func() time.Time, format string) string {
 	return clock().Format(format) // want `only state.NewContext reads the clock`
 }
 
-// Handing it on is no reading; what is declared is looked into where it is declared.
+// Handing it on is not a reading; what is declared is looked into where it is declared.
 func (c contract) hand() (func() time.Time, time.Time) { return c.Clock, epoch() }
 
 func epoch() time.Time { return time.Unix(0, 0) }

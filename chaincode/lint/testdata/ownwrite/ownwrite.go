@@ -16,11 +16,11 @@ func direct(ctx *state.Context, grant ledger.Grant, key []string) (ledger.Grant,
 }
 
 func store(ctx *state.Context, record ledger.Record) error {
-	return state.Records.Insert(ctx, record, string(record.Record))
+	return state.Records.Insert(ctx, record, string(record.ID))
 }
 
 func reload(ctx *state.Context, record ledger.Record) ([]ledger.Record, error) {
-	return state.Records.All(ctx, string(record.Record))
+	return state.Records.All(ctx, string(record.ID))
 }
 
 func throughOthers(ctx *state.Context, record ledger.Record) ([]ledger.Record, error) {
@@ -78,10 +78,10 @@ func readFirst(ctx *state.Context, grant ledger.Grant, key []string) error {
 
 func eachItsOwn(ctx *state.Context, grants []ledger.Grant) error {
 	for _, grant := range grants {
-		if _, found, err := state.Grants.Find(ctx, string(grant.Grant)); err != nil || found {
+		if _, found, err := state.Grants.Find(ctx, string(grant.ID)); err != nil || found {
 			return err
 		}
-		if err := state.Grants.Insert(ctx, grant, string(grant.Grant)); err != nil {
+		if err := state.Grants.Insert(ctx, grant, string(grant.ID)); err != nil {
 			return err
 		}
 	}

@@ -14,29 +14,29 @@ import (
 	"github.com/pie-consortium/pie/ledger/fault"
 )
 
-func read(ctx *state.Context) (ledger.Summary, error) {
-	var summary ledger.Summary
-	_, err := ctx.Transient(ledger.TransientSummary, &summary)
-	return summary, err
+func read(ctx *state.Context) (ledger.Metadata, error) {
+	var metadata ledger.Metadata
+	_, err := ctx.Transient(ledger.TransientMetadata, &metadata)
+	return metadata, err
 }
 
 // Into events.
 
-func emitCode(ctx *state.Context, summary ledger.Summary) error {
-	event := ledger.Event{Request: ledger.ID(summary.Codes[0])} // want `reaches the public ledger.Event`
-	return ctx.Emit(ledger.RecordRegistered, event)
+func emitCode(ctx *state.Context, metadata ledger.Metadata) error {
+	event := ledger.Event{Request: ledger.ID(metadata.Codes[0])} // want `reaches the public ledger.Event`
+	return ctx.Emit(ledger.EventRecordRegistered, event)
 }
 
-func emitIn(ctx *state.Context, summary ledger.Summary) error {
+func emitIn(ctx *state.Context, metadata ledger.Metadata) error {
 	ids := []ledger.ID{"a"}
-	ids = append(ids, ledger.ID(summary.Sex))
-	return ctx.Emit(ledger.RecordRegistered, ledger.Event{
+	ids = append(ids, ledger.ID(metadata.Sex))
+	return ctx.Emit(ledger.EventRecordRegistered, ledger.Event{
 		Records: ids, // want `reaches the public ledger.Event`
 	})
 }
 
-func emitName(ctx *state.Context, summary ledger.Summary) error {
-	return ctx.Emit(ledger.EventName("Registered"+string(summary.Class)), ledger.Event{}) // want `reaches an event`
+func emitName(ctx *state.Context, metadata ledger.Metadata) error {
+	return ctx.Emit(ledger.EventName("Registered"+string(metadata.Class)), ledger.Event{}) // want `reaches an event`
 }
 
 func setEvent(stub shim.ChaincodeStubInterface) error {
@@ -44,17 +44,17 @@ func setEvent(stub shim.ChaincodeStubInterface) error {
 	if err != nil {
 		return err
 	}
-	return stub.SetEvent("Registered", entries["summary"]) // want `reaches an event`
+	return stub.SetEvent("Registered", entries["metadata"]) // want `reaches an event`
 }
 
 // Into texts.
 
-func refuse(summary ledger.Summary) error {
-	return fault.New(fault.InvalidArgument, "sex %q is unknown", summary.Sex) // want `reaches the text of an error`
+func refuse(metadata ledger.Metadata) error {
+	return fault.New(fault.InvalidArgument, "sex %q is unknown", metadata.Sex) // want `reaches the text of an error`
 }
 
-func refuseThrough(summary ledger.Summary) error {
-	for _, code := range summary.Codes {
+func refuseThrough(metadata ledger.Metadata) error {
+	for _, code := range metadata.Codes {
 		if err := wellFormed(strings.ToLower(code)); err != nil {
 			return err
 		}
@@ -70,31 +70,31 @@ func wellFormed(code string) error {
 }
 
 func refuseDecoding(stub shim.ChaincodeStubInterface) error {
-	text, err := stub.GetPrivateData(ledger.Summaries, "key")
+	text, err := stub.GetPrivateData(ledger.MetadataCollection, "key")
 	if err != nil {
-		return fault.New(fault.Internal, "the summary cannot be read: %v", err) // want `reaches the text of an error`
+		return fault.New(fault.Internal, "the metadata cannot be read: %v", err) // want `reaches the text of an error`
 	}
 	var row map[string]string
 	if err := json.Unmarshal(text, &row); err != nil {
-		return fault.New(fault.Internal, "the summary is malformed: %v", err) // want `reaches the text of an error`
+		return fault.New(fault.Internal, "the metadata is malformed: %v", err) // want `reaches the text of an error`
 	}
-	return fault.New(fault.Internal, "the summary is of %s", row["class"]) // want `reaches the text of an error`
+	return fault.New(fault.Internal, "the metadata is of %s", row["class"]) // want `reaches the text of an error`
 }
 
-func refuseCaptured(summary ledger.Summary) error {
+func refuseCaptured(metadata ledger.Metadata) error {
 	var sex string
-	note := func() { sex = summary.Sex }
+	note := func() { sex = metadata.Sex }
 	note()
 	return fault.New(fault.InvalidArgument, "sex %q is unknown", sex) // want `reaches the text of an error`
 }
 
-func refuseFilled(summary ledger.Summary) error {
+func refuseFilled(metadata ledger.Metadata) error {
 	var sex string
-	fill(summary, &sex)
+	fill(metadata, &sex)
 	return fault.New(fault.InvalidArgument, "sex %q is unknown", sex) // want `reaches the text of an error`
 }
 
-func fill(summary ledger.Summary, into *string) { *into = summary.Sex }
+func fill(metadata ledger.Metadata, into *string) { *into = metadata.Sex }
 
 func tell(fragment ledger.SealedFragment) {
 	slog.Info("stored", "fragment", fragment.Sealed) // want `reaches a log`
@@ -106,9 +106,9 @@ func fall(profile ledger.Profile) {
 
 // Into public rows and their keys.
 
-func row(summary ledger.Summary) ledger.Record {
-	record := ledger.Record{Reason: string(summary.Class)}       // want `reaches the public ledger.Record`
-	record.Commitment = ledger.DigestOf([]byte(summary.AgeBand)) // want `reaches the public ledger.Record`
+func row(metadata ledger.Metadata) ledger.Record {
+	record := ledger.Record{Reason: string(metadata.Class)}       // want `reaches the public ledger.Record`
+	record.Commitment = ledger.DigestOf([]byte(metadata.AgeBand)) // want `reaches the public ledger.Record`
 	return record
 }
 
@@ -117,7 +117,7 @@ func firstByte(record *ledger.Record, fragment ledger.SealedFragment) {
 }
 
 func mapped(user ledger.User, profile ledger.Profile) {
-	user.Keys[ledger.ProxyKey] = profile.Card // want `reaches the public ledger.User`
+	user.Keys[ledger.KeyProxy] = profile.Card // want `reaches the public ledger.User`
 }
 
 func change(profile ledger.Profile) func(*ledger.Record) {
@@ -126,16 +126,16 @@ func change(profile ledger.Profile) func(*ledger.Record) {
 	}
 }
 
-func key(ctx *state.Context, summary ledger.Summary) error {
-	return state.ByPatient.Add(ctx, "time", string(summary.Class)) // want `reaches a public row or its key`
+func key(ctx *state.Context, metadata ledger.Metadata) error {
+	return state.ByPatient.Add(ctx, "time", string(metadata.Class)) // want `reaches a public row or its key`
 }
 
-func lookUp(ctx *state.Context, summary ledger.Summary) error {
-	_, _, err := state.Records.Find(ctx, keyOf(summary)...) // want `reaches a public row or its key`
+func lookUp(ctx *state.Context, metadata ledger.Metadata) error {
+	_, _, err := state.Records.Find(ctx, keyOf(metadata)...) // want `reaches a public row or its key`
 	return err
 }
 
-func keyOf(summary ledger.Summary) []string { return []string{"record", summary.MediaType} }
+func keyOf(metadata ledger.Metadata) []string { return []string{"record", metadata.MediaType} }
 
 func copied(stub shim.ChaincodeStubInterface, profile ledger.Profile) error {
 	text := make([]byte, len(profile.Card))
@@ -153,22 +153,22 @@ func put(stub shim.ChaincodeStubInterface, profile ledger.Profile) error {
 
 // Into results.
 
-func answerWith(ctx *state.Context, record ledger.Record) (ledger.Summary, error) {
-	summary, err := read(ctx)
+func answerWith(ctx *state.Context, record ledger.Record) (ledger.Metadata, error) {
+	metadata, err := read(ctx)
 	if err != nil {
-		return summary, err // want `reaches the result of a transaction that writes`
+		return metadata, err // want `reaches the result of a transaction that writes`
 	}
-	return summary, state.Records.Insert(ctx, record, string(record.Record)) // want `reaches the result of a transaction that writes`
+	return metadata, state.Records.Insert(ctx, record, string(record.ID)) // want `reaches the result of a transaction that writes`
 }
 
 func answerWithView(ctx *state.Context, record ledger.Record) (ledger.RecordView, error) {
 	view := ledger.RecordView{Record: record}
-	summary, _, err := state.SummaryRows.First(ctx, string(record.Record))
+	metadata, _, err := state.MetadataRows.First(ctx, string(record.ID))
 	if err != nil {
 		return ledger.RecordView{}, err
 	}
-	view.Summary = &summary
-	return view, state.Records.Insert(ctx, record, string(record.Record)) // want `reaches the result of a transaction that writes`
+	view.Metadata = &metadata
+	return view, state.Records.Insert(ctx, record, string(record.ID)) // want `reaches the result of a transaction that writes`
 }
 
 func answerWithText(ctx *state.Context, record ledger.Record) (string, error) {
@@ -176,12 +176,12 @@ func answerWithText(ctx *state.Context, record ledger.Record) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return text, state.Records.Insert(ctx, record, string(record.Record)) // want `reaches the result of a transaction that writes`
+	return text, state.Records.Insert(ctx, record, string(record.ID)) // want `reaches the result of a transaction that writes`
 }
 
 func about(ctx *state.Context, record ledger.Record) (string, error) {
-	summary, _, err := state.SummaryRows.First(ctx, string(record.Record))
-	return strings.Join(summary.Codes, ","), err
+	metadata, _, err := state.MetadataRows.First(ctx, string(record.ID))
+	return strings.Join(metadata.Codes, ","), err
 }
 
 // Unknown private types.
@@ -197,26 +197,26 @@ func unknown(ctx *state.Context) error {
 // What is right: private rows, comparisons, sizes, levels, IDs, views of queries.
 
 func store(ctx *state.Context, record ledger.Record) (ledger.Record, error) {
-	summary, err := read(ctx)
+	metadata, err := read(ctx)
 	if err != nil {
 		return record, err
 	}
-	if err := summary.Validate(); err != nil {
+	if err := metadata.Validate(); err != nil {
 		return record, err
 	}
-	if level := summary.Class.Level(); record.Level != level {
-		return record, fault.New(fault.InvalidArgument, "the level is %s, and there are %d codes", level, len(summary.Codes))
+	if level := metadata.Class.Level(); record.Level != level {
+		return record, fault.New(fault.InvalidArgument, "the level is %s, and there are %d codes", level, len(metadata.Codes))
 	}
-	if record.Reason == summary.Sex {
-		record.Version = len(summary.Codes)
+	if record.Reason == metadata.Sex {
+		record.Version = len(metadata.Codes)
 	}
-	if err := state.SummaryRows.Put(ctx, summary, summary.Salt, string(record.Record)); err != nil {
+	if err := state.MetadataRows.Put(ctx, metadata, metadata.Salt, string(record.ID)); err != nil {
 		return record, err
 	}
-	if err := state.ByClass.Put(ctx, summary.Salt, summary.Salt, string(summary.Class), string(record.Record)); err != nil {
+	if err := state.ByClass.Put(ctx, metadata.Salt, metadata.Salt, string(metadata.Class), string(record.ID)); err != nil {
 		return record, err
 	}
-	return record, ctx.Emit(ledger.RecordRegistered, ledger.Event{Records: []ledger.ID{record.Record}, Version: record.Version})
+	return record, ctx.Emit(ledger.EventRecordRegistered, ledger.Event{Records: []ledger.ID{record.ID}, Version: record.Version})
 }
 
 func view(ctx *state.Context, q ledger.ReadRecord) (ledger.RecordView, error) {
@@ -224,15 +224,15 @@ func view(ctx *state.Context, q ledger.ReadRecord) (ledger.RecordView, error) {
 	if err != nil {
 		return ledger.RecordView{}, err
 	}
-	summary, found, err := state.SummaryRows.First(ctx, string(q.Record))
+	metadata, found, err := state.MetadataRows.First(ctx, string(q.Record))
 	if !found {
-		return ledger.RecordView{}, fault.New(fault.NotFound, "there is no summary of record %s", record.Record)
+		return ledger.RecordView{}, fault.New(fault.NotFound, "there is no metadata of record %s", record.ID)
 	}
-	return ledger.RecordView{Record: record, Summary: &summary}, err
+	return ledger.RecordView{Record: record, Metadata: &metadata}, err
 }
 
 func release(ctx *state.Context, release ledger.Release, msp string) (ledger.Release, error) {
-	fragment, found, err := state.FragmentRows.Find(ctx, string(release.Grant.Grant), msp)
+	fragment, found, err := state.FragmentRows.Find(ctx, string(release.Grant.ID), msp)
 	if err != nil {
 		return release, err
 	}
@@ -240,7 +240,7 @@ func release(ctx *state.Context, release ledger.Release, msp string) (ledger.Rel
 	if !found || ledger.DigestOf(fragment.Sealed) != release.Grant.Fragments.ReceivingKey {
 		return release, fault.New(fault.FragmentInvalid, "the fragment of grant %s is not the one", fragment.Grant)
 	}
-	upload, err := state.Uploads.Get(ctx, string(release.Record.Record))
+	upload, err := state.Slots.Get(ctx, string(release.Record.ID))
 	release.RecordKey = upload.RecordKey
 	return release, err
 }
