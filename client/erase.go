@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"path"
 	"reflect"
 	"slices"
 
@@ -43,10 +42,7 @@ func (c *Client) Erase(ctx context.Context, record ledger.ID) (ledger.Erasure, e
 	if err != nil {
 		return erasure, err
 	}
-	if len(erasure.Versions) > 0 { // a slot has no trail
-		err = c.home.WriteJSON(path.Join(erasedFolder, string(record)+".json"), place{record})
-	}
-	return erasure, errors.Join(err, c.home.Remove(rotationName(record)), c.home.Remove(journalName(record)), c.refreshAgent(ctx))
+	return erasure, errors.Join(c.home.Remove(rotationName(record)), c.home.Remove(journalName(record)), c.refreshAgent(ctx))
 }
 
 // endWriting takes the author of a stream their own grant: who appends in each block would

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/pie-consortium/pie/client/internal/home"
@@ -26,37 +25,6 @@ func TrustBundle(dir string) (*trust.Bundle, error) {
 	var invitation trust.Invitation
 	err = store.ReadJSON(invitationFile, &invitation)
 	return &invitation.Bundle, err
-}
-
-// Trail is a record's audit trail as the gateways of all members tell it together, oldest
-// first: what one of them hides, another one tells. Nothing of it is believed yet; see
-// [Client.Check].
-func (c *Client) Trail(ctx context.Context, record ledger.ID) ([]ledger.Access, error) {
-	c.step("asking the hospitals who opened record %s", record)
-	trail, err := c.Accesses(ctx, record)
-	if err != nil {
-		return nil, err
-	}
-	var lock sync.Mutex
-	var asking sync.WaitGroup
-	for _, g := range c.others(c.nearest()) {
-		asking.Go(func() {
-			told, err := c.only(g).Accesses(ctx, record)
-			if err != nil {
-				return // who does not answer adds nothing
-			}
-			lock.Lock()
-			defer lock.Unlock()
-			for _, access := range told {
-				if !slices.Contains(trail, access) {
-					trail = append(trail, access)
-				}
-			}
-		})
-	}
-	asking.Wait()
-	slices.SortStableFunc(trail, func(a, b ledger.Access) int { return a.Time.Compare(b.Time) })
-	return trail, ctx.Err()
 }
 
 // only is the client of one gateway.

@@ -168,8 +168,19 @@ func (q ListGrants) Validate() error {
 	return firstError(q.Record.Validate(), q.Page.Validate())
 }
 
-// ListAccesses is a record's audit trail, for its patient and privacy officers.
-// Result: List[Access].
+// ListGivenGrants lists the grants for the reader's records as a patient, whoever issued
+// them, oldest first, those that have ended and those of erased records too.
+// Result: List[Grant].
+type ListGivenGrants struct {
+	OnBehalf
+	Page
+}
+
+// Validate checks the page.
+func (q ListGivenGrants) Validate() error { return q.Page.Validate() }
+
+// ListAccesses is a record's audit trail, oldest first, for its patient, its author and
+// privacy officers. Result: List[Access].
 type ListAccesses struct {
 	OnBehalf
 	Page
@@ -178,6 +189,23 @@ type ListAccesses struct {
 
 // Validate checks the parts.
 func (q ListAccesses) Validate() error { return firstError(q.Record.Validate(), q.Page.Validate()) }
+
+// ListDisclosures is the audit trail of all the reader's records as a patient, oldest first,
+// erased ones too. Zero times do not bound it. Result: List[Access].
+type ListDisclosures struct {
+	OnBehalf
+	Page
+	From time.Time `json:"from,omitzero"` // made at or after
+	To   time.Time `json:"to,omitzero"`   // made before
+}
+
+// Validate checks the span and the page.
+func (q ListDisclosures) Validate() error {
+	if !q.To.IsZero() && !q.From.Before(q.To) {
+		return fault.New(fault.InvalidArgument, "to must be later than from")
+	}
+	return q.Page.Validate()
+}
 
 // ReadAccess reads one entry of a record's audit trail, for those who may list it and
 // for whoever made the access. Result: [Access].

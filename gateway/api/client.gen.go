@@ -187,6 +187,14 @@ type ClientInterface interface {
 	// Corresponds with GET /v1/declarations (the `ListDeclarations` operationId).
 	ListDeclarations(ctx context.Context, params *ListDeclarationsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListDisclosures The accesses to the caller's records as a patient, oldest first
+	//
+	// The audit trail of all records together: every opening and every attempt, with the
+	// decision, those to erased records too. Each can be proven by its receipt.
+	//
+	// Corresponds with GET /v1/disclosures (the `ListDisclosures` operationId).
+	ListDisclosures(ctx context.Context, params *ListDisclosuresParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// EnrollWithBody Get a certificate from the hospital's CA for a key made on the device
 	//
 	// The secret of the invitation works once. The CSR's common name is the pseudonym, its
@@ -239,10 +247,18 @@ type ClientInterface interface {
 
 	// ListGrants The grants that the caller holds, of one record or of all
 	//
-	// Also those that have ended. What a patient granted is listed with a record's readers.
+	// Also those that have ended. What a patient granted stands under `/v1/grants/given`.
 	//
 	// Corresponds with GET /v1/grants (the `ListGrants` operationId).
 	ListGrants(ctx context.Context, params *ListGrantsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListGivenGrants The grants for the caller's records as a patient, oldest first
+	//
+	// Whoever issued them: the patient, or in an emergency a custodian. Also those that have
+	// ended, and those of erased records.
+	//
+	// Corresponds with GET /v1/grants/given (the `ListGivenGrants` operationId).
+	ListGivenGrants(ctx context.Context, params *ListGivenGrantsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListOrganizations The member hospitals
 	//
@@ -268,7 +284,8 @@ type ClientInterface interface {
 
 	// ListAccesses A record's audit trail, for its patient and privacy officers
 	//
-	// Every opening and every attempt, with the decision. Each can be proven by its receipt.
+	// Every opening and every attempt, with the decision, oldest first. Each can be proven by
+	// its receipt.
 	//
 	// Corresponds with GET /v1/records/{record}/accesses (the `ListAccesses` operationId).
 	ListAccesses(ctx context.Context, record PathRecord, params *ListAccessesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -735,6 +752,24 @@ func (c *Client) ListDeclarations(ctx context.Context, params *ListDeclarationsP
 	return c.Client.Do(req)
 }
 
+// ListDisclosures The accesses to the caller's records as a patient, oldest first
+//
+// The audit trail of all records together: every opening and every attempt, with the
+// decision, those to erased records too. Each can be proven by its receipt.
+//
+// Corresponds with GET /v1/disclosures (the `ListDisclosures` operationId).
+func (c *Client) ListDisclosures(ctx context.Context, params *ListDisclosuresParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListDisclosuresRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // EnrollWithBody Get a certificate from the hospital's CA for a key made on the device
 //
 // The secret of the invitation works once. The CSR's common name is the pseudonym, its
@@ -817,11 +852,29 @@ func (c *Client) StreamEvents(ctx context.Context, params *StreamEventsParams, r
 
 // ListGrants The grants that the caller holds, of one record or of all
 //
-// Also those that have ended. What a patient granted is listed with a record's readers.
+// Also those that have ended. What a patient granted stands under `/v1/grants/given`.
 //
 // Corresponds with GET /v1/grants (the `ListGrants` operationId).
 func (c *Client) ListGrants(ctx context.Context, params *ListGrantsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListGrantsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListGivenGrants The grants for the caller's records as a patient, oldest first
+//
+// Whoever issued them: the patient, or in an emergency a custodian. Also those that have
+// ended, and those of erased records.
+//
+// Corresponds with GET /v1/grants/given (the `ListGivenGrants` operationId).
+func (c *Client) ListGivenGrants(ctx context.Context, params *ListGivenGrantsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListGivenGrantsRequest(c.Server, params)
 	if err != nil {
 		return nil, err
 	}
@@ -886,7 +939,8 @@ func (c *Client) ReadRecord(ctx context.Context, record PathRecord, params *Read
 
 // ListAccesses A record's audit trail, for its patient and privacy officers
 //
-// Every opening and every attempt, with the decision. Each can be proven by its receipt.
+// Every opening and every attempt, with the decision, oldest first. Each can be proven by
+// its receipt.
 //
 // Corresponds with GET /v1/records/{record}/accesses (the `ListAccesses` operationId).
 func (c *Client) ListAccesses(ctx context.Context, record PathRecord, params *ListAccessesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -1820,6 +1874,96 @@ func NewListDeclarationsRequest(server string, params *ListDeclarationsParams) (
 	return req, nil
 }
 
+// NewListDisclosuresRequest constructs an http.Request for the ListDisclosures method
+func NewListDisclosuresRequest(server string, params *ListDisclosuresParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/disclosures")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.From != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "from", *params.From, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.To != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "to", *params.To, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Bookmark != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "bookmark", *params.Bookmark, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewEnrollRequest calls the generic Enroll builder with application/json body
 func NewEnrollRequest(server string, body EnrollJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -1941,6 +2085,72 @@ func NewListGrantsRequest(server string, params *ListGrantsParams) (*http.Reques
 			}
 
 		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Bookmark != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "bookmark", *params.Bookmark, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListGivenGrantsRequest constructs an http.Request for the ListGivenGrants method
+func NewListGivenGrantsRequest(server string, params *ListGivenGrantsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/grants/given")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
 
 		if params.Limit != nil {
 
@@ -3898,6 +4108,16 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /v1/declarations (the `ListDeclarations` operationId).
 	ListDeclarationsWithResponse(ctx context.Context, params *ListDeclarationsParams, reqEditors ...RequestEditorFn) (*ListDeclarationsResponse, error)
 
+	// ListDisclosuresWithResponse The accesses to the caller's records as a patient, oldest first
+	//
+	// The audit trail of all records together: every opening and every attempt, with the
+	// decision, those to erased records too. Each can be proven by its receipt.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/disclosures (the `ListDisclosures` operationId).
+	ListDisclosuresWithResponse(ctx context.Context, params *ListDisclosuresParams, reqEditors ...RequestEditorFn) (*ListDisclosuresResponse, error)
+
 	// EnrollWithBodyWithResponse Get a certificate from the hospital's CA for a key made on the device
 	//
 	// The secret of the invitation works once. The CSR's common name is the pseudonym, its
@@ -3952,12 +4172,22 @@ type ClientWithResponsesInterface interface {
 
 	// ListGrantsWithResponse The grants that the caller holds, of one record or of all
 	//
-	// Also those that have ended. What a patient granted is listed with a record's readers.
+	// Also those that have ended. What a patient granted stands under `/v1/grants/given`.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /v1/grants (the `ListGrants` operationId).
 	ListGrantsWithResponse(ctx context.Context, params *ListGrantsParams, reqEditors ...RequestEditorFn) (*ListGrantsResponse, error)
+
+	// ListGivenGrantsWithResponse The grants for the caller's records as a patient, oldest first
+	//
+	// Whoever issued them: the patient, or in an emergency a custodian. Also those that have
+	// ended, and those of erased records.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/grants/given (the `ListGivenGrants` operationId).
+	ListGivenGrantsWithResponse(ctx context.Context, params *ListGivenGrantsParams, reqEditors ...RequestEditorFn) (*ListGivenGrantsResponse, error)
 
 	// ListOrganizationsWithResponse The member hospitals
 	//
@@ -3989,7 +4219,8 @@ type ClientWithResponsesInterface interface {
 
 	// ListAccessesWithResponse A record's audit trail, for its patient and privacy officers
 	//
-	// Every opening and every attempt, with the decision. Each can be proven by its receipt.
+	// Every opening and every attempt, with the decision, oldest first. Each can be proven by
+	// its receipt.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -4657,6 +4888,54 @@ func (r ListDeclarationsResponse) ContentType() string {
 	return ""
 }
 
+type ListDisclosuresResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *AccessList
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListDisclosuresResponse) GetJSON200() *AccessList {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListDisclosuresResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListDisclosuresResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListDisclosuresResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListDisclosuresResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListDisclosuresResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type EnrollResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -4788,6 +5067,54 @@ func (r ListGrantsResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ListGrantsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListGivenGrantsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *GrantList
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListGivenGrantsResponse) GetJSON200() *GrantList {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListGivenGrantsResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListGivenGrantsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListGivenGrantsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListGivenGrantsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListGivenGrantsResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -6499,6 +6826,22 @@ func (c *ClientWithResponses) ListDeclarationsWithResponse(ctx context.Context, 
 	return ParseListDeclarationsResponse(rsp)
 }
 
+// ListDisclosuresWithResponse The accesses to the caller's records as a patient, oldest first
+//
+// The audit trail of all records together: every opening and every attempt, with the
+// decision, those to erased records too. Each can be proven by its receipt.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/disclosures (the `ListDisclosures` operationId).
+func (c *ClientWithResponses) ListDisclosuresWithResponse(ctx context.Context, params *ListDisclosuresParams, reqEditors ...RequestEditorFn) (*ListDisclosuresResponse, error) {
+	rsp, err := c.ListDisclosures(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListDisclosuresResponse(rsp)
+}
+
 // EnrollWithBodyWithResponse Get a certificate from the hospital's CA for a key made on the device
 //
 // The secret of the invitation works once. The CSR's common name is the pseudonym, its
@@ -6571,7 +6914,7 @@ func (c *ClientWithResponses) StreamEventsWithResponse(ctx context.Context, para
 
 // ListGrantsWithResponse The grants that the caller holds, of one record or of all
 //
-// Also those that have ended. What a patient granted is listed with a record's readers.
+// Also those that have ended. What a patient granted stands under `/v1/grants/given`.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -6582,6 +6925,22 @@ func (c *ClientWithResponses) ListGrantsWithResponse(ctx context.Context, params
 		return nil, err
 	}
 	return ParseListGrantsResponse(rsp)
+}
+
+// ListGivenGrantsWithResponse The grants for the caller's records as a patient, oldest first
+//
+// Whoever issued them: the patient, or in an emergency a custodian. Also those that have
+// ended, and those of erased records.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/grants/given (the `ListGivenGrants` operationId).
+func (c *ClientWithResponses) ListGivenGrantsWithResponse(ctx context.Context, params *ListGivenGrantsParams, reqEditors ...RequestEditorFn) (*ListGivenGrantsResponse, error) {
+	rsp, err := c.ListGivenGrants(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListGivenGrantsResponse(rsp)
 }
 
 // ListOrganizationsWithResponse The member hospitals
@@ -6632,7 +6991,8 @@ func (c *ClientWithResponses) ReadRecordWithResponse(ctx context.Context, record
 
 // ListAccessesWithResponse A record's audit trail, for its patient and privacy officers
 //
-// Every opening and every attempt, with the decision. Each can be proven by its receipt.
+// Every opening and every attempt, with the decision, oldest first. Each can be proven by
+// its receipt.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -7392,6 +7752,39 @@ func ParseListDeclarationsResponse(rsp *http.Response) (*ListDeclarationsRespons
 	return response, nil
 }
 
+// ParseListDisclosuresResponse parses an HTTP response from a ListDisclosuresWithResponse call
+func ParseListDisclosuresResponse(rsp *http.Response) (*ListDisclosuresResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListDisclosuresResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest AccessList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseEnrollResponse parses an HTTP response from a EnrollWithResponse call
 func ParseEnrollResponse(rsp *http.Response) (*EnrollResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -7460,6 +7853,39 @@ func ParseListGrantsResponse(rsp *http.Response) (*ListGrantsResponse, error) {
 	}
 
 	response := &ListGrantsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest GrantList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListGivenGrantsResponse parses an HTTP response from a ListGivenGrantsWithResponse call
+func ParseListGivenGrantsResponse(rsp *http.Response) (*ListGivenGrantsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListGivenGrantsResponse{
 		Body:         bodyBytes,
 		HTTPResponse: rsp,
 	}

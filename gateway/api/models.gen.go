@@ -971,6 +971,21 @@ type ListDeclarationsParams struct {
 	Bookmark *QueryBookmark `form:"bookmark,omitempty" json:"bookmark,omitempty"`
 }
 
+// ListDisclosuresParams defines parameters for ListDisclosures.
+type ListDisclosuresParams struct {
+	// From Made at or after
+	From *time.Time `form:"from,omitempty" json:"from,omitempty"`
+
+	// To Made before
+	To *time.Time `form:"to,omitempty" json:"to,omitempty"`
+
+	// Limit Most rows of the page
+	Limit *QueryLimit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Bookmark Of the page before
+	Bookmark *QueryBookmark `form:"bookmark,omitempty" json:"bookmark,omitempty"`
+}
+
 // StreamEventsParams defines parameters for StreamEvents.
 type StreamEventsParams struct {
 	// LastEventID The place after which the stream goes on; empty is as if it were not there
@@ -981,6 +996,15 @@ type StreamEventsParams struct {
 type ListGrantsParams struct {
 	Record *ID `form:"record,omitempty" json:"record,omitempty"`
 
+	// Limit Most rows of the page
+	Limit *QueryLimit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Bookmark Of the page before
+	Bookmark *QueryBookmark `form:"bookmark,omitempty" json:"bookmark,omitempty"`
+}
+
+// ListGivenGrantsParams defines parameters for ListGivenGrants.
+type ListGivenGrantsParams struct {
 	// Limit Most rows of the page
 	Limit *QueryLimit `form:"limit,omitempty" json:"limit,omitempty"`
 

@@ -27,6 +27,7 @@ func (w *world) cells(t *testing.T, tx ledger.Transaction) []cell {
 		ledger.TxReadRequest:  w.readRequest,
 		ledger.TxListAccesses: w.listAccesses, ledger.TxReadAccess: w.readAccess, ledger.TxReadRelease: w.readRelease,
 		ledger.TxListSlots: w.listSlots, ledger.TxListRequests: w.listRequests, ledger.TxListGrants: w.listGrants, ledger.TxListAnswers: w.listAnswers,
+		ledger.TxListGivenGrants: w.listGivenGrants, ledger.TxListDisclosures: w.listDisclosures,
 		ledger.TxSearchRecords: w.searchRecords, ledger.TxConfirmReplicas: w.confirmReplicas, ledger.TxReadReplicas: w.readReplicas,
 		ledger.TxRotateRecord: w.rotateRecord, ledger.TxEraseRecord: w.eraseRecord, ledger.TxReadErasure: w.readErasure,
 		ledger.TxConfirmErasure: w.confirmErasure, ledger.TxReadContentReferences: w.readContentReferences,

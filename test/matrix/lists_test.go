@@ -63,6 +63,37 @@ func (w *world) listGrants(*testing.T) []cell {
 	return w.own(call{tx: ledger.TxListGrants, argument: ledger.ListGrants{Page: all}}, want, "id")
 }
 
+// listGivenGrants shows the grants for the patient's records to the patient alone.
+func (w *world) listGivenGrants(*testing.T) []cell {
+	return w.patients(call{tx: ledger.TxListGivenGrants, argument: ledger.ListGivenGrants{Page: all}}, string(w.shared.wanted.Grant), "id")
+}
+
+// listDisclosures shows the accesses to the patient's records to the patient alone.
+func (w *world) listDisclosures(*testing.T) []cell {
+	return w.patients(call{tx: ledger.TxListDisclosures, argument: ledger.ListDisclosures{Page: all}}, w.accesses[0].open, "open")
+}
+
+// patients makes cells of a list that has a row of this name to show to the patient, and to
+// nobody else.
+func (w *world) patients(c call, row, name string) []cell {
+	cells := product(w.everybody(), nothing, func(*person, object) call { return c })
+	for i := range cells {
+		to := cells[i].by
+		cells[i].look = func(result json.RawMessage) error {
+			var list ledger.List[map[string]any]
+			if err := json.Unmarshal(result, &list); err != nil {
+				return err
+			}
+			shown := slices.ContainsFunc(list.Rows, func(shown map[string]any) bool { return shown[name] == row })
+			if shown != (to.User == w.patient.User) || to.Role != ledger.RolePatient && len(list.Rows) > 0 {
+				return fmt.Errorf("the list of %s has %d rows, the patient's among them: %v", to.User, len(list.Rows), shown)
+			}
+			return nil
+		}
+	}
+	return cells
+}
+
 // listAnswers shows to each patient what their own rule answered, though all name the same.
 func (w *world) listAnswers(*testing.T) []cell {
 	want := func(p *person) []ledger.ID { return w.answered[p.User] }

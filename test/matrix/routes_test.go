@@ -205,6 +205,8 @@ func (w *world) routes(t *testing.T) map[string][]probe {
 		"listRequests":        {{path: "/v1/access-requests", want: always("")}},
 		"streamEvents":        {{path: "/v1/events", want: always("")}},
 		"listGrants":          {{path: "/v1/grants", want: always("")}},
+		"listGivenGrants":     {{path: "/v1/grants/given", want: always("")}},
+		"listDisclosures":     {{path: "/v1/disclosures", want: always("")}},
 		"listAnswers":         {{path: "/v1/standing-rules/" + string(w.rule) + "/answers?day=" + w.day, want: always("")}},
 		"readTransaction": {
 			{path: "/v1/transactions/" + w.accesses[0].open, want: always("")},

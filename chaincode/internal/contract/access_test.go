@@ -1,6 +1,7 @@
 package contract
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -418,7 +419,7 @@ func TestBookmarksStayInTheirList(t *testing.T) {
 		ledger.TxListSlots:     ledger.ListSlots{Page: ledger.Page{Bookmark: "\x00slot\x00"}},
 		ledger.TxListRequests:  ledger.ListRequests{Page: ledger.Page{Bookmark: "\x00inbox\x00"}},
 		ledger.TxListGrants:    ledger.ListGrants{Page: ledger.Page{Bookmark: "\x00holder\x00"}},
-		ledger.TxListAccesses:  ledger.ListAccesses{Record: u.slot().Record, Page: ledger.Page{Bookmark: "\x00access\x00"}},
+		ledger.TxListAccesses:  ledger.ListAccesses{Record: u.slot().Record, Page: ledger.Page{Bookmark: "\x00trail\x00"}},
 		ledger.TxSearchRecords: ledger.SearchRecords{Patient: c.patient.user, Page: ledger.Page{Bookmark: "\x00patient\x00"}},
 	} {
 		c.refused(fault.InvalidArgument, c.patient, tx, argument)
@@ -479,4 +480,115 @@ func TestGrantsOfOneRecord(t *testing.T) {
 		t.Errorf("grants %v of the record, want %s and %s", got, first.ID, second.ID)
 	}
 	c.refused(fault.InvalidArgument, c.colleague, ledger.TxListGrants, ledger.ListGrants{Record: "no record"})
+}
+
+// A trail is in the order of time, whatever the transactions' IDs sort like, and so are
+// all accesses to a patient's records, page by page.
+func TestAccessesAreInTimeOrder(t *testing.T) {
+	c := newConsortium(t)
+	one, two := c.register(ledger.ClassImaging), c.register(ledger.ClassImaging)
+	grants := []ledger.Grant{c.grant(one, c.colleague), c.grant(two, c.colleague)}
+	var all, first []string
+	for i := range 20 {
+		c.clock = c.clock.Add(time.Second)
+		access := c.open(grants[i%2], c.colleague)
+		if all = append(all, access.Open); i%2 == 0 {
+			first = append(first, access.Open)
+		}
+	}
+	trail := must[ledger.List[ledger.Access]](c.world, c.patient, ledger.TxListAccesses, ledger.ListAccesses{Record: one.slot().Record})
+	if got := opensOf(trail.Rows); !slices.Equal(got, first) {
+		t.Errorf("the trail is %v, want %v", got, first)
+	}
+	var got []string
+	q := ledger.ListDisclosures{Page: ledger.Page{Limit: 7}}
+	for {
+		page := must[ledger.List[ledger.Access]](c.world, c.patient, ledger.TxListDisclosures, q)
+		if got = append(got, opensOf(page.Rows)...); page.Bookmark == "" {
+			break
+		}
+		q.Bookmark = page.Bookmark
+	}
+	if !slices.Equal(got, all) {
+		t.Errorf("the disclosures are %v, want %v", got, all)
+	}
+}
+
+func opensOf(accesses []ledger.Access) []string {
+	opens := []string{}
+	for _, access := range accesses {
+		opens = append(opens, access.Open)
+	}
+	return opens
+}
+
+func TestDisclosuresOfASpan(t *testing.T) {
+	c := newConsortium(t)
+	grant := c.grant(c.register(ledger.ClassImaging), c.colleague)
+	began := c.clock
+	var opens []string
+	for range 4 {
+		opens = append(opens, c.open(grant, c.colleague).Open)
+		c.clock = c.clock.Add(time.Hour)
+	}
+	for _, span := range []struct {
+		from, to time.Time
+		want     []string
+	}{
+		{want: opens},
+		{from: began.Add(time.Hour), want: opens[1:]},
+		{to: began.Add(2 * time.Hour), want: opens[:2]},
+		{from: began.Add(time.Hour), to: began.Add(time.Hour + 1), want: opens[1:2]},
+		{from: began.Add(4 * time.Hour), want: []string{}},
+	} {
+		page := must[ledger.List[ledger.Access]](c.world, c.patient, ledger.TxListDisclosures, ledger.ListDisclosures{From: span.from, To: span.to})
+		if got := opensOf(page.Rows); !slices.Equal(got, span.want) || page.Bookmark != "" {
+			t.Errorf("from %s to %s: %v, want %v", span.from, span.to, got, span.want)
+		}
+	}
+	c.refused(fault.InvalidArgument, c.patient, ledger.TxListDisclosures, ledger.ListDisclosures{From: began, To: began})
+}
+
+// Disclosures and grants are shown to the patient whose records they are of, refused
+// accesses and erased records included, and to nobody else, gateways that ask for somebody
+// else but for those of whom they ask.
+func TestGivenGrantsAndDisclosuresAreThePatients(t *testing.T) {
+	c := newConsortium(t)
+	u := c.register(ledger.ClassImaging)
+	grant := c.grant(u, c.colleague)
+	opened := []string{c.open(grant, c.colleague).Open}
+	refused := must[ledger.Access](c.world, c.neighbour, ledger.TxOpenRecord, ledger.OpenRecord{RecordVersion: u.version(), Grant: grant.ID})
+	opened = append(opened, refused.Open)
+	slices.Sort(opened)
+	given := []ledger.ID{u.slot().Grant, grant.ID}
+	slices.Sort(given)
+	c.erase(u.slot().Record, u.metadata)
+	patient := c.patient.identity()
+	for _, by := range []struct {
+		*person
+		ledger.OnBehalf
+		shown bool
+	}{
+		{c.patient, ledger.OnBehalf{}, true}, {c.gatewayA, ledger.OnBehalf{Reader: patient}, true},
+		{c.colleague, ledger.OnBehalf{}, false}, {c.author, ledger.OnBehalf{}, false}, {c.officer, ledger.OnBehalf{}, false}, {c.gatewayA, ledger.OnBehalf{}, false},
+	} {
+		disclosures := opensOf(must[ledger.List[ledger.Access]](c.world, by.person, ledger.TxListDisclosures, ledger.ListDisclosures{OnBehalf: by.OnBehalf}).Rows)
+		slices.Sort(disclosures)
+		grants := []ledger.ID{}
+		for _, g := range must[ledger.List[ledger.Grant]](c.world, by.person, ledger.TxListGivenGrants, ledger.ListGivenGrants{OnBehalf: by.OnBehalf}).Rows {
+			grants = append(grants, g.ID)
+		}
+		slices.Sort(grants)
+		wantOpens, wantGrants := []string{}, []ledger.ID{}
+		if by.shown {
+			wantOpens, wantGrants = opened, given
+		}
+		if !slices.Equal(disclosures, wantOpens) || !slices.Equal(grants, wantGrants) {
+			t.Errorf("%s is shown %v and %v, want %v and %v", by.user, disclosures, grants, wantOpens, wantGrants)
+		}
+	}
+	c.refused(fault.PermissionDenied, c.colleague, ledger.TxListDisclosures, ledger.ListDisclosures{OnBehalf: ledger.OnBehalf{Reader: patient}})
+	c.refused(fault.PermissionDenied, c.colleague, ledger.TxListGivenGrants, ledger.ListGivenGrants{OnBehalf: ledger.OnBehalf{Reader: patient}})
+	c.refused(fault.InvalidArgument, c.patient, ledger.TxListDisclosures, ledger.ListDisclosures{Page: ledger.Page{Bookmark: "\x00trail\x00"}})
+	c.refused(fault.InvalidArgument, c.patient, ledger.TxListGivenGrants, ledger.ListGivenGrants{Page: ledger.Page{Bookmark: "\x00accessed\x00"}})
 }

@@ -113,6 +113,10 @@ func putGrant(ctx *state.Context, grant ledger.Grant, fragments []ledger.SealedF
 			return err
 		}
 	}
+	given := append([]string{grant.Patient.MSP, grant.Patient.Pseudonym, state.TimePart(grant.Granted)}, grantKey(grant)...)
+	if err := state.ByGiven.Add(ctx, given...); err != nil {
+		return err
+	}
 	user := grant.Grantee.User
 	return state.ByHolder.Add(ctx, user.MSP, user.Pseudonym, string(grant.Record), state.VersionPart(grant.Version), string(grant.ID))
 }
@@ -204,6 +208,25 @@ func listGrants(ctx *state.Context, q ledger.ListGrants) (ledger.List[ledger.Gra
 	}
 	list.Bookmark = keys.Bookmark
 	return list, nil
+}
+
+// listGivenGrants lists the grants for the reader's records as a patient.
+func listGivenGrants(ctx *state.Context, q ledger.ListGivenGrants) (ledger.List[ledger.Grant], error) {
+	list := ledger.List[ledger.Grant]{Rows: []ledger.Grant{}}
+	reader, err := ctx.Reader(q.OnBehalf)
+	if err != nil {
+		return list, err
+	}
+	keys, err := state.ByGiven.Page(ctx, q.Page, reader.User.MSP, reader.User.Pseudonym)
+	if err != nil {
+		return list, err
+	}
+	for i := range keys.Rows {
+		keys.Rows[i] = keys.Rows[i][1:] // without the time
+	}
+	list.Bookmark = keys.Bookmark
+	list.Rows, err = state.Grants.GetEach(ctx, keys.Rows)
+	return list, err
 }
 
 func grantKey(grant ledger.Grant) []string {

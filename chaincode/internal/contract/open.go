@@ -42,13 +42,26 @@ func openRecord(ctx *state.Context, a ledger.OpenRecord) (ledger.Access, error) 
 			return access, err
 		}
 	}
-	if err := state.Accesses.Insert(ctx, access, string(a.Record), ctx.TxID); err != nil {
+	if err := storeAccess(ctx, access, record.Patient); err != nil {
 		return access, err
 	}
 	return access, ctx.Emit(event, ledger.Event{
 		Patient: record.Patient, Records: []ledger.ID{a.Record}, Version: a.Version,
 		Grant: a.Grant, Outcome: access.Decision, Declaration: access.Declaration, Concerned: []ledger.UserID{record.Author},
 	})
+}
+
+// storeAccess writes an audit entry, and where it is found by time: in its record's trail,
+// and among all accesses to the patient's records.
+func storeAccess(ctx *state.Context, access ledger.Access, patient ledger.UserID) error {
+	record, time := string(access.Record), state.TimePart(access.Time)
+	if err := state.Accesses.Insert(ctx, access, record, access.Open); err != nil {
+		return err
+	}
+	if err := state.ByTrail.Add(ctx, record, time, access.Open); err != nil {
+		return err
+	}
+	return state.ByAccessed.Add(ctx, patient.MSP, patient.Pseudonym, time, record, access.Open)
 }
 
 // readRelease gives a gateway the fragment sealed to its own organisation, for an
@@ -129,7 +142,47 @@ func listAccesses(ctx *state.Context, q ledger.ListAccesses) (ledger.List[ledger
 	if !mayAudit(reader, record) {
 		return ledger.List[ledger.Access]{}, fault.New(fault.PermissionDenied, "the audit trail of record %s is for its patient, its author and privacy officers", q.Record)
 	}
-	return state.Accesses.Page(ctx, q.Page, string(q.Record))
+	keys, err := state.ByTrail.Page(ctx, q.Page, string(q.Record))
+	if err != nil {
+		return ledger.List[ledger.Access]{}, err
+	}
+	for i, parts := range keys.Rows {
+		keys.Rows[i] = []string{string(q.Record), parts[1]}
+	}
+	return accessesAt(ctx, keys)
+}
+
+// listDisclosures is the audit trail of all the reader's records as a patient, in a span
+// of time.
+func listDisclosures(ctx *state.Context, q ledger.ListDisclosures) (ledger.List[ledger.Access], error) {
+	reader, err := ctx.Reader(q.OnBehalf)
+	if err != nil {
+		return ledger.List[ledger.Access]{}, err
+	}
+	patient := []string{reader.User.MSP, reader.User.Pseudonym}
+	if q.Bookmark == "" && !q.From.IsZero() {
+		if q.Bookmark, err = state.ByAccessed.Since(ctx, q.From, patient...); err != nil {
+			return ledger.List[ledger.Access]{}, err
+		}
+	}
+	keys, err := state.ByAccessed.Page(ctx, q.Page, patient...)
+	if err != nil {
+		return ledger.List[ledger.Access]{}, err
+	}
+	for i, parts := range keys.Rows {
+		if !q.To.IsZero() && parts[0] >= state.TimePart(q.To) {
+			keys.Rows, keys.Bookmark = keys.Rows[:i], ""
+			break
+		}
+		keys.Rows[i] = parts[1:]
+	}
+	return accessesAt(ctx, keys)
+}
+
+// accessesAt reads the entries of one page of keys.
+func accessesAt(ctx *state.Context, keys ledger.List[[]string]) (ledger.List[ledger.Access], error) {
+	accesses, err := state.Accesses.GetEach(ctx, keys.Rows)
+	return ledger.List[ledger.Access]{Rows: accesses, Bookmark: keys.Bookmark}, err
 }
 
 // readAccess is one entry of it, for whoever made the access as well: the receipt of an

@@ -21,6 +21,9 @@ const (
 	ByPending   = Index("pending")   // as inbox, until the patient has answered
 	ByOutbox    = Index("outbox")    // requester: msp, pseudonym, time, record, version, request
 	ByHolder    = Index("holder")    // grantee: msp, pseudonym, record, version, grant
+	ByGiven     = Index("given")     // patient: msp, pseudonym, time, record, version, grant
+	ByTrail     = Index("trail")     // record, time, transaction
+	ByAccessed  = Index("accessed")  // patient: msp, pseudonym, time, record, transaction
 	BySummary   = Index("summary")   // patient: msp, pseudonym, time, record, version: emergency summaries
 
 	// Declarations; all keys end in the patient's msp and pseudonym, and the declaration.

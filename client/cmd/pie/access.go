@@ -15,7 +15,7 @@ func (a *app) access() *cobra.Command {
 		Short:   "Ask for records, and answer those who ask",
 		Example: "  pie access request 4v7…q2 --purpose TREAT\n  pie access list",
 	}
-	group.AddCommand(a.request(), a.requests(), a.grant(), a.deny(), a.revoke())
+	group.AddCommand(a.request(), a.requests(), a.grant(), a.deny(), a.given(), a.revoke())
 	onlySubcommands(group)
 	return group
 }
@@ -127,6 +127,33 @@ end is refused with the one that holds.`,
 	}
 	a.defineExpires(command, &expires, "30d", "how long the record may be opened")
 	return command
+}
+
+func (a *app) given() *cobra.Command {
+	return &cobra.Command{
+		Use:   "given",
+		Short: "List the grants for your records, whoever issued them",
+		Long: `List the grants for your records, oldest first, those that have ended too. You issued
+them, or a standing rule of yours did, or a custodian in an emergency.`,
+		Example: "  pie access given\n  pie access given --json",
+		Args:    exactly(),
+		RunE: func(command *cobra.Command, _ []string) error {
+			c, err := a.open()
+			if err != nil {
+				return err
+			}
+			grants, err := c.GivenGrants(command.Context())
+			if err != nil {
+				return err
+			}
+			rows := table{{"GRANT", "RECORD", "TO", "PURPOSE", "STATE", "BY", "GRANTED", "UNTIL"}}
+			for _, g := range grants {
+				rows = append(rows, []string{string(g.ID), string(g.Record), g.Grantee.String(), dash(g.Purpose), string(g.State),
+					g.Issuer.String(), date(g.Granted), date(g.Expiry)})
+			}
+			return a.printList(grants, rows)
+		},
+	}
 }
 
 func (a *app) deny() *cobra.Command {

@@ -172,6 +172,21 @@ func (a *API) ListGrants(ctx context.Context, request ListGrantsRequestObject) (
 	return ListGrants200JSONResponse(grants), err
 }
 
+// ListGivenGrants lists the grants for the caller's records.
+func (a *API) ListGivenGrants(ctx context.Context, request ListGivenGrantsRequestObject) (ListGivenGrantsResponseObject, error) {
+	p, query := request.Params, &ledger.ListGivenGrants{OnBehalf: onBehalf(ctx)}
+	grants, err := list[ledger.Grant](ctx, a, lister{ledger.TxListGivenGrants, query, &query.Page}, p.Limit, p.Bookmark)
+	return ListGivenGrants200JSONResponse(grants), err
+}
+
+// ListDisclosures lists the accesses to the caller's records.
+func (a *API) ListDisclosures(ctx context.Context, request ListDisclosuresRequestObject) (ListDisclosuresResponseObject, error) {
+	p := request.Params
+	query := &ledger.ListDisclosures{OnBehalf: onBehalf(ctx), From: instant(p.From), To: instant(p.To)}
+	accesses, err := list[ledger.Access](ctx, a, lister{ledger.TxListDisclosures, query, &query.Page}, p.Limit, p.Bookmark)
+	return ListDisclosures200JSONResponse(accesses), err
+}
+
 // ListAnswers lists what a standing rule of the caller's answered on one day.
 func (a *API) ListAnswers(ctx context.Context, request ListAnswersRequestObject) (ListAnswersResponseObject, error) {
 	p, query := request.Params, &ledger.ListAnswers{OnBehalf: onBehalf(ctx), Rule: request.Rule, Day: request.Params.Day}

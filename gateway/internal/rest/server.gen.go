@@ -39,6 +39,9 @@ type ServerInterface interface {
 	// ListDeclarations The declarations of emergencies that concern the caller in one way
 	// (GET /v1/declarations)
 	ListDeclarations(c *gin.Context, params ListDeclarationsParams)
+	// ListDisclosures The accesses to the caller's records as a patient, oldest first
+	// (GET /v1/disclosures)
+	ListDisclosures(c *gin.Context, params ListDisclosuresParams)
 	// Enroll Get a certificate from the hospital's CA for a key made on the device
 	// (POST /v1/enrollments)
 	Enroll(c *gin.Context)
@@ -48,6 +51,9 @@ type ServerInterface interface {
 	// ListGrants The grants that the caller holds, of one record or of all
 	// (GET /v1/grants)
 	ListGrants(c *gin.Context, params ListGrantsParams)
+	// ListGivenGrants The grants for the caller's records as a patient, oldest first
+	// (GET /v1/grants/given)
+	ListGivenGrants(c *gin.Context, params ListGivenGrantsParams)
 	// ListOrganizations The member hospitals
 	// (GET /v1/organizations)
 	ListOrganizations(c *gin.Context)
@@ -314,6 +320,57 @@ func (siw *ServerInterfaceWrapper) ListDeclarations(c *gin.Context) {
 	siw.Handler.ListDeclarations(c, params)
 }
 
+// ListDisclosures operation middleware
+func (siw *ServerInterfaceWrapper) ListDisclosures(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListDisclosuresParams
+
+	// ------------- Optional query parameter "from" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "from", c.Request.URL.Query(), &params.From, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter from: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "to" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "to", c.Request.URL.Query(), &params.To, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter to: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", c.Request.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter limit: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "bookmark" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "bookmark", c.Request.URL.Query(), &params.Bookmark, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter bookmark: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.ListDisclosures(c, params)
+}
+
 // Enroll operation middleware
 func (siw *ServerInterfaceWrapper) Enroll(c *gin.Context) {
 
@@ -408,6 +465,41 @@ func (siw *ServerInterfaceWrapper) ListGrants(c *gin.Context) {
 	}
 
 	siw.Handler.ListGrants(c, params)
+}
+
+// ListGivenGrants operation middleware
+func (siw *ServerInterfaceWrapper) ListGivenGrants(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListGivenGrantsParams
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", c.Request.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter limit: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "bookmark" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "bookmark", c.Request.URL.Query(), &params.Bookmark, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter bookmark: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.ListGivenGrants(c, params)
 }
 
 // ListOrganizations operation middleware
@@ -1756,6 +1848,8 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.GET(options.BaseURL+"/v1/slots", wrapper.ListSlots)
 	router.GET(options.BaseURL+"/v1/access-requests", wrapper.ListRequests)
 	router.GET(options.BaseURL+"/v1/grants", wrapper.ListGrants)
+	router.GET(options.BaseURL+"/v1/grants/given", wrapper.ListGivenGrants)
+	router.GET(options.BaseURL+"/v1/disclosures", wrapper.ListDisclosures)
 	router.GET(options.BaseURL+"/v1/standing-rules/:rule/answers", wrapper.ListAnswers)
 	router.GET(options.BaseURL+"/v1/records/:record/slot", wrapper.ReadSlot)
 	router.POST(options.BaseURL+"/v1/records/:record/content", wrapper.AddContent)
@@ -2054,6 +2148,45 @@ func (response ListDeclarationsdefaultApplicationProblemPlusJSONResponse) VisitL
 	return err
 }
 
+type ListDisclosuresRequestObject struct {
+	Params ListDisclosuresParams
+}
+
+type ListDisclosuresResponseObject interface {
+	VisitListDisclosuresResponse(w http.ResponseWriter) error
+}
+
+type ListDisclosures200JSONResponse AccessList
+
+func (response ListDisclosures200JSONResponse) VisitListDisclosuresResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDisclosuresdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListDisclosuresdefaultApplicationProblemPlusJSONResponse) VisitListDisclosuresResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type EnrollRequestObject struct {
 	Body *EnrollJSONRequestBody
 }
@@ -2189,6 +2322,45 @@ type ListGrantsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListGrantsdefaultApplicationProblemPlusJSONResponse) VisitListGrantsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListGivenGrantsRequestObject struct {
+	Params ListGivenGrantsParams
+}
+
+type ListGivenGrantsResponseObject interface {
+	VisitListGivenGrantsResponse(w http.ResponseWriter) error
+}
+
+type ListGivenGrants200JSONResponse GrantList
+
+func (response ListGivenGrants200JSONResponse) VisitListGivenGrantsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListGivenGrantsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListGivenGrantsdefaultApplicationProblemPlusJSONResponse) VisitListGivenGrantsResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -3560,6 +3732,9 @@ type StrictServerInterface interface {
 	// ListDeclarations The declarations of emergencies that concern the caller in one way
 	// (GET /v1/declarations)
 	ListDeclarations(ctx context.Context, request ListDeclarationsRequestObject) (ListDeclarationsResponseObject, error)
+	// ListDisclosures The accesses to the caller's records as a patient, oldest first
+	// (GET /v1/disclosures)
+	ListDisclosures(ctx context.Context, request ListDisclosuresRequestObject) (ListDisclosuresResponseObject, error)
 	// Enroll Get a certificate from the hospital's CA for a key made on the device
 	// (POST /v1/enrollments)
 	Enroll(ctx context.Context, request EnrollRequestObject) (EnrollResponseObject, error)
@@ -3569,6 +3744,9 @@ type StrictServerInterface interface {
 	// ListGrants The grants that the caller holds, of one record or of all
 	// (GET /v1/grants)
 	ListGrants(ctx context.Context, request ListGrantsRequestObject) (ListGrantsResponseObject, error)
+	// ListGivenGrants The grants for the caller's records as a patient, oldest first
+	// (GET /v1/grants/given)
+	ListGivenGrants(ctx context.Context, request ListGivenGrantsRequestObject) (ListGivenGrantsResponseObject, error)
 	// ListOrganizations The member hospitals
 	// (GET /v1/organizations)
 	ListOrganizations(ctx context.Context, request ListOrganizationsRequestObject) (ListOrganizationsResponseObject, error)
@@ -3907,6 +4085,32 @@ func (sh *strictHandler) ListDeclarations(ctx *gin.Context, params ListDeclarati
 	}
 }
 
+// ListDisclosures operation middleware
+func (sh *strictHandler) ListDisclosures(ctx *gin.Context, params ListDisclosuresParams) {
+	var request ListDisclosuresRequestObject
+
+	request.Params = params
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListDisclosures(ctx, request.(ListDisclosuresRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListDisclosures")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(ListDisclosuresResponseObject); ok {
+		if err := validResponse.VisitListDisclosuresResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // Enroll operation middleware
 func (sh *strictHandler) Enroll(ctx *gin.Context) {
 	var request EnrollRequestObject
@@ -3983,6 +4187,32 @@ func (sh *strictHandler) ListGrants(ctx *gin.Context, params ListGrantsParams) {
 		sh.options.HandlerErrorFunc(ctx, err)
 	} else if validResponse, ok := response.(ListGrantsResponseObject); ok {
 		if err := validResponse.VisitListGrantsResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListGivenGrants operation middleware
+func (sh *strictHandler) ListGivenGrants(ctx *gin.Context, params ListGivenGrantsParams) {
+	var request ListGivenGrantsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListGivenGrants(ctx, request.(ListGivenGrantsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListGivenGrants")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(ListGivenGrantsResponseObject); ok {
+		if err := validResponse.VisitListGivenGrantsResponse(ctx.Writer); err != nil {
 			sh.options.ResponseErrorHandlerFunc(ctx, err)
 		}
 	} else if response != nil {
