@@ -21,10 +21,7 @@ func (a *app) auditReport() *cobra.Command {
 		Short: "Account for who saw what of all your records, what for, and under which rule",
 		Long: `Account for who saw what of all your records, what for, and under which rule; refused
 accesses too. All hospitals are asked, so that none can hide an entry alone; to have the
-entries of a record proven: pie audit verify.
-
-Of erased records it has those that somebody asked for, that an emergency named, or that
-this device erased.`,
+entries of a record proven: pie audit verify. Erased records are in it.`,
 		Example: "  pie audit report --from 2026-01-01 --to 2026-12-31\n  pie audit report --csv disclosures.csv",
 		Args:    exactly(),
 		RunE: func(command *cobra.Command, _ []string) error {
