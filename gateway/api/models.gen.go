@@ -42,7 +42,7 @@ type Answer = ledger.Answer
 // Example: {"rows":[{"answered":"2026-05-04T09:30:00Z","day":"2026-05-04","grant":"onswg4tfoqzgk43fonswg4tfoq","place":1,"record":"mfzwizltoqzgk43fmfzwizltoq","request":"nbswy3dpo5xxe3denbswy3dpo4","rule":"nbswy3dpo5xxe3denbswy3dpo4","version":1}]}
 type AnswerList = ledger.List[ledger.Answer]
 
-// AppendSegments AppendSegments appends to a stream, as the author whom its slot is addressed to. The first append makes the stream a record; what that is about goes through the transient map as "metadata" (Metadata) with segment 1. Result: Record
+// AppendSegments AppendSegments appends to a stream, as the author whom its slot is addressed to. The first append makes the stream a record; what that is about goes through the transient map as "metadata" (Metadata) with segment 1. Result: LedgerRecord
 //
 // Example: {"segments":[{"capsule":"AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=","cid":"bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi","commitment":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","from":"2026-05-04T00:00:00Z","number":1,"readings":1000,"sha256":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","size":4096,"to":"2026-05-04T09:30:00Z"}],"stream":"mfzwizltoqzgk43fmfzwizltoq"}
 type AppendSegments = ledger.AppendSegments
@@ -110,7 +110,7 @@ type Capsule = []byte
 // Example: {"department":"cardiology","issued":"2030-03-04T12:00:00Z","name":"Hospital A","role":"physician","user":"HospitalA/7f3k2amq5xwz4bnd"}
 type Card = trust.Card
 
-// ChangePolicy ChangePolicy replaces the policy of a record version, for what is asked from then on. The record's level rises to the policy's, and never falls. Result: Record
+// ChangePolicy ChangePolicy replaces the policy of a record version, for what is asked from then on. The record's level rises to the policy's, and never falls. Result: LedgerRecord
 //
 // Example: {"policy":{"purposes":["TREAT","ETREAT"],"replicas":2,"roles":["physician"]},"record":"mfzwizltoqzgk43fmfzwizltoq","version":1}
 type ChangePolicy = ledger.ChangePolicy
@@ -158,7 +158,7 @@ type Concern = ledger.Concern
 // Example: {"contents":[{"cid":"bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi","outcome":"deleted"}],"record":"mfzwizltoqzgk43fmfzwizltoq"}
 type ConfirmErasure = ledger.ConfirmErasure
 
-// ConfirmRecord ConfirmRecord says that the patient could read what was registered. Result: Record
+// ConfirmRecord ConfirmRecord says that the patient could read what was registered. Result: LedgerRecord
 //
 // Example: {"record":"mfzwizltoqzgk43fmfzwizltoq","version":1}
 type ConfirmRecord = ledger.ConfirmRecord
@@ -234,7 +234,7 @@ type Digest = ledger.Digest
 // Example: not-mine
 type DisputeReason = ledger.DisputeReason
 
-// DisputeRecord DisputeRecord says that the patient could not, or does not recognise it. Result: Record
+// DisputeRecord DisputeRecord says that the patient could not, or does not recognise it. Result: LedgerRecord
 //
 // Example: {"reason":"not-mine","record":"mfzwizltoqzgk43fmfzwizltoq","version":1}
 type DisputeRecord = ledger.DisputeRecord
@@ -419,6 +419,11 @@ type KeyReplacementList = ledger.List[ledger.KeyReplacement]
 // Example: {"issued":"2030-03-04T12:00:00Z","key":"AA==","kind":"receiving","record":"mfzwizltoqzgk43fmfzwizltoq","user":"HospitalA/7f3k2amq5xwz4bnd","version":1}
 type KeyStatement = trust.KeyStatement
 
+// LedgerRecord One registered version of an EMR
+//
+// Example: {"author":"HospitalA/k4wq7hz2tmx5vbna","capsule":"AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=","cid":"bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi","commitment":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","id":"mfzwizltoqzgk43fmfzwizltoq","level":"private","patient":"HospitalA/7f3k2amq5xwz4bnd","policy":{"purposes":["TREAT","ETREAT"],"replicas":2,"roles":["physician"]},"registered":"2026-05-04T09:30:00Z","sha256":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","size":4096,"state":"confirmed","version":1}
+type LedgerRecord = ledger.Record
+
 // Level Security level; low < moderate < private
 //
 // Example: private
@@ -567,11 +572,6 @@ type Receipt struct {
 	Block []byte `json:"block"`
 }
 
-// Record One registered version of an EMR
-//
-// Example: {"author":"HospitalA/k4wq7hz2tmx5vbna","capsule":"AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=","cid":"bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi","commitment":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","id":"mfzwizltoqzgk43fmfzwizltoq","level":"private","patient":"HospitalA/7f3k2amq5xwz4bnd","policy":{"purposes":["TREAT","ETREAT"],"replicas":2,"roles":["physician"]},"registered":"2026-05-04T09:30:00Z","sha256":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","size":4096,"state":"confirmed","version":1}
-type Record = ledger.Record
-
 // RecordState Where a record version stands
 //
 // Example: confirmed
@@ -618,12 +618,12 @@ type ReencryptionRequest struct {
 // Example: {"gateways":["https://127.77.0.15:8443"],"name":"Hospital A","proxy":"7f3k2amq5xwz4bnd"}
 type RegisterOrganization = ledger.RegisterOrganization
 
-// RegisterRecord RegisterRecord puts a record into its slot. What it is about goes through the transient map as "metadata" (Metadata). Result: Record
+// RegisterRecord RegisterRecord puts a record into its slot. What it is about goes through the transient map as "metadata" (Metadata). Result: LedgerRecord
 //
 // Example: {"capsule":"AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=","cid":"bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi","commitment":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","level":"private","record":"mfzwizltoqzgk43fmfzwizltoq","sha256":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","size":1}
 type RegisterRecord = ledger.RegisterRecord
 
-// RegisterUnattended RegisterUnattended registers a record whose patient could authorise nothing: they are unconscious, or the record comes from an older system. The author makes the record's key, and leaves its secret in escrow, sealed to the patient's receiving key. Metadata, fragments of the author's own grant and the sealed secret go through the transient map as "metadata" (Metadata), "fragments" ([]SealedFragment) and "escrow" (KeyEscrow). The policy is UnattendedPolicy. Result: Record
+// RegisterUnattended RegisterUnattended registers a record whose patient could authorise nothing: they are unconscious, or the record comes from an older system. The author makes the record's key, and leaves its secret in escrow, sealed to the patient's receiving key. Metadata, fragments of the author's own grant and the sealed secret go through the transient map as "metadata" (Metadata), "fragments" ([]SealedFragment) and "escrow" (KeyEscrow). The policy is UnattendedPolicy. Result: LedgerRecord
 //
 // Example: {"capsule":"AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=","cid":"bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi","commitment":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","escrow":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","expiry":"2030-03-04T12:00:00Z","fragments":{"proxies":[{"proxy":"HospitalA","sha256":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"}],"receivingKey":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","threshold":1},"grant":"mfzwizltoqzgk43fmfzwizltoq","level":"private","patient":"HospitalA/7f3k2amq5xwz4bnd","record":"mfzwizltoqzgk43fmfzwizltoq","recordKey":"eyJhbGciOiJFUzI1NiJ9.e30.c2ln","sha256":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","size":1}
 type RegisterUnattended = ledger.RegisterUnattended

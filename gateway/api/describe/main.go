@@ -11,8 +11,9 @@ import (
 	"fmt"
 	"os"
 	"reflect"
+	"slices"
 
-	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/goccy/go-yaml"
 
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/trust"
@@ -65,8 +66,10 @@ func refreshed(text []byte) ([]byte, error) {
 	if !found || !ended {
 		return nil, errors.New("the lines that the generated part stands between are missing")
 	}
-	written, err := openapi3.NewLoader().LoadFromData(append(append(bytes.Clone(head), "    Nothing: {type: object, example: {}}\n"...), tail...))
-	if err != nil {
+	var written struct {
+		Components struct{ Schemas map[string]schema }
+	}
+	if err := yaml.Unmarshal(slices.Concat(head, tail), &written); err != nil {
 		return nil, err
 	}
 	comments, err := readComments("../../ledger", "../../ledger/trust")

@@ -6,20 +6,25 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"regexp"
 	"strings"
 	"time"
-
-	"github.com/getkin/kin-openapi/openapi3"
 
 	"github.com/pie-consortium/pie/ledger"
 )
 
 // writer describes types, each once, and those they are made of after them.
 type writer struct {
-	known    openapi3.Schemas // written by hand
+	known    map[string]schema // written by hand
 	comments comments
 	done     map[reflect.Type]bool
 	text     bytes.Buffer
+}
+
+// schema is what counts of one that somebody wrote. What it refers to may be generated.
+type schema struct {
+	GoType  string `yaml:"x-go-type"`
+	Example any
 }
 
 // property is one name of a JSON object.
@@ -31,7 +36,7 @@ type property struct {
 }
 
 func (w *writer) describe(t reflect.Type) error {
-	if w.done[t] || w.byHand(t) != nil {
+	if w.done[t] || w.byHand(t) != "" {
 		return nil
 	}
 	w.done[t] = true
@@ -50,7 +55,7 @@ func (w *writer) describe(t reflect.Type) error {
 		}
 	}
 	fmt.Fprintf(&w.text, "    %s:\n      description: %s\n      type: object\n      additionalProperties: false\n",
-		w.name(t), quoted(w.comments.resolve(w.comments[t.String()])))
+		w.name(t), quoted(w.comment(t)))
 	if len(required) > 0 {
 		fmt.Fprintf(&w.text, "      required: [%s]\n", strings.Join(required, ", "))
 	}
@@ -65,6 +70,21 @@ func (w *writer) describe(t reflect.Type) error {
 	}
 	fmt.Fprintf(&w.text, "      example: %s\n\n", quoted(example))
 	return w.describeParts(t)
+}
+
+var result = regexp.MustCompile(`(Result: (?:\[\])?)(\w+)`)
+
+// comment is what is said of a type, with the schema's name of what a transaction returns.
+func (w *writer) comment(t reflect.Type) string {
+	return result.ReplaceAllStringFunc(w.comments.resolve(w.comments[t.String()]), func(said string) string {
+		parts := result.FindStringSubmatch(said)
+		for name, schema := range w.known {
+			if schema.GoType == "ledger."+parts[2] {
+				return parts[1] + name
+			}
+		}
+		return said
+	})
 }
 
 // describeParts goes on to the types of the fields.
@@ -117,7 +137,7 @@ func commented(schema, comment string) string {
 func (w *writer) field(t reflect.Type, path string) (string, any, error) {
 	name := path[strings.Index(path, ".")+1:]
 	if schema, known := cmp.Or(texts[path], texts[name]), t.Kind() == reflect.String || t == reflect.TypeFor[[]byte]() && name == "capsule"; known && schema != "" {
-		return "{$ref: \"#/components/schemas/" + schema + "\"}", w.known[schema].Value.Example, nil
+		return "{$ref: \"#/components/schemas/" + schema + "\"}", w.known[schema].Example, nil
 	}
 	if t == reflect.TypeFor[[]string]() && texts[name] != "" {
 		schema, example, err := w.field(t.Elem(), path)
@@ -132,8 +152,8 @@ func (w *writer) field(t reflect.Type, path string) (string, any, error) {
 
 // schema is a type's in one line, and a value of it.
 func (w *writer) schema(t reflect.Type) (string, any, error) {
-	if known := w.byHand(t); known != nil {
-		return w.reference(t), known.Value.Example, nil
+	if name := w.byHand(t); name != "" {
+		return w.reference(t), w.known[name].Example, nil
 	}
 	switch {
 	case t == reflect.TypeFor[time.Time]():
@@ -166,18 +186,23 @@ func (w *writer) schema(t reflect.Type) (string, any, error) {
 	return "", nil, fmt.Errorf("there are no words for the type %s", t)
 }
 
-// byHand is the schema that somebody wrote for a type; nil without one.
-func (w *writer) byHand(t reflect.Type) *openapi3.SchemaRef {
-	schema := w.known[t.Name()]
-	if schema == nil || !ours(t) || schema.Value.Extensions["x-go-type"] != t.String() {
-		return nil
+// byHand is the name of the schema that somebody wrote for a type; empty without one.
+func (w *writer) byHand(t reflect.Type) string {
+	for name, schema := range w.known {
+		if ours(t) && schema.GoType == t.String() {
+			return name
+		}
 	}
-	return schema
+	return ""
 }
 
-// name is a type's, with its package's where a schema of something else has that name.
+// name is that of a type's schema: the type's own, with its package's where a schema of
+// something else has that.
 func (w *writer) name(t reflect.Type) string {
-	if w.known[t.Name()] != nil && w.byHand(t) == nil {
+	if name := w.byHand(t); name != "" {
+		return name
+	}
+	if _, taken := w.known[t.Name()]; taken {
 		pkg, _, _ := strings.Cut(t.String(), ".")
 		return strings.ToUpper(pkg[:1]) + pkg[1:] + t.Name()
 	}
