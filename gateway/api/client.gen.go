@@ -102,8 +102,9 @@ type ClientInterface interface {
 
 	// ReadSMARTConfiguration The same for SMART Backend Services (SMART App Launch 2.2.0)
 	//
-	// The gateway issues tokens as SMART Backend Services do. It does not serve FHIR, and
-	// has no scopes of FHIR: leave `scope` out.
+	// The gateway issues tokens as SMART Backend Services do. It does not serve FHIR, so
+	// `scopes_supported` has none of FHIR's: those that a client sends nevertheless are
+	// passed over.
 	//
 	// Corresponds with GET /.well-known/smart-configuration (the `ReadSMARTConfiguration` operationId).
 	ReadSMARTConfiguration(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -123,15 +124,19 @@ type ClientInterface interface {
 	// before. `iat` and `nbf` may be there, times may have fractions, other claims do not
 	// matter. `typ` is absent, `JWT` or `client-authentication+jwt`. `x5c` begins with the
 	// device's certificate; what follows is not an authority. Clocks may differ by two minutes;
-	// beyond that the refusal tells the gateway's time. Parameters that are not named here
+	// beyond that the refusal tells the gateway's time. `client_id`, when it is there, is
+	// the user too, else the answer is `invalid_client`. Parameters that are not named here
 	// do not matter.
 	//
 	// Errors are `error` and `error_description` (RFC 6749, section 5.2), with the members
 	// of a problem beside them. No answer is to be stored.
 	//
 	// A registered user gets a token with the identity key that they are registered with,
-	// and it ends when that is replaced. For another key that their hospital certified
-	// there is the scope `replacement`: its token serves to register, to read
+	// and it ends when that is replaced: the scope `registered`, also of who names none.
+	// SMART's scopes, such as `system/*.rs`, are passed over (RFC 6749, section 3.3), and
+	// the answer's `scope` is that of the token. Any other scope is `invalid_scope`.
+	// For another key that their hospital certified
+	// there is the scope `replacement`, alone or among others: its token serves to register, to read
 	// registrations and what was asked for in the place of keys, and for the transactions
 	// `RegisterUser`, `ReplaceKeys`, `RequestKeyReplacement` and `RejectKeyReplacement`.
 	//
@@ -148,15 +153,19 @@ type ClientInterface interface {
 	// before. `iat` and `nbf` may be there, times may have fractions, other claims do not
 	// matter. `typ` is absent, `JWT` or `client-authentication+jwt`. `x5c` begins with the
 	// device's certificate; what follows is not an authority. Clocks may differ by two minutes;
-	// beyond that the refusal tells the gateway's time. Parameters that are not named here
+	// beyond that the refusal tells the gateway's time. `client_id`, when it is there, is
+	// the user too, else the answer is `invalid_client`. Parameters that are not named here
 	// do not matter.
 	//
 	// Errors are `error` and `error_description` (RFC 6749, section 5.2), with the members
 	// of a problem beside them. No answer is to be stored.
 	//
 	// A registered user gets a token with the identity key that they are registered with,
-	// and it ends when that is replaced. For another key that their hospital certified
-	// there is the scope `replacement`: its token serves to register, to read
+	// and it ends when that is replaced: the scope `registered`, also of who names none.
+	// SMART's scopes, such as `system/*.rs`, are passed over (RFC 6749, section 3.3), and
+	// the answer's `scope` is that of the token. Any other scope is `invalid_scope`.
+	// For another key that their hospital certified
+	// there is the scope `replacement`, alone or among others: its token serves to register, to read
 	// registrations and what was asked for in the place of keys, and for the transactions
 	// `RegisterUser`, `ReplaceKeys`, `RequestKeyReplacement` and `RejectKeyReplacement`.
 	//
@@ -597,8 +606,9 @@ func (c *Client) ReadAuthorizationServer(ctx context.Context, reqEditors ...Requ
 
 // ReadSMARTConfiguration The same for SMART Backend Services (SMART App Launch 2.2.0)
 //
-// The gateway issues tokens as SMART Backend Services do. It does not serve FHIR, and
-// has no scopes of FHIR: leave `scope` out.
+// The gateway issues tokens as SMART Backend Services do. It does not serve FHIR, so
+// `scopes_supported` has none of FHIR's: those that a client sends nevertheless are
+// passed over.
 //
 // Corresponds with GET /.well-known/smart-configuration (the `ReadSMARTConfiguration` operationId).
 func (c *Client) ReadSMARTConfiguration(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -638,15 +648,19 @@ func (c *Client) ReadPage(ctx context.Context, reqEditors ...RequestEditorFn) (*
 // before. `iat` and `nbf` may be there, times may have fractions, other claims do not
 // matter. `typ` is absent, `JWT` or `client-authentication+jwt`. `x5c` begins with the
 // device's certificate; what follows is not an authority. Clocks may differ by two minutes;
-// beyond that the refusal tells the gateway's time. Parameters that are not named here
+// beyond that the refusal tells the gateway's time. `client_id`, when it is there, is
+// the user too, else the answer is `invalid_client`. Parameters that are not named here
 // do not matter.
 //
 // Errors are `error` and `error_description` (RFC 6749, section 5.2), with the members
 // of a problem beside them. No answer is to be stored.
 //
 // A registered user gets a token with the identity key that they are registered with,
-// and it ends when that is replaced. For another key that their hospital certified
-// there is the scope `replacement`: its token serves to register, to read
+// and it ends when that is replaced: the scope `registered`, also of who names none.
+// SMART's scopes, such as `system/*.rs`, are passed over (RFC 6749, section 3.3), and
+// the answer's `scope` is that of the token. Any other scope is `invalid_scope`.
+// For another key that their hospital certified
+// there is the scope `replacement`, alone or among others: its token serves to register, to read
 // registrations and what was asked for in the place of keys, and for the transactions
 // `RegisterUser`, `ReplaceKeys`, `RequestKeyReplacement` and `RejectKeyReplacement`.
 //
@@ -673,15 +687,19 @@ func (c *Client) IssueTokenWithBody(ctx context.Context, contentType string, bod
 // before. `iat` and `nbf` may be there, times may have fractions, other claims do not
 // matter. `typ` is absent, `JWT` or `client-authentication+jwt`. `x5c` begins with the
 // device's certificate; what follows is not an authority. Clocks may differ by two minutes;
-// beyond that the refusal tells the gateway's time. Parameters that are not named here
+// beyond that the refusal tells the gateway's time. `client_id`, when it is there, is
+// the user too, else the answer is `invalid_client`. Parameters that are not named here
 // do not matter.
 //
 // Errors are `error` and `error_description` (RFC 6749, section 5.2), with the members
 // of a problem beside them. No answer is to be stored.
 //
 // A registered user gets a token with the identity key that they are registered with,
-// and it ends when that is replaced. For another key that their hospital certified
-// there is the scope `replacement`: its token serves to register, to read
+// and it ends when that is replaced: the scope `registered`, also of who names none.
+// SMART's scopes, such as `system/*.rs`, are passed over (RFC 6749, section 3.3), and
+// the answer's `scope` is that of the token. Any other scope is `invalid_scope`.
+// For another key that their hospital certified
+// there is the scope `replacement`, alone or among others: its token serves to register, to read
 // registrations and what was asked for in the place of keys, and for the transactions
 // `RegisterUser`, `ReplaceKeys`, `RequestKeyReplacement` and `RejectKeyReplacement`.
 //
@@ -4013,8 +4031,9 @@ type ClientWithResponsesInterface interface {
 
 	// ReadSMARTConfigurationWithResponse The same for SMART Backend Services (SMART App Launch 2.2.0)
 	//
-	// The gateway issues tokens as SMART Backend Services do. It does not serve FHIR, and
-	// has no scopes of FHIR: leave `scope` out.
+	// The gateway issues tokens as SMART Backend Services do. It does not serve FHIR, so
+	// `scopes_supported` has none of FHIR's: those that a client sends nevertheless are
+	// passed over.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -4038,15 +4057,19 @@ type ClientWithResponsesInterface interface {
 	// before. `iat` and `nbf` may be there, times may have fractions, other claims do not
 	// matter. `typ` is absent, `JWT` or `client-authentication+jwt`. `x5c` begins with the
 	// device's certificate; what follows is not an authority. Clocks may differ by two minutes;
-	// beyond that the refusal tells the gateway's time. Parameters that are not named here
+	// beyond that the refusal tells the gateway's time. `client_id`, when it is there, is
+	// the user too, else the answer is `invalid_client`. Parameters that are not named here
 	// do not matter.
 	//
 	// Errors are `error` and `error_description` (RFC 6749, section 5.2), with the members
 	// of a problem beside them. No answer is to be stored.
 	//
 	// A registered user gets a token with the identity key that they are registered with,
-	// and it ends when that is replaced. For another key that their hospital certified
-	// there is the scope `replacement`: its token serves to register, to read
+	// and it ends when that is replaced: the scope `registered`, also of who names none.
+	// SMART's scopes, such as `system/*.rs`, are passed over (RFC 6749, section 3.3), and
+	// the answer's `scope` is that of the token. Any other scope is `invalid_scope`.
+	// For another key that their hospital certified
+	// there is the scope `replacement`, alone or among others: its token serves to register, to read
 	// registrations and what was asked for in the place of keys, and for the transactions
 	// `RegisterUser`, `ReplaceKeys`, `RequestKeyReplacement` and `RejectKeyReplacement`.
 	//
@@ -4063,15 +4086,19 @@ type ClientWithResponsesInterface interface {
 	// before. `iat` and `nbf` may be there, times may have fractions, other claims do not
 	// matter. `typ` is absent, `JWT` or `client-authentication+jwt`. `x5c` begins with the
 	// device's certificate; what follows is not an authority. Clocks may differ by two minutes;
-	// beyond that the refusal tells the gateway's time. Parameters that are not named here
+	// beyond that the refusal tells the gateway's time. `client_id`, when it is there, is
+	// the user too, else the answer is `invalid_client`. Parameters that are not named here
 	// do not matter.
 	//
 	// Errors are `error` and `error_description` (RFC 6749, section 5.2), with the members
 	// of a problem beside them. No answer is to be stored.
 	//
 	// A registered user gets a token with the identity key that they are registered with,
-	// and it ends when that is replaced. For another key that their hospital certified
-	// there is the scope `replacement`: its token serves to register, to read
+	// and it ends when that is replaced: the scope `registered`, also of who names none.
+	// SMART's scopes, such as `system/*.rs`, are passed over (RFC 6749, section 3.3), and
+	// the answer's `scope` is that of the token. Any other scope is `invalid_scope`.
+	// For another key that their hospital certified
+	// there is the scope `replacement`, alone or among others: its token serves to register, to read
 	// registrations and what was asked for in the place of keys, and for the transactions
 	// `RegisterUser`, `ReplaceKeys`, `RequestKeyReplacement` and `RejectKeyReplacement`.
 	//
@@ -6689,8 +6716,9 @@ func (c *ClientWithResponses) ReadAuthorizationServerWithResponse(ctx context.Co
 
 // ReadSMARTConfigurationWithResponse The same for SMART Backend Services (SMART App Launch 2.2.0)
 //
-// The gateway issues tokens as SMART Backend Services do. It does not serve FHIR, and
-// has no scopes of FHIR: leave `scope` out.
+// The gateway issues tokens as SMART Backend Services do. It does not serve FHIR, so
+// `scopes_supported` has none of FHIR's: those that a client sends nevertheless are
+// passed over.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -6726,15 +6754,19 @@ func (c *ClientWithResponses) ReadPageWithResponse(ctx context.Context, reqEdito
 // before. `iat` and `nbf` may be there, times may have fractions, other claims do not
 // matter. `typ` is absent, `JWT` or `client-authentication+jwt`. `x5c` begins with the
 // device's certificate; what follows is not an authority. Clocks may differ by two minutes;
-// beyond that the refusal tells the gateway's time. Parameters that are not named here
+// beyond that the refusal tells the gateway's time. `client_id`, when it is there, is
+// the user too, else the answer is `invalid_client`. Parameters that are not named here
 // do not matter.
 //
 // Errors are `error` and `error_description` (RFC 6749, section 5.2), with the members
 // of a problem beside them. No answer is to be stored.
 //
 // A registered user gets a token with the identity key that they are registered with,
-// and it ends when that is replaced. For another key that their hospital certified
-// there is the scope `replacement`: its token serves to register, to read
+// and it ends when that is replaced: the scope `registered`, also of who names none.
+// SMART's scopes, such as `system/*.rs`, are passed over (RFC 6749, section 3.3), and
+// the answer's `scope` is that of the token. Any other scope is `invalid_scope`.
+// For another key that their hospital certified
+// there is the scope `replacement`, alone or among others: its token serves to register, to read
 // registrations and what was asked for in the place of keys, and for the transactions
 // `RegisterUser`, `ReplaceKeys`, `RequestKeyReplacement` and `RejectKeyReplacement`.
 //
@@ -6757,15 +6789,19 @@ func (c *ClientWithResponses) IssueTokenWithBodyWithResponse(ctx context.Context
 // before. `iat` and `nbf` may be there, times may have fractions, other claims do not
 // matter. `typ` is absent, `JWT` or `client-authentication+jwt`. `x5c` begins with the
 // device's certificate; what follows is not an authority. Clocks may differ by two minutes;
-// beyond that the refusal tells the gateway's time. Parameters that are not named here
+// beyond that the refusal tells the gateway's time. `client_id`, when it is there, is
+// the user too, else the answer is `invalid_client`. Parameters that are not named here
 // do not matter.
 //
 // Errors are `error` and `error_description` (RFC 6749, section 5.2), with the members
 // of a problem beside them. No answer is to be stored.
 //
 // A registered user gets a token with the identity key that they are registered with,
-// and it ends when that is replaced. For another key that their hospital certified
-// there is the scope `replacement`: its token serves to register, to read
+// and it ends when that is replaced: the scope `registered`, also of who names none.
+// SMART's scopes, such as `system/*.rs`, are passed over (RFC 6749, section 3.3), and
+// the answer's `scope` is that of the token. Any other scope is `invalid_scope`.
+// For another key that their hospital certified
+// there is the scope `replacement`, alone or among others: its token serves to register, to read
 // registrations and what was asked for in the place of keys, and for the transactions
 // `RegisterUser`, `ReplaceKeys`, `RequestKeyReplacement` and `RejectKeyReplacement`.
 //

@@ -64,7 +64,7 @@ type Assertion = trust.Assertion
 
 // AuthorizationServer Metadata of RFC 8414 and of SMART App Launch
 //
-// Example: {"capabilities":["client-confidential-asymmetric"],"code_challenge_methods_supported":["S256"],"grant_types_supported":["client_credentials"],"issuer":"https://gateway.example:8443","response_types_supported":[],"scopes_supported":["replacement"],"service_documentation":"https://gateway.example:8443/docs","token_endpoint":"https://gateway.example:8443/oauth2/token","token_endpoint_auth_methods_supported":["private_key_jwt"],"token_endpoint_auth_signing_alg_values_supported":["ES256"]}
+// Example: {"capabilities":["client-confidential-asymmetric"],"code_challenge_methods_supported":["S256"],"grant_types_supported":["client_credentials"],"issuer":"https://gateway.example:8443","response_types_supported":[],"scopes_supported":["registered","replacement"],"service_documentation":"https://gateway.example:8443/docs","token_endpoint":"https://gateway.example:8443/oauth2/token","token_endpoint_auth_methods_supported":["private_key_jwt"],"token_endpoint_auth_signing_alg_values_supported":["ES256"]}
 type AuthorizationServer struct {
 	// Capabilities SMART's
 	Capabilities []string `json:"capabilities"`
@@ -77,7 +77,9 @@ type AuthorizationServer struct {
 	Issuer string `json:"issuer"`
 
 	// ResponseTypesSupported None: nobody is sent anywhere to log in
-	ResponseTypesSupported                     []string `json:"response_types_supported"`
+	ResponseTypesSupported []string `json:"response_types_supported"`
+
+	// ScopesSupported None of FHIR's
 	ScopesSupported                            []string `json:"scopes_supported"`
 	ServiceDocumentation                       string   `json:"service_documentation"`
 	TokenEndpoint                              string   `json:"token_endpoint"`
@@ -781,12 +783,15 @@ type Subject = ledger.Subject
 
 // Token A bearer token
 //
-// Example: {"access_token":"eyJhbGciOiJFUzI1NiJ9.e30.c2ln","expires_in":300,"token_type":"Bearer"}
+// Example: {"access_token":"eyJhbGciOiJFUzI1NiJ9.e30.c2ln","expires_in":300,"scope":"registered","token_type":"Bearer"}
 type Token struct {
 	AccessToken string `json:"access_token"`
 
 	// ExpiresIn Seconds
-	ExpiresIn int    `json:"expires_in"`
+	ExpiresIn int `json:"expires_in"`
+
+	// Scope `registered` or `replacement`
+	Scope     string `json:"scope"`
 	TokenType string `json:"token_type"`
 }
 
@@ -822,6 +827,9 @@ type TokenProblem struct {
 type TokenRequest struct {
 	ClientAssertion     string `json:"client_assertion"`
 	ClientAssertionType string `json:"client_assertion_type"`
+
+	// ClientID The user, as in `sub`; may be left out
+	ClientID *string `json:"client_id,omitempty"`
 
 	// GrantType `client_credentials`
 	GrantType string `json:"grant_type"`

@@ -89,17 +89,26 @@ type claims struct {
 	Scope    string          `json:"scope,omitempty"`
 }
 
-// Issue exchanges an assertion (RFC 7523) for a token of a scope, which is empty or
-// [ScopeReplacement]. An assertion is taken once.
-func (a *Authority) Issue(ctx context.Context, assertion, scope string) (string, error) {
+// Request is what somebody sends for a token.
+type Request struct {
+	Assertion string // RFC 7523
+	Client    string // the client_id beside it; empty without one
+	Scope     string // empty or [ScopeReplacement]
+}
+
+// Issue exchanges an assertion for a token. An assertion is taken once.
+func (a *Authority) Issue(ctx context.Context, request Request) (string, error) {
 	if err := a.Checks.Acquire(ctx, 1); err != nil {
 		return "", fault.New(fault.Overloaded, "too many tokens are being asked for; ask again")
 	}
 	now := a.Now()
-	identity, certificate, claimed, err := a.bundle.VerifyAssertion(assertion, []string{a.URL, a.URL + TokenPath}, now)
+	identity, certificate, claimed, err := a.bundle.VerifyAssertion(request.Assertion, []string{a.URL, a.URL + TokenPath}, now)
 	a.Checks.Release(1)
 	if err != nil {
 		return "", err
+	}
+	if request.Client != "" && request.Client != identity.User.String() {
+		return "", fault.New(fault.Unauthenticated, "client_id names somebody else than the assertion's sub; send the same, or leave client_id out")
 	}
 	if err := a.Revoked.Check(identity.User.MSP, certificate.SerialNumber); err != nil {
 		return "", err
@@ -109,13 +118,13 @@ func (a *Authority) Issue(ctx context.Context, assertion, scope string) (string,
 		return "", err
 	}
 	key := trust.IdentityKeyDigest(certificate)
-	if scope != ScopeReplacement {
+	if request.Scope != ScopeReplacement {
 		if err := a.Registered.CheckAnew(ctx, identity.User, key); err != nil {
 			return "", err
 		}
 	}
 	return a.sign(claims{
-		Issuer: a.URL, Audience: a.URL, Identity: identity, Serial: certificate.SerialNumber, Key: key, Scope: scope,
+		Issuer: a.URL, Audience: a.URL, Identity: identity, Serial: certificate.SerialNumber, Key: key, Scope: request.Scope,
 		IssuedAt: now.Unix(), Expires: now.Add(Lifetime).Unix(),
 	})
 }

@@ -62,7 +62,7 @@ func TestTokenCarriesTheCertificatesIdentity(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	token, err := authority.Issue(t.Context(), assertion, "")
+	token, err := authority.Issue(t.Context(), Request{Assertion: assertion})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,7 +88,7 @@ func TestAssertionIsRefused(t *testing.T) {
 		return text
 	}
 	used := sign(device, user, url, c.now())
-	if _, err := authority.Issue(t.Context(), used, ""); err != nil {
+	if _, err := authority.Issue(t.Context(), Request{Assertion: used}); err != nil {
 		t.Fatal(err)
 	}
 	outsider := testpki.New(t, "HospitalA").Issue("7f3k", ledger.RolePatient, "")
@@ -104,7 +104,7 @@ func TestAssertionIsRefused(t *testing.T) {
 		"with another contents": tampered(sign(device, user, url, c.now())),
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := authority.Issue(t.Context(), assertion, "")
+			_, err := authority.Issue(t.Context(), Request{Assertion: assertion})
 			refused(t, err, fault.Unauthenticated)
 		})
 	}
@@ -116,7 +116,7 @@ func tokenOf(t *testing.T, authority *gateway, device *trust.Signer, user ledger
 	if err != nil {
 		t.Fatal(err)
 	}
-	token, err := authority.Issue(t.Context(), assertion, "")
+	token, err := authority.Issue(t.Context(), Request{Assertion: assertion})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -177,11 +177,11 @@ func TestSignatureChecksAreBounded(t *testing.T) {
 	}
 	ended, end := context.WithCancel(t.Context())
 	end()
-	_, err = authority.Issue(ended, assertion, "")
+	_, err = authority.Issue(ended, Request{Assertion: assertion})
 	refused(t, err, fault.Overloaded)
 	issued := make(chan error, 1)
 	go func() {
-		_, err := authority.Issue(t.Context(), assertion, "")
+		_, err := authority.Issue(t.Context(), Request{Assertion: assertion})
 		issued <- err
 	}()
 	authority.Checks.Release(busy)
@@ -203,7 +203,7 @@ func TestRevokedCertificatesGetNoTokenAndLoseTheirs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = authority.Issue(t.Context(), assertion, "")
+	_, err = authority.Issue(t.Context(), Request{Assertion: assertion})
 	refused(t, err, fault.Unauthenticated)
 	if _, err := authority.Verify(t.Context(), tokenOf(t, authority, kept, user)); err != nil {
 		t.Errorf("the user's other certificate: %v", err)
@@ -227,7 +227,7 @@ func TestTokensGoToTheRegisteredKey(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return authority.Issue(t.Context(), assertion, scope)
+		return authority.Issue(t.Context(), Request{Assertion: assertion, Scope: scope})
 	}
 	before, err := issue(old, "")
 	if err != nil {

@@ -132,7 +132,7 @@ func (f *fixture) scopedToken(t *testing.T, pseudonym string, role ledger.Role, 
 	if err != nil {
 		t.Fatal(err)
 	}
-	token, err := f.api.Authority.Issue(t.Context(), assertion, scope)
+	token, err := f.api.Authority.Issue(t.Context(), auth.Request{Assertion: assertion, Scope: scope})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,6 +2,7 @@ package rest
 
 import (
 	"context"
+	"strings"
 
 	"github.com/pie-consortium/pie/gateway/api"
 	"github.com/pie-consortium/pie/gateway/internal/auth"
@@ -37,7 +38,7 @@ func (a *API) authorizationServer() api.AuthorizationServer {
 		Issuer: a.Authority.URL, TokenEndpoint: a.Authority.URL + auth.TokenPath,
 		GrantTypesSupported:                        []string{clientCredentials},
 		ResponseTypesSupported:                     []string{},
-		ScopesSupported:                            []string{auth.ScopeReplacement},
+		ScopesSupported:                            []string{scopeRegistered, auth.ScopeReplacement},
 		TokenEndpointAuthMethodsSupported:          []string{"private_key_jwt"},
 		TokenEndpointAuthSigningAlgValuesSupported: []string{"ES256"},
 		ServiceDocumentation:                       a.Authority.URL + "/docs",
@@ -51,20 +52,45 @@ const clientCredentials = "client_credentials"
 
 // IssueToken exchanges an assertion for a token.
 func (a *API) IssueToken(ctx context.Context, request IssueTokenRequestObject) (IssueTokenResponseObject, error) {
-	scope := optional(request.Body.Scope)
-	switch {
-	case request.Body.GrantType != clientCredentials:
+	if request.Body.GrantType != clientCredentials {
 		return nil, problem.WithTokenError("unsupported_grant_type", fault.New(fault.InvalidArgument, "grant_type must be %s", clientCredentials))
-	case scope != "" && scope != auth.ScopeReplacement:
-		return nil, problem.WithTokenError("invalid_scope", fault.New(fault.InvalidArgument, "the only scope is %s; leave scope out for all else", auth.ScopeReplacement))
 	}
-	token, err := a.Authority.Issue(ctx, request.Body.ClientAssertion, scope)
+	scope, err := scopeOf(optional(request.Body.Scope))
+	if err != nil {
+		return nil, err
+	}
+	wanted := auth.Request{Assertion: request.Body.ClientAssertion, Client: optional(request.Body.ClientID)}
+	if scope == auth.ScopeReplacement {
+		wanted.Scope = scope
+	}
+	token, err := a.Authority.Issue(ctx, wanted)
 	if err != nil {
 		return nil, err
 	}
 	return IssueToken200JSONResponse(api.Token{
-		AccessToken: token, TokenType: "Bearer", ExpiresIn: int(auth.Lifetime.Seconds()),
+		AccessToken: token, TokenType: "Bearer", ExpiresIn: int(auth.Lifetime.Seconds()), Scope: scope,
 	}), nil
+}
+
+// scopeRegistered is the scope of tokens for the registered key, which do all that their
+// holder may.
+const scopeRegistered = "registered"
+
+// scopeOf is the scope of the token that somebody gets who asks for these. Clients of
+// SMART Backend Services cannot leave theirs out: they are passed over, and the answer
+// tells what it is instead (RFC 6749, section 3.3).
+func scopeOf(asked string) (string, error) {
+	scope := scopeRegistered
+	for _, one := range strings.Fields(asked) {
+		switch {
+		case one == auth.ScopeReplacement:
+			scope = one
+		case one != scopeRegistered && !strings.HasPrefix(one, "system/"):
+			return "", problem.WithTokenError("invalid_scope", fault.New(fault.InvalidArgument,
+				"the scopes are %s, which is that of who names none, and %s; those of SMART's system/ are passed over", scopeRegistered, auth.ScopeReplacement))
+		}
+	}
+	return scope, nil
 }
 
 // Reencrypt answers as this hospital's proxy.

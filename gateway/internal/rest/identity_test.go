@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/pie-consortium/pie/gateway/api"
+	"github.com/pie-consortium/pie/gateway/internal/auth"
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/fault"
 )
@@ -49,10 +50,11 @@ func TestTokenErrorsAreOfOAuth(t *testing.T) {
 		code   fault.Code
 	}{
 		"another grant type":     {other("grant_type", "password"), nil, 400, "unsupported_grant_type", fault.InvalidArgument},
-		"another scope":          {other("scope", "system/*.rs"), nil, 400, "invalid_scope", fault.InvalidArgument},
+		"another scope":          {other("scope", "system/*.rs offline_access"), nil, 400, "invalid_scope", fault.InvalidArgument},
 		"no assertion":           {func(v url.Values) { v.Del("client_assertion") }, nil, 400, "invalid_request", fault.InvalidArgument},
 		"another assertion type": {other("client_assertion_type", "saml"), nil, 400, "invalid_request", fault.InvalidArgument},
 		"a bad assertion":        {other("client_assertion", "a\"b\\c"), nil, 401, "invalid_client", fault.Unauthenticated},
+		"another client":         {other("client_id", "HospitalA/other"), nil, 401, "invalid_client", fault.Unauthenticated},
 		"JSON":                   {func(url.Values) {}, http.Header{"Content-Type": {"application/json"}}, 415, "invalid_request", fault.InvalidArgument},
 		"another origin":         {func(url.Values) {}, http.Header{"Origin": {"https://elsewhere.example"}}, 403, "unauthorized_client", fault.PermissionDenied},
 		"too large":              {other("x", strings.Repeat("x", maxOpenBody)), nil, 413, "invalid_request", fault.InvalidArgument},
@@ -98,6 +100,27 @@ func TestTokensForOthersLibraries(t *testing.T) {
 	status, header, told := f.exchange(form, nil)
 	if status != http.StatusOK || header.Get("Cache-Control") != "no-store" {
 		t.Errorf("got %d %v: %+v", status, header, told)
+	}
+}
+
+// The scope of a token is that which the answer names, whatever was asked for.
+func TestScopesThatAreAskedFor(t *testing.T) {
+	for asked, want := range map[string]string{
+		"": "registered", "registered": "registered", "system/*.rs system/Patient.read?status=x": "registered",
+		"replacement": "replacement", "system/*.rs replacement": "replacement",
+	} {
+		f := newFixture(t)
+		form := f.tokenForm(t)
+		form.Set("scope", asked)
+		answer := f.ask(http.MethodPost, "/oauth2/token", strings.NewReader(form.Encode()), http.Header{"Content-Type": {"application/x-www-form-urlencoded"}})
+		var token api.Token
+		if err := json.Unmarshal(answer.Body.Bytes(), &token); err != nil || token.Scope != want {
+			t.Errorf("%q was answered %d %+v, %v", asked, answer.Code, token, err)
+		}
+		holder, err := f.api.Authority.Verify(t.Context(), token.AccessToken)
+		if err != nil || (holder.Scope == auth.ScopeReplacement) != (want == auth.ScopeReplacement) {
+			t.Errorf("%q: the token's scope is %q, %v", asked, holder.Scope, err)
+		}
 	}
 }
 

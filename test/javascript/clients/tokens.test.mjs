@@ -55,7 +55,9 @@ test("a client of SMART Backend Services gets a token", async () => {
     delete claims.iat;
     delete claims.nbf;
   });
-  await reads((await ask(smart)).access_token);
+  const { access_token, scope } = await ask(smart, { scope: "system/*.rs" });
+  assert.equal(scope, "registered");
+  await reads(access_token);
 });
 
 const refused = async (name, description, authentication, parameters) => {
@@ -73,5 +75,5 @@ test("the libraries read why they get none", async () => {
   await refused("invalid_client", /begins in 1[78]\d s; the gateway's clock says 20/, byCertificate(oauth, (_, claims) => {
     for (const time of ["iat", "nbf", "exp"]) claims[time] += 180;
   }));
-  await refused("invalid_scope", /replacement/, byCertificate(oauth), { scope: "system/*.rs" });
+  await refused("invalid_scope", /replacement/, byCertificate(oauth), { scope: "offline_access" });
 });
