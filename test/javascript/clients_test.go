@@ -13,8 +13,6 @@ import (
 	"time"
 
 	"github.com/goccy/go-yaml"
-
-	"github.com/pie-consortium/pie/ledger"
 )
 
 // clients lets libraries of other people call the gateway, as they come from npm: by its
@@ -23,20 +21,31 @@ func (p *practice) clients(t *testing.T) {
 	install(t, "clients")
 	record := p.authorize(t, p.author)
 	p.upload(t, record)
-	p.runClients(t, record, "", "tokens.test.mjs", "uploads.test.mjs", "events.test.mjs")
+	about := "RECORD=" + string(record)
+	p.runClients(t, "clients", []string{"tokens.test.mjs", "uploads.test.mjs", "events.test.mjs"}, about)
 	t.Run("behind nginx", func(t *testing.T) {
-		p.runClients(t, record, p.proxy(t), "uploads.test.mjs", "events.test.mjs")
+		p.runClients(t, "clients", []string{"uploads.test.mjs", "events.test.mjs"}, about, "DOOR="+p.proxy(t))
+	})
+	t.Run("generated", func(t *testing.T) {
+		generate(t)
+		p.runClients(t, "generated", []string{"compiled/generated.test.js"}, about)
 	})
 }
 
-// runClients runs tests of node's; door is where the gateway is called, empty for its own.
-func (p *practice) runClients(t *testing.T, record ledger.ID, door string, files ...string) {
+// generate makes clients of the document, and compiles them with what calls by them.
+func generate(t *testing.T) {
+	t.Helper()
+	install(t, "generated")
+	for _, program := range []string{"openapi-ts", "orval", "tsc"} {
+		run(t, "generated", "npx", program)
+	}
+}
+
+// runClients runs tests of node's, with the app's memory and this environment.
+func (p *practice) runClients(t *testing.T, folder string, files []string, environment ...string) {
 	t.Helper()
 	node := exec.CommandContext(t.Context(), "node", append([]string{"--test"}, files...)...)
-	node.Dir, node.Env = "clients", slices.Concat(p.env, []string{"KEPT=" + p.kept, "RECORD=" + string(record)})
-	if door != "" {
-		node.Env = append(node.Env, "DOOR="+door)
-	}
+	node.Dir, node.Env = folder, slices.Concat(p.env, []string{"KEPT=" + p.kept}, environment)
 	if output, err := node.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, output)
 	}
