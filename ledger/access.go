@@ -83,14 +83,14 @@ type Grant struct {
 // Fragments describes the key fragments of a grant without holding them.
 type Fragments struct {
 	Threshold    int              `json:"threshold"`
-	ReceivingKey Digest           `json:"receivingKey"` // SHA-256 of the grantee's receiving key, 33 bytes
+	ReceivingKey Digest           `json:"receivingKey"` // SHA-256 of the grantee's receiving key, its 33 bytes
 	Proxies      []FragmentDigest `json:"proxies"`
 }
 
 // FragmentDigest commits to the sealed fragment of one proxy.
 type FragmentDigest struct {
 	Proxy  string `json:"proxy"`  // MSP
-	SHA256 Digest `json:"sha256"` // of the sealed fragment
+	SHA256 Digest `json:"sha256"` // SHA-256 of the sealed fragment, all bytes of the age file
 }
 
 // Threshold is how many of n proxies must cooperate: ⌊n/2⌋+1.
@@ -148,7 +148,7 @@ type Access struct {
 	Grant       ID        `json:"grant"`
 	Request     ID        `json:"request,omitempty"` // that the grant answers; empty for an author's own
 	User        Identity  `json:"user"`
-	Certificate Digest    `json:"certificate"`           // of the certificate that signed, DER
+	Certificate Digest    `json:"certificate"`           // SHA-256 of the certificate that signed, DER
 	Declaration ID        `json:"declaration,omitempty"` // of an emergency
 	Purpose     Purpose   `json:"purpose,omitempty"`
 	Decision    Decision  `json:"decision"`

@@ -53,13 +53,13 @@ type Record struct {
 	Unattended bool        `json:"unattended,omitempty"` // registered without the patient: the author stated the record key
 	IsSummary  bool        `json:"isSummary,omitempty"`  // the patient's emergency summary, which break-glass opens
 	Stream     bool        `json:"stream,omitempty"`     // the content is in segments, and what follows of one is empty
-	Escrow     Digest      `json:"escrow,omitzero"`      // of an unattended record's sealed secret
+	Escrow     Digest      `json:"escrow,omitzero"`      // SHA-256 of an unattended record's sealed secret, all bytes of the age file
 	Registered time.Time   `json:"registered"`
 	CID        string      `json:"cid,omitempty"`       // of the ciphertext, CIDv1
-	SHA256     Digest      `json:"sha256,omitzero"`     // of the ciphertext
+	SHA256     Digest      `json:"sha256,omitzero"`     // SHA-256 of the ciphertext, all bytes of the age file
 	Size       int64       `json:"size,omitempty"`      // of the ciphertext, in bytes
 	Capsule    []byte      `json:"capsule,omitempty"`   // Umbral, 98 bytes
-	Commitment Digest      `json:"commitment,omitzero"` // SHA-256 of 32 random bytes ‖ EMR
+	Commitment Digest      `json:"commitment,omitzero"` // SHA-256 of what is encrypted: 32 random bytes ‖ EMR
 	Level      Level       `json:"level"`
 	Policy     Policy      `json:"policy"`
 	Reason     string      `json:"reason,omitempty"` // of a dispute

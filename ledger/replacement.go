@@ -53,7 +53,7 @@ func (a RequestKeyReplacement) Validate() error {
 type ApproveKeyReplacement struct {
 	User        UserID `json:"user"`
 	Replacement ID     `json:"replacement"`
-	IdentityKey Digest `json:"identityKey"`
+	IdentityKey Digest `json:"identityKey"` // SHA-256 of its SubjectPublicKeyInfo, DER
 }
 
 // Validate checks the parts.

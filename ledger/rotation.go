@@ -7,12 +7,12 @@ import "github.com/pie-consortium/pie/ledger/fault"
 // author, level and policy stay what they are, and so do purpose, grantee and expiry of
 // the grants that are kept; all others end. What the record is about goes through the
 // transient map as [TransientMetadata], as it stands, with the salt that it gets next as
-// [TransientSalt], and the kept grants' fragments as [TransientFragments]. Result: the
-// new [Record].
+// [TransientSalt], and the kept grants' fragments as [TransientFragments]. Result:
+// [Record], the new one.
 type RotateRecord struct {
 	RecordVersion
 	CID       string         `json:"cid"`
-	SHA256    Digest         `json:"sha256"`
+	SHA256    Digest         `json:"sha256"` // SHA-256 of the ciphertext, all bytes of the age file
 	Size      int64          `json:"size"`
 	Capsule   []byte         `json:"capsule"`
 	RecordKey string         `json:"recordKey"` // of the next version: key statement, JWS

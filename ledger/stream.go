@@ -26,10 +26,10 @@ const (
 type Segment struct {
 	Number     int       `json:"number"` // in the stream, from 1 without a gap
 	CID        string    `json:"cid"`    // of the ciphertext, as in [Record]
-	SHA256     Digest    `json:"sha256"`
+	SHA256     Digest    `json:"sha256"` // SHA-256 of the ciphertext, all bytes of the age file
 	Size       int64     `json:"size"`
 	Capsule    []byte    `json:"capsule"`
-	Commitment Digest    `json:"commitment"` // SHA-256 of 32 random bytes ‖ readings
+	Commitment Digest    `json:"commitment"` // SHA-256 of what is encrypted: 32 random bytes ‖ readings
 	Readings   int       `json:"readings"`
 	From       time.Time `json:"from"` // of the earliest reading
 	To         time.Time `json:"to"`   // of the latest reading

@@ -152,7 +152,7 @@ func statementSize(jws string) error {
 }
 
 // AuthorizeSlots authorises one record for each slot. The sealed fragments go
-// through the transient map as [TransientFragments]. Result: []Upload.
+// through the transient map as [TransientFragments]. Result: [][Slot].
 type AuthorizeSlots struct {
 	Slots []NewSlot `json:"slots"`
 }
@@ -224,10 +224,10 @@ func hasExpiry(t time.Time) error {
 type RegisterRecord struct {
 	Record     ID     `json:"record"`
 	CID        string `json:"cid"`
-	SHA256     Digest `json:"sha256"`
+	SHA256     Digest `json:"sha256"` // SHA-256 of the ciphertext, all bytes of the age file
 	Size       int64  `json:"size"`
 	Capsule    []byte `json:"capsule"`
-	Commitment Digest `json:"commitment"`
+	Commitment Digest `json:"commitment"` // SHA-256 of what is encrypted: 32 random bytes ‖ EMR
 	Level      Level  `json:"level"`
 }
 

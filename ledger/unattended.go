@@ -16,7 +16,7 @@ type RegisterUnattended struct {
 	RegisterRecord
 	Patient   UserID    `json:"patient"`
 	RecordKey string    `json:"recordKey"` // key statement of the author, JWS
-	Escrow    Digest    `json:"escrow"`    // of the sealed secret
+	Escrow    Digest    `json:"escrow"`    // SHA-256 of the sealed secret, all bytes of the age file
 	Grant     ID        `json:"grant"`     // the author's own
 	Expiry    time.Time `json:"expiry"`    // of the author's grant
 	Fragments Fragments `json:"fragments"`

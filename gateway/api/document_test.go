@@ -152,6 +152,19 @@ func TestEveryTransactionIsDescribed(t *testing.T) {
 	}
 }
 
+// Of which bytes a digest is, no type tells.
+func TestDigestsSayWhatTheyAreOf(t *testing.T) {
+	const digest = "#/components/schemas/Digest"
+	for name, schema := range load(t).Components.Schemas {
+		for member, property := range schema.Value.Properties {
+			list := property.Value.Items != nil && property.Value.Items.Ref == digest && property.Value.Description == ""
+			if list || property.Ref == digest {
+				t.Errorf("%s of %s does not say what it is of", member, name)
+			}
+		}
+	}
+}
+
 // Every route says what it is for, who may call it, what it answers, and that it can fail.
 func TestEveryRouteIsDescribed(t *testing.T) {
 	document := load(t)

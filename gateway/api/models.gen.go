@@ -87,7 +87,7 @@ type AuthorizationServer struct {
 	TokenEndpointAuthSigningAlgValuesSupported []string `json:"token_endpoint_auth_signing_alg_values_supported"`
 }
 
-// AuthorizeSlots AuthorizeSlots authorises one record for each slot. The sealed fragments go through the transient map as "fragments" ([]SealedFragment). Result: []Upload
+// AuthorizeSlots AuthorizeSlots authorises one record for each slot. The sealed fragments go through the transient map as "fragments" ([]SealedFragment). Result: []Slot
 //
 // Example: {"slots":[{"author":"person:HospitalB/k4wq7hz2tmx5vbna","expiry":"2030-03-04T12:00:00Z","fragments":{"proxies":[{"proxy":"HospitalA","sha256":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"}],"receivingKey":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","threshold":1},"grant":"mfzwizltoqzgk43fmfzwizltoq","policy":{"purposes":["TREAT","ETREAT"],"replicas":2,"roles":["physician"]},"record":"mfzwizltoqzgk43fmfzwizltoq","recordKey":"eyJhbGciOiJFUzI1NiJ9.e30.c2ln"}]}
 type AuthorizeSlots = ledger.AuthorizeSlots
@@ -179,9 +179,7 @@ type Content struct {
 	// Example: bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi
 	Cid CID `json:"cid"`
 
-	// Sha256 A SHA-256 in hexadecimal
-	//
-	// Example: 2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae
+	// Sha256 SHA-256 of the ciphertext, all bytes as they are stored
 	Sha256 Digest `json:"sha256"`
 	Size   int64  `json:"size"`
 }
@@ -226,7 +224,7 @@ type DenyAccess = ledger.DenyAccess
 // Example: declined
 type DenyReason = ledger.DenyReason
 
-// Digest A SHA-256 in hexadecimal
+// Digest A SHA-256 in hexadecimal, small letters; of which bytes, the member says that holds it. What stands in base64 is decoded first
 //
 // Example: 2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae
 type Digest = ledger.Digest
@@ -371,7 +369,9 @@ type HistoryEntryList = ledger.List[ledger.HistoryEntry]
 // Example: mfzwizltoqzgk43fmfzwizltoq
 type ID = ledger.ID
 
-// Identity What a certificate says about its holder
+// Identity What a certificate says about its holder: `user` is the member whose CA issued it and the
+// common name, the others are `pie.role`, `pie.clearance` and `pie.department` of the JSON
+// `{"attrs": {…}}` in the extension 1.2.3.4.5.6.7.8.1.
 //
 // Example: {"clearance":"private","department":"cardiology","role":"physician","user":"HospitalB/k4wq7hz2tmx5vbna"}
 type Identity = ledger.Identity
@@ -700,7 +700,7 @@ type RevokeGrant = ledger.RevokeGrant
 // Example: physician
 type Role = ledger.Role
 
-// RotateRecord RotateRecord puts the caller's record under a new key: a new version with new ciphertext of the same content takes the place of the one that is named. Commitment, author, level and policy stay what they are, and so do purpose, grantee and expiry of the grants that are kept; all others end. What the record is about goes through the transient map as "metadata" (Metadata), as it stands, with the salt that it gets next as "salt" (Salt, of metadata from now on), and the kept grants' fragments as "fragments" ([]SealedFragment). Result: the new Record
+// RotateRecord RotateRecord puts the caller's record under a new key: a new version with new ciphertext of the same content takes the place of the one that is named. Commitment, author, level and policy stay what they are, and so do purpose, grantee and expiry of the grants that are kept; all others end. What the record is about goes through the transient map as "metadata" (Metadata), as it stands, with the salt that it gets next as "salt" (Salt, of metadata from now on), and the kept grants' fragments as "fragments" ([]SealedFragment). Result: LedgerRecord, the new one
 //
 // Example: {"capsule":"AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=","cid":"bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi","grants":[{"fragments":{"proxies":[{"proxy":"HospitalA","sha256":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"}],"receivingKey":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","threshold":1},"grant":"mfzwizltoqzgk43fmfzwizltoq"}],"record":"mfzwizltoqzgk43fmfzwizltoq","recordKey":"eyJhbGciOiJFUzI1NiJ9.e30.c2ln","sha256":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","size":1,"version":1}
 type RotateRecord = ledger.RotateRecord

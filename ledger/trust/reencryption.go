@@ -47,8 +47,8 @@ type Reencryption struct {
 type Reencrypted struct {
 	Number      int           `json:"number,omitempty"`      // of a segment
 	Capsule     []byte        `json:"capsule,omitempty"`     // 98 bytes, from the ledger
-	SHA256      ledger.Digest `json:"sha256,omitzero"`       // of the ciphertext, from the ledger
-	Commitment  ledger.Digest `json:"commitment,omitzero"`   // from the ledger
+	SHA256      ledger.Digest `json:"sha256,omitzero"`       // SHA-256 of the ciphertext, all bytes of the age file, from the ledger
+	Commitment  ledger.Digest `json:"commitment,omitzero"`   // SHA-256 of what is encrypted: 32 random bytes ‖ EMR or readings, from the ledger
 	CapsuleFrag []byte        `json:"capsuleFrag,omitempty"` // 359 bytes
 }
 

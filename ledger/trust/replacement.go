@@ -15,9 +15,9 @@ import (
 type Replacement struct {
 	Channel  string          `json:"channel"`
 	User     ledger.UserID   `json:"user"`
-	Replaces ledger.Digest   `json:"replaces"` // of the statement of the registered verifying key, JWS: it serves once
-	Identity ledger.Digest   `json:"identity"` // of the new identity key
-	Keys     []ledger.Digest `json:"keys"`     // of the new statements, JWS, in the order of the transaction
+	Replaces ledger.Digest   `json:"replaces"` // SHA-256 of the text of the registered verifying key's statement, JWS: it serves once
+	Identity ledger.Digest   `json:"identity"` // SHA-256 of the new identity key's SubjectPublicKeyInfo, DER
+	Keys     []ledger.Digest `json:"keys"`     // SHA-256 of the text of each new statement, JWS, in the order of the transaction
 }
 
 // NewReplacement describes the replacement of the keys that stand registered by those of

@@ -116,10 +116,18 @@ func (w *writer) properties(t reflect.Type) ([]property, error) {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
 		p := property{name: name, required: options == "", example: example, omitted: omitted[t.Name()+"."+name]}
-		p.schema = commented(schema, w.comments[t.String()+"."+field.Name])
+		p.schema = commented(schema, w.comments[declared(t, field)])
 		properties = append(properties, p)
 	}
 	return properties, nil
+}
+
+// declared is where a field is, which may be in a type that t embeds.
+func declared(t reflect.Type, field reflect.StructField) string {
+	if outer := field.Index[:len(field.Index)-1]; len(outer) > 0 {
+		t = t.FieldByIndex(outer).Type
+	}
+	return t.String() + "." + field.Name
 }
 
 // commented is a schema with what is said of a field.
