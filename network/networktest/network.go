@@ -119,6 +119,7 @@ type options struct {
 	topology string
 	gateways bool
 	wrap     Wrap
+	origins  []string
 	calls    int // that a peer's gateway service takes at the same time; 0 is Fabric's default
 }
 
@@ -133,6 +134,9 @@ func Wrapped(wrap Wrap) Option { return func(o *options) { o.wrap = wrap } }
 // PeerCalls bounds how many calls a peer takes from its hospital's gateway at the same
 // time: beyond it, it refuses.
 func PeerCalls(most int) Option { return func(o *options) { o.calls = most } }
+
+// Origins are those of apps in browsers that may call the gateways.
+func Origins(origins ...string) Option { return func(o *options) { o.origins = origins } }
 
 // WithoutGateways leaves out gateways and IPFS nodes, and the hospitals' descriptions
 // on the ledger.
@@ -188,13 +192,13 @@ func (o options) members(ctx context.Context) (manifest.Consortium, error) {
 		return manifest.Consortium{}, err
 	}
 	members, err := manifest.Load(filepath.Join(source, "network", o.topology))
-	if err != nil || o.gateways {
-		return members, err
-	}
 	for i := range members.Organizations {
-		members.Organizations[i].Gateway, members.Organizations[i].IPFS = "", ""
+		member := &members.Organizations[i]
+		if member.Origins = o.origins; !o.gateways {
+			member.Gateway, member.IPFS = "", ""
+		}
 	}
-	return members, nil
+	return members, err
 }
 
 func (n *Network) up(ctx context.Context, members manifest.Consortium, chosen options) (err error) {

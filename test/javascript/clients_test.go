@@ -26,6 +26,9 @@ func (p *practice) clients(t *testing.T) {
 	t.Run("behind nginx", func(t *testing.T) {
 		p.runClients(t, "clients", []string{"uploads.test.mjs", "events.test.mjs"}, about, "DOOR="+p.proxy(t))
 	})
+	t.Run("in a browser", func(t *testing.T) {
+		p.runClients(t, "clients", []string{"browser.test.mjs"}, about, "ORIGIN="+p.origin, "CHROMIUM="+program(t, "chromium"))
+	})
 	t.Run("generated", func(t *testing.T) {
 		generate(t)
 		p.runClients(t, "generated", []string{"compiled/generated.test.js"}, about)
@@ -55,10 +58,6 @@ func (p *practice) runClients(t *testing.T, folder string, files []string, envir
 // returns where.
 func (p *practice) proxy(t *testing.T) string {
 	t.Helper()
-	program, err := exec.LookPath("nginx")
-	if err != nil {
-		t.Fatalf("%v: `scripts/test-tools` installs it", err)
-	}
 	organization, err := p.network.Organization("HospitalA")
 	if err != nil {
 		t.Fatal(err)
@@ -81,7 +80,7 @@ func (p *practice) proxy(t *testing.T) string {
 	}
 	var said strings.Builder
 	// Its workers would outlive it if the test's context killed it.
-	nginx := exec.CommandContext(context.WithoutCancel(t.Context()), program, "-p", dir, "-c", file)
+	nginx := exec.CommandContext(context.WithoutCancel(t.Context()), program(t, "nginx"), "-p", dir, "-c", file)
 	nginx.Stderr = &said
 	if err := nginx.Start(); err != nil {
 		t.Fatal(err)
@@ -95,6 +94,16 @@ func (p *practice) proxy(t *testing.T) string {
 	})
 	untilOpen(t, listen)
 	return "https://" + listen
+}
+
+// program is where the system has it.
+func program(t *testing.T, name string) string {
+	t.Helper()
+	file, err := exec.LookPath(name)
+	if err != nil {
+		t.Fatalf("%v: `scripts/test-tools` installs it", err)
+	}
+	return file
 }
 
 // published is the server that docs/proxies.md shows.

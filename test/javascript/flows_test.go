@@ -18,6 +18,7 @@ import (
 // practice is the patient's app and the people around it, who use the Go client.
 type practice struct {
 	*app
+	origin                             string // of apps in browsers that may call
 	author, colleague, desk, responder *client.Client
 }
 
@@ -26,7 +27,8 @@ const emr = `{"resourceType": "Bundle", "type": "collection", "entry": []}`
 // What a patient does, each flow on records of its own.
 func TestPatientApp(t *testing.T) {
 	install(t, ".")
-	network, err := networktest.Start()
+	origin := "http://" + freeAddress(t, "127.0.0.1")
+	network, err := networktest.Start(networktest.Origins(origin))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,6 +38,7 @@ func TestPatientApp(t *testing.T) {
 		}
 	})
 	p := &practice{
+		origin:    origin,
 		author:    enrol(t, network, networktest.Guest{MSP: "HospitalA", Role: ledger.RolePhysician}),
 		colleague: enrol(t, network, networktest.Guest{MSP: "HospitalB", Role: ledger.RolePhysician}),
 		desk:      enrol(t, network, networktest.Guest{MSP: "HospitalB", Role: ledger.RoleEmergencyDesk}),

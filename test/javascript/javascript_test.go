@@ -51,10 +51,11 @@ func run(t *testing.T, folder string, command ...string) {
 	}
 }
 
-// The gateway's document, by a linter that others use.
+// The gateway's document, by linters that others use.
 func TestDocumentIsClean(t *testing.T) {
 	install(t, "lint")
 	run(t, "lint", "npx", "spectral", "lint", "--fail-severity", "warn", "../../../gateway/api/openapi.yaml")
+	run(t, "lint", "npx", "redocly", "lint", "../../../gateway/api/openapi.yaml")
 }
 
 // The types that a generator of somebody else's makes of the document compile.
