@@ -99,15 +99,15 @@ func Threshold(n int) int { return n/2 + 1 }
 // Validate refuses a threshold other than ⌊n/2⌋+1 of 1 to 5 distinct proxies.
 func (f Fragments) Validate() error {
 	if len(f.Proxies) < 1 || len(f.Proxies) > MaxProxies {
-		return fault.New(fault.InvalidArgument, "a grant needs 1 to %d proxies", MaxProxies)
+		return fault.New(fault.InvalidArgument, "a grant needs 1 to %d proxies", MaxProxies).At("proxies")
 	}
 	if f.Threshold != Threshold(len(f.Proxies)) {
-		return fault.New(fault.InvalidArgument, "the threshold of %d proxies is %d", len(f.Proxies), Threshold(len(f.Proxies)))
+		return fault.New(fault.InvalidArgument, "the threshold of %d proxies is %d", len(f.Proxies), Threshold(len(f.Proxies))).At("threshold")
 	}
 	seen := map[string]bool{}
 	for _, p := range f.Proxies {
 		if seen[p.Proxy] || !mspForm.MatchString(p.Proxy) {
-			return fault.New(fault.InvalidArgument, "proxies must be distinct MSP names")
+			return fault.New(fault.InvalidArgument, "proxies must be distinct MSP names").At("proxies")
 		}
 		seen[p.Proxy] = true
 	}

@@ -225,12 +225,12 @@ const (
 // Validate refuses other rules and long lists.
 func (p EmergencyPolicy) Validate() error {
 	if !slices.Contains([]EmergencyRule{EmergencyRuleApproved, EmergencyRuleTrusted, EmergencyRuleNever}, p.Records) {
-		return fault.New(fault.InvalidArgument, "records must be approved, trusted or never")
+		return fault.New(fault.InvalidArgument, "records must be approved, trusted or never").At("records")
 	}
 	if (len(p.Trusted) > 0) != (p.Records == EmergencyRuleTrusted) {
-		return fault.New(fault.InvalidArgument, "trusted responders belong to the rule trusted, and to that alone")
+		return fault.New(fault.InvalidArgument, "trusted responders belong to the rule trusted, and to that alone").At("trusted")
 	}
-	return eachValid(p.Trusted)
+	return at("trusted", eachValid(p.Trusted))
 }
 
 // Responders are the physicians of a hospital who respond to emergencies, beside those
@@ -253,7 +253,7 @@ func (k OneTimeKey) Validate() error {
 	if len(k.Capsule) != capsuleSize || len(k.Wrapped) == 0 || len(k.Wrapped) > maxWrapped {
 		return fault.New(fault.InvalidArgument, "an emergency key has a capsule of %d bytes and a wrapped key of 1 to %d", capsuleSize, maxWrapped)
 	}
-	return statementSize(k.Key)
+	return at("key", statementSize(k.Key))
 }
 
 // SetResponders lists the physicians of the caller's hospital who respond to emergencies.
@@ -265,11 +265,11 @@ type SetResponders struct {
 // Validate refuses long lists and malformed names.
 func (a SetResponders) Validate() error {
 	if len(a.Listed) > MaxPage {
-		return fault.New(fault.InvalidArgument, "a hospital lists %d responders at most", MaxPage)
+		return fault.New(fault.InvalidArgument, "a hospital lists %d responders at most", MaxPage).At("listed")
 	}
 	for _, pseudonym := range a.Listed {
 		if err := ValidatePseudonym(pseudonym); err != nil {
-			return err
+			return at("listed", err)
 		}
 	}
 	return nil
@@ -301,12 +301,12 @@ type DeclareBreakGlass struct {
 // Validate checks that records are named by scope records, and by that alone.
 func (a DeclareBreakGlass) Validate() error {
 	if a.Scope != ScopeSummary && a.Scope != ScopeRecords {
-		return fault.New(fault.InvalidArgument, "scope must be summary or records")
+		return fault.New(fault.InvalidArgument, "scope must be summary or records").At("scope")
 	}
 	if (len(a.Records) > 0) != (a.Scope == ScopeRecords) {
-		return fault.New(fault.InvalidArgument, "scope records names records, and scope summary none")
+		return fault.New(fault.InvalidArgument, "scope records names records, and scope summary none").At("records")
 	}
-	return firstError(a.Declaration.Validate(), a.Patient.Validate(), eachValid(a.Records), a.Reason.Validate())
+	return firstError(a.Declaration.Validate(), a.Patient.Validate(), at("records", eachValid(a.Records)), a.Reason.Validate())
 }
 
 // DeclarationName names a declaration.
@@ -358,7 +358,7 @@ type ReviewBreakGlass struct {
 // Validate refuses other verdicts.
 func (a ReviewBreakGlass) Validate() error {
 	if !slices.Contains([]Verdict{VerdictJustified, VerdictUnjustified, VerdictEscalated}, a.Verdict) {
-		return fault.New(fault.InvalidArgument, "verdict must be justified, unjustified or escalated")
+		return fault.New(fault.InvalidArgument, "verdict must be justified, unjustified or escalated").At("verdict")
 	}
 	return a.DeclarationName.Validate()
 }
@@ -399,7 +399,7 @@ type IssueEmergencyGrant struct {
 // Validate checks the parts.
 func (a IssueEmergencyGrant) Validate() error {
 	if !transactionForm.MatchString(a.Open) {
-		return fault.New(fault.InvalidArgument, "open must be a transaction ID, 64 hexadecimal characters")
+		return fault.New(fault.InvalidArgument, "open must be a transaction ID, 64 hexadecimal characters").At("open")
 	}
 	return firstError(a.RecordVersion.Validate(), a.Declaration.Validate(), a.Key.Validate(), a.Fragments.Validate())
 }

@@ -103,16 +103,16 @@ type ConfirmErasure struct {
 // Validate refuses malformed contents, and one that stands in it twice.
 func (a ConfirmErasure) Validate() error {
 	if len(a.Contents) == 0 {
-		return fault.New(fault.InvalidArgument, "contents are missing")
+		return fault.New(fault.InvalidArgument, "contents are missing").At("contents")
 	}
 	seen := map[string]bool{}
 	for _, content := range a.Contents {
 		if seen[content.CID] {
-			return fault.New(fault.InvalidArgument, "content %s stands twice in the confirmation", content.CID)
+			return fault.New(fault.InvalidArgument, "content %s stands twice in the confirmation", content.CID).At("contents")
 		}
 		seen[content.CID] = true
 		if content.Outcome != ContentDeleted && content.Outcome != ContentKept {
-			return fault.New(fault.InvalidArgument, "an outcome is %s or %s", ContentDeleted, ContentKept)
+			return fault.New(fault.InvalidArgument, "an outcome is %s or %s", ContentDeleted, ContentKept).At("contents")
 		}
 		if err := ValidateCID(content.CID); err != nil {
 			return err

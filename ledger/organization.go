@@ -49,7 +49,7 @@ type Profile struct {
 
 // Validate refuses oversized cards.
 func (p Profile) Validate() error {
-	return firstError(p.Salt.Validate(), statementSize(p.Card))
+	return firstError(p.Salt.Validate(), at("card", statementSize(p.Card)))
 }
 
 // Private data collections of all members.

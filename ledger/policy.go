@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"errors"
 	"slices"
 	"time"
 
@@ -30,17 +31,17 @@ func (p Policy) Validate() error {
 		}
 	}
 	if p.Replicas < 1 || p.Replicas > maxReplicas {
-		return fault.New(fault.InvalidArgument, "policy replicas must be 1 to %d", maxReplicas)
+		return fault.New(fault.InvalidArgument, "policy replicas must be 1 to %d", maxReplicas).At("replicas")
 	}
 	if len(p.Organizations) > maxOrganizations {
-		return fault.New(fault.InvalidArgument, "policy names more than %d organizations", maxOrganizations)
+		return fault.New(fault.InvalidArgument, "policy names more than %d organizations", maxOrganizations).At("organizations")
 	}
 	for _, msp := range p.Organizations {
 		if !mspForm.MatchString(msp) {
-			return fault.New(fault.InvalidArgument, "policy organizations must be MSP names")
+			return fault.New(fault.InvalidArgument, "policy organizations must be MSP names").At("organizations")
 		}
 	}
-	return firstError(eachValid(p.Roles), eachValid(p.Purposes))
+	return firstError(at("roles", eachValid(p.Roles)), at("purposes", eachValid(p.Purposes)))
 }
 
 // Equal reports whether two policies say the same.
@@ -123,6 +124,14 @@ func eachValid[T interface {
 		}
 	}
 	return nil
+}
+
+// at names the field that a check refused which does not know where it stands.
+func at(field string, err error) error {
+	if refused := (*fault.Error)(nil); errors.As(err, &refused) {
+		return fault.New(refused.Code, "%s", refused.Detail).At(field)
+	}
+	return err
 }
 
 func firstError(errs ...error) error {

@@ -28,7 +28,7 @@ type ReplaceKeys struct {
 // Validate wants one reason for the replacement.
 func (a ReplaceKeys) Validate() error {
 	if (len(a.Proof) > 0) == (a.Replacement != "") {
-		return fault.New(fault.InvalidArgument, "a replacement needs either the old verifying key's proof or an approval")
+		return fault.New(fault.InvalidArgument, "a replacement needs either the old verifying key's proof or an approval").At("replacement")
 	}
 	if err := validateKeys(a.Keys); err != nil || a.Replacement == "" {
 		return err
@@ -137,10 +137,10 @@ func (r KeyReplacement) Lapsed(now time.Time) bool {
 // validateKeys refuses an empty or oversized list of key statements.
 func validateKeys(keys []string) error {
 	if len(keys) == 0 || len(keys) > 4 {
-		return fault.New(fault.InvalidArgument, "1 to 4 key statements are needed")
+		return fault.New(fault.InvalidArgument, "1 to 4 key statements are needed").At("keys")
 	}
 	if i := slices.IndexFunc(keys, func(key string) bool { return statementSize(key) != nil }); i >= 0 {
-		return statementSize(keys[i])
+		return at("keys", statementSize(keys[i]))
 	}
 	return nil
 }

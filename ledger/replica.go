@@ -26,7 +26,7 @@ type ConfirmReplicas struct {
 // Validate refuses none, more than [MaxReplicas], and a version that stands in it twice.
 func (a ConfirmReplicas) Validate() error {
 	if n := len(a.Kept) + len(a.Lost); n < 1 || n > MaxReplicas {
-		return fault.New(fault.InvalidArgument, "a confirmation is about 1 to %d record versions", MaxReplicas)
+		return fault.New(fault.InvalidArgument, "a confirmation is about 1 to %d record versions", MaxReplicas).At("kept")
 	}
 	seen := map[RecordVersion]bool{}
 	for _, versions := range [][]RecordVersion{a.Kept, a.Lost} {

@@ -28,20 +28,20 @@ type RotatedGrant struct {
 // Validate checks forms, sizes, and that no grant is kept twice.
 func (a RotateRecord) Validate() error {
 	if a.Version >= MaxVersions {
-		return fault.New(fault.InvalidArgument, "a record has at most %d versions", MaxVersions)
+		return fault.New(fault.InvalidArgument, "a record has at most %d versions", MaxVersions).At("version")
 	}
 	if len(a.Grants) > MaxKept {
-		return fault.New(fault.InvalidArgument, "a rotation keeps at most %d grants", MaxKept)
+		return fault.New(fault.InvalidArgument, "a rotation keeps at most %d grants", MaxKept).At("grants")
 	}
 	seen := map[ID]bool{}
 	for _, kept := range a.Grants {
 		if seen[kept.Grant] {
-			return fault.New(fault.InvalidArgument, "grant %s is kept twice", kept.Grant)
+			return fault.New(fault.InvalidArgument, "grant %s is kept twice", kept.Grant).At("grants")
 		}
 		seen[kept.Grant] = true
 		if err := firstError(kept.Grant.Validate(), kept.Fragments.Validate()); err != nil {
 			return err
 		}
 	}
-	return firstError(a.RecordVersion.Validate(), validateContent(a.CID, a.Size, a.Capsule), statementSize(a.RecordKey))
+	return firstError(a.RecordVersion.Validate(), validateContent(a.CID, a.Size, a.Capsule), at("recordKey", statementSize(a.RecordKey)))
 }

@@ -23,7 +23,7 @@ func (s Standing) Validate() error {
 		return nil
 	}
 	if s.Place < 1 || s.Place > MaxDaily {
-		return fault.New(fault.InvalidArgument, "a standing rule's place is 1 to %d", MaxDaily)
+		return fault.New(fault.InvalidArgument, "a standing rule's place is 1 to %d", MaxDaily).At("place")
 	}
 	return s.Rule.Validate()
 }

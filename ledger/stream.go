@@ -38,17 +38,17 @@ type Segment struct {
 // Validate checks forms and sizes.
 func (s Segment) Validate() error {
 	if s.Readings < 1 || s.Readings > MaxReadings {
-		return fault.New(fault.InvalidArgument, "a segment has 1 to %d readings", MaxReadings)
+		return fault.New(fault.InvalidArgument, "a segment has 1 to %d readings", MaxReadings).At("readings")
 	}
 	if s.From.IsZero() || s.To.Before(s.From) {
-		return fault.New(fault.InvalidArgument, "a segment's readings are from a time to the same or a later one")
+		return fault.New(fault.InvalidArgument, "a segment's readings are from a time to the same or a later one").At("from")
 	}
 	return firstError(validateNumber(s.Number), validateContent(s.CID, s.Size, s.Capsule))
 }
 
 func validateNumber(number int) error {
 	if number < 1 || number > MaxStream {
-		return fault.New(fault.InvalidArgument, "segments are numbered 1 to %d; behind the last, begin another stream", MaxStream)
+		return fault.New(fault.InvalidArgument, "segments are numbered 1 to %d; behind the last, begin another stream", MaxStream).At("number")
 	}
 	return nil
 }
@@ -64,11 +64,11 @@ type AppendSegments struct {
 // Validate refuses segments that do not follow one another.
 func (a AppendSegments) Validate() error {
 	if len(a.Segments) == 0 || len(a.Segments) > MaxSegments {
-		return fault.New(fault.InvalidArgument, "1 to %d segments are appended at once", MaxSegments)
+		return fault.New(fault.InvalidArgument, "1 to %d segments are appended at once", MaxSegments).At("segments")
 	}
 	for i, segment := range a.Segments {
 		if segment.Number != a.Segments[0].Number+i {
-			return fault.New(fault.InvalidArgument, "the segments' numbers must follow one another")
+			return fault.New(fault.InvalidArgument, "the segments' numbers must follow one another").At("segments")
 		}
 		if err := segment.Validate(); err != nil {
 			return err

@@ -113,18 +113,18 @@ type RegisterOrganization struct {
 // Validate refuses gateways that are not https base URLs.
 func (a RegisterOrganization) Validate() error {
 	if err := ValidateName("name", a.Name, MaxName); err != nil {
-		return err
+		return at("name", err)
 	}
 	if len(a.Gateways) == 0 || len(a.Gateways) > maxListed {
-		return fault.New(fault.InvalidArgument, "an organization has 1 to %d gateways", maxListed)
+		return fault.New(fault.InvalidArgument, "an organization has 1 to %d gateways", maxListed).At("gateways")
 	}
 	for _, gateway := range a.Gateways {
 		u, err := url.Parse(gateway)
 		if err != nil || u.Scheme != "https" || u.Host == "" || u.Path != "" || len(gateway) > maxText {
-			return fault.New(fault.InvalidArgument, "a gateway must be an https URL without a path")
+			return fault.New(fault.InvalidArgument, "a gateway must be an https URL without a path").At("gateways")
 		}
 	}
-	return ValidatePseudonym(a.Proxy)
+	return at("proxy", ValidatePseudonym(a.Proxy))
 }
 
 // RegisterUser publishes the caller's key statements; a professional's card, without which
@@ -175,12 +175,12 @@ type NewSlot struct {
 // Validate checks every slot and that no record stands in two.
 func (a AuthorizeSlots) Validate() error {
 	if len(a.Slots) == 0 || len(a.Slots) > MaxSlots {
-		return fault.New(fault.InvalidArgument, "an upload has 1 to %d slots", MaxSlots)
+		return fault.New(fault.InvalidArgument, "an upload has 1 to %d slots", MaxSlots).At("slots")
 	}
 	seen := map[ID]bool{}
 	for _, wanted := range a.Slots {
 		if seen[wanted.Record] || wanted.Grant != "" && seen[wanted.Grant] {
-			return fault.New(fault.InvalidArgument, "a record or grant stands in two slots")
+			return fault.New(fault.InvalidArgument, "a record or grant stands in two slots").At("slots")
 		}
 		seen[wanted.Record], seen[wanted.Grant] = true, true
 		if err := wanted.Validate(); err != nil {
@@ -193,13 +193,13 @@ func (a AuthorizeSlots) Validate() error {
 // Validate checks the slot's parts.
 func (s NewSlot) Validate() error {
 	if s.Stream && s.Author.Kind != SubjectPerson {
-		return fault.New(fault.InvalidArgument, "the author of a stream is a person")
+		return fault.New(fault.InvalidArgument, "the author of a stream is a person").At("author")
 	}
 	if s.Stream && s.IsSummary {
-		return fault.New(fault.InvalidArgument, "a stream is not an emergency summary")
+		return fault.New(fault.InvalidArgument, "a stream is not an emergency summary").At("isSummary")
 	}
 	return firstError(s.Record.Validate(), s.Author.Validate(), s.Policy.Validate(),
-		statementSize(s.RecordKey), hasExpiry(s.Expiry), s.validateGrant())
+		at("recordKey", statementSize(s.RecordKey)), hasExpiry(s.Expiry), s.validateGrant())
 }
 
 func (s NewSlot) validateGrant() error {
@@ -207,14 +207,14 @@ func (s NewSlot) validateGrant() error {
 		return firstError(s.Grant.Validate(), s.Fragments.Validate())
 	}
 	if s.Grant != "" || len(s.Fragments.Proxies) > 0 {
-		return fault.New(fault.InvalidArgument, "a department has no receiving key, so its slot comes without a grant")
+		return fault.New(fault.InvalidArgument, "a department has no receiving key, so its slot comes without a grant").At("grant")
 	}
 	return nil
 }
 
 func hasExpiry(t time.Time) error {
 	if t.IsZero() {
-		return fault.New(fault.InvalidArgument, "expiry is missing")
+		return fault.New(fault.InvalidArgument, "expiry is missing").At("expiry")
 	}
 	return nil
 }
@@ -237,7 +237,7 @@ var cidForm = regexp.MustCompile(`^baf[ky][a-z2-7]{55}$`)
 // ValidateCID refuses anything but a CIDv1 in base32 of a SHA-256.
 func ValidateCID(cid string) error {
 	if !cidForm.MatchString(cid) {
-		return fault.New(fault.InvalidArgument, "cid must be a CIDv1 in base32 of a SHA-256")
+		return fault.New(fault.InvalidArgument, "cid must be a CIDv1 in base32 of a SHA-256").At("cid")
 	}
 	return nil
 }
@@ -250,10 +250,10 @@ func (a RegisterRecord) Validate() error {
 // validateContent checks what is said of a ciphertext.
 func validateContent(cid string, size int64, capsule []byte) error {
 	if size < 1 || size > MaxContent {
-		return fault.New(fault.InvalidArgument, "size must be 1 to %d bytes", int64(MaxContent))
+		return fault.New(fault.InvalidArgument, "size must be 1 to %d bytes", int64(MaxContent)).At("size")
 	}
 	if len(capsule) != capsuleSize {
-		return fault.New(fault.InvalidArgument, "a capsule has %d bytes", capsuleSize)
+		return fault.New(fault.InvalidArgument, "a capsule has %d bytes", capsuleSize).At("capsule")
 	}
 	return ValidateCID(cid)
 }
@@ -267,7 +267,7 @@ type RecordVersion struct {
 // Validate refuses versions below 1.
 func (v RecordVersion) Validate() error {
 	if v.Version < 1 {
-		return fault.New(fault.InvalidArgument, "versions begin at 1")
+		return fault.New(fault.InvalidArgument, "versions begin at 1").At("version")
 	}
 	return v.Record.Validate()
 }
@@ -298,7 +298,7 @@ func (a DisputeRecord) Validate() error {
 	case DisputeUnreadable, DisputeAltered, DisputeNotMine, DisputeIncorrect:
 		return a.RecordVersion.Validate()
 	}
-	return fault.New(fault.InvalidArgument, "reason must be unreadable, altered, not-mine or incorrect")
+	return fault.New(fault.InvalidArgument, "reason must be unreadable, altered, not-mine or incorrect").At("reason")
 }
 
 // RequestAccess asks the patient for a record. A refusal by policy is committed as
@@ -357,7 +357,7 @@ func (a DenyAccess) Validate() error {
 	case DenyDeclined, DenyUnknownRequester, DenyPurposeUnclear:
 		return firstError(a.RecordVersion.Validate(), a.Request.Validate())
 	}
-	return fault.New(fault.InvalidArgument, "reason must be declined, unknown-requester or purpose-unclear")
+	return fault.New(fault.InvalidArgument, "reason must be declined, unknown-requester or purpose-unclear").At("reason")
 }
 
 // OpenRecord records that the grantee is about to open a record; proxies answer to

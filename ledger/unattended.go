@@ -24,7 +24,7 @@ type RegisterUnattended struct {
 
 // Validate checks the parts.
 func (a RegisterUnattended) Validate() error {
-	return firstError(a.RegisterRecord.Validate(), a.Patient.Validate(), statementSize(a.RecordKey),
+	return firstError(a.RegisterRecord.Validate(), a.Patient.Validate(), at("recordKey", statementSize(a.RecordKey)),
 		a.Grant.Validate(), hasExpiry(a.Expiry), a.Fragments.Validate())
 }
 

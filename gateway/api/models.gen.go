@@ -524,7 +524,7 @@ type Problem struct {
 	Code   Code   `json:"code"`
 	Detail string `json:"detail,omitempty"`
 
-	// Pointer Which part of the body broke the document's rule, as a JSON pointer (RFC 6901); absent where it was all of it, or none
+	// Pointer Which part of the body was refused, as a JSON pointer (RFC 6901), be it by this document or, under `/arguments`, by the transaction; absent where it was all of it, or none
 	Pointer   string `json:"pointer,omitempty"`
 	RequestID string `json:"requestID,omitempty"`
 
@@ -809,7 +809,7 @@ type TokenProblem struct {
 	// ErrorDescription `detail`, in the characters that RFC 6749 allows
 	ErrorDescription string `json:"error_description"`
 
-	// Pointer Which part of the body broke the document's rule, as a JSON pointer (RFC 6901); absent where it was all of it, or none
+	// Pointer Which part of the body was refused, as a JSON pointer (RFC 6901), be it by this document or, under `/arguments`, by the transaction; absent where it was all of it, or none
 	Pointer   string `json:"pointer,omitempty"`
 	RequestID string `json:"requestID,omitempty"`
 

@@ -52,12 +52,21 @@ func Codes() []Code {
 type Error struct {
 	Code   Code
 	Detail string
+	// Field is the JSON name of the one that a type's check refused; empty when it was
+	// none alone. It does not travel as text.
+	Field string
 }
 
 // New makes an error of the code; format and arguments make the detail, which says
 // what happened, to what, and what to do next, and never holds a secret.
 func New(code Code, format string, arguments ...any) *Error {
 	return &Error{Code: code, Detail: fmt.Sprintf(format, arguments...)}
+}
+
+// At names the field of the type that checks itself.
+func (e *Error) At(field string) *Error {
+	e.Field = field
+	return e
 }
 
 // Error writes "code: detail".

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/pie-consortium/pie/gateway/internal/fabric"
+	"github.com/pie-consortium/pie/gateway/internal/problem"
 	"github.com/pie-consortium/pie/ledger"
 )
 
@@ -156,7 +157,7 @@ func in[A interface{ Validate() error }](say func(A) string) func(fabric.Proposa
 	return func(proposal fabric.Proposal) (string, error) {
 		decoded, err := argument[A](proposal)
 		if err != nil {
-			return "", err
+			return "", problem.WithPointer("/arguments"+faulty[A](proposal.Argument, err), err)
 		}
 		return say(decoded), nil
 	}
