@@ -85,6 +85,11 @@ func TestSetsAreOpenOrClosed(t *testing.T) {
 		if schema.Value.Enum != nil && named.MatchString(open) == named.MatchString(closed) {
 			t.Errorf("the document does not say whether %s is an open or a closed set", name)
 		}
+		for member, property := range schema.Value.Properties {
+			if property.Ref == "" && property.Value.Enum != nil {
+				t.Errorf("%s of %s is a set without a name", member, name)
+			}
+		}
 	}
 }
 

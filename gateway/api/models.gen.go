@@ -204,6 +204,11 @@ type Declaration = ledger.Declaration
 // Example: {"rows":[{"decision":{"allowed":true,"rule":"break-glass"},"declared":"2026-05-04T09:30:00Z","expiry":"2026-05-04T13:30:00Z","id":"mfzwizltoqzgk43fmfzwizltoq","patient":"HospitalA/7f3k2amq5xwz4bnd","reason":"unconscious","responder":{"clearance":"private","role":"emergency","user":"HospitalB/k4wq7hz2tmx5vbna"},"scope":"summary","state":"active"}]}
 type DeclarationList = ledger.List[ledger.Declaration]
 
+// DeclarationState Where a declaration stands
+//
+// Example: active
+type DeclarationState = ledger.DeclarationState
+
 // DeclarationView A declaration, with what its responder and its reviewer said
 //
 // Example: {"decision":{"allowed":true,"rule":"break-glass"},"declared":"2026-05-04T09:30:00Z","expiry":"2026-05-04T13:30:00Z","id":"mfzwizltoqzgk43fmfzwizltoq","patient":"HospitalA/7f3k2amq5xwz4bnd","reason":"unconscious","responder":{"clearance":"private","role":"emergency","user":"HospitalB/k4wq7hz2tmx5vbna"},"scope":"summary","state":"active"}

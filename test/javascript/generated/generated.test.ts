@@ -40,9 +40,11 @@ test("hey-api", async () => {
   assert.equal(stored.size, ciphertext.size);
   const { data: content } = await heyapi.readContent({ path: { record, version: 1 }, headers: { Range: "bytes=0-9" }, throwOnError: true });
   assert.equal(content.size, 10);
-  const { stream } = await heyapi.streamEvents({ headers: { "Last-Event-ID": "0-0" } });
+  const end = new AbortController();
+  const { stream } = await heyapi.streamEvents({ headers: { "Last-Event-ID": "0-0" }, signal: end.signal });
   for await (const { type } of stream) {
     assert.match(type, /^[A-Z]/);
+    end.abort();
     break;
   }
 });
