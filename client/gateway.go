@@ -243,17 +243,3 @@ func (g *gateway) silent(ctx context.Context, err error) error {
 
 // shun has the gateway asked last for a while.
 func (g *gateway) shun() { g.shunned.Store(time.Now().Add(shunTime).UnixNano()) }
-
-// silenceError says that a gateway did not answer: another one may be tried.
-type silenceError struct {
-	gateway string
-	cause   error
-}
-
-func (e *silenceError) Error() string {
-	return fmt.Sprintf("%s: %s does not answer: %v; try again", fault.OrderingUnavailable, e.gateway, e.cause)
-}
-
-func (e *silenceError) Unwrap() []error {
-	return []error{e.cause, fault.New(fault.OrderingUnavailable, "%s does not answer", e.gateway)}
-}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/pie-consortium/pie/internal/usage"
 	"github.com/pie-consortium/pie/network/internal/compose"
 	"github.com/pie-consortium/pie/network/internal/consortium"
 	"github.com/pie-consortium/pie/network/internal/manifest"
@@ -23,7 +24,7 @@ func composeCommand() *cobra.Command {
 		Long:  "compose writes, to standard output, the file from which a container engine runs the\nconsortium, with the settings that up would give its nodes. Run it in the folder that\nthe file is for: the topology's path is in the file.",
 		Example: "  pie-network compose > docker-compose.yaml\n" +
 			"  pie-network compose --consortium network/consortium.yaml --subnet 10.20.0.0/16 > compose.yaml",
-		Args: cobra.NoArgs,
+		Args: usage.Exactly(),
 		RunE: does(func(command *cobra.Command, _ string, _ []string) error { return writeCompose(command) }),
 	}
 	command.Flags().String("consortium", filepath.Join("network", "paper.yaml"), "topology `file`")

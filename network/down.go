@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/pie-consortium/pie/internal/usage"
 	"github.com/pie-consortium/pie/network/internal/consortium"
 	"github.com/pie-consortium/pie/network/internal/control"
 )
@@ -22,7 +23,7 @@ func downCommand() *cobra.Command {
 		Short:   "Stop the network",
 		Long:    "down stops every node. Keys, ledgers and content stay, and up goes on with them,\nunless --purge is given.",
 		Example: "  pie-network down\n  pie-network down --purge",
-		Args:    cobra.NoArgs,
+		Args:    usage.Exactly(),
 		RunE:    does(down),
 	}
 	command.Flags().Bool("purge", false, "delete the network's data as well: keys, ledgers, content, logs")

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/pie-consortium/pie/internal/usage"
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/trust"
 	"github.com/pie-consortium/pie/network/internal/consortium"
@@ -34,7 +35,7 @@ func inviteCommand() *cobra.Command {
 			"  pie-network invite --org HospitalA --role physician --clearance private \\\n" +
 			"    --department cardiology --name \"Dr. Ito\" --out ito.json\n" +
 			"  pie-network invite --again HospitalA/7f3k2a --out patient.json",
-		Args: cobra.NoArgs,
+		Args: usage.Exactly(),
 		PreRunE: func(*cobra.Command, []string) error {
 			if again != "" {
 				return onlyName(guest)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/pie-consortium/pie/internal/usage"
 	"github.com/pie-consortium/pie/network/internal/consortium"
 	"github.com/pie-consortium/pie/network/internal/control"
 )
@@ -16,7 +17,7 @@ func logsCommand() *cobra.Command {
 		Use:     "logs [node]",
 		Short:   "Write out a node's log, or say where the logs are",
 		Example: "  pie-network logs\n  pie-network logs peer0.hospital-a | tail",
-		Args:    cobra.MaximumNArgs(1),
+		Args:    usage.AtMostOne("NODE"),
 		RunE:    does(logs),
 	}
 }

@@ -12,6 +12,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/pie-consortium/pie/internal/usage"
 )
 
 // Exit codes: a command that failed, and one that was called wrongly.
@@ -52,6 +54,7 @@ func root() *cobra.Command {
 	command.PersistentFlags().String("data", filepath.Join(".pie", "network"), "`folder` of the network's keys, ledgers and logs")
 	command.AddCommand(upCommand(), downCommand(), statusCommand(), logsCommand(), inviteCommand(), revokeCommand(), respondersCommand(), superviseCommand(),
 		composeCommand(), prepareCommand(), setupCommand(), probeCommand(), toolsCommand())
+	usage.Explain(command)
 	return command
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/pie-consortium/pie/internal/usage"
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/network/internal/consortium"
 	"github.com/pie-consortium/pie/network/internal/settings"
@@ -30,7 +31,7 @@ func revokeCommand() *cobra.Command {
 			"used yet. Repeated, it finishes what was interrupted.\n\n" +
 			"A user who goes on with a new device is invited again: pie-network invite --again USER",
 		Example: "  pie-network revoke HospitalA/7f3k2a\n  pie-network revoke HospitalA/7f3k2a --certificate-serial 4d2f…",
-		Args:    cobra.ExactArgs(1),
+		Args:    usage.Exactly("USER"),
 		RunE: does(func(command *cobra.Command, data string, args []string) error {
 			return revoke(command, data, args[0], serial)
 		}),

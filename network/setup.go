@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/pie-consortium/pie/internal/usage"
 	"github.com/pie-consortium/pie/network/internal/consortium"
 	"github.com/pie-consortium/pie/network/internal/settings"
 )
@@ -18,7 +19,7 @@ func prepareCommand() *cobra.Command {
 		Short:   "Make keys, certificates and configuration for containers",
 		Long:    "prepare makes, in the folder of the network's data, every organisation's keys and\ncertificates, each node's configuration, and the channel's first block. What is there\nalready is kept. The containers start after it.",
 		Example: "  pie-network prepare --data /pie --consortium network/paper.yaml --tools /usr/local/lib/pie",
-		Args:    cobra.NoArgs,
+		Args:    usage.Exactly(),
 		RunE:    does(prepare),
 	}
 	command.Flags().String("consortium", filepath.Join("network", "paper.yaml"), "topology `file`")
@@ -50,7 +51,7 @@ func setupCommand() *cobra.Command {
 		Short:   "Have running containers form the consortium",
 		Long:    "setup has running nodes join the channel, brings the chaincode into force there, and\ndescribes the hospitals on the ledger, with the keys that prepare made. What is done\nalready is left alone.",
 		Example: "  pie-network setup --data /pie",
-		Args:    cobra.NoArgs,
+		Args:    usage.Exactly(),
 		RunE: does(func(command *cobra.Command, data string, _ []string) error {
 			network, err := consortium.Open(data, nil)
 			if err != nil {
@@ -64,7 +65,7 @@ func setupCommand() *cobra.Command {
 // probeCommand is how a container looks after its health; it is not for people.
 func probeCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "probe", Hidden: true, Args: cobra.MinimumNArgs(1),
+		Use: "probe", Hidden: true, Args: usage.AtLeastOne("URL"),
 		RunE: does(func(command *cobra.Command, _ string, health []string) error {
 			return settings.Node{Health: health}.Ready(command.Context())
 		}),

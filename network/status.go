@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/pie-consortium/pie/internal/usage"
 	"github.com/pie-consortium/pie/network/internal/consortium"
 	"github.com/pie-consortium/pie/network/internal/control"
 	"github.com/pie-consortium/pie/network/internal/process"
@@ -25,7 +26,7 @@ func statusCommand() *cobra.Command {
 		Short:   "Show every node, and which ones are not all right",
 		Long:    "status shows every node: where it is, since when it runs, or when and how it died.\nThe exit code is 1 unless every node runs and is ready.",
 		Example: "  pie-network status\n  pie-network status --json",
-		Args:    cobra.NoArgs,
+		Args:    usage.Exactly(),
 		RunE:    does(status),
 	}
 	command.Flags().Bool("json", false, "write JSON")

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/pie-consortium/pie/internal/usage"
 	"github.com/pie-consortium/pie/network/internal/consortium"
 	"github.com/pie-consortium/pie/network/internal/control"
 	"github.com/pie-consortium/pie/network/internal/process"
@@ -15,7 +16,7 @@ import (
 
 // superviseCommand is what up leaves in the background; it is not for people.
 func superviseCommand() *cobra.Command {
-	return &cobra.Command{Use: "supervise", Hidden: true, Args: cobra.NoArgs, RunE: does(supervise)}
+	return &cobra.Command{Use: "supervise", Hidden: true, Args: usage.Exactly(), RunE: does(supervise)}
 }
 
 func supervise(command *cobra.Command, data string, _ []string) error {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/pie-consortium/pie/internal/usage"
 	"github.com/pie-consortium/pie/network/internal/toolchain"
 )
 
@@ -14,7 +15,7 @@ func toolsCommand() *cobra.Command {
 		Short:   "Build Fabric, Fabric CA and Kubo, and say where they are",
 		Long:    "tools builds the programs of others that a network consists of, unless that was done\nbefore, and prints the folder that holds them. up does so too.",
 		Example: "  pie-network tools",
-		Args:    cobra.NoArgs,
+		Args:    usage.Exactly(),
 		RunE: does(func(command *cobra.Command, _ string, _ []string) error {
 			source, err := toolchain.Source(command.Context())
 			if err != nil {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/pie-consortium/pie/internal/usage"
 	"github.com/pie-consortium/pie/network/internal/consortium"
 	"github.com/pie-consortium/pie/network/internal/control"
 	"github.com/pie-consortium/pie/network/internal/manifest"
@@ -40,7 +41,7 @@ func upCommand() *cobra.Command {
 		Long:  "up builds what is not built, starts every node that does not run, and returns when\nthe whole network works. A process in the background then owns the nodes. A network\nthat was stopped goes on with its data.",
 		Example: "  pie-network up\n" +
 			"  pie-network up --data .pie/paper --consortium network/paper.yaml --subnet 127.78.0.0/24",
-		Args: cobra.NoArgs,
+		Args: usage.Exactly(),
 		RunE: does(up),
 	}
 	command.Flags().String("consortium", "", "topology `file` of a new network (default network/consortium.yaml)")

@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/pie-consortium/pie/internal/usage"
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/fault"
 )
@@ -16,7 +17,6 @@ func (a *app) access() *cobra.Command {
 		Example: "  pie access request 4v7…q2 --purpose TREAT\n  pie access list",
 	}
 	group.AddCommand(a.request(), a.requests(), a.grant(), a.deny(), a.given(), a.revoke())
-	onlySubcommands(group)
 	return group
 }
 
@@ -26,7 +26,7 @@ func (a *app) request() *cobra.Command {
 		Use:     "request RECORD --purpose PURPOSE",
 		Short:   "Ask the patient for a record",
 		Example: "  pie access request 4v7…q2 --purpose TREAT",
-		Args:    exactly("RECORD"),
+		Args:    usage.Exactly("RECORD"),
 		RunE: func(command *cobra.Command, arguments []string) error {
 			c, err := a.open()
 			if err != nil {
@@ -63,7 +63,7 @@ func (a *app) requests() *cobra.Command {
 
 Name, department and role come from a card that the requester's own hospital signed.`,
 		Example: "  pie access list\n  pie access list --state pending",
-		Args:    exactly(),
+		Args:    usage.Exactly(),
 		RunE: func(command *cobra.Command, _ []string) error {
 			c, err := a.open()
 			if err != nil {
@@ -105,7 +105,7 @@ func (a *app) grant() *cobra.Command {
 The answer says the end in your zone. A request that is granted stays as it is: another
 end is refused with the one that holds.`,
 		Example: "  pie access grant 6tq…m4 --expires 30d\n  pie access grant 6tq…m4 --expires 2026-12-31",
-		Args:    exactly("REQUEST"),
+		Args:    usage.Exactly("REQUEST"),
 		RunE: func(command *cobra.Command, arguments []string) error {
 			if err := a.sureUntil(&expires); err != nil {
 				return err
@@ -136,7 +136,7 @@ func (a *app) given() *cobra.Command {
 		Long: `List the grants for your records, oldest first, those that have ended too. You issued
 them, or a standing rule of yours did, or a custodian in an emergency.`,
 		Example: "  pie access given\n  pie access given --json",
-		Args:    exactly(),
+		Args:    usage.Exactly(),
 		RunE: func(command *cobra.Command, _ []string) error {
 			c, err := a.open()
 			if err != nil {
@@ -162,7 +162,7 @@ func (a *app) deny() *cobra.Command {
 		Use:     "deny REQUEST",
 		Short:   "Refuse who asked",
 		Example: "  pie access deny 6tq…m4 --reason unknown-requester",
-		Args:    exactly("REQUEST"),
+		Args:    usage.Exactly("REQUEST"),
 		RunE: func(command *cobra.Command, arguments []string) error {
 			c, err := a.open()
 			if err != nil {

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/pie-consortium/pie/client/agent"
+	"github.com/pie-consortium/pie/internal/usage"
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/fault"
 )
@@ -19,7 +20,6 @@ func (a *app) agent() *cobra.Command {
 		Example: "  pie agent rule add --physician HospitalB/k4wq7h\n  pie agent run",
 	}
 	group.AddCommand(a.agentRun(), a.agentDesk(), a.agentRule(), a.agentInbox(), a.agentRefresh())
-	onlySubcommands(group)
 	return group
 }
 
@@ -34,7 +34,7 @@ It needs the agent's keys in the home directory and no passphrase. Rules that ar
 removed while it runs are followed at once. Stop it with an interrupt, or kill it: what it
 answered stands on the ledger, and it answers nothing twice.`,
 		Example: "  pie agent run\n  pie agent run --once",
-		Args:    exactly(),
+		Args:    usage.Exactly(),
 		RunE: func(command *cobra.Command, _ []string) error {
 			runner := a.newAgent()
 			if !once {
@@ -63,7 +63,7 @@ entrusted the desk with, when an emergency that was declared covers it.
 Run it as an OS user and on a machine of its own, never with a gateway, with the home of
 a user of role emergency-desk.`,
 		Example: "  pie agent desk --home /var/lib/pie-desk",
-		Args:    exactly(),
+		Args:    usage.Exactly(),
 		RunE: func(command *cobra.Command, _ []string) error {
 			c, err := a.open()
 			if err != nil {
@@ -99,7 +99,7 @@ func (a *app) agentInbox() *cobra.Command {
 
 Answer them with: pie access grant, or pie access deny.`,
 		Example: "  pie agent inbox",
-		Args:    exactly(),
+		Args:    usage.Exactly(),
 		RunE: func(command *cobra.Command, _ []string) error {
 			runner := a.newAgent()
 			inbox, err := runner.Inbox(command.Context())
@@ -142,7 +142,7 @@ Adding or removing a rule does this, and authorising a record gives its key; it 
 another refresh when records or their versions came about on another device or without
 you, and when you have replaced keys.`,
 		Example: "  pie agent refresh",
-		Args:    exactly(),
+		Args:    usage.Exactly(),
 		RunE: func(command *cobra.Command, _ []string) error {
 			c, err := a.open()
 			if err != nil {

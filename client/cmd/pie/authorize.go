@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/pie-consortium/pie/client"
+	"github.com/pie-consortium/pie/internal/usage"
 	"github.com/pie-consortium/pie/ledger"
 )
 
@@ -40,14 +41,14 @@ researchers for research.`,
 		Example: "  pie record authorize --physician HospitalA/7f3k2a --class medical-information\n" +
 			"  pie record authorize --physician HospitalA/7f3k2a --class imaging --organization HospitalB --level private\n" +
 			"  pie record authorize --department HospitalA/cardiology --class imaging --slots 20",
-		Args: exactly(),
+		Args: usage.Exactly(),
 		RunE: func(command *cobra.Command, _ []string) error {
 			authorization, err := w.authorization(command)
 			if err != nil {
 				return err
 			}
 			if w.slots < 1 {
-				return usageError{errors.New("--slots must be 1 or more")}
+				return usage.Errorf("--slots must be 1 or more")
 			}
 			if err := cmp.Or(a.sureUntil(&w.expires), w.policy.sure(a)); err != nil {
 				return err

@@ -17,6 +17,7 @@ import (
 	"github.com/pie-consortium/pie/client/summary"
 	"github.com/pie-consortium/pie/client/walletcard"
 	"github.com/pie-consortium/pie/internal/input"
+	"github.com/pie-consortium/pie/internal/usage"
 	"github.com/pie-consortium/pie/ledger"
 )
 
@@ -29,7 +30,6 @@ func (a *app) emergency() *cobra.Command {
 	}
 	group.AddCommand(a.emergencyDeclare(), a.emergencyOpen(), a.emergencyList(), a.emergencyShow(), a.emergencyApprove(),
 		a.emergencyClose(), a.emergencyReview(), a.emergencyEraseNarratives(), a.emergencyAnswer(), a.emergencyCustodian(), a.emergencyPolicy())
-	onlySubcommands(group)
 	return group
 }
 
@@ -49,7 +49,7 @@ characters (- for standard input); it never stands on the ledger. HTEST is a dri
 everything happens, and nothing opens.`,
 		Example: "  pie emergency declare --patient HospitalA/7f3k2a --reason unconscious --narrative narrative.txt\n" +
 			"  pie emergency declare --patient HospitalA/7f3k2a --reason life-threat --narrative - --record 4v7…q2",
-		Args: exactly(),
+		Args: usage.Exactly(),
 		RunE: func(command *cobra.Command, _ []string) error {
 			user, err := parseUser(walletcard.Name(patient))
 			if err != nil {
@@ -143,7 +143,7 @@ summaries need it.`,
 // showEmergency shows summaries, and leaves no file behind.
 func (a *app) showEmergency(ctx context.Context, passed client.PassedOn) error {
 	if passed.Declaration.Scope != ledger.ScopeSummary {
-		return usageError{errors.New("these are not summaries; say where to write them with --out")}
+		return usage.Errorf("these are not summaries; say where to write them with --out")
 	}
 	texts, err := passed.Read(ctx)
 	pages := []summary.Page{}
@@ -210,7 +210,7 @@ to-approve (that wait for somebody of another hospital), to-answer (custodians),
 to-review (privacy officers). Without --concern it lists what your role is asked for first:
 about-me, to-review, to-answer or by-me.`,
 		Example: "  pie emergency list\n  pie emergency list --concern to-approve",
-		Args:    exactly(),
+		Args:    usage.Exactly(),
 		RunE: func(command *cobra.Command, _ []string) error {
 			c, err := a.open()
 			if err != nil {
@@ -332,11 +332,11 @@ func (a *app) onDeclaration(use, short, long string, do aboutDeclaration) *cobra
 	return &cobra.Command{
 		Use: use + " DECLARATION", Short: short, Long: strings.TrimSpace(short + ".\n\n" + long),
 		Example: "  pie emergency " + use + " HospitalA/7f3k2a/mfz…oq",
-		Args:    exactly("DECLARATION"),
+		Args:    usage.Exactly("DECLARATION"),
 		RunE: func(command *cobra.Command, arguments []string) error {
 			name, err := ledger.ParseDeclarationName(arguments[0])
 			if err != nil {
-				return usageError{err}
+				return usage.Errorf("%w", err)
 			}
 			c, err := a.open()
 			if err != nil {
@@ -371,7 +371,7 @@ func (a *app) emergencyCustodian() *cobra.Command {
 		Long: `Let an emergency desk pass a record of yours on in an emergency. Hospitals re-encrypt
 for it under an active declaration that covers the record, and otherwise never.`,
 		Example: "  pie emergency custodian 4v7…q2 --desk HospitalB/k4wq7h",
-		Args:    exactly("RECORD"),
+		Args:    usage.Exactly("RECORD"),
 		RunE: func(command *cobra.Command, arguments []string) error {
 			user, err := parseUser(desk)
 			if err := cmp.Or(err, a.sureUntil(&expires)); err != nil {
@@ -402,7 +402,7 @@ func (a *app) emergencyPolicy() *cobra.Command {
 		Long: `Say who may have records of yours opened in an emergency: whoever a second hospital
 approves, of those only the responders you trust, or nobody. The summary always opens.`,
 		Example: "  pie emergency policy never\n  pie emergency policy trusted --trust HospitalB/k4wq7h",
-		Args:    exactly("approved|trusted|never"),
+		Args:    usage.Exactly("approved|trusted|never"),
 		RunE: func(command *cobra.Command, arguments []string) error {
 			users, err := parseUsers(trusted)
 			if err != nil {
@@ -426,7 +426,7 @@ approves, of those only the responders you trust, or nobody. The summary always 
 func parseUser(text string) (ledger.UserID, error) {
 	user, err := ledger.ParseUserID(text)
 	if err != nil {
-		return user, usageError{err}
+		return user, usage.Errorf("%w", err)
 	}
 	return user, nil
 }

@@ -1,11 +1,10 @@
 package main
 
 import (
-	"errors"
-
 	"github.com/spf13/cobra"
 
 	"github.com/pie-consortium/pie/client"
+	"github.com/pie-consortium/pie/internal/usage"
 	"github.com/pie-consortium/pie/ledger/trust"
 )
 
@@ -23,10 +22,10 @@ or says that the invitation is spent and a new one is needed.
 With a fresh invitation for the user of the home it brings the trust bundle up to date,
 and renews the certificate when less than a third of its life is left; keys stay.`,
 		Example: "  pie enroll --invitation invitation.json\n  pie enroll --invitation invitation.json --ask-passphrase",
-		Args:    exactly(),
+		Args:    usage.Exactly(),
 		RunE: func(command *cobra.Command, _ []string) error {
 			if a.gateway != "" {
-				return usageError{errors.New("enroll asks the gateway that the invitation names, and takes no --gateway")}
+				return usage.Errorf("enroll asks the gateway that the invitation names, and takes no --gateway")
 			}
 			invitation, err := trust.LoadInvitation(file)
 			if err != nil {
@@ -56,7 +55,7 @@ func (a *app) whoami() *cobra.Command {
 		Use:     "whoami",
 		Short:   "Show who you are to others",
 		Example: "  pie whoami\n  pie whoami --json",
-		Args:    exactly(),
+		Args:    usage.Exactly(),
 		RunE: func(*cobra.Command, []string) error {
 			c, err := a.open()
 			if err != nil {

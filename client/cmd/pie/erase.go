@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/pie-consortium/pie/internal/usage"
 	"github.com/pie-consortium/pie/ledger"
 )
 
@@ -29,7 +30,7 @@ stays, and so do ` + remains + `.
 Hospitals confirm that they have removed the ciphertext: pie record erasure-certificate.
 Interrupted, run it again.`,
 		Example: "  pie record erase 4v7…q2\n  pie record erase 4v7…q2 --yes",
-		Args:    exactly("RECORD"),
+		Args:    usage.Exactly("RECORD"),
 		RunE: func(command *cobra.Command, arguments []string) error {
 			if !yes {
 				if err := a.confirmErasure(arguments[0]); err != nil {
@@ -57,7 +58,7 @@ Interrupted, run it again.`,
 // confirmErasure asks on the terminal.
 func (a *app) confirmErasure(record string) error {
 	if !term.IsTerminal(int(os.Stdin.Fd())) {
-		return usageError{fmt.Errorf("an erasure cannot be undone, and there is no terminal to ask on; use --yes")}
+		return usage.Errorf("an erasure cannot be undone, and there is no terminal to ask on; use --yes")
 	}
 	_, _ = fmt.Fprintf(a.err, "Erase record %s at every hospital? It cannot be undone.\nWhat remains: %s.\nType the record's ID to erase it: ",
 		printable(record), remains)
@@ -84,7 +85,7 @@ func (a *app) erasureCertificate() *cobra.Command {
 For the patient, the author, and privacy officers of their hospitals. A hospital that
 keeps a ciphertext does so for a live record that has the very same.`,
 		Example: "  pie record erasure-certificate 4v7…q2\n  pie record erasure-certificate 4v7…q2 --json",
-		Args:    exactly("RECORD"),
+		Args:    usage.Exactly("RECORD"),
 		RunE: func(command *cobra.Command, arguments []string) error {
 			c, err := a.open()
 			if err != nil {

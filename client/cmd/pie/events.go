@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/pie-consortium/pie/internal/usage"
 	"github.com/pie-consortium/pie/ledger"
 )
 
@@ -24,7 +25,7 @@ Each line is a reference to something that you may read. The first column is its
 on the ledger: with --after the next call goes on behind it, and misses nothing. With
 --json each line is an object. It ends by Ctrl-C.`,
 		Example: "  pie events\n  pie events --after 1207-3 --json",
-		Args:    exactly(),
+		Args:    usage.Exactly(),
 		RunE: func(command *cobra.Command, _ []string) error {
 			c, err := a.open()
 			if err != nil {

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/pie-consortium/pie/client"
+	"github.com/pie-consortium/pie/internal/usage"
 	"github.com/pie-consortium/pie/ledger/fault"
 )
 
@@ -40,7 +41,7 @@ func TestOtherErrors(t *testing.T) {
 		text string
 	}{
 		{errors.New("disk full"), exitFailed, "failed: disk full"},
-		{usageError{errors.New("no such flag")}, exitUsage, "usage: no such flag"},
+		{usage.Errorf("no such flag"), exitUsage, "usage: no such flag"},
 		{&client.AlteredError{Code: fault.Altered, Who: "the gateway of A", What: "x"}, exitAltered, "altered: what the gateway of A told does not hold: x"},
 	} {
 		if got := exitCode(test.err); got != test.exit {

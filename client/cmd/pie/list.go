@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/pie-consortium/pie/client"
+	"github.com/pie-consortium/pie/internal/usage"
 	"github.com/pie-consortium/pie/ledger"
 )
 
@@ -26,7 +27,7 @@ func (a *app) list() *cobra.Command {
 		Short: "List your records: a patient's own, anybody else's to write or to open",
 		Example: "  pie record list\n" +
 			"  pie record list --json",
-		Args: exactly(),
+		Args: usage.Exactly(),
 		RunE: func(command *cobra.Command, _ []string) error {
 			c, err := a.open()
 			if err != nil {

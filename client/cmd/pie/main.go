@@ -18,6 +18,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/pie-consortium/pie/client"
+	"github.com/pie-consortium/pie/internal/usage"
 	"github.com/pie-consortium/pie/ledger/fault"
 )
 
@@ -112,9 +113,8 @@ usage, 3 refused by policy or permission, 4 something was altered,
 	flags.StringVar(&a.gateway, "gateway", "", "URL of the gateway of the trust bundle to ask first (default: your own hospital's)")
 	flags.StringVar(&a.passphraseFile, "passphrase-file", "", "file with the passphrase of the keys (default: ask on the terminal)")
 	root.SetOut(a.out)
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(a.enroll(), a.whoami(), a.record(), a.stream(), a.access(), a.agent(), a.emergency(), a.summary(), a.events(), a.audit(), a.recovery())
-	onlySubcommands(root)
+	usage.Explain(root)
 	return root
 }
 
@@ -157,68 +157,18 @@ func (a *app) printCost() {
 		time.Since(a.begun).Seconds(), traffic.Sent, traffic.Received)
 }
 
-// usageError is a command that was called wrongly.
-type usageError struct{ error }
-
-func (e usageError) Unwrap() error { return e.error }
-
-// exactly wants these positional arguments, named as in the usage line.
-func exactly(names ...string) cobra.PositionalArgs {
-	return func(command *cobra.Command, arguments []string) error {
-		if len(arguments) == len(names) {
-			return nil
-		}
-		return usageError{fmt.Errorf("%s takes %s; see: %s --help", command.CommandPath(), wanted(names), command.CommandPath())}
-	}
-}
-
 // require marks flags that a command cannot do without.
 func require(command *cobra.Command, flags ...string) {
 	for _, flag := range flags {
 		cobra.CheckErr(command.MarkFlagRequired(flag)) // a flag that does not exist is a mistake here
 	}
-	command.PreRunE = func(command *cobra.Command, _ []string) error {
-		if err := cmp.Or(command.ValidateRequiredFlags(), command.ValidateFlagGroups()); err != nil {
-			return usageError{fmt.Errorf("%w; see: %s --help", err, command.CommandPath())}
-		}
-		return nil
-	}
-}
-
-func wanted(names []string) string {
-	if len(names) == 0 {
-		return "no arguments"
-	}
-	return strings.Join(names, " and ")
-}
-
-// onlySubcommands makes a group refuse what is not a subcommand of it.
-func onlySubcommands(group *cobra.Command) {
-	group.Args = cobra.ArbitraryArgs
-	group.RunE = func(command *cobra.Command, arguments []string) error {
-		if len(arguments) == 0 {
-			return command.Help()
-		}
-		return usageError{fmt.Errorf("%s has no command %q%s; see: %s --help", command.CommandPath(), arguments[0], near(command, arguments[0]), command.CommandPath())}
-	}
-}
-
-// near names the commands that a mistyped one may stand for.
-func near(group *cobra.Command, mistyped string) string {
-	group.SuggestionsMinimumDistance = 2
-	names := group.SuggestionsFor(mistyped)
-	if len(names) == 0 {
-		return ""
-	}
-	return "; did you mean " + strings.Join(names, " or ") + "?"
 }
 
 // describe writes "code: detail".
 func describe(err error) string {
-	var usage usageError
 	var known *fault.Error
 	switch {
-	case errors.As(err, &usage):
+	case usage.Is(err):
 		return "usage: " + plain(err)
 	case errors.As(err, &known):
 		code := string(known.Code) + ": "
@@ -228,8 +178,7 @@ func describe(err error) string {
 }
 
 func exitCode(err error) int {
-	var usage usageError
-	if errors.As(err, &usage) {
+	if usage.Is(err) {
 		return exitUsage
 	}
 	var alteration *client.AlteredError

@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/pie-consortium/pie/client"
+	"github.com/pie-consortium/pie/internal/usage"
 	"github.com/pie-consortium/pie/ledger"
 )
 
@@ -19,7 +20,7 @@ func (a *app) openRecord() *cobra.Command {
 The access is written to the ledger first. The file appears once everything about it
 has been verified; --out - writes it to standard output then.`,
 		Example: "  pie record open 4v7…q2 --out bundle.json\n  pie record open 4v7…q2 --out - | jq .",
-		Args:    exactly("RECORD"),
+		Args:    usage.Exactly("RECORD"),
 		RunE: func(command *cobra.Command, arguments []string) error {
 			c, err := a.open()
 			if err != nil {

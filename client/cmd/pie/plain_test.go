@@ -9,6 +9,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/pie-consortium/pie/internal/usage"
 )
 
 func TestWhatTheSystemSaysIsPutIntoWords(t *testing.T) {
@@ -21,7 +23,7 @@ func TestWhatTheSystemSaysIsPutIntoWords(t *testing.T) {
 		"failed: /x: there is no room left":                                   &os.PathError{Op: "write", Path: "/x", Err: syscall.ENOSPC},
 		"failed: /y: you may not":                                             &os.LinkError{Op: "rename", Old: "/x", New: "/y", Err: syscall.EACCES},
 		"failed: /x: it stands on a file system that is read-only":            &os.PathError{Op: "open", Path: "/x", Err: syscall.EROFS},
-		"usage: the narrative: " + dir + "/none: there is no such file":       usageError{fmt.Errorf("the narrative: %w", missing)},
+		"usage: the narrative: " + dir + "/none: there is no such file":       usage.Errorf("the narrative: %w", missing),
 		"failed: asking HospitalA: it took too long":                          fmt.Errorf("asking HospitalA: %w", context.DeadlineExceeded),
 	} {
 		if got := describe(err); !strings.HasPrefix(got, want) || strings.Contains(got, "open /") || strings.Contains(got, "rename /") {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/pie-consortium/pie/internal/usage"
 	"github.com/pie-consortium/pie/ledger"
 )
 
@@ -82,7 +83,7 @@ the level, which can be raised and never lowered. To take access away: pie acces
 		Example: "  pie record policy 4v7…q2\n" +
 			"  pie record policy 4v7…q2 --role physician --organization HospitalB --not-after 2030-12-31\n" +
 			"  pie record policy 4v7…q2 --role ''",
-		Args: exactly("RECORD"),
+		Args: usage.Exactly("RECORD"),
 		RunE: func(command *cobra.Command, arguments []string) error {
 			if err := p.sure(a); err != nil {
 				return err

@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/pie-consortium/pie/internal/usage"
 	"github.com/pie-consortium/pie/ledger"
 )
 
@@ -25,7 +26,7 @@ func (a *app) whoCanRead() *cobra.Command {
 It is the rule that decides when they do open it, asked of every hospital. With --all
 also those whom a grant does not help any more, and why.`,
 		Example: "  pie record who-can-read 4v7…q2\n  pie record who-can-read 4v7…q2 --all",
-		Args:    exactly("RECORD"),
+		Args:    usage.Exactly("RECORD"),
 		RunE: func(command *cobra.Command, arguments []string) error {
 			c, err := a.open()
 			if err != nil {

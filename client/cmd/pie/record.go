@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/pie-consortium/pie/client"
+	"github.com/pie-consortium/pie/internal/usage"
 	"github.com/pie-consortium/pie/ledger"
 )
 
@@ -19,7 +20,6 @@ func (a *app) record() *cobra.Command {
 	}
 	group.AddCommand(a.authorize(), a.slots(), a.upload(), a.takeOver(), a.confirm(), a.dispute(), a.list(), a.search(), a.show(), a.replicas(), a.openRecord(), a.policy(), a.whoCanRead(),
 		a.rotate(), a.erase(), a.erasureCertificate())
-	onlySubcommands(group)
 	return group
 }
 
@@ -37,7 +37,7 @@ When the content is not what its author registered, the record is disputed inste
 			if all {
 				return a.confirmAll(command, arguments)
 			}
-			if err := exactly("RECORD")(command, arguments); err != nil {
+			if err := usage.Exactly("RECORD")(command, arguments); err != nil {
 				return err
 			}
 			c, err := a.open()
@@ -56,7 +56,7 @@ When the content is not what its author registered, the record is disputed inste
 }
 
 func (a *app) confirmAll(command *cobra.Command, arguments []string) error {
-	if err := exactly()(command, arguments); err != nil {
+	if err := usage.Exactly()(command, arguments); err != nil {
 		return err
 	}
 	c, err := a.open()
@@ -83,7 +83,7 @@ func (a *app) dispute() *cobra.Command {
 		Use:     "dispute RECORD --reason REASON",
 		Short:   "Say that a record about you is wrong",
 		Example: "  pie record dispute 4v7…q2 --reason not-mine",
-		Args:    exactly("RECORD"),
+		Args:    usage.Exactly("RECORD"),
 		RunE: func(command *cobra.Command, arguments []string) error {
 			c, err := a.open()
 			if err != nil {
@@ -114,7 +114,7 @@ func (a *app) search() *cobra.Command {
 		Use:     "search",
 		Short:   "Find records that you may discover",
 		Example: "  pie record search --patient HospitalA/k4wq7h\n  pie record search --class clinical-observation --age-band 40-49",
-		Args:    exactly(),
+		Args:    usage.Exactly(),
 		RunE: func(command *cobra.Command, _ []string) error {
 			if err := fillSearch(&q, patient, within); err != nil {
 				return err
@@ -173,7 +173,7 @@ func (a *app) show() *cobra.Command {
 		Use:     "show RECORD",
 		Short:   "Show a record's metadata and what became of it",
 		Example: "  pie record show 4v7…q2",
-		Args:    exactly("RECORD"),
+		Args:    usage.Exactly("RECORD"),
 		RunE: func(command *cobra.Command, arguments []string) error {
 			c, err := a.open()
 			if err != nil {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/pie-consortium/pie/client"
 	"github.com/pie-consortium/pie/internal/input"
+	"github.com/pie-consortium/pie/internal/usage"
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/trust"
 )
@@ -24,7 +25,6 @@ func (a *app) recovery() *cobra.Command {
 	}
 	group.AddCommand(a.splitSeed(), a.openShare(), a.combineShares(),
 		a.requestReplacement(), a.listReplacements(), a.approveReplacement(), a.rejectReplacement(), a.finishReplacement())
-	onlySubcommands(group)
 	return group
 }
 
@@ -43,7 +43,7 @@ the first shares are sealed to users of PIE, who open them on their own devices 
 Splitting again makes shares that do not go with older ones, which stay good.`,
 		Example: "  pie recovery split --shares 3 --threshold 2 --out shares\n" +
 			"  pie recovery split --shares 3 --threshold 2 --guardian HospitalB/k4wq7h --out shares",
-		Args: exactly(),
+		Args: usage.Exactly(),
 		RunE: func(command *cobra.Command, _ []string) error {
 			for _, name := range names {
 				user, err := ledger.ParseUserID(name)
@@ -135,7 +135,7 @@ func (a *app) openShare() *cobra.Command {
 
 Do it when the one it belongs to stands before you and asks for it, and not before.`,
 		Example: "  pie recovery share share-1.age --out share-1.txt",
-		Args:    exactly("FILE"),
+		Args:    usage.Exactly("FILE"),
 		RunE: func(_ *cobra.Command, arguments []string) error {
 			sealed, err := input.Read(arguments[0])
 			if err != nil {
@@ -171,7 +171,7 @@ Then ask your hospital's IT to revoke the lost device's certificate and to invit
 again, and enrol: what you could read, and whom you granted what, is as it was.`,
 		Example: "  pie recovery combine share-1.txt share-3.txt\n" +
 			"  pie enroll --invitation again.json",
-		Args: cobra.MinimumNArgs(1),
+		Args: usage.AtLeastOne("FILE"),
 		RunE: func(_ *cobra.Command, arguments []string) error {
 			var shares []string
 			for _, path := range arguments {

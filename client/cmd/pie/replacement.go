@@ -3,6 +3,7 @@ package main
 import (
 	"github.com/spf13/cobra"
 
+	"github.com/pie-consortium/pie/internal/usage"
 	"github.com/pie-consortium/pie/ledger"
 )
 
@@ -16,7 +17,7 @@ For who has neither the old device nor the guardians' shares. A recovery officer
 hospital than yours approves, in person; three days later, unless somebody with the old
 keys objects, finish it. Records under the old keys cannot be read with new ones.`,
 		Example: "  pie recovery request",
-		Args:    exactly(),
+		Args:    usage.Exactly(),
 		RunE: func(command *cobra.Command, _ []string) error {
 			c, err := a.open()
 			if err != nil {
@@ -37,7 +38,7 @@ func (a *app) listReplacements() *cobra.Command {
 		Use:     "list",
 		Short:   "List what was asked for your keys, or for another user's",
 		Example: "  pie recovery list\n  pie recovery list --user HospitalA/7f3k2a",
-		Args:    exactly(),
+		Args:    usage.Exactly(),
 		RunE: func(command *cobra.Command, _ []string) error {
 			c, err := a.open()
 			if err != nil {
@@ -75,7 +76,7 @@ func (a *app) approveReplacement() *cobra.Command {
 Make sure of who they are as if they were new, and take the digest from their device's
 screen. The new keys count three days later.`,
 		Example: "  pie recovery approve HospitalA/7f3k2a 4v7…q2 --identity-key 9b1c…",
-		Args:    exactly("USER", "REPLACEMENT"),
+		Args:    usage.Exactly("USER", "REPLACEMENT"),
 		RunE: func(command *cobra.Command, arguments []string) error {
 			user, err := ledger.ParseUserID(arguments[0])
 			if err != nil {
@@ -106,7 +107,7 @@ func (a *app) rejectReplacement() *cobra.Command {
 		Use:     "reject REPLACEMENT",
 		Short:   "Object to new keys that somebody else asked for in your name",
 		Example: "  pie recovery reject 4v7…q2",
-		Args:    exactly("REPLACEMENT"),
+		Args:    usage.Exactly("REPLACEMENT"),
 		RunE: func(command *cobra.Command, arguments []string) error {
 			c, err := a.open()
 			if err != nil {
@@ -126,7 +127,7 @@ func (a *app) finishReplacement() *cobra.Command {
 		Use:     "finish",
 		Short:   "Make the keys that this home asked for yours, once they count",
 		Example: "  pie recovery finish",
-		Args:    exactly(),
+		Args:    usage.Exactly(),
 		RunE: func(command *cobra.Command, _ []string) error {
 			c, err := a.open()
 			if err != nil {

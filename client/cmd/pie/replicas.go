@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/pie-consortium/pie/internal/usage"
 	"github.com/pie-consortium/pie/ledger"
 )
 
@@ -27,10 +28,10 @@ func (a *app) replicas() *cobra.Command {
 Each hospital says so itself, within seconds of having it. One that lost it takes its word
 back until it has it again.`,
 		Example: "  pie record replicas 4v7…q2\n  pie record replicas 4v7…q2 --version 1",
-		Args:    exactly("RECORD"),
+		Args:    usage.Exactly("RECORD"),
 		RunE: func(command *cobra.Command, arguments []string) error {
 			if version < 0 {
-				return usageError{fmt.Errorf("--version must be 1 or more")}
+				return usage.Errorf("--version must be 1 or more")
 			}
 			c, err := a.open()
 			if err != nil {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/pie-consortium/pie/client"
 	"github.com/pie-consortium/pie/internal/durable"
+	"github.com/pie-consortium/pie/internal/usage"
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/fault"
 )
@@ -23,7 +24,7 @@ func (a *app) auditReport() *cobra.Command {
 accesses too. All hospitals are asked, so that none can hide an entry alone; to have the
 entries of a record proven: pie audit verify. Erased records are in it.`,
 		Example: "  pie audit report --from 2026-01-01 --to 2026-12-31\n  pie audit report --csv disclosures.csv",
-		Args:    exactly(),
+		Args:    usage.Exactly(),
 		RunE: func(command *cobra.Command, _ []string) error {
 			a.saySpan(within)
 			c, err := a.open()

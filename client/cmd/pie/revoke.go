@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/pie-consortium/pie/client"
+	"github.com/pie-consortium/pie/internal/usage"
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/fault"
 )
@@ -31,7 +32,7 @@ Users and grants: pie record who-can-read RECORD.`,
 		Example: "  pie access revoke 4v7…q2 --from HospitalB/k4wq7h\n" +
 			"  pie access revoke 4v7…q2 --grant 8xs…k7\n" +
 			"  pie access revoke 4v7…q2 --all",
-		Args: exactly("RECORD"),
+		Args: usage.Exactly("RECORD"),
 		RunE: func(command *cobra.Command, arguments []string) error {
 			belongs, err := w.filter()
 			if err != nil {
@@ -66,7 +67,7 @@ func (w whose) filter() (func(ledger.Reader) bool, error) {
 	case w.everybody && w.user == "" && w.grant == "":
 		return func(ledger.Reader) bool { return true }, nil
 	}
-	return nil, usageError{errors.New("revoke takes one of --from, --grant and --all")}
+	return nil, usage.Errorf("revoke takes one of --from, --grant and --all")
 }
 
 // taken is a grant that opens nothing any more.

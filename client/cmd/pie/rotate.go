@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/pie-consortium/pie/client"
+	"github.com/pie-consortium/pie/internal/usage"
 	"github.com/pie-consortium/pie/ledger"
 )
 
@@ -26,10 +27,10 @@ same rotation.`,
 		Example: "  pie record rotate 4v7…q2\n" +
 			"  pie record rotate 4v7…q2 --keep 8xs…k7\n" +
 			"  pie record rotate 4v7…q2 --end-all",
-		Args: exactly("RECORD"),
+		Args: usage.Exactly("RECORD"),
 		RunE: func(command *cobra.Command, arguments []string) error {
 			if endAll && len(keep) > 0 {
-				return usageError{fmt.Errorf("--keep and --end-all exclude each other")}
+				return usage.Errorf("--keep and --end-all exclude each other")
 			}
 			c, err := a.open()
 			if err != nil {

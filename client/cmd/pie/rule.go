@@ -9,6 +9,7 @@ import (
 
 	"github.com/pie-consortium/pie/client"
 	"github.com/pie-consortium/pie/client/rule"
+	"github.com/pie-consortium/pie/internal/usage"
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/fault"
 )
@@ -20,7 +21,6 @@ func (a *app) agentRule() *cobra.Command {
 		Example: "  pie agent rule add --hospital HospitalA --level moderate --daily 5\n  pie agent rule list",
 	}
 	group.AddCommand(a.addRule(), a.listRules(), a.removeRule())
-	onlySubcommands(group)
 	return group
 }
 
@@ -42,7 +42,7 @@ A hospital's physicians are granted records up to level moderate. Without furthe
 rule covers treatment, every record, 30 days a grant and 10 grants a day.`,
 		Example: "  pie agent rule add --physician HospitalB/k4wq7h --days 30 --daily 5\n" +
 			"  pie agent rule add --hospital HospitalA --class sensor",
-		Args: exactly(),
+		Args: usage.Exactly(),
 		RunE: func(command *cobra.Command, _ []string) error {
 			added, err := r.rule()
 			if err != nil {
@@ -104,7 +104,7 @@ func (a *app) listRules() *cobra.Command {
 		Use:     "list",
 		Short:   "Show your rules",
 		Example: "  pie agent rule list",
-		Args:    exactly(),
+		Args:    usage.Exactly(),
 		RunE: func(*cobra.Command, []string) error {
 			rules, err := client.Rules(a.home)
 			if err != nil {
@@ -131,7 +131,7 @@ func (a *app) removeRule() *cobra.Command {
 
 An agent that runs follows at once. To end a grant: pie access revoke.`,
 		Example: "  pie agent rule remove 6tq…m4",
-		Args:    exactly("RULE"),
+		Args:    usage.Exactly("RULE"),
 		RunE: func(command *cobra.Command, arguments []string) error {
 			rules, err := client.Rules(a.home)
 			if err != nil {

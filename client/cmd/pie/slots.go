@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/pie-consortium/pie/internal/usage"
 	"github.com/pie-consortium/pie/ledger"
 )
 
@@ -15,7 +16,7 @@ func (a *app) slots() *cobra.Command {
 		Long: `List slots: a patient's own, or those that you or your department may
 upload into. A slot is free until a record is in it or its time is over.`,
 		Example: "  pie record slots\n  pie record slots --json",
-		Args:    exactly(),
+		Args:    usage.Exactly(),
 		RunE: func(command *cobra.Command, _ []string) error {
 			c, err := a.open()
 			if err != nil {

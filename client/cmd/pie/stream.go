@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/pie-consortium/pie/client"
+	"github.com/pie-consortium/pie/internal/usage"
 	"github.com/pie-consortium/pie/ledger"
 )
 
@@ -22,7 +23,6 @@ those to come too. It is requested, granted, revoked and audited like any record
 		Example: "  pie stream create\n  pie stream append 4v7…q2 today.ndjson\n  pie stream open 4v7…q2 --out -",
 	}
 	group.AddCommand(a.createStream(), a.appendStream(), a.listStream(), a.openStream())
-	onlySubcommands(group)
 	return group
 }
 
@@ -38,7 +38,7 @@ func (a *app) createStream() *cobra.Command {
 Whoever is granted it reads all of it, past and future, until the grant ends or you
 revoke it. When the author's own grant ends, nothing can be appended any more.`,
 		Example: "  pie stream create\n  pie stream create --author HospitalA/7f3k2a --role physician --organization HospitalA",
-		Args:    exactly(),
+		Args:    usage.Exactly(),
 		RunE: func(command *cobra.Command, _ []string) error {
 			if err := cmp.Or(a.sureUntil(&expires), policy.sure(a)); err != nil {
 				return err
@@ -86,7 +86,7 @@ again and again. Interrupted, run it again: each reading is appended once.`,
 			if len(arguments) > 1 {
 				return nil
 			}
-			return exactly("STREAM", "FILE...")(command, nil)
+			return usage.Exactly("STREAM", "FILE...")(command, nil)
 		},
 		RunE: func(command *cobra.Command, arguments []string) error {
 			c, err := a.open()
@@ -127,7 +127,7 @@ func (a *app) listStream() *cobra.Command {
 		Use:     "list STREAM",
 		Short:   "List a stream's segments: how many readings, from when to when",
 		Example: "  pie stream list 4v7…q2",
-		Args:    exactly("STREAM"),
+		Args:    usage.Exactly("STREAM"),
 		RunE: func(command *cobra.Command, arguments []string) error {
 			c, err := a.open()
 			if err != nil {
@@ -160,7 +160,7 @@ written to the ledger first. The file appears once everything about it has been
 verified; --out - writes it to standard output then.`,
 		Example: "  pie stream open 4v7…q2 --out readings.ndjson\n" +
 			"  pie stream open 4v7…q2 --from 2026-05-01 --to 2026-05-31 --out - | jq .valueQuantity.value",
-		Args: exactly("STREAM"),
+		Args: usage.Exactly("STREAM"),
 		RunE: func(command *cobra.Command, arguments []string) error {
 			span := client.Span{From: within.from.at, To: within.to.at}
 			a.saySpan(within)

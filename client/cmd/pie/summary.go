@@ -14,6 +14,7 @@ import (
 	"github.com/pie-consortium/pie/client/walletcard"
 	"github.com/pie-consortium/pie/internal/durable"
 	"github.com/pie-consortium/pie/internal/input"
+	"github.com/pie-consortium/pie/internal/usage"
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/fault"
 )
@@ -26,7 +27,6 @@ func (a *app) summary() *cobra.Command {
 			"  pie summary card --out card.svg",
 	}
 	group.AddCommand(a.summaryUpdate(), a.summaryCard())
-	onlySubcommands(group)
 	return group
 }
 
@@ -138,7 +138,7 @@ func (a *app) summaryCard() *cobra.Command {
 and as a QR code, and nothing else. Who reads it can declare an emergency if they are a
 responder, and nothing if they are not.`,
 		Example: "  pie summary card\n  pie summary card --out card.svg\n  pie summary card --out card.png",
-		Args:    exactly(),
+		Args:    usage.Exactly(),
 		RunE: func(*cobra.Command, []string) error {
 			c, err := a.open()
 			if err != nil {
@@ -178,7 +178,7 @@ func writeCard(path string, made walletcard.Card) error {
 	case ".png":
 		image, err = made.PNG()
 	default:
-		return usageError{fmt.Errorf("a card is written as .svg or .png, not to %s", path)}
+		return usage.Errorf("a card is written as .svg or .png, not to %s", path)
 	}
 	if err != nil {
 		return err

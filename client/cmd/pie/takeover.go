@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/pie-consortium/pie/internal/usage"
 	"github.com/pie-consortium/pie/ledger"
 )
 
@@ -18,7 +19,7 @@ author's device had the key so far; what it may have kept opens nothing new any 
 
 The author's own access ends unless you keep it; what you granted others stays.`,
 		Example: "  pie record take-over 4v7…q2\n  pie record take-over 4v7…q2 --keep-author",
-		Args:    exactly("RECORD"),
+		Args:    usage.Exactly("RECORD"),
 		RunE: func(command *cobra.Command, arguments []string) error {
 			c, err := a.open()
 			if err != nil {

@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"mime"
 	"path/filepath"
 	"strings"
@@ -12,6 +10,7 @@ import (
 
 	"github.com/pie-consortium/pie/client"
 	"github.com/pie-consortium/pie/internal/input"
+	"github.com/pie-consortium/pie/internal/usage"
 	"github.com/pie-consortium/pie/ledger"
 )
 
@@ -45,7 +44,7 @@ files: it finishes the same registrations, and leaves those alone that are done.
 				return err
 			}
 			if u.record != "" && len(files) > 1 {
-				return usageError{errors.New("--record names one slot, for one file")}
+				return usage.Errorf("--record names one slot, for one file")
 			}
 			c, err := a.open()
 			if err != nil {
@@ -83,12 +82,12 @@ files: it finishes the same registrations, and leaves those alone that are done.
 // someFiles wants one or more, each once: the same file twice would be two records.
 func someFiles(command *cobra.Command, files []string) error {
 	if len(files) == 0 {
-		return usageError{fmt.Errorf("%s takes one FILE or more; see: %s --help", command.CommandPath(), command.CommandPath())}
+		return usage.Errorf("%s takes one FILE or more; see: %s --help", command.CommandPath(), command.CommandPath())
 	}
 	seen := map[string]bool{}
 	for _, file := range files {
 		if seen[filepath.Clean(file)] {
-			return usageError{fmt.Errorf("%s is given twice", file)}
+			return usage.Errorf("%s is given twice", file)
 		}
 		seen[filepath.Clean(file)] = true
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/pie-consortium/pie/client/receipt"
 	"github.com/pie-consortium/pie/internal/durable"
 	"github.com/pie-consortium/pie/internal/input"
+	"github.com/pie-consortium/pie/internal/usage"
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/fault"
 	"github.com/pie-consortium/pie/ledger/trust"
@@ -55,7 +56,7 @@ is signed by nobody.
 			if v.from != "" {
 				return a.verifySaved(v, command, arguments)
 			}
-			if err := exactly("RECORD")(command, arguments); err != nil {
+			if err := usage.Exactly("RECORD")(command, arguments); err != nil {
 				return err
 			}
 			return a.verifyTrail(command.Context(), ledger.ID(arguments[0]), v)
@@ -121,7 +122,7 @@ func (v verification) check(ctx context.Context, c *client.Client, record ledger
 // verifySaved checks kept receipts against the home's trust bundle, and asks nobody.
 func (a *app) verifySaved(v verification, command *cobra.Command, arguments []string) error {
 	if len(arguments) > 0 || v.open != "" || v.save != "" {
-		return usageError{fmt.Errorf("--from takes all receipts of a directory, and goes with nothing else; see: %s --help", command.CommandPath())}
+		return usage.Errorf("--from takes all receipts of a directory, and goes with nothing else; see: %s --help", command.CommandPath())
 	}
 	bundle, err := client.TrustBundle(a.home)
 	if err != nil {

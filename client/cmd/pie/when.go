@@ -11,6 +11,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
+
+	"github.com/pie-consortium/pie/internal/usage"
 )
 
 // edge is the instant of a day that its date alone stands for.
@@ -144,7 +146,7 @@ func (w *when) repeats(held time.Time) bool {
 // sureUntil asks about an end of a grant that is far ahead, and refuses one that is over.
 func (a *app) sureUntil(w *when) error {
 	if !w.at.After(time.Now()) {
-		return usageError{fmt.Errorf("--expires %s is over already; write an end that lies ahead, such as 30d", date(w.at))}
+		return usage.Errorf("--expires %s is over already; write an end that lies ahead, such as 30d", date(w.at))
 	}
 	if w.at.Before(time.Now().AddDate(longest, 0, 0)) {
 		return nil
@@ -158,7 +160,7 @@ func (a *app) sure(doubt string) error {
 		return nil
 	}
 	if !term.IsTerminal(int(os.Stdin.Fd())) {
-		return usageError{fmt.Errorf("%s There is no terminal to ask on; if it is meant, use --yes", doubt)}
+		return usage.Errorf("%s There is no terminal to ask on; if it is meant, use --yes", doubt)
 	}
 	_, _ = fmt.Fprintf(a.err, "%s Go on? Type yes: ", doubt)
 	answer, err := bufio.NewReader(os.Stdin).ReadString('\n')
