@@ -37,6 +37,8 @@ const (
 	grace     = time.Minute
 	// readyTimeout bounds the wait for a sign of life.
 	readyTimeout = 3 * time.Second
+	// lookTimeout bounds a look at what is pinned, which is asked for before anything else.
+	lookTimeout = 10 * time.Second
 	// pinTimeout bounds the pinning of content that is already here, and the unpinning.
 	pinTimeout = 2 * time.Minute
 	// removeTimeout bounds the deletion of a block.
@@ -193,6 +195,8 @@ func (n *Node) Pin(ctx context.Context, cid string) error {
 // Keeps is nil when all these contents are pinned. Whether one is not, or the node does
 // not answer, it does not tell.
 func (n *Node) Keeps(ctx context.Context, cids ...string) error {
+	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
+	defer cancel()
 	return n.api.Request("pin/ls", cids...).Option("type", "recursive").Exec(ctx, nil)
 }
 
