@@ -11,20 +11,28 @@ import (
 // testOnThePage is a command of docs/track-record.md.
 var testOnThePage = regexp.MustCompile("`go test (?:-race )?-run '\\^(Test\\w+)\\$' \\./([\\w/]+)`")
 
-// Every fault of the track record has a test, which is where the page says. A test that
-// starts a network is marked.
+// mendedOn begins a row of the page: the day on which a fault was mended.
+var mendedOn = regexp.MustCompile(`^\| (\d{4}-\d{2}-\d{2}) \| `)
+
+// Every fault of the track record has the day on which it was mended, the earliest first,
+// and a test, which is where the page says. A test that starts a network is marked.
 func TestTrackRecordNamesTests(t *testing.T) {
 	page, err := os.ReadFile("../docs/track-record.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	network := strings.Fields(run(t, "..", "scripts/packages with"))
-	rows := 0
+	rows, last := 0, ""
 	for line := range strings.Lines(string(page)) {
-		if !strings.HasPrefix(line, "| ") || strings.HasPrefix(line, "| what happened or") || strings.HasPrefix(line, "| ---") {
+		if !strings.HasPrefix(line, "| ") || strings.HasPrefix(line, "| mended |") || strings.HasPrefix(line, "| ---") {
 			continue
 		}
 		rows++
+		if day := mendedOn.FindStringSubmatch(line); day == nil || day[1] < last {
+			t.Errorf("has no day, or one before that of the row above: %s", line)
+		} else {
+			last = day[1]
+		}
 		command := testOnThePage.FindStringSubmatch(line)
 		if command == nil {
 			t.Errorf("names no test: %s", line)
