@@ -30,6 +30,10 @@ func Write(path string, content []byte, mode fs.FileMode) error {
 	}
 	draft, err := os.CreateTemp(filepath.Dir(path), DraftPrefix+"*") // mode 0600
 	if err != nil {
+		var about *fs.PathError
+		if errors.As(err, &about) {
+			about.Path = path // nobody knows the draft
+		}
 		return err
 	}
 	_, err = draft.Write(content)

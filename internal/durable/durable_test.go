@@ -1,6 +1,8 @@
 package durable
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -99,5 +101,14 @@ func TestWriteWaitsForTheDisk(t *testing.T) {
 	order := regexp.MustCompile(`(?s)fsync\(\d+<[^>]*/` + regexp.QuoteMeta(DraftPrefix) + `\d+>\).*rename.*fsync\(\d+<` + regexp.QuoteMeta(filepath.Dir(path)) + `>\)`)
 	if !order.Match(out) {
 		t.Errorf("it was not the file, its name and the folder:\n%s", out)
+	}
+}
+
+// What cannot be written is named as its owner knows it.
+func TestErrorsNameTheFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "missing", "file")
+	var about *fs.PathError
+	if err := Write(path, nil, 0o600); !errors.As(err, &about) || about.Path != path {
+		t.Errorf("got %v, want %s to be named", err, path)
 	}
 }

@@ -253,6 +253,7 @@ func mayDiscover(ctx *state.Context, reader ledger.Identity, record ledger.Recor
 // recordVersion reads one version, the newest for version 0. It works in queries only.
 func recordVersion(ctx *state.Context, id ledger.ID, version int) (ledger.Record, error) {
 	if version == 0 {
+		version = firstVersion
 		versions, err := state.Records.All(ctx, string(id))
 		if err != nil {
 			return ledger.Record{}, err

@@ -75,7 +75,7 @@ func (t Table[T]) Find(ctx *Context, parts ...string) (row T, found bool, err er
 func (t Table[T]) Get(ctx *Context, parts ...string) (T, error) {
 	row, found, err := t.Find(ctx, parts...)
 	if err == nil && !found {
-		err = fault.New(fault.NotFound, "there is no %s %v", t, parts)
+		err = fault.New(fault.NotFound, "there is no %s %s", t, strings.Join(parts, "/"))
 	}
 	return row, err
 }
@@ -90,7 +90,7 @@ func (t Table[T]) GetEach(ctx *Context, keys [][]string) ([]T, error) {
 	rows := make([]T, len(keys))
 	for i, row := range found {
 		if row == nil {
-			return nil, fault.New(fault.NotFound, "there is no %s %v", t, keys[i])
+			return nil, fault.New(fault.NotFound, "there is no %s %s", t, strings.Join(keys[i], "/"))
 		}
 		rows[i] = *row
 	}
@@ -173,7 +173,7 @@ func (t Table[T]) Insert(ctx *Context, row T, parts ...string) error {
 		return err
 	}
 	if found {
-		return fault.New(fault.AlreadyExists, "%s %v exists with other content", t, parts)
+		return fault.New(fault.AlreadyExists, "%s %s exists with other content", t, strings.Join(parts, "/"))
 	}
 	return t.put(ctx, row, parts)
 }
