@@ -30,7 +30,6 @@ func Is(err error) bool {
 func Explain(root *cobra.Command) {
 	root.SetFlagErrorFunc(flagError)
 	root.PersistentPreRunE = func(command *cobra.Command, _ []string) error { return complete(command) }
-	root.InitDefaultCompletionCmd()
 	explain(root)
 }
 
@@ -38,24 +37,8 @@ func explain(command *cobra.Command) {
 	for _, below := range command.Commands() {
 		explain(below)
 	}
-	if command.Runnable() {
-		explainArguments(command)
-	} else {
+	if !command.Runnable() {
 		explainGroup(command)
-	}
-}
-
-// explainArguments says in our words what a check of Cobra's own refuses.
-func explainArguments(command *cobra.Command) {
-	check := command.Args
-	if check == nil {
-		return
-	}
-	command.Args = func(command *cobra.Command, arguments []string) error {
-		if err := check(command, arguments); err == nil || Is(err) {
-			return err
-		}
-		return wrong(command, "%s does not take these arguments", command.CommandPath())
 	}
 }
 

@@ -91,7 +91,7 @@ func (s *scene) replacement(t *testing.T, c cast) {
 	stranger := s.nextDevice(t, c.patient)
 	s.fails(t, stranger, failed, "enroll", "--invitation", "invitation")
 	var asked struct {
-		Replacement ledger.ID
+		ID          ledger.ID
 		IdentityKey ledger.Digest
 	}
 	if err := json.Unmarshal(s.pie(t, stranger, "--json", "recovery", "request"), &asked); err != nil {
@@ -100,8 +100,8 @@ func (s *scene) replacement(t *testing.T, c cast) {
 	s.keepDevice(t, stranger, "stranger's identity key")
 	s.key(stranger, "stranger's seed", stranger.seed)
 	user := c.patient.user.String()
-	s.pie(t, c.recoverer, "recovery", "approve", user, string(asked.Replacement), "--identity-key", asked.IdentityKey.String())
+	s.pie(t, c.recoverer, "recovery", "approve", user, string(asked.ID), "--identity-key", asked.IdentityKey.String())
 	s.pie(t, c.recoverer, "recovery", "list", "--user", user)
-	s.pie(t, c.patient, "recovery", "reject", string(asked.Replacement))
+	s.pie(t, c.patient, "recovery", "reject", string(asked.ID))
 	s.fails(t, stranger, failed, "recovery", "finish")
 }
