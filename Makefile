@@ -55,5 +55,5 @@ fuzz: ## run every fuzz target for a minute (FUZZTIME=10s for less)
 
 cover: ## report the coverage of packages that need no network
 	@mkdir -p .pie
-	go test -coverprofile=.pie/coverage ./chaincode/internal/... ./client/internal/... ./client/proposal ./gateway/internal/... ./ledger/... ./umbral/...
+	go test -coverprofile=.pie/coverage ./chaincode/internal/... ./chaincode/rules/... ./client/internal/... ./client/proposal ./gateway/internal/... ./ledger/... ./umbral/...
 	@go tool cover -func=.pie/coverage | tail -n 1

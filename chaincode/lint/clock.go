@@ -14,7 +14,7 @@ var clock = &analysis.Analyzer{
 	Name: "clock",
 	Doc: `let the contract's clock be read in one place, and only to compare
 
-The clock that main hands to the contract is read by state.NewContext, to refuse a
+The clock that main hands to the contract is read by stub.NewContext, to refuse a
 transaction whose timestamp is too far off. Anything else that it decided would differ
 from peer to peer.`,
 	Run:      runClock,
@@ -30,8 +30,8 @@ func runClock(pass *analysis.Pass) (any, error) {
 			continue
 		}
 		switch function := enclosing(cursor); {
-		case function == nil || pass.Pkg.Name() != "state" || function.Name.Name != "NewContext":
-			pass.Reportf(cursor.Node().Pos(), "only state.NewContext reads the clock; use Context.Now, the transaction's own time")
+		case function == nil || pass.Pkg.Name() != "stub" || function.Name.Name != "NewContext":
+			pass.Reportf(cursor.Node().Pos(), "only stub.NewContext reads the clock; use Context.Now, the transaction's own time")
 		case !compared(pass, cursor):
 			pass.Reportf(cursor.Node().Pos(), "the clock may only be compared with the transaction's time, to refuse it")
 		}

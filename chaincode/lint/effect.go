@@ -121,11 +121,11 @@ func tableEffect(function *types.Func, receiver ssa.Value) effect {
 	return found
 }
 
-// stubEffect is that of a method of the shim's stub: all public state is one table, all
-// private data another.
+// stubEffect is that of a method of the shim's stub, or of a [state.Store]: all public state
+// is one table, all private data another.
 func stubEffect(function *types.Func) effect {
 	found := newEffect()
-	if function.Pkg() == nil || function.Pkg().Path() != shimPath {
+	if function.Pkg() == nil || function.Pkg().Path() != shimPath && function.Pkg().Path() != statePath {
 		return found
 	}
 	name, table := function.Name(), "public state"
@@ -133,10 +133,11 @@ func stubEffect(function *types.Func) effect {
 		table = "private data"
 	}
 	switch {
-	case strings.HasPrefix(name, "GetState"), name == "GetMultipleStates", strings.HasPrefix(name, "GetPrivateData"), strings.HasPrefix(name, "GetQueryResult"):
-		found.reads[table] = true
 	case strings.HasPrefix(name, "Put"), strings.HasPrefix(name, "Del"), strings.HasPrefix(name, "Purge"):
 		found.writes[table] = true
+	case strings.HasPrefix(name, "GetState"), name == "GetMultipleStates", strings.HasPrefix(name, "GetPrivateData"), strings.HasPrefix(name, "GetQueryResult"),
+		name == "Get", name == "Range", name == "Page", name == "History", strings.HasPrefix(name, "Private"):
+		found.reads[table] = true
 	}
 	return found
 }

@@ -241,13 +241,17 @@ func isTuple(value ssa.Value) bool {
 	return ok
 }
 
-// readsPrivate reports whether a call is to the stub and answers with private data or
-// the transient map.
+// readsPrivate reports whether a call is to the stub, or to a [state.Store], and answers
+// with private data or the transient map.
 func readsPrivate(call *ssa.CallCommon) bool {
 	function := declarationOf(call)
-	if function == nil || !call.IsInvoke() || function.Pkg() == nil || function.Pkg().Path() != shimPath {
+	if function == nil || !call.IsInvoke() || function.Pkg() == nil || function.Pkg().Path() != shimPath && function.Pkg().Path() != statePath {
 		return false
 	}
 	name := function.Name()
-	return name == "GetTransient" || strings.HasPrefix(name, "GetPrivateData") && name != "GetPrivateDataHash"
+	switch name {
+	case "GetTransient", "TransientMap", "PrivateValue", "PrivateRange":
+		return true
+	}
+	return strings.HasPrefix(name, "GetPrivateData") && name != "GetPrivateDataHash"
 }

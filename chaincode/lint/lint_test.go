@@ -12,7 +12,7 @@ import (
 func TestAnalyzers(t *testing.T) {
 	seeded := map[*analysis.Analyzer][]string{
 		outside:     {"outside", "outsidemain"},
-		clock:       {"clock", "clock/state"},
+		clock:       {"clock", "clock/stub"},
 		mapOrder:    {"maporder"},
 		concurrency: {"concurrency"},
 		memory:      {"memory"},

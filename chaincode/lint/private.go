@@ -106,11 +106,11 @@ func outlet(call *ssa.CallCommon) string {
 	}
 	path := function.Pkg().Path()
 	switch {
-	case isStateMethod(function, "Context", "Emit"), isFunc(function, shimPath, "SetEvent"):
+	case isStateMethod(function, "Context", "Emit"), isStateMethod(function, "Store", "SetEvent"), isFunc(function, shimPath, "SetEvent"):
 		return "an event"
 	case isFunc(function, faultPath, "New"), isFunc(function, "fmt", "Errorf"), isFunc(function, "errors", "New"), isFunc(function, shimPath, "Error"):
 		return "the text of an error"
-	case isStateMethod(function, "Table"), isStateMethod(function, "Index"), isFunc(function, shimPath, "PutState"):
+	case isStateMethod(function, "Table"), isStateMethod(function, "Index"), isStateMethod(function, "Store", "Put"), isFunc(function, shimPath, "PutState"):
 		return "a public row or its key"
 	case path == "log", path == "log/slog", isFunc(function, "fmt", "Print", "Printf", "Println", "Fprint", "Fprintf", "Fprintln"):
 		return "a log"

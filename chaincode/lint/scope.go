@@ -15,7 +15,8 @@ const (
 	modulePath   = "github.com/pie-consortium/pie"
 	ledgerPath   = modulePath + "/ledger"
 	faultPath    = ledgerPath + "/fault"
-	statePath    = modulePath + "/chaincode/internal/state"
+	rulesPath    = modulePath + "/chaincode/rules"
+	statePath    = rulesPath + "/state"
 	contractPath = modulePath + "/chaincode/internal/contract"
 	shimPath     = "github.com/hyperledger/fabric-chaincode-go/v2/shim"
 )

@@ -33,8 +33,8 @@ func shorten(t *testing.T) {
 func disarm(t *testing.T, o networktest.Organization) {
 	t.Helper()
 	replace(t, o.Chaincode, altered(t, "../../chaincode",
-		edit{"../../chaincode/internal/contract/open.go", "	if err := access.Decision.Err(); err != nil {\n		return ledger.Release{}, err\n	}\n", ""},
-		edit{"../../chaincode/internal/contract/open.go", "policy.Decide(question).Err(); err != nil {\n		return ledger.Release{}, err", "policy.Decide(question).Err(); err != nil && false {\n		return ledger.Release{}, err"}))
+		edit{"../../chaincode/rules/open.go", "	if err := access.Decision.Err(); err != nil {\n		return ledger.Release{}, err\n	}\n", ""},
+		edit{"../../chaincode/rules/open.go", "policy.Decide(question).Err(); err != nil {\n		return ledger.Release{}, err", "policy.Decide(question).Err(); err != nil && false {\n		return ledger.Release{}, err"}))
 	replace(t, o.Gateway, altered(t, "../../gateway",
 		edit{"../../gateway/internal/proxy/proxy.go", "release.Access.User.User != request.caller.User ||", "false &&"},
 		edit{"../../gateway/internal/proxy/proxy.go", "p.inTime(release); err != nil", "p.inTime(release); err != nil && false"}))

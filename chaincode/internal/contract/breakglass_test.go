@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/pie-consortium/pie/chaincode/internal/state"
+	"github.com/pie-consortium/pie/chaincode/rules/state"
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/fault"
 )

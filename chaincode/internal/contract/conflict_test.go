@@ -11,12 +11,13 @@ import (
 
 	"github.com/hyperledger/fabric-chaincode-go/v2/shim"
 
+	"github.com/pie-consortium/pie/chaincode/rules"
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/fault"
 )
 
 // endorsed is a transaction that peers have run, and nobody has ordered yet.
-func (w *world) endorsed(by *person, tx ledger.Transaction, argument any, transient ...any) *stub {
+func (w *world) endorsed(by *person, tx ledger.Transaction, argument any, transient ...any) *simulation {
 	w.t.Helper()
 	text, err := json.Marshal(argument)
 	if err != nil {
@@ -31,7 +32,7 @@ func (w *world) endorsed(by *person, tx ledger.Transaction, argument any, transi
 
 // spoils is what one transaction writes of what another one has read, as keys (MVCC) or in
 // a range (phantom): when it is ordered before that one in a block, that one fails.
-func (s *stub) spoils(other *stub) []string {
+func (s *simulation) spoils(other *simulation) []string {
 	var spoilt []string
 	for _, key := range slices.Concat(slices.Collect(maps.Keys(s.writes)), slices.Collect(maps.Keys(s.deletes))) {
 		if other.reads[key] {
@@ -48,7 +49,7 @@ func (s *stub) spoils(other *stub) []string {
 
 // scenes is one transaction of everybody's of those that a hospital must not be able to
 // stop, endorsed and not ordered.
-func (e *emergency) scenes() map[string]*stub {
+func (e *emergency) scenes() map[string]*simulation {
 	erased, custodian := e.register(ledger.ClassImaging), e.grantCustodian(e.summary)
 	uploading := e.newUpload(ledger.ClassImaging)
 	granting, sealed := e.grantFor(e.request(e.record, e.colleague, ledger.PurposeTreatment), e.colleague)
@@ -57,7 +58,7 @@ func (e *emergency) scenes() map[string]*stub {
 	issuing, issued := e.issuing(active, e.openUnder(active.ID, custodian, e.desk), e.desk, e.responder)
 	rotation := e.newRotation(e.summary.version(), e.summary.metadata, nil)
 	entrusting, entrusted := e.custodianGrant(e.record)
-	return map[string]*stub{
+	return map[string]*simulation{
 		"a grant":            e.endorsed(e.patient, ledger.TxGrantAccess, granting, ledger.TransientFragments, sealed),
 		"an upload":          e.endorsed(e.patient, ledger.TxAuthorizeSlots, uploading.argument, ledger.TransientFragments, uploading.fragments),
 		"an erasure":         e.endorsed(e.patient, ledger.TxEraseRecord, ledger.EraseRecord{Record: erased.slot().Record}, ledger.TransientMetadata, erased.metadata),
@@ -82,7 +83,7 @@ func TestAMembersNameStopsNobody(t *testing.T) {
 			}
 		}
 	}
-	for tx := range transactions {
+	for tx := range rules.Transactions() {
 		if tx.Writes() && tx != ledger.TxRegisterOrganization && observed.seen[tx]["reads"][string("org")] {
 			t.Errorf("%s reads how an organisation describes itself", tx)
 		}
@@ -162,7 +163,7 @@ func TestAStreamsAuthorDoesNotKeepItFromErasure(t *testing.T) {
 func TestAHundredRequestersDoNotConflict(t *testing.T) {
 	c := newConsortium(t)
 	u, other := c.register(ledger.ClassImaging), c.register(ledger.ClassImaging)
-	var block []*stub
+	var block []*simulation
 	for i := range 100 {
 		p := newRole(t, fmt.Sprintf("HospitalB/requester%d", i), ledger.RolePhysician, ledger.LevelPrivate)
 		c.enrol(p)

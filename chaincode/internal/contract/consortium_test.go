@@ -134,7 +134,7 @@ func (c *consortium) authorize(u *upload) {
 // registrationOf is what the author registers for an upload.
 func registrationOf(u *upload, level ledger.Level) ledger.RegisterRecord {
 	return ledger.RegisterRecord{
-		Record: u.slot().Record, CID: cidOf(u.slot().Record, firstVersion),
+		Record: u.slot().Record, CID: cidOf(u.slot().Record, 1),
 		SHA256: ledger.DigestOf([]byte("ciphertext")), Size: 1234, Capsule: make([]byte, 98),
 		Commitment: ledger.DigestOf([]byte("payload")), Level: level,
 	}

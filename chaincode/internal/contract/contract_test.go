@@ -8,7 +8,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/pie-consortium/pie/chaincode/internal/state"
+	"github.com/pie-consortium/pie/chaincode/internal/stub"
+	"github.com/pie-consortium/pie/chaincode/rules"
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/fault"
 	"github.com/pie-consortium/pie/ledger/trust"
@@ -43,7 +44,7 @@ func TestEveryTransactionRefuses(t *testing.T) {
 	overcleared := newPerson(t, "HospitalA/overcleared", map[string]string{
 		trust.RoleAttribute: "physician", trust.ClearanceAttribute: "cosmic",
 	})
-	for tx := range transactions {
+	for tx := range rules.Transactions() {
 		t.Run(string(tx), func(t *testing.T) {
 			c.t = t
 			c.refused(fault.PermissionDenied, nameless, tx, "{}")
@@ -58,7 +59,7 @@ func TestEveryTransactionRefuses(t *testing.T) {
 					t.Errorf("%d arguments: %v", len(arguments), err)
 				}
 			}
-			for _, skew := range []time.Duration{-state.MaxClockSkew - time.Second, state.MaxClockSkew + time.Second} {
+			for _, skew := range []time.Duration{-stub.MaxClockSkew - time.Second, stub.MaxClockSkew + time.Second} {
 				s := c.proposal(c.patient, tx, []string{"{}"})
 				s.time = c.clock.Add(skew)
 				if _, err := c.send(s); fault.CodeOf(err) != fault.InvalidArgument {
@@ -66,7 +67,7 @@ func TestEveryTransactionRefuses(t *testing.T) {
 				}
 			}
 			for _, name := range []string{"profil", "Metadata", "", ledger.TransientFragments, ledger.TransientProfile, ledger.TransientNarrative} {
-				if slices.Contains(transactions[tx].transient, name) {
+				if slices.Contains(rules.Transactions()[tx], name) {
 					continue
 				}
 				_, err := c.call(c.patient, tx, "{}", name, "x")

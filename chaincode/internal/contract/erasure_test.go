@@ -9,6 +9,7 @@ import (
 
 	"github.com/hyperledger/fabric-chaincode-go/v2/shim"
 
+	"github.com/pie-consortium/pie/chaincode/rules/state"
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/fault"
 )
@@ -52,7 +53,7 @@ func TestErasureLeavesNothingThatOpensOrTells(t *testing.T) {
 	}
 	for version := 1; version <= 2; version++ {
 		var row ledger.Record
-		key, err := shim.CreateCompositeKey("record", recordKey(next.Record, version))
+		key, err := state.Key("record", []string{string(next.Record), state.VersionPart(version)})
 		if err := json.Unmarshal(c.public[key], &row); err != nil {
 			t.Fatal(err)
 		}

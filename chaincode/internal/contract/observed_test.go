@@ -12,6 +12,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/pie-consortium/pie/chaincode/rules"
 	"github.com/pie-consortium/pie/ledger"
 )
 
@@ -56,7 +57,7 @@ func documented(complaints io.Writer) bool {
 	}
 	agrees := true
 	table := parseContract(string(text))
-	for tx := range transactions {
+	for tx := range rules.Transactions() {
 		for _, name := range fieldsOf(arguments[tx]) {
 			observed.note(tx, "arguments", name)
 		}
@@ -69,7 +70,7 @@ func documented(complaints io.Writer) bool {
 		}
 	}
 	for tx := range table {
-		if _, exists := transactions[tx]; !exists {
+		if _, exists := rules.Transactions()[tx]; !exists {
 			fmt.Fprintf(complaints, "docs/contract.md describes %s, which does not exist\n", tx)
 			agrees = false
 		}

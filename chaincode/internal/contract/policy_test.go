@@ -177,7 +177,7 @@ func TestStaleProxyStopsAfterFourMinutes(t *testing.T) {
 }
 
 // opening is the colleague's, for a test to change its time.
-func (c *consortium) opening(grant ledger.Grant) *stub {
+func (c *consortium) opening(grant ledger.Grant) *simulation {
 	c.t.Helper()
 	text, err := json.Marshal(ledger.OpenRecord{RecordVersion: ledger.RecordVersion{Record: grant.Record, Version: grant.Version}, Grant: grant.ID})
 	if err != nil {
@@ -186,7 +186,7 @@ func (c *consortium) opening(grant ledger.Grant) *stub {
 	return c.proposal(c.colleague, ledger.TxOpenRecord, []string{string(text)})
 }
 
-func (c *consortium) sendOpen(s *stub) ledger.Access {
+func (c *consortium) sendOpen(s *simulation) ledger.Access {
 	c.t.Helper()
 	text, err := c.send(s)
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pie-consortium/pie/chaincode/rules"
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/fault"
 	"github.com/pie-consortium/pie/ledger/trust"
@@ -47,7 +48,7 @@ func TestRepeatsAreTheSameOrRefused(t *testing.T) {
 		ledger.TxDenyAccess: repeatedDenial, ledger.TxAppendSegments: repeatedSegments, ledger.TxGrantCustodian: repeatedCustodian,
 		ledger.TxRequestKeyReplacement: repeatedReplacement, ledger.TxDeclareBreakGlass: repeatedDeclaration, ledger.TxReviewBreakGlass: repeatedReview,
 	}
-	for tx := range transactions {
+	for tx := range rules.Transactions() {
 		scene, told := scenes[tx]
 		if !tx.Writes() || sets[tx] != "" {
 			continue

@@ -9,7 +9,7 @@ import (
 	"github.com/hyperledger/fabric-chaincode-go/v2/shim"
 	"pgregory.net/rapid"
 
-	"github.com/pie-consortium/pie/chaincode/internal/state"
+	"github.com/pie-consortium/pie/chaincode/rules/state"
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/fault"
 )
@@ -90,12 +90,12 @@ func (m *asking) useUp(t *rapid.T) {
 	p, left := rapid.SampledFrom(m.people).Draw(t, "requester"), rapid.IntRange(0, 3).Draw(t, "left")
 	user, patient, day := p.user, m.patient.user, ledger.DayOf(m.clock)
 	for place := 1; place <= ledger.RequestQuota && m.made[m.day(p)] < ledger.RequestQuota-left; place++ {
-		if m.place(string(state.RequestPlaces), user.MSP, user.Pseudonym, patient.MSP, patient.Pseudonym, day, placePart(place)) {
+		if m.place(string(state.RequestPlaces), user.MSP, user.Pseudonym, patient.MSP, patient.Pseudonym, day, fmt.Sprintf("%06d", place)) {
 			m.made[m.day(p)]++
 		}
 	}
 	for place := 1; place <= ledger.RefusedQuota && m.refused[m.day(p)] < ledger.RefusedQuota-left; place++ {
-		if m.place(string(state.RefusedPlaces), string(ledger.TxRequestAccess), user.MSP, user.Pseudonym, day, placePart(place)) {
+		if m.place(string(state.RefusedPlaces), string(ledger.TxRequestAccess), user.MSP, user.Pseudonym, day, fmt.Sprintf("%06d", place)) {
 			m.refused[m.day(p)]++
 		}
 	}

@@ -76,10 +76,10 @@ func must[R any](w *world, by *person, tx ledger.Transaction, argument any, tran
 }
 
 // proposal prepares one transaction; transient holds names and values in turn.
-func (w *world) proposal(by *person, tx ledger.Transaction, arguments []string, transient ...any) *stub {
+func (w *world) proposal(by *person, tx ledger.Transaction, arguments []string, transient ...any) *simulation {
 	w.t.Helper()
 	w.serial++
-	s := &stub{
+	s := &simulation{
 		world: w, creator: by.creator, time: w.clock, transient: map[string][]byte{}, tx: tx,
 		id: ledger.DigestOf([]byte{byte(w.serial), byte(w.serial >> 8)}).String(), arguments: arguments,
 		writes: map[string][]byte{}, privateWrites: map[string]map[string][]byte{},
@@ -98,7 +98,7 @@ func (w *world) proposal(by *person, tx ledger.Transaction, arguments []string, 
 
 func (w *world) now() time.Time { return w.clock }
 
-func (w *world) send(s *stub) (json.RawMessage, error) {
+func (w *world) send(s *simulation) (json.RawMessage, error) {
 	response := Contract{Clock: w.now}.Invoke(s)
 	if response.Status != shim.OK {
 		refusal, known := fault.Parse(response.Message)
@@ -117,7 +117,7 @@ func (w *world) send(s *stub) (json.RawMessage, error) {
 	return response.Payload, nil
 }
 
-func (w *world) commit(s *stub) {
+func (w *world) commit(s *simulation) {
 	for key, value := range s.writes {
 		w.public[key] = value
 		w.history[key] = append(w.history[key], &queryresult.KeyModification{
@@ -150,8 +150,8 @@ func (w *world) overwrite(row any, name string, parts ...string) {
 	}
 }
 
-// stub is one transaction's view of a world.
-type stub struct {
+// simulation is one transaction's view of a world.
+type simulation struct {
 	shim.ChaincodeStubInterface // what the contract does not use panics
 	world                       *world
 	tx                          ledger.Transaction
@@ -168,29 +168,29 @@ type stub struct {
 	event                       *event
 }
 
-func (s *stub) StartWriteBatch()                         {}
-func (s *stub) GetChannelID() string                     { return "pie" }
-func (s *stub) GetTxID() string                          { return s.id }
-func (s *stub) GetCreator() ([]byte, error)              { return s.creator, nil }
-func (s *stub) GetTransient() (map[string][]byte, error) { return s.transient, nil }
-func (s *stub) GetFunctionAndParameters() (string, []string) {
+func (s *simulation) StartWriteBatch()                         {}
+func (s *simulation) GetChannelID() string                     { return "pie" }
+func (s *simulation) GetTxID() string                          { return s.id }
+func (s *simulation) GetCreator() ([]byte, error)              { return s.creator, nil }
+func (s *simulation) GetTransient() (map[string][]byte, error) { return s.transient, nil }
+func (s *simulation) GetFunctionAndParameters() (string, []string) {
 	return string(s.tx), s.arguments
 }
-func (s *stub) GetTxTimestamp() (*timestamppb.Timestamp, error) {
+func (s *simulation) GetTxTimestamp() (*timestamppb.Timestamp, error) {
 	return timestamppb.New(s.time), nil
 }
 
-func (s *stub) SetEvent(name string, payload []byte) error {
+func (s *simulation) SetEvent(name string, payload []byte) error {
 	s.event = &event{name: ledger.EventName(name)}
 	observed.note(s.tx, "event", name)
 	return json.Unmarshal(payload, &s.event.payload)
 }
 
-func (s *stub) CreateCompositeKey(objectType string, parts []string) (string, error) {
+func (s *simulation) CreateCompositeKey(objectType string, parts []string) (string, error) {
 	return shim.CreateCompositeKey(objectType, parts)
 }
 
-func (s *stub) SplitCompositeKey(key string) (string, []string, error) {
+func (s *simulation) SplitCompositeKey(key string) (string, []string, error) {
 	parts := strings.Split(key[1:len(key)-1], "\x00")
 	return parts[0], parts[1:], nil
 }
@@ -200,13 +200,13 @@ func objectType(key string) string {
 	return name
 }
 
-func (s *stub) GetState(key string) ([]byte, error) {
+func (s *simulation) GetState(key string) ([]byte, error) {
 	observed.note(s.tx, "reads", objectType(key))
 	s.reads[key] = true
 	return s.world.public[key], nil
 }
 
-func (s *stub) GetMultipleStates(keys ...string) ([][]byte, error) {
+func (s *simulation) GetMultipleStates(keys ...string) ([][]byte, error) {
 	var values [][]byte
 	for _, key := range keys {
 		value, err := s.GetState(key)
@@ -218,24 +218,24 @@ func (s *stub) GetMultipleStates(keys ...string) ([][]byte, error) {
 	return values, nil
 }
 
-func (s *stub) PutState(key string, value []byte) error {
+func (s *simulation) PutState(key string, value []byte) error {
 	observed.note(s.tx, "writes", objectType(key))
 	s.writes[key] = value
 	return nil
 }
 
-func (s *stub) DelState(key string) error {
+func (s *simulation) DelState(key string) error {
 	observed.note(s.tx, "writes", objectType(key))
 	s.deletes[key] = true
 	return nil
 }
 
-func (s *stub) GetStateByPartialCompositeKey(name string, parts []string) (shim.StateQueryIteratorInterface, error) {
+func (s *simulation) GetStateByPartialCompositeKey(name string, parts []string) (shim.StateQueryIteratorInterface, error) {
 	rows, _, err := s.GetStateByPartialCompositeKeyWithPagination(name, parts, 1<<30, "")
 	return rows, err
 }
 
-func (s *stub) GetStateByPartialCompositeKeyWithPagination(name string, parts []string, size int32, bookmark string) (shim.StateQueryIteratorInterface, *peer.QueryResponseMetadata, error) {
+func (s *simulation) GetStateByPartialCompositeKeyWithPagination(name string, parts []string, size int32, bookmark string) (shim.StateQueryIteratorInterface, *peer.QueryResponseMetadata, error) {
 	observed.note(s.tx, "reads", name)
 	prefix, err := shim.CreateCompositeKey(name, parts)
 	if err != nil {
@@ -250,21 +250,21 @@ func (s *stub) GetStateByPartialCompositeKeyWithPagination(name string, parts []
 	return rows, &peer.QueryResponseMetadata{Bookmark: next}, nil
 }
 
-func (s *stub) GetHistoryForKey(key string) (shim.HistoryQueryIteratorInterface, error) {
+func (s *simulation) GetHistoryForKey(key string) (shim.HistoryQueryIteratorInterface, error) {
 	observed.note(s.tx, "reads", objectType(key))
 	newestFirst := slices.Clone(s.world.history[key])
 	slices.Reverse(newestFirst)
 	return &iterator[*queryresult.KeyModification]{rows: newestFirst}, nil
 }
 
-func (s *stub) PutPrivateData(collection, key string, value []byte) error {
+func (s *simulation) PutPrivateData(collection, key string, value []byte) error {
 	name, _, _ := strings.Cut(key, "/")
 	observed.note(s.tx, "writes", name)
 	s.write(s.privateWrites, collection, key, value)
 	return nil
 }
 
-func (s *stub) PurgePrivateData(collection, key string) error {
+func (s *simulation) PurgePrivateData(collection, key string) error {
 	name, _, _ := strings.Cut(key, "/")
 	observed.note(s.tx, "writes", name)
 	s.write(s.purges, collection, key, nil)
@@ -272,7 +272,7 @@ func (s *stub) PurgePrivateData(collection, key string) error {
 }
 
 // write refuses, as a peer does, what follows a search among private rows.
-func (s *stub) write(rows map[string]map[string][]byte, collection, key string, value []byte) {
+func (s *simulation) write(rows map[string]map[string][]byte, collection, key string, value []byte) {
 	if s.searchedPrivate {
 		s.world.t.Errorf("%s searches private rows and writes", s.tx)
 	}
@@ -282,13 +282,13 @@ func (s *stub) write(rows map[string]map[string][]byte, collection, key string, 
 	rows[collection][key] = value
 }
 
-func (s *stub) GetPrivateData(collection, key string) ([]byte, error) {
+func (s *simulation) GetPrivateData(collection, key string) ([]byte, error) {
 	name, _, _ := strings.Cut(key, "/")
 	observed.note(s.tx, "reads", name)
 	return s.world.private[collection][key], nil
 }
 
-func (s *stub) GetPrivateDataHash(collection, key string) ([]byte, error) {
+func (s *simulation) GetPrivateDataHash(collection, key string) ([]byte, error) {
 	name, _, _ := strings.Cut(key, "/")
 	observed.note(s.tx, "reads", name)
 	value, found := s.world.private[collection][key]
@@ -299,7 +299,7 @@ func (s *stub) GetPrivateDataHash(collection, key string) ([]byte, error) {
 	return digest[:], nil
 }
 
-func (s *stub) GetPrivateDataByRange(collection, start, end string) (shim.StateQueryIteratorInterface, error) {
+func (s *simulation) GetPrivateDataByRange(collection, start, end string) (shim.StateQueryIteratorInterface, error) {
 	name, _, _ := strings.Cut(start, "/")
 	observed.note(s.tx, "reads", name)
 	s.searchedPrivate = true

@@ -157,7 +157,7 @@ func in[A interface{ Validate() error }](say func(A) string) func(fabric.Proposa
 	return func(proposal fabric.Proposal) (string, error) {
 		decoded, err := argument[A](proposal)
 		if err != nil {
-			return "", problem.WithPointer("/arguments"+faulty[A](proposal.Argument, err), err)
+			return "", problem.WithPointer("/arguments"+refusedAt[A](proposal.Argument, err), err)
 		}
 		return say(decoded), nil
 	}

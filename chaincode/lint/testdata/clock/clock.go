@@ -6,11 +6,11 @@ import "time"
 type contract struct{ Clock func() time.Time }
 
 func (c contract) read() time.Time {
-	return c.Clock() // want `only state.NewContext reads the clock`
+	return c.Clock() // want `only stub.NewContext reads the clock`
 }
 
 func stamp(clock func() time.Time, format string) string {
-	return clock().Format(format) // want `only state.NewContext reads the clock`
+	return clock().Format(format) // want `only stub.NewContext reads the clock`
 }
 
 // Handing it on is not a reading; what is declared is looked into where it is declared.

@@ -4,7 +4,7 @@ package ownwrite
 import (
 	"github.com/hyperledger/fabric-chaincode-go/v2/shim"
 
-	"github.com/pie-consortium/pie/chaincode/internal/state"
+	"github.com/pie-consortium/pie/chaincode/rules/state"
 	"github.com/pie-consortium/pie/ledger"
 )
 

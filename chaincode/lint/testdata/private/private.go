@@ -9,7 +9,7 @@ import (
 
 	"github.com/hyperledger/fabric-chaincode-go/v2/shim"
 
-	"github.com/pie-consortium/pie/chaincode/internal/state"
+	"github.com/pie-consortium/pie/chaincode/rules/state"
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/fault"
 )
