@@ -48,7 +48,7 @@ func resultOf(i int) []byte {
 	return fmt.Appendf(nil, `{"resourceType": "Observation", "id": "%d"}`, i)
 }
 
-// imported uploads all files from the author's stock and returns the records, by file.
+// imported uploads all files into the author's free slots and returns the records, by file.
 func (p trio) imported(t *testing.T, files []NewRecord) map[string]ledger.ID {
 	t.Helper()
 	free, err := p.author.FreeSlots(t.Context(), p.patient.identity.User)

@@ -188,7 +188,7 @@ func ownerKey(holder ledger.Subject) []string {
 	return []string{holder.User.MSP, holder.User.Pseudonym}
 }
 
-// useSlot takes a slot out of the stock.
+// useSlot takes a slot from the free ones.
 func useSlot(ctx *state.Context, slot ledger.Slot) error {
 	slot.Used = true
 	if err := state.ByFree.Remove(ctx, freeSlotKey(slot)...); err != nil {
@@ -222,7 +222,7 @@ func listSlots(ctx *state.Context, q ledger.ListSlots) (ledger.List[ledger.Slot]
 	return list, nil
 }
 
-// slotKeys pages through the reader's own shelf, and then through their department's.
+// slotKeys pages through the slots of the reader, and then through those of their department.
 func slotKeys(ctx *state.Context, q ledger.ListSlots, reader ledger.Identity) (ledger.List[[]string], error) {
 	index, narrowed := state.ByAddressee, []string{}
 	if q.FreeOf != (ledger.UserID{}) {

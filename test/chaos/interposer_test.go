@@ -24,7 +24,7 @@ type interposition func(w http.ResponseWriter, r *http.Request, gateway http.Han
 // hidden is the port at which a real gateway listens behind a door.
 const hidden = "8444"
 
-// openDoor puts a doorkeeper in front of a hospital's gateway until the test ends: at
+// openDoor puts an interposer in front of a hospital's gateway until the test ends: at
 // its address, with its certificate, as its operator could.
 func openDoor(t *testing.T, o networktest.Organization, keeper interposition) {
 	t.Helper()

@@ -22,8 +22,8 @@ func (c *consortium) forDepartment() *upload {
 	return u
 }
 
-// stock authorises a slot that comes without fragments.
-func (c *consortium) stock(u *upload) {
+// fragmentless authorises a slot that comes without fragments.
+func (c *consortium) fragmentless(u *upload) {
 	c.t.Helper()
 	must[[]ledger.Slot](c.world, c.patient, ledger.TxAuthorizeSlots, u.argument)
 }
@@ -47,8 +47,8 @@ func TestPhysiciansOfADepartmentShareItsSlots(t *testing.T) {
 	second := newRole(t, "HospitalA/second", ledger.RolePhysician, ledger.LevelPrivate)
 	c.enrol(second)
 	u, own := c.forDepartment(), c.newUpload(ledger.ClassImaging)
-	c.stock(u)
-	c.stock(u) // a repeat succeeds
+	c.fragmentless(u)
+	c.fragmentless(u) // a repeat succeeds
 	c.authorize(own)
 	for by, want := range map[*person]int{c.author: 2, second: 1, c.patient: 2, c.colleague: 0, c.researcher: 0, c.neighbour: 0} {
 		if all := c.slots(by, ledger.ListSlots{}); len(all) != want {
@@ -76,7 +76,7 @@ func TestStockShowsWhatIsFree(t *testing.T) {
 	var shared []*upload
 	for range each {
 		u := c.forDepartment()
-		c.stock(u)
+		c.fragmentless(u)
 		shared = append(shared, u)
 		c.authorize(c.newUpload(ledger.ClassImaging))
 	}
@@ -105,7 +105,7 @@ func TestSlotsEnd(t *testing.T) {
 	for _, u := range []*upload{early, late} {
 		c.authorize(u)
 	}
-	c.stock(shared)
+	c.fragmentless(shared)
 	a := registrationOf(early, ledger.LevelPrivate)
 	must[ledger.Record](c.world, c.author, ledger.TxRegisterRecord, a, ledger.TransientMetadata, early.metadata)
 	c.clock = late.slot().Expiry
@@ -128,7 +128,7 @@ func TestDepartmentsOfAnyNameHaveSlots(t *testing.T) {
 		c.enrol(physician)
 		u := c.forDepartment()
 		u.slot().Author = ledger.DepartmentSubject("HospitalA", name)
-		c.stock(u)
+		c.fragmentless(u)
 		if free := c.slots(physician, ledger.ListSlots{FreeOf: c.patient.user}); len(free) != 1 || free[0].Author != u.slot().Author {
 			t.Errorf("%q: the free slots are %+v", name, free)
 		}
@@ -164,7 +164,7 @@ func TestDepartmentSlotsAreRefused(t *testing.T) {
 	}
 	c.t = t
 	u := c.forDepartment()
-	c.stock(u)
+	c.fragmentless(u)
 	u.slot().Expiry = u.slot().Expiry.Add(time.Hour)
 	c.refused(fault.AlreadyExists, c.patient, ledger.TxAuthorizeSlots, u.argument)
 }
