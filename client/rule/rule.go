@@ -4,13 +4,12 @@
 package rule
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 
+	"github.com/pie-consortium/pie/internal/strictjson"
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/fault"
 )
@@ -80,13 +79,8 @@ func Parse(text []byte) ([]Rule, error) {
 	var file struct {
 		Rules []Rule `json:"rules"`
 	}
-	decoder := json.NewDecoder(bytes.NewReader(text))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&file); err != nil {
-		return nil, fault.New(fault.InvalidArgument, "the rules are malformed: %v", err)
-	}
-	if _, err := decoder.Token(); err != io.EOF {
-		return nil, fault.New(fault.InvalidArgument, "there is text behind the rules")
+	if err := strictjson.Decode(text, &file); err != nil {
+		return nil, fault.New(fault.InvalidArgument, "the rules cannot be read: %v", err)
 	}
 	return file.Rules, Validate(file.Rules)
 }

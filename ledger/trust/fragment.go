@@ -8,6 +8,7 @@ import (
 
 	"filippo.io/age"
 
+	"github.com/pie-consortium/pie/internal/strictjson"
 	"github.com/pie-consortium/pie/ledger"
 )
 
@@ -79,9 +80,7 @@ func openEnvelope[T any](sealed []byte, identity age.Identity) (T, error) {
 	if err != nil || len(text) > maxEnvelope {
 		return none, fmt.Errorf("it is damaged or too large")
 	}
-	decoder := json.NewDecoder(bytes.NewReader(text))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&envelope); err != nil {
+	if err := strictjson.Decode(text, &envelope); err != nil {
 		return none, fmt.Errorf("its content is malformed")
 	}
 	return envelope, nil

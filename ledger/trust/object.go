@@ -8,11 +8,11 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"io"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
 
+	"github.com/pie-consortium/pie/internal/strictjson"
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/fault"
 )
@@ -67,13 +67,8 @@ func open(typ kind, compact string, payload any) (*x509.Certificate, error) {
 	if why != "" {
 		return nil, invalid(typ, why)
 	}
-	decoder := json.NewDecoder(bytes.NewReader(text))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(payload); err != nil {
-		return nil, invalid(typ, "its payload is malformed")
-	}
-	if _, err := decoder.Token(); err != io.EOF {
-		return nil, invalid(typ, "there is text behind its payload")
+	if err := strictjson.Decode(text, payload); err != nil {
+		return nil, invalid(typ, "its payload is malformed: "+err.Error())
 	}
 	return certificate, nil
 }

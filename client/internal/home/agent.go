@@ -1,10 +1,8 @@
 package home
 
 import (
-	"bytes"
 	"crypto/ecdsa"
 	"crypto/x509"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -12,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/pie-consortium/pie/internal/strictjson"
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/umbral"
 )
@@ -73,9 +72,7 @@ func (h *Home) RemoveAgentKeys() error { return h.Remove(agentKeys) }
 
 func parseAgentKeys(text []byte) (AgentKeys, error) {
 	var stored storedAgentKeys
-	decoder := json.NewDecoder(bytes.NewReader(text))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&stored); err != nil {
+	if err := strictjson.Decode(text, &stored); err != nil {
 		return AgentKeys{}, errors.New("the file of the agent's keys is damaged; as the patient run: pie agent refresh")
 	}
 	identity, err := parseIdentity(stored.Identity)

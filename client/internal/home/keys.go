@@ -14,6 +14,7 @@ import (
 	"filippo.io/age"
 
 	"github.com/pie-consortium/pie/internal/input"
+	"github.com/pie-consortium/pie/internal/strictjson"
 	"github.com/pie-consortium/pie/ledger/fault"
 	"github.com/pie-consortium/pie/umbral"
 )
@@ -172,9 +173,7 @@ func unseal(sealed []byte, passphrase string) ([]byte, error) {
 
 func parseKeys(text []byte) (Keys, error) {
 	var stored storedKeys
-	decoder := json.NewDecoder(bytes.NewReader(text))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&stored); err != nil {
+	if err := strictjson.Decode(text, &stored); err != nil {
 		return Keys{}, fmt.Errorf("the file of keys is damaged")
 	}
 	identity, err := parseIdentity(stored.Identity)

@@ -3,7 +3,6 @@
 package auth
 
 import (
-	"bytes"
 	"context"
 	"crypto/hkdf"
 	"crypto/sha256"
@@ -19,6 +18,7 @@ import (
 
 	"github.com/pie-consortium/pie/gateway/internal/identitykey"
 	"github.com/pie-consortium/pie/gateway/internal/revocation"
+	"github.com/pie-consortium/pie/internal/strictjson"
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/ledger/fault"
 	"github.com/pie-consortium/pie/ledger/trust"
@@ -204,7 +204,5 @@ func (a *Authority) open(token string) (claims, error) {
 	if err != nil {
 		return c, err
 	}
-	decoder := json.NewDecoder(bytes.NewReader(text))
-	decoder.DisallowUnknownFields()
-	return c, decoder.Decode(&c)
+	return c, strictjson.Decode(text, &c)
 }
