@@ -3,8 +3,8 @@ package content
 import (
 	"bytes"
 	"io"
-	"slices"
-	"sync"
+
+	"github.com/hashicorp/golang-lru/v2/expirable"
 
 	"github.com/pie-consortium/pie/ledger"
 	"github.com/pie-consortium/pie/umbral/agefile"
@@ -16,50 +16,29 @@ const maxRecent = 1000
 // Recent remembers what this gateway itself hashed on its way to the node, so that a
 // registration that follows needs no second reading. What it does not know, because the
 // gateway was started since or another one took the content, [Verify] reads.
-type Recent struct {
-	mutex  sync.Mutex
-	claims map[string]Claim // by CID
-	order  []string         // oldest first
-}
+type Recent struct{ claims *expirable.LRU[string, Claim] } // by CID
 
 // NewRecent remembers nothing yet.
-func NewRecent() *Recent { return &Recent{claims: map[string]Claim{}} }
+func NewRecent() *Recent {
+	return &Recent{expirable.NewLRU[string, Claim](maxRecent, nil, 0)} // which never expire
+}
 
 // Add remembers a content that was stored; header is what it began with. Nothing is
 // remembered of what is not a ciphertext.
 func (r *Recent) Add(cid string, digest ledger.Digest, size int64, header *Header) {
 	capsule, err := agefile.ReadCapsule(bytes.NewReader(header.begin))
-	if err != nil {
-		return
-	}
-	r.mutex.Lock()
-	defer r.mutex.Unlock()
-	if _, known := r.claims[cid]; !known {
-		r.order = append(r.order, cid)
-	}
-	r.claims[cid] = Claim{CID: cid, SHA256: digest, Size: size, Capsule: capsule.Bytes()}
-	if len(r.order) > maxRecent {
-		delete(r.claims, r.order[0])
-		r.order = r.order[1:]
+	if err == nil {
+		r.claims.Add(cid, Claim{CID: cid, SHA256: digest, Size: size, Capsule: capsule.Bytes()})
 	}
 }
 
 // Forget drops a content that the node no longer keeps.
-func (r *Recent) Forget(cid string) {
-	r.mutex.Lock()
-	defer r.mutex.Unlock()
-	if _, known := r.claims[cid]; known {
-		delete(r.claims, cid)
-		r.order = slices.DeleteFunc(r.order, func(c string) bool { return c == cid })
-	}
-}
+func (r *Recent) Forget(cid string) { r.claims.Remove(cid) }
 
 // Holds reports whether the claim is exactly what was hashed here.
 func (r *Recent) Holds(claim Claim) bool {
-	r.mutex.Lock()
-	defer r.mutex.Unlock()
-	known, ok := r.claims[claim.CID]
-	return ok && known.SHA256 == claim.SHA256 && known.Size == claim.Size && bytes.Equal(known.Capsule, claim.Capsule)
+	known, found := r.claims.Get(claim.CID)
+	return found && known.SHA256 == claim.SHA256 && known.Size == claim.Size && bytes.Equal(known.Capsule, claim.Capsule)
 }
 
 // Header keeps the header of what is read through it.

@@ -43,8 +43,8 @@ func TestRecentForgets(t *testing.T) {
 		recent.Add(fmt.Sprint(i), claim.SHA256, claim.Size, header)
 	}
 	claim.CID = "0"
-	if recent.Holds(claim) || len(recent.claims) != maxRecent || len(recent.order) != maxRecent {
-		t.Errorf("%d contents are remembered, the oldest among them: %v", len(recent.claims), recent.Holds(claim))
+	if recent.Holds(claim) || recent.claims.Len() != maxRecent {
+		t.Errorf("%d contents are remembered, the oldest among them: %v", recent.claims.Len(), recent.Holds(claim))
 	}
 	if claim.CID = "1"; !recent.Holds(claim) {
 		t.Error("a newer one is forgotten")
@@ -62,7 +62,7 @@ func TestRecentForgetsWhatIsUnpinned(t *testing.T) {
 	}
 	recent.Forget("one")
 	recent.Forget("another")
-	if claim.CID = "one"; recent.Holds(claim) || len(recent.order) != 1 {
+	if claim.CID = "one"; recent.Holds(claim) || recent.claims.Len() != 1 {
 		t.Error("it is still remembered")
 	}
 	if claim.CID = "two"; !recent.Holds(claim) {
