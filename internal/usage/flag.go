@@ -38,6 +38,7 @@ func flagError(command *cobra.Command, err error) error {
 var allowed = map[string]string{
 	"bool":        "true or false, or nothing",
 	"int":         "a whole number, such as 3",
+	"uint8":       "a whole number from 0 to 255, such as 3",
 	"duration":    "a span of time, such as 90s, 15m or 1h30m",
 	"stringSlice": "texts with commas between them",
 }

@@ -18,6 +18,8 @@ func program() *cobra.Command {
 	flags := post.Flags()
 	flags.String("to", "", "whom it is for")
 	flags.Int("stamps", 1, "how many")
+	flags.Uint8("copies", 1, "how many")
+	flags.StringSlice("words", nil, "what it says")
 	flags.Bool("fast", false, "today")
 	flags.Duration("within", 0, "how soon")
 	flags.String("mail", "", "by mail")
@@ -49,6 +51,8 @@ func TestWrongCalls(t *testing.T) {
 		{[]string{"post", "a", "-to"}, "p letters post has no flag -t; flags are written with two dashes" + see},
 		{[]string{"post", "a", "--to"}, "--to lacks its value: whom it is for" + see},
 		{[]string{"post", "a", "--stamps", "many"}, `--stamps: "many" is not what it takes: a whole number, such as 3` + see},
+		{[]string{"post", "a", "--copies", "-1"}, `--copies: "-1" is not what it takes: a whole number from 0 to 255, such as 3` + see},
+		{[]string{"post", "a", "--words", "\"a"}, `--words: ""a" is not what it takes: texts with commas between them` + see},
 		{[]string{"post", "a", "--fast=maybe"}, `--fast: "maybe" is not what it takes: true or false, or nothing` + see},
 		{[]string{"post", "a", "--within", "soon"}, `--within: "soon" is not what it takes: a span of time, such as 90s, 15m or 1h30m` + see},
 		{[]string{"post", "--=x"}, "--=x is not a flag; write --name or --name=value" + see},
